@@ -1,0 +1,29 @@
+"""Recordings and logs of a call: kept in an object store, named by call and content hash; the log holds the reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+import msgspec
+
+
+class StoredArtifact(msgspec.Struct, frozen=True, kw_only=True):
+    """``location`` is a key in the store (never an absolute path), ``sha256`` hex, ``size_bytes`` the length."""
+
+    location: str
+    sha256: str
+    size_bytes: int
+    content_type: str
+
+
+class ArtifactStore(Protocol):
+    """A local folder or an S3-compatible bucket."""
+
+    def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
+        """Move ``source`` into the store atomically under ``call_id/name-hash.ext``."""
+
+    def open(self, location: str) -> BinaryIO:
+        """Raises ``FileNotFoundError`` for an unknown location and ``ValueError`` for one that leaves the store."""
+
+    def delete(self, location: str) -> None: ...

@@ -1,0 +1,205 @@
+"""What can happen in a call. High-volume facts (partials, tokens, marks) are fragments, not events.
+
+``at_ms`` and every other ``_ms`` instant counts on the call's own monotonic clock: milliseconds since the call was
+claimed by the process that serves it. ``call.started`` holds the wall-clock anchor of that clock, so any instant
+can be shown as a time of day, and every delay is derived, never stored.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from domain.event import Event, Personal
+
+Role = Literal["system", "user", "assistant", "tool"]
+Track = Literal["stereo", "mono", "customer", "assistant", "log"]
+ToolFailure = Literal["timeout", "http-status", "bad-body", "refused", "unreachable", "no-result", "error", "rejected"]
+Interruption = Literal["voice", "words", "phrase", "control"]
+
+
+class CallCreated(Event, frozen=True, kw_only=True):
+    """Accepted and queued. ``request`` is the body as sent (target, overrides, customer, metadata)."""
+
+    TYPE: ClassVar[str] = "call.created"
+    org_id: str
+    type: str
+    request: dict[str, Any]
+    transport: dict[str, Any]
+    assistant_id: str | None = None
+    name: str | None = None
+
+
+class CallRenamed(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "call.renamed"
+    name: str | None
+
+
+class CallClaimed(Event, frozen=True, kw_only=True):
+    """A process serves the call from now on. A reaper ends the call when the owner's lease has run out."""
+
+    TYPE: ClassVar[str] = "call.claimed"
+    owner: str
+    lease_seconds: float
+
+
+class CallStarted(Event, frozen=True, kw_only=True):
+    """Media flows. ``assistant`` is the resolved configuration (overrides merged, variables known)."""
+
+    TYPE: ClassVar[str] = "call.started"
+    clock_origin: datetime
+    at_ms: float
+    assistant: dict[str, Any]
+    assistant_version: str | None = None
+    variable_values: dict[str, Any] = {}
+
+
+class TranscriptFinalized(Event, frozen=True, kw_only=True):
+    """One final fragment of recognised speech; a user turn can have several."""
+
+    TYPE: ClassVar[str] = "call.transcript_finalized"
+    role: Literal["user", "assistant"]
+    text: Personal
+    turn: int
+    at_ms: float
+    confidence: float | None = None
+
+
+class TurnDecided(Event, frozen=True, kw_only=True):
+    """The user's turn is over. ``rule`` names what decided, ``wait_ms`` the pause it asked for."""
+
+    TYPE: ClassVar[str] = "call.turn_decided"
+    turn: int
+    rule: str
+    wait_ms: float
+    at_ms: float
+
+
+class MessageCommitted(Event, frozen=True, kw_only=True):
+    """A message entered the conversation's history.
+
+    For the assistant ``text`` is what was heard and ``generated_text`` what the model wrote, where they differ.
+    ``source`` says where a spoken text came from: ``model``, ``first-message``, ``say``, ``tool-message``,
+    ``end-message``, ``fallback``.
+    """
+
+    TYPE: ClassVar[str] = "call.message_committed"
+    message_id: str
+    role: Role
+    text: Personal
+    started_ms: float
+    ended_ms: float
+    turn: int
+    generated_text: Personal | None = None
+    source: str = ""
+    interrupted: bool = False
+    confidence: float | None = None
+
+
+class AssistantInterrupted(Event, frozen=True, kw_only=True):
+    """The caller cut the assistant off. ``heard_ms`` of audio had been played by then."""
+
+    TYPE: ClassVar[str] = "call.assistant_interrupted"
+    turn: int
+    by: Interruption
+    heard_ms: float
+    at_ms: float
+
+
+class ToolCalled(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "call.tool_called"
+    tool_call_id: str
+    name: str
+    kind: str
+    arguments: dict[str, Any]
+    turn: int
+    at_ms: float
+
+
+class ToolCompleted(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "call.tool_completed"
+    tool_call_id: str
+    name: str
+    result: Personal
+    at_ms: float
+
+
+class ToolFailed(Event, frozen=True, kw_only=True):
+    """``failure`` is the category, ``error`` what the model is told."""
+
+    TYPE: ClassVar[str] = "call.tool_failed"
+    tool_call_id: str
+    name: str
+    failure: ToolFailure
+    error: Personal
+    at_ms: float
+
+
+class TurnMeasured(Event, frozen=True, kw_only=True):
+    """The measuring points of one assistant turn, absent where the turn had none (a first message has no t0 to t4).
+
+    t0 last voiced user frame, t1 final text, t2 turn decision, t3 model request, t4 first token,
+    t5 first chunk to the voice, t6 first audio byte, t7 first frame sent.
+    """
+
+    TYPE: ClassVar[str] = "call.turn_measured"
+    turn: int
+    source: str
+    t0_ms: float | None = None
+    t1_ms: float | None = None
+    t2_ms: float | None = None
+    t3_ms: float | None = None
+    t4_ms: float | None = None
+    t5_ms: float | None = None
+    t6_ms: float | None = None
+    t7_ms: float | None = None
+
+
+class UsageMetered(Event, frozen=True, kw_only=True):
+    """A meter reading. Money is derived from it by the dated price table named in ``price_table``.
+
+    ``meter`` is a cost kind (``transport``, ``transcriber``, ``model``, ``voice``, ``vapi``). ``quantities`` holds
+    ``minutes``, ``promptTokens``, ``completionTokens``, ``cachedPromptTokens`` or ``characters``. ``config`` is the
+    provider configuration the cost row shows.
+    """
+
+    TYPE: ClassVar[str] = "call.usage_metered"
+    meter: Literal["transport", "transcriber", "model", "voice", "vapi"]
+    provider: str
+    quantities: dict[str, float]
+    price_table: str
+    model: str = ""
+    config: dict[str, Any] = {}
+    turn: int | None = None
+
+
+class Warned(Event, frozen=True, kw_only=True):
+    """Something a person should know that does not end the call (unknown template variable, shed load, hang)."""
+
+    TYPE: ClassVar[str] = "call.warned"
+    code: str
+    detail: str
+    at_ms: float | None = None
+
+
+class ArtifactStored(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "call.artifact_stored"
+    track: Track
+    location: str
+    sha256: str
+    size_bytes: int
+    content_type: str
+    duration_ms: float | None = None
+
+
+class CallEnded(Event, frozen=True, kw_only=True):
+    """Terminal; exactly once per call. ``reason`` is Vapi's ``endedReason``."""
+
+    TYPE: ClassVar[str] = "call.ended"
+    reason: str
+    at_ms: float | None = None
+    message: str | None = None
+
+
+class CallDeleted(Event, frozen=True, kw_only=True):
+    TYPE: ClassVar[str] = "call.deleted"

@@ -1,0 +1,31 @@
+"""A commit: the events of one decision, appended all or nothing. The unit that arbitration judges."""
+
+from __future__ import annotations
+
+import msgspec
+
+ENVELOPE_VERSION = 1
+
+
+class Slot(msgspec.Struct, frozen=True, array_like=True):
+    """The place in an originator's history that one event claims."""
+
+    originator_id: str
+    version: int
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """What a writer sends to the log.
+
+    ``slots[i]`` is the claim of ``bodies[i]``; together with ``commit_id`` and ``tracking`` they are the
+    arbitration tuple and travel in record headers, so that no change of codec or schema can alter a verdict.
+    ``bodies`` are JSON objects ``{"id", "type", "v", "time", "data"}``; the record value is their array.
+    ``topics`` repeats each body's dotted type for filtering without parsing.
+    """
+
+    commit_id: str
+    slots: tuple[Slot, ...]
+    topics: tuple[str, ...]
+    bodies: tuple[bytes, ...]
+    tracking: tuple[str, int] | None = None
+    v: int = ENVELOPE_VERSION

@@ -1,0 +1,104 @@
+"""What the rest of callfold may ask of the log, whatever carries it (SQLite or Kafka)."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from domain.aggregate import Aggregate, DocumentKeys
+from domain.event import Event, Recorded
+from domain.log.position import Position
+
+S = TypeVar("S")
+C = TypeVar("C")
+
+
+class Positioned(msgspec.Struct, frozen=True):
+    """A recorded event together with its place in the shard."""
+
+    position: Position
+    recorded: Recorded
+
+
+class Appended(msgspec.Struct, frozen=True):
+    """The receipt of an accepted commit: durable, and already applied to this node's documents."""
+
+    position: Position
+    events: tuple[Recorded, ...]
+
+
+class Document(msgspec.Struct, frozen=True):
+    """An aggregate's present state as the replica keeps it. ``state`` is the aggregate's own state value."""
+
+    id: str
+    kind: str
+    version: int
+    keys: DocumentKeys
+    state: Any
+
+
+class LogUnavailable(Exception):
+    """The log cannot take or answer now (disk full, broker away). Nothing was appended. ``full`` marks no space."""
+
+    def __init__(self, message: str, *, full: bool = False) -> None:
+        super().__init__(message)
+        self.full = full
+
+
+class OutcomeUnknown(LogUnavailable):
+    """The append may or may not have happened. Re-send the same ``commit_id``; never invent a new one."""
+
+
+class Commands(Protocol):
+    """Load, decide, append, and retry on conflict with jitter: the one way to change an aggregate."""
+
+    async def execute(
+        self, aggregate: Aggregate[S, C], originator_id: str, command: C, *, commit_id: str | None = None
+    ) -> tuple[S, Appended]:
+        """Return the new state and the receipt. Raises ``Refused`` and ``LogUnavailable``."""
+
+    async def record(self, originator_id: str, events: Sequence[Event], times: Sequence[datetime]) -> Appended:
+        """Append facts that need no decision (what was heard or said), in order, at whatever version is next."""
+
+
+class Documents(Protocol):
+    """Point reads and newest-first lists from the replica; a client reads its own write."""
+
+    def get(self, kind: str, originator_id: str, *, org_id: str | None = None) -> Document | None:
+        """The live document, or ``None`` when missing, deleted, or another organisation's."""
+
+    def list(
+        self,
+        kind: str,
+        *,
+        org_id: str | None = None,
+        limit: int = 100,
+        reference: str | None = None,
+        status: Sequence[str] = (),
+        created: tuple[tuple[str, datetime], ...] = (),
+        updated: tuple[tuple[str, datetime], ...] = (),
+    ) -> list[Document]:
+        """Newest first. ``created`` and ``updated`` hold bounds such as ``(("gt", t1), ("le", t2))``."""
+
+    def find_key(self, key_hash: str) -> Document | None:
+        """The organisation that owns a key with this hash."""
+
+
+class EventLog(Protocol):
+    """Reading the log in order."""
+
+    def head(self, shard: int = 0) -> Position: ...
+
+    def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]: ...
+
+    def history(self, originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]: ...
+
+    def follow(self, after: Position, types: frozenset[str] | None = None) -> AsyncIterator[Sequence[Positioned]]:
+        """Batches from ``after`` on, for ever; waits on a condition for new commits, its own and other processes'."""
+
+
+Clock = Callable[[], datetime]
+IdSource = Callable[[], str]

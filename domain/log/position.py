@@ -1,0 +1,23 @@
+"""Where a fact stands: ``shard:ordinal``, the gapless count of accepted events in a shard, equal on every node."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Position(msgspec.Struct, frozen=True, order=True):
+    """``ordinal`` counts from 1; 0 means before the first event."""
+
+    shard: int
+    ordinal: int
+
+    def __str__(self) -> str:
+        return f"{self.shard}:{self.ordinal}"
+
+    @classmethod
+    def parse(cls, text: str) -> Position:
+        """Read ``"0:128"``. Raises ``ValueError`` that shows the expected form."""
+        shard, colon, ordinal = text.partition(":")
+        if not (colon and shard.isdecimal() and ordinal.isdecimal()):
+            raise ValueError(f"position {text!r} is not of the form shard:ordinal, for example 0:128")
+        return cls(int(shard), int(ordinal))

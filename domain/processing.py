@@ -1,0 +1,65 @@
+"""Stream processors: pure functions over events whose effects are data. The runner owns everything else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+from domain.log.ports import Positioned
+from domain.log.position import Position
+
+S = TypeVar("S")
+
+
+class Rows(msgspec.Struct, frozen=True):
+    """Rows for one projection table, column order as its definition says."""
+
+    table: str
+    rows: tuple[tuple[Any, ...], ...]
+
+
+Effect = Rows
+"""What a processor may ask for. Grows by variants (append a commit, deliver a webhook, schedule at a time)."""
+
+
+class Processor(Protocol[S]):
+    """``apply`` is pure: the same state and event give the same effects, for live running and for a rebuild.
+
+    State is per originator. ``initial`` is used where nothing was folded yet. The caller must not assume that
+    ``apply`` is called once per event: after a crash the same range is replayed, with the same outcome.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    @property
+    def handles(self) -> frozenset[str] | None:
+        """Dotted types this processor reads; ``None`` means every event."""
+
+    def initial(self) -> S: ...
+
+    def apply(self, state: S, event: Positioned) -> tuple[S, Iterable[Effect]]: ...
+
+
+class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
+    """An event whose processor failed, and every later one of its originator, in order."""
+
+    processor: str
+    originator_id: str
+    position: Position
+    reason: str
+    attempt: int
+
+
+class RowSink(Protocol):
+    """Takes the rows of one contiguous range exactly once, also when the same range is sent again."""
+
+    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None: ...
+
+    def resume_from(self, shard: int) -> Position:
+        """The last position whose rows are surely in the tables, read from the tables themselves."""

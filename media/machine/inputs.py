@@ -1,0 +1,196 @@
+"""Everything that can happen to a conversation, as plain values. The shell turns I/O into these.
+
+Each is stepped with ``now_ms`` on the call's clock and kept as a ``machine.input`` fragment, so that a recorded call
+can be stepped again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+ProviderStage = Literal["transcriber", "model", "voice"]
+
+
+class _Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="input", tag=True):
+    pass
+
+
+class Connected(_Input):
+    """Media can flow both ways; the caller hears us from now on."""
+
+
+class TransportClosed(_Input):
+    """The caller's side has gone."""
+
+    reason: str = "customer-ended-call"
+
+
+class SpeechStarted(_Input):
+    """Voice activity of the caller began (``at`` is when, a little before now because detection needs frames)."""
+
+    at_ms: float
+
+
+class SpeechStopped(_Input):
+    """Voice activity ended; ``at_ms`` is the last voiced frame (t0)."""
+
+    at_ms: float
+
+
+class PartialHeard(_Input):
+    text: str
+
+
+class FinalHeard(_Input):
+    """``text`` may be empty: something was said that was not understood."""
+
+    text: str
+    confidence: float | None = None
+
+
+class EndOfTurnHeard(_Input):
+    """The transcriber's own end-of-turn signal."""
+
+
+class EndpointingAnswered(_Input):
+    """A smart endpointing provider's answer for the text of ``turn``: wait this long from now."""
+
+    turn: int
+    timeout_ms: float
+
+
+class ModelText(_Input):
+    request_id: int
+    text: str
+
+
+class RequestedTool(msgspec.Struct, frozen=True):
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+class ModelCalledTools(_Input):
+    """All tool calls of one model answer together, when the answer is complete."""
+
+    request_id: int
+    calls: tuple[RequestedTool, ...]
+
+
+class ModelFinished(_Input):
+    request_id: int
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_prompt_tokens: int = 0
+
+
+class ModelFailed(_Input):
+    """No configured model could answer (fallbacks were tried by the shell). ``ended_reason`` names the family."""
+
+    request_id: int
+    ended_reason: str
+
+
+class VoiceStarted(_Input):
+    """First audio bytes of a chunk arrived (t6 for the first chunk of an utterance)."""
+
+    utterance_id: int
+    chunk: int
+
+
+class VoiceFinished(_Input):
+    """All audio of a chunk is queued; ``duration_ms`` of it, for ``characters`` sent to the voice."""
+
+    utterance_id: int
+    chunk: int
+    duration_ms: float
+    characters: int
+
+
+class ProviderFailed(_Input):
+    """Transcriber or voice failed beyond its fallbacks: the call cannot go on."""
+
+    stage: ProviderStage
+    ended_reason: str
+
+
+class PlayoutStarted(_Input):
+    """The first frame of the utterance went to the transport (t7)."""
+
+    utterance_id: int
+
+
+class PlayoutFinished(_Input):
+    """The last frame of an ended utterance was played out, or it was stopped by ``StopPlayout``.
+
+    ``heard_chars[i]`` is how many characters of chunk ``i``'s *display* text had been heard; complete chunks count
+    their whole length. ``heard_ms`` is audio really played.
+    """
+
+    utterance_id: int
+    heard_ms: float
+    heard_chars: tuple[int, ...]
+    stopped: bool = False
+
+
+class TimerFired(_Input):
+    """``generation`` is the one given when it was armed; a stale one is ignored."""
+
+    timer: str
+    generation: int
+
+
+class ToolReturned(_Input):
+    """A tool server's answer. ``message`` is ``results[].message`` when it gave one."""
+
+    tool_call_id: str
+    result: str
+    message: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+
+
+class ToolErred(_Input):
+    tool_call_id: str
+    failure: str
+    error: str
+    message: dict[str, Any] | None = None
+
+
+class ControlReceived(_Input):
+    """A live-control message as sent (``say``, ``add-message``, ``control``, ``end-call``, ``hangup``, ...)."""
+
+    message: dict[str, Any]
+
+
+class EndRequested(_Input):
+    """The platform ends the call (REST, drain, reaper)."""
+
+    reason: str
+
+
+Input = (
+    Connected
+    | TransportClosed
+    | SpeechStarted
+    | SpeechStopped
+    | PartialHeard
+    | FinalHeard
+    | EndOfTurnHeard
+    | EndpointingAnswered
+    | ModelText
+    | ModelCalledTools
+    | ModelFinished
+    | ModelFailed
+    | VoiceStarted
+    | VoiceFinished
+    | ProviderFailed
+    | PlayoutStarted
+    | PlayoutFinished
+    | TimerFired
+    | ToolReturned
+    | ToolErred
+    | ControlReceived
+    | EndRequested
+)

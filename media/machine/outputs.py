@@ -1,0 +1,139 @@
+"""Everything the call machine can ask for, as plain values. The shell carries them out in the order given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from domain.event import Event
+
+
+class _Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_field="output", tag=True):
+    pass
+
+
+class StartModel(_Output):
+    """Ask the model. ``messages`` are OpenAI-shaped and complete; tools come from the plan."""
+
+    request_id: int
+    turn: int
+    messages: tuple[dict[str, Any], ...]
+
+
+class AbortModel(_Output):
+    request_id: int
+
+
+class Synthesize(_Output):
+    """Send one chunk to the voice and queue its audio behind the utterance's earlier chunks; do not play yet.
+
+    ``text`` is what history shows (display text), ``spoken`` what the voice gets after formatting. ``cacheable``
+    texts (first message, fillers) may be kept. ``last`` closes the utterance (its text may be empty then).
+    """
+
+    utterance_id: int
+    chunk: int
+    text: str
+    spoken: str
+    last: bool = False
+    cacheable: bool = False
+
+
+class StartPlayout(_Output):
+    """The gate is open: play the utterance as its audio comes (first after any that plays now)."""
+
+    utterance_id: int
+
+
+class StopPlayout(_Output):
+    """Stop at once, drop queued audio and running synthesis of this utterance, clear the transport's buffer.
+
+    The shell answers with ``PlayoutFinished(stopped=True)`` if any of it was played, else with nothing."""
+
+    utterance_id: int
+
+
+class FinalizeTranscript(_Output):
+    """Tell a transcriber that needs it that speech has stopped."""
+
+
+class AskEndpointing(_Output):
+    """Ask the configured smart endpointing provider; answered by ``EndpointingAnswered``."""
+
+    turn: int
+    messages: tuple[dict[str, Any], ...]
+
+
+class CallTool(_Output):
+    """Run a function tool on the tenant's server. ``tool`` is its configuration. Answered by ``ToolReturned`` or
+    ``ToolErred``, unless ``detached`` (async tools: send and forget)."""
+
+    tool_call_id: str
+    name: str
+    arguments: dict[str, Any]
+    tool: dict[str, Any]
+    detached: bool = False
+
+
+class ArmTimer(_Output):
+    """Fire ``TimerFired(timer, generation)`` at ``at_ms``; arming the same name again replaces it."""
+
+    timer: str
+    at_ms: float
+    generation: int
+
+
+class DisarmTimer(_Output):
+    timer: str
+
+
+class Mute(_Output):
+    """``who`` is ``assistant`` or ``customer``."""
+
+    who: str
+    muted: bool
+
+
+class Record(_Output):
+    """Append a domain event of this call."""
+
+    event: Event
+
+
+class Note(_Output):
+    """Keep a fragment (``mark.t0``, ``turn.state``, ...)."""
+
+    type: str
+    data: dict[str, Any] = {}
+
+
+class Notify(_Output):
+    """A client message as it goes on the wire (camelCase, unwrapped); the shell filters by ``clientMessages``."""
+
+    message: dict[str, Any]
+
+
+class HangUp(_Output):
+    """The conversation is over: close the transport and finish the call. Last output ever."""
+
+    reason: str
+
+
+Output = (
+    StartModel
+    | AbortModel
+    | Synthesize
+    | StartPlayout
+    | StopPlayout
+    | FinalizeTranscript
+    | AskEndpointing
+    | CallTool
+    | ArmTimer
+    | DisarmTimer
+    | Mute
+    | Record
+    | Note
+    | Notify
+    | HangUp
+)

@@ -1,0 +1,59 @@
+"""Language model: messages and tools in, text deltas and tool calls out."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class ModelRequest:
+    """``messages`` are OpenAI-shaped (``role``, ``content``, ``tool_calls``, ``tool_call_id``), ``tools`` too.
+
+    ``context`` is what a custom LLM may receive besides (``call``, ``customer``, ``metadata``)."""
+
+    messages: tuple[dict[str, Any], ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    temperature: float = 0.5
+    max_tokens: int = 250
+    context: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class TextDelta:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class ToolCallRequest:
+    """``arguments`` is the decoded object; a provider whose model wrote no valid JSON object raises
+    ``ProviderError`` of category ``failed``."""
+
+    id: str
+    name: str
+    arguments: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one request; comes last. ``estimated`` where the provider reports none."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_prompt_tokens: int = 0
+    estimated: bool = False
+
+
+ModelFact = TextDelta | ToolCallRequest | Usage
+
+
+class LanguageModel(Protocol):
+    @property
+    def provider(self) -> str: ...
+
+    @property
+    def model(self) -> str: ...
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelFact, None]:
+        """Raises ``ProviderError``. Closing the generator cancels the request at the provider."""
