@@ -17,51 +17,51 @@ class _Input(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag_
     pass
 
 
-class Connected(_Input):
+class Connected(_Input, frozen=True, kw_only=True):
     """Media can flow both ways; the caller hears us from now on."""
 
 
-class TransportClosed(_Input):
+class TransportClosed(_Input, frozen=True, kw_only=True):
     """The caller's side has gone."""
 
     reason: str = "customer-ended-call"
 
 
-class SpeechStarted(_Input):
+class SpeechStarted(_Input, frozen=True, kw_only=True):
     """Voice activity of the caller began (``at`` is when, a little before now because detection needs frames)."""
 
     at_ms: float
 
 
-class SpeechStopped(_Input):
+class SpeechStopped(_Input, frozen=True, kw_only=True):
     """Voice activity ended; ``at_ms`` is the last voiced frame (t0)."""
 
     at_ms: float
 
 
-class PartialHeard(_Input):
+class PartialHeard(_Input, frozen=True, kw_only=True):
     text: str
 
 
-class FinalHeard(_Input):
+class FinalHeard(_Input, frozen=True, kw_only=True):
     """``text`` may be empty: something was said that was not understood."""
 
     text: str
     confidence: float | None = None
 
 
-class EndOfTurnHeard(_Input):
+class EndOfTurnHeard(_Input, frozen=True, kw_only=True):
     """The transcriber's own end-of-turn signal."""
 
 
-class EndpointingAnswered(_Input):
+class EndpointingAnswered(_Input, frozen=True, kw_only=True):
     """A smart endpointing provider's answer for the text of ``turn``: wait this long from now."""
 
     turn: int
     timeout_ms: float
 
 
-class ModelText(_Input):
+class ModelText(_Input, frozen=True, kw_only=True):
     request_id: int
     text: str
 
@@ -72,35 +72,35 @@ class RequestedTool(msgspec.Struct, frozen=True):
     arguments: dict[str, Any]
 
 
-class ModelCalledTools(_Input):
+class ModelCalledTools(_Input, frozen=True, kw_only=True):
     """All tool calls of one model answer together, when the answer is complete."""
 
     request_id: int
     calls: tuple[RequestedTool, ...]
 
 
-class ModelFinished(_Input):
+class ModelFinished(_Input, frozen=True, kw_only=True):
     request_id: int
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cached_prompt_tokens: int = 0
 
 
-class ModelFailed(_Input):
+class ModelFailed(_Input, frozen=True, kw_only=True):
     """No configured model could answer (fallbacks were tried by the shell). ``ended_reason`` names the family."""
 
     request_id: int
     ended_reason: str
 
 
-class VoiceStarted(_Input):
+class VoiceStarted(_Input, frozen=True, kw_only=True):
     """First audio bytes of a chunk arrived (t6 for the first chunk of an utterance)."""
 
     utterance_id: int
     chunk: int
 
 
-class VoiceFinished(_Input):
+class VoiceFinished(_Input, frozen=True, kw_only=True):
     """All audio of a chunk is queued; ``duration_ms`` of it, for ``characters`` sent to the voice."""
 
     utterance_id: int
@@ -109,20 +109,20 @@ class VoiceFinished(_Input):
     characters: int
 
 
-class ProviderFailed(_Input):
+class ProviderFailed(_Input, frozen=True, kw_only=True):
     """Transcriber or voice failed beyond its fallbacks: the call cannot go on."""
 
     stage: ProviderStage
     ended_reason: str
 
 
-class PlayoutStarted(_Input):
+class PlayoutStarted(_Input, frozen=True, kw_only=True):
     """The first frame of the utterance went to the transport (t7)."""
 
     utterance_id: int
 
 
-class PlayoutFinished(_Input):
+class PlayoutFinished(_Input, frozen=True, kw_only=True):
     """The last frame of an ended utterance was played out, or it was stopped by ``StopPlayout``.
 
     ``heard_chars[i]`` is how many characters of chunk ``i``'s *display* text had been heard; complete chunks count
@@ -135,14 +135,14 @@ class PlayoutFinished(_Input):
     stopped: bool = False
 
 
-class TimerFired(_Input):
+class TimerFired(_Input, frozen=True, kw_only=True):
     """``generation`` is the one given when it was armed; a stale one is ignored."""
 
     timer: str
     generation: int
 
 
-class ToolReturned(_Input):
+class ToolReturned(_Input, frozen=True, kw_only=True):
     """A tool server's answer. ``message`` is ``results[].message`` when it gave one."""
 
     tool_call_id: str
@@ -151,20 +151,20 @@ class ToolReturned(_Input):
     metadata: dict[str, Any] | None = None
 
 
-class ToolErred(_Input):
+class ToolErred(_Input, frozen=True, kw_only=True):
     tool_call_id: str
     failure: str
     error: str
     message: dict[str, Any] | None = None
 
 
-class ControlReceived(_Input):
+class ControlReceived(_Input, frozen=True, kw_only=True):
     """A live-control message as sent (``say``, ``add-message``, ``control``, ``end-call``, ``hangup``, ...)."""
 
     message: dict[str, Any]
 
 
-class EndRequested(_Input):
+class EndRequested(_Input, frozen=True, kw_only=True):
     """The platform ends the call (REST, drain, reaper)."""
 
     reason: str

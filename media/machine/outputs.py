@@ -13,7 +13,7 @@ class _Output(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag
     pass
 
 
-class StartModel(_Output):
+class StartModel(_Output, frozen=True, kw_only=True):
     """Ask the model. ``messages`` are OpenAI-shaped and complete; tools come from the plan."""
 
     request_id: int
@@ -21,11 +21,11 @@ class StartModel(_Output):
     messages: tuple[dict[str, Any], ...]
 
 
-class AbortModel(_Output):
+class AbortModel(_Output, frozen=True, kw_only=True):
     request_id: int
 
 
-class Synthesize(_Output):
+class Synthesize(_Output, frozen=True, kw_only=True):
     """Send one chunk to the voice and queue its audio behind the utterance's earlier chunks; do not play yet.
 
     ``text`` is what history shows (display text), ``spoken`` what the voice gets after formatting. ``cacheable``
@@ -40,13 +40,13 @@ class Synthesize(_Output):
     cacheable: bool = False
 
 
-class StartPlayout(_Output):
+class StartPlayout(_Output, frozen=True, kw_only=True):
     """The gate is open: play the utterance as its audio comes (first after any that plays now)."""
 
     utterance_id: int
 
 
-class StopPlayout(_Output):
+class StopPlayout(_Output, frozen=True, kw_only=True):
     """Stop at once, drop queued audio and running synthesis of this utterance, clear the transport's buffer.
 
     The shell answers with ``PlayoutFinished(stopped=True)`` if any of it was played, else with nothing."""
@@ -54,18 +54,18 @@ class StopPlayout(_Output):
     utterance_id: int
 
 
-class FinalizeTranscript(_Output):
+class FinalizeTranscript(_Output, frozen=True, kw_only=True):
     """Tell a transcriber that needs it that speech has stopped."""
 
 
-class AskEndpointing(_Output):
+class AskEndpointing(_Output, frozen=True, kw_only=True):
     """Ask the configured smart endpointing provider; answered by ``EndpointingAnswered``."""
 
     turn: int
     messages: tuple[dict[str, Any], ...]
 
 
-class CallTool(_Output):
+class CallTool(_Output, frozen=True, kw_only=True):
     """Run a function tool on the tenant's server. ``tool`` is its configuration. Answered by ``ToolReturned`` or
     ``ToolErred``, unless ``detached`` (async tools: send and forget)."""
 
@@ -76,7 +76,7 @@ class CallTool(_Output):
     detached: bool = False
 
 
-class ArmTimer(_Output):
+class ArmTimer(_Output, frozen=True, kw_only=True):
     """Fire ``TimerFired(timer, generation)`` at ``at_ms``; arming the same name again replaces it."""
 
     timer: str
@@ -84,37 +84,37 @@ class ArmTimer(_Output):
     generation: int
 
 
-class DisarmTimer(_Output):
+class DisarmTimer(_Output, frozen=True, kw_only=True):
     timer: str
 
 
-class Mute(_Output):
+class Mute(_Output, frozen=True, kw_only=True):
     """``who`` is ``assistant`` or ``customer``."""
 
     who: str
     muted: bool
 
 
-class Record(_Output):
+class Record(_Output, frozen=True, kw_only=True):
     """Append a domain event of this call."""
 
     event: Event
 
 
-class Note(_Output):
+class Note(_Output, frozen=True, kw_only=True):
     """Keep a fragment (``mark.t0``, ``turn.state``, ...)."""
 
     type: str
     data: dict[str, Any] = {}
 
 
-class Notify(_Output):
+class Notify(_Output, frozen=True, kw_only=True):
     """A client message as it goes on the wire (camelCase, unwrapped); the shell filters by ``clientMessages``."""
 
     message: dict[str, Any]
 
 
-class HangUp(_Output):
+class HangUp(_Output, frozen=True, kw_only=True):
     """The conversation is over: close the transport and finish the call. Last output ever."""
 
     reason: str
