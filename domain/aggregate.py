@@ -44,7 +44,9 @@ class DocumentKeys(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime
     status: str = ""
     reference: str = ""
-    """A second id to filter by: the assistant of a call, the hash of a key."""
+    """A second id to filter by: the assistant of a call."""
+    key_hashes: tuple[str, ...] = ()
+    """Hex SHA-256 of each key that opens this organisation now, so that one can be found by the key it is shown."""
     deleted: bool = False
 
 
