@@ -1,0 +1,43 @@
+# Two commands set up and prove everything on a machine with python3 >= 3.11 and make: `make demo` and `make test`.
+
+VENV := .venv
+READY := $(VENV)/.synced
+PYTHON_IN_VENV := $(VENV)/bin/python
+PACKAGES := api domain infra media projections streams
+BENCHMARKS := $(patsubst %.py,%,$(notdir $(filter-out %/__init__.py %/_%,$(wildcard tests/benchmarks/*.py))))
+
+# Numeric libraries would otherwise start a thread per core for arrays of a few hundred samples.
+export OPENBLAS_NUM_THREADS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check bench up clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+install: $(READY) ## Make .venv from the lock file, with the embedded engines and the test tools
+
+$(READY): uv.lock pyproject.toml infra/setup/environment.sh
+	@PYTHON='$(PYTHON)' ./infra/setup/environment.sh
+
+demo: $(READY) ## Hold one spoken call on this machine and show it (ARGS=--keep leaves the system running)
+	@$(VENV)/bin/callfold demo $(ARGS)
+
+up: $(READY) ## Run the whole system in one process (ARGS="--port 9000 --data-dir DIR")
+	@$(VENV)/bin/callfold up $(ARGS)
+
+test: $(READY) ## Run every test (ARGS="-k name" for some)
+	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+
+check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
+	@echo '==> ruff check' && $(VENV)/bin/ruff check .
+	@echo '==> ruff format --check' && $(VENV)/bin/ruff format --check .
+	@echo '==> mypy --strict' && $(VENV)/bin/mypy --strict
+	@echo '==> lint-imports' && $(VENV)/bin/lint-imports --no-cache
+
+bench: $(READY) ## Run the benchmarks (BENCHMARKS="append rebuild" for some); they print, they do not judge
+	@for name in $(BENCHMARKS); do echo "==> $$name" && $(PYTHON_IN_VENV) -m tests.benchmarks.$$name || exit 1; done
+
+clean: ## Remove .venv, caches and build outputs (never a data folder)
+	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	@find $(PACKAGES) tests -type d -name __pycache__ -prune -exec rm -rf {} +
