@@ -16,6 +16,7 @@ help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 install: $(READY) ## Make .venv from the lock file, with the embedded engines and the test tools
+	@echo '$(VENV) is up to date with uv.lock'
 
 $(READY): uv.lock pyproject.toml infra/setup/environment.sh
 	@PYTHON='$(PYTHON)' ./infra/setup/environment.sh

@@ -46,11 +46,13 @@ if [ "$("$VENV/bin/uv" --version 2>/dev/null | cut -d' ' -f2)" != "$UV_VERSION" 
         fail "could not install uv $UV_VERSION; is the Python package index reachable?"
 fi
 
-say "installing the locked packages"
+say "installing the locked packages (some 700 MB to fetch when nothing is cached)"
+quiet=--quiet
+[ ! -t 2 ] || quiet=
 # The machine's own certificates, so that a network with an inspecting proxy works; hard links are not possible
 # when the cache is on another file system, and copying silently is better than a warning for each package.
 VIRTUAL_ENV="$PWD/$VENV" UV_SYSTEM_CERTS=1 UV_LINK_MODE=${UV_LINK_MODE:-copy} \
-    "$VENV/bin/uv" sync --active --frozen --quiet --extra embedded ||
+    "$VENV/bin/uv" sync --active --frozen $quiet --extra embedded ||
     fail "could not install the locked packages; see the lines above (is the Python package index reachable?)"
 
 touch "$VENV/.synced"

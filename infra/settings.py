@@ -1,0 +1,208 @@
+"""Every setting of callfold: type, default, unit, bounds and one sentence. `python -m infra.settings` prints a table."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+PREFIX = "CALLFOLD_"
+LOOPBACK = ("127.0.0.0/8", "::1/128")
+"""Where a demonstration's own tool server may be reached; never a server's default."""
+
+
+class SettingsInvalid(Exception):
+    """One or more settings cannot be used; the message names each variable, what is wrong and what is legal."""
+
+
+class Settings(BaseSettings):
+    """Read once at start from the environment, and from the file that ``CALLFOLD_ENV_FILE`` names."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
+
+    data_dir: Path = Field(
+        Path("data"),
+        description="Folder that holds the log, the analytics engine's files, recordings and the server's secret.",
+    )
+    host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every network.")
+    port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
+    public_url: str = Field(
+        "",
+        description="Base of the call, listen, control and download URLs handed out, when clients reach the server "
+        "by another address than it listens on; empty means `http://host:port`.",
+    )
+    log: str = Field("sqlite", description="Where the event log lives: `sqlite`, inside the data folder.")
+    clickhouse: str = Field(
+        "embedded",
+        description="Analytics engine: `embedded` (chDB, in the data folder) or the `http(s)://user:password@host:port/"
+        "database` of a ClickHouse server.",
+    )
+    egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Private networks (CIDRs, separated by commas) that requests to tool servers and custom models may "
+        "reach; public addresses are always allowed, private ones only when listed.",
+    )
+    max_calls: int = Field(
+        100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
+    )
+    drain_seconds: float = Field(
+        10.0,
+        ge=0.1,
+        le=300,
+        json_schema_extra={"unit": "s"},
+        description="How long SIGTERM waits for running calls to be ended and recorded.",
+    )
+    secret: SecretStr | None = Field(
+        None,
+        description="Key that signs call and download URLs (32 characters or more); unset means one is made and kept "
+        "in the data folder.",
+    )
+    price_table: str = Field(
+        "", description="Dated price table that new calls are charged by; empty means the newest one built in."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="Least severe log line that is printed."
+    )
+    log_format: Literal["auto", "console", "json"] = Field(
+        "auto", description="Log lines for people or for machines; `auto` is `console` on a terminal, else `json`."
+    )
+    openai_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENAI_API_KEY", description="Key for model provider `openai`."
+    )
+    openai_base_url: str = Field(
+        "https://api.openai.com/v1",
+        validation_alias="OPENAI_BASE_URL",
+        description="Where model provider `openai` is reached, or any server that speaks its protocol.",
+    )
+    deepgram_api_key: SecretStr | None = Field(
+        None, validation_alias="DEEPGRAM_API_KEY", description="Key for transcriber provider `deepgram`."
+    )
+    deepgram_base_url: str = Field(
+        "https://api.deepgram.com",
+        validation_alias="DEEPGRAM_BASE_URL",
+        description="Where transcriber provider `deepgram` is reached.",
+    )
+    cartesia_api_key: SecretStr | None = Field(
+        None, validation_alias="CARTESIA_API_KEY", description="Key for voice provider `cartesia`."
+    )
+    cartesia_base_url: str = Field(
+        "https://api.cartesia.ai",
+        validation_alias="CARTESIA_BASE_URL",
+        description="Where voice provider `cartesia` is reached.",
+    )
+
+    @field_validator("egress_allow", mode="before")
+    @classmethod
+    def _networks(cls, value: object) -> object:
+        parts = value.split(",") if isinstance(value, str) else value
+        if not isinstance(parts, (list, tuple)):
+            return value
+        networks = tuple(str(part).strip() for part in parts if str(part).strip())
+        for network in networks:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
+        return networks
+
+    @field_validator("public_url", "openai_base_url", "deepgram_base_url", "cartesia_base_url")
+    @classmethod
+    def _base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
+            raise ValueError(f"{value!r} is not an http:// or https:// URL")
+        return value.rstrip("/")
+
+    @field_validator("log")
+    @classmethod
+    def _log_kept_in_sqlite(cls, value: str) -> str:
+        if value.startswith("kafka://"):
+            raise ValueError("a log on Kafka is not in this version; use sqlite (the default)")
+        if value != "sqlite":
+            raise ValueError(f"{value!r} is no kind of log; use sqlite (the default)")
+        return value
+
+    @field_validator("clickhouse")
+    @classmethod
+    def _analytics_engine(cls, value: str) -> str:
+        if value != "embedded" and urlsplit(value).scheme not in ("http", "https"):
+            raise ValueError("use embedded (the default) or the http:// or https:// URL of a ClickHouse server")
+        return value
+
+    @field_validator("secret")
+    @classmethod
+    def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 32:
+            raise ValueError("a signing secret needs 32 characters or more, for example from: openssl rand -hex 32")
+        return value
+
+    def base_url(self, port: int | None = None) -> str:
+        """The public URL, or the one that the listening address gives (``port`` is the real one when 0 was asked)."""
+        if self.public_url:
+            return self.public_url
+        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - names, not binds
+        return f"http://{host}:{port or self.port}"
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment; ``overrides`` that are not None (command-line options) win.
+
+    Raises ``SettingsInvalid`` that names the environment variables at fault.
+    """
+    file = os.environ.get(PREFIX + "ENV_FILE")
+    if file and not Path(file).is_file():
+        raise SettingsInvalid(f"{PREFIX}ENV_FILE names {file}, which is not a file")
+    try:
+        return Settings(_env_file=file, **{name: value for name, value in overrides.items() if value is not None})
+    except ValidationError as error:
+        raise SettingsInvalid("; ".join(_problems(error))) from None
+
+
+def _problems(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_input=False, include_url=False):
+        field = str(problem["loc"][0])
+        name = field if field.isupper() else variable(field)
+        yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"
+
+
+def variable(field: str) -> str:
+    """The environment variable of a field."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else PREFIX + field.upper()
+
+
+def markdown_table() -> str:
+    """The settings as the README shows them."""
+    properties = Settings.model_json_schema(by_alias=False)["properties"]
+    lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
+    for field, about in Settings.model_fields.items():
+        schema = properties[field]
+        shown = "" if about.default in (None, (), "") else f"`{about.default}`"
+        text = str(about.description).replace("|", "\\|")
+        lines.append(f"| `{variable(field)}` | {_type_and_bounds(schema)} | {shown} | {text} |")
+    return "\n".join(lines)
+
+
+def _type_and_bounds(schema: dict[str, Any]) -> str:
+    if choices := schema.get("enum"):
+        return " or ".join(f"`{choice}`" for choice in choices)
+    variants = [schema, *schema.get("anyOf", ())]
+    if any(variant.get("format") == "password" for variant in variants):
+        return "secret text"
+    if schema.get("format") == "path":
+        return "path"
+    kind = {"string": "text", "integer": "integer", "number": "number", "array": "list"}[schema["type"]]
+    bounds = f", {schema['minimum']:g} to {schema['maximum']:g}" if "minimum" in schema else ""
+    unit = f" {schema['unit']}" if "unit" in schema else ""
+    return kind + bounds + unit
+
+
+if __name__ == "__main__":
+    sys.stdout.write(markdown_table() + "\n")
