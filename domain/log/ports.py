@@ -60,8 +60,19 @@ class Commands(Protocol):
     ) -> tuple[S, Appended]:
         """Return the new state and the receipt. Raises ``Refused`` and ``LogUnavailable``."""
 
-    async def record(self, originator_id: str, events: Sequence[Event], times: Sequence[datetime]) -> Appended:
-        """Append facts that need no decision (what was heard or said), in order, at whatever version is next."""
+    async def record(
+        self,
+        originator_id: str,
+        events: Sequence[Event],
+        times: Sequence[datetime],
+        *,
+        commit_id: str | None = None,
+    ) -> Appended:
+        """Append facts that need no decision (what was heard or said), in order, at whatever version is next.
+
+        A writer that retries after ``OutcomeUnknown`` gives the same ``commit_id`` and the same facts again; where
+        that commit was already accepted its receipt is returned and nothing is appended twice.
+        """
 
 
 class Documents(Protocol):
