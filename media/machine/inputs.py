@@ -55,9 +55,11 @@ class EndOfTurnHeard(_Input, frozen=True, kw_only=True):
 
 
 class EndpointingAnswered(_Input, frozen=True, kw_only=True):
-    """A smart endpointing provider's answer for the text of ``turn``: wait this long from now."""
+    """A smart endpointing provider's answer to ``AskEndpointing`` ``ask_id``: wait this long from now.
 
-    turn: int
+    A negative ``timeout_ms`` says that it gave none; the text heuristic decides then."""
+
+    ask_id: int
     timeout_ms: float
 
 
@@ -73,7 +75,7 @@ class RequestedTool(msgspec.Struct, frozen=True):
 
 
 class ModelCalledTools(_Input, frozen=True, kw_only=True):
-    """All tool calls of one model answer together, when the answer is complete."""
+    """All tool calls of one model answer together, when the answer is complete; ``ModelFinished`` follows."""
 
     request_id: int
     calls: tuple[RequestedTool, ...]
@@ -124,6 +126,8 @@ class PlayoutStarted(_Input, frozen=True, kw_only=True):
 
 class PlayoutFinished(_Input, frozen=True, kw_only=True):
     """The last frame of an ended utterance was played out, or it was stopped by ``StopPlayout``.
+
+    Comes exactly once for every ``StartPlayout``, also when it was stopped before its first frame (``heard_ms`` 0).
 
     ``heard_chars[i]`` is how many characters of chunk ``i``'s *display* text had been heard; complete chunks count
     their whole length. ``heard_ms`` is audio really played.

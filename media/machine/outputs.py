@@ -49,7 +49,9 @@ class StartPlayout(_Output, frozen=True, kw_only=True):
 class StopPlayout(_Output, frozen=True, kw_only=True):
     """Stop at once, drop queued audio and running synthesis of this utterance, clear the transport's buffer.
 
-    The shell answers with ``PlayoutFinished(stopped=True)`` if any of it was played, else with nothing."""
+    The shell answers with ``PlayoutFinished(stopped=True)`` if ``StartPlayout`` had been given for it and it had not
+    finished yet, even where no frame was sent; else with nothing. It does so after the call's last ``StopPlayout``
+    too, when the transport has gone: the machine waits for it to know what was heard."""
 
     utterance_id: int
 
@@ -59,9 +61,11 @@ class FinalizeTranscript(_Output, frozen=True, kw_only=True):
 
 
 class AskEndpointing(_Output, frozen=True, kw_only=True):
-    """Ask the configured smart endpointing provider; answered by ``EndpointingAnswered``."""
+    """Ask the configured smart endpointing provider; answered by ``EndpointingAnswered`` with the same ``ask_id``.
 
-    turn: int
+    A later question makes the earlier ones worthless: the shell may cancel them."""
+
+    ask_id: int
     messages: tuple[dict[str, Any], ...]
 
 
