@@ -8,6 +8,8 @@ from domain.event import Event
 
 
 class AssistantCreated(Event, frozen=True, kw_only=True):
+    """The first configuration, version ``v1``."""
+
     TYPE: ClassVar[str] = "assistant.created"
     org_id: str
     config: dict[str, Any]
@@ -21,4 +23,6 @@ class AssistantUpdated(Event, frozen=True, kw_only=True):
 
 
 class AssistantDeleted(Event, frozen=True, kw_only=True):
+    """No new call can use the assistant; its history stays."""
+
     TYPE: ClassVar[str] = "assistant.deleted"

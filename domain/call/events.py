@@ -10,6 +10,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar, Literal
 
+import msgspec
+
 from domain.event import Event, Personal
 
 Role = Literal["system", "user", "assistant", "tool"]
@@ -31,6 +33,8 @@ class CallCreated(Event, frozen=True, kw_only=True):
 
 
 class CallRenamed(Event, frozen=True, kw_only=True):
+    """The label that people see has changed; ``None`` takes it away."""
+
     TYPE: ClassVar[str] = "call.renamed"
     name: str | None
 
@@ -51,7 +55,7 @@ class CallStarted(Event, frozen=True, kw_only=True):
     at_ms: float
     assistant: dict[str, Any]
     assistant_version: str | None = None
-    variable_values: dict[str, Any] = {}
+    variable_values: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class TranscriptFinalized(Event, frozen=True, kw_only=True):
@@ -107,6 +111,8 @@ class AssistantInterrupted(Event, frozen=True, kw_only=True):
 
 
 class ToolCalled(Event, frozen=True, kw_only=True):
+    """The model asked for a tool. ``kind`` is the tool's type word, ``arguments`` what the model filled in."""
+
     TYPE: ClassVar[str] = "call.tool_called"
     tool_call_id: str
     name: str
@@ -117,6 +123,8 @@ class ToolCalled(Event, frozen=True, kw_only=True):
 
 
 class ToolCompleted(Event, frozen=True, kw_only=True):
+    """The tool answered; ``result`` is the text that entered the model's history."""
+
     TYPE: ClassVar[str] = "call.tool_completed"
     tool_call_id: str
     name: str
@@ -169,7 +177,7 @@ class UsageMetered(Event, frozen=True, kw_only=True):
     quantities: dict[str, float]
     price_table: str
     model: str = ""
-    config: dict[str, Any] = {}
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
     turn: int | None = None
 
 
@@ -183,6 +191,8 @@ class Warned(Event, frozen=True, kw_only=True):
 
 
 class ArtifactStored(Event, frozen=True, kw_only=True):
+    """A recording or log lies in the object store under ``location``; ``sha256`` is hex, of the bytes stored there."""
+
     TYPE: ClassVar[str] = "call.artifact_stored"
     track: Track
     location: str
@@ -202,4 +212,6 @@ class CallEnded(Event, frozen=True, kw_only=True):
 
 
 class CallDeleted(Event, frozen=True, kw_only=True):
+    """The call is forgotten: no read shows it any more."""
+
     TYPE: ClassVar[str] = "call.deleted"

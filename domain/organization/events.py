@@ -10,6 +10,8 @@ KeyTag = Literal["private", "public"]
 
 
 class OrganizationCreated(Event, frozen=True, kw_only=True):
+    """A tenant exists. Always followed by its placement in the same commit."""
+
     TYPE: ClassVar[str] = "organization.created"
     name: str
 
@@ -32,5 +34,7 @@ class KeyIssued(Event, frozen=True, kw_only=True):
 
 
 class KeyRevoked(Event, frozen=True, kw_only=True):
+    """The key opens nothing any more."""
+
     TYPE: ClassVar[str] = "organization.key_revoked"
     key_id: str
