@@ -1,0 +1,126 @@
+"""How a commit travels: record headers hold the arbitration tuple, the value is a JSON array of event bodies.
+
+Headers, in this order: ``v`` (envelope version), ``commit`` (id), ``streams`` (JSON array of ``[originator,
+version]``), ``tracking`` (JSON ``[application, position]``, only when there is one), ``content-type``. Any tool that
+reads JSON can read the value without this code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from domain.log.arbitration import UnknownEnvelopeVersion
+from domain.log.commit import ENVELOPE_VERSION, Commit, Slot
+
+CONTENT_TYPE = b"application/json"
+
+_VERSION = str(ENVELOPE_VERSION).encode()
+_encode = msgspec.json.Encoder().encode
+_decode_streams = msgspec.json.Decoder(tuple[Slot, ...]).decode
+_decode_tracking = msgspec.json.Decoder(tuple[str, int]).decode
+_decode_value = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
+
+
+class _Typed(msgspec.Struct):
+    type: str = ""
+
+
+_decode_typed = msgspec.json.Decoder(_Typed).decode
+
+
+class MalformedRecord(Exception):
+    """A record of a known envelope version that breaks its form: void, kept as poison, the stream goes on."""
+
+
+class Record(msgspec.Struct, frozen=True):
+    """What the carrier stores: ordered headers and a value."""
+
+    headers: tuple[tuple[str, bytes], ...]
+    value: bytes
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """The arbitration tuple, read from headers alone."""
+
+    commit_id: str
+    slots: tuple[Slot, ...]
+    tracking: tuple[str, int] | None = None
+
+
+def to_record(commit: Commit) -> Record:
+    """Write a commit. Raises ``MalformedRecord`` when it claims nothing or slots and bodies differ in number."""
+    if not commit.slots and commit.tracking is None:
+        raise MalformedRecord(f"commit {commit.commit_id} claims no slot and no tracking position")
+    if len(commit.slots) != len(commit.bodies):
+        raise MalformedRecord(
+            f"commit {commit.commit_id} has {len(commit.bodies)} bodies for {len(commit.slots)} slots"
+        )
+    headers = [
+        ("v", _VERSION if commit.v == ENVELOPE_VERSION else str(commit.v).encode()),
+        ("commit", commit.commit_id.encode()),
+        ("streams", _encode(commit.slots)),
+    ]
+    if commit.tracking is not None:
+        headers.append(("tracking", _encode(commit.tracking)))
+    headers.append(("content-type", CONTENT_TYPE))
+    return Record(tuple(headers), b"[" + b",".join(commit.bodies) + b"]")
+
+
+def read_claim(headers: Iterable[tuple[str, bytes]]) -> Claim:
+    """Read the arbitration tuple. Raises ``UnknownEnvelopeVersion`` (halt) and ``MalformedRecord`` (poison)."""
+    found: dict[str, bytes] = {}
+    for name, value in headers:
+        if name in found:
+            raise MalformedRecord(f"header {name!r} occurs twice")
+        found[name] = value
+    version = found.get("v")
+    if version is None:
+        raise MalformedRecord("header 'v' is missing")
+    if version != _VERSION:
+        if not version.isdigit():
+            raise MalformedRecord(f"header 'v' is {version[:20]!r}, not a number")
+        raise UnknownEnvelopeVersion(int(version))
+    try:
+        commit_id = found["commit"].decode()
+        slots = _decode_streams(found["streams"])
+        tracking = _decode_tracking(found["tracking"]) if "tracking" in found else None
+    except KeyError as missing:
+        raise MalformedRecord(f"header {missing} is missing") from missing
+    except (msgspec.MsgspecError, UnicodeDecodeError) as problem:
+        raise MalformedRecord(f"headers cannot be read: {problem}") from problem
+    if not commit_id:
+        raise MalformedRecord("header 'commit' is empty")
+    if not slots and tracking is None:
+        raise MalformedRecord("the record claims no slot and no tracking position")
+    return Claim(commit_id, slots, tracking)
+
+
+def to_commit(record: Record) -> Commit:
+    """Read a commit back. Nothing inside a body is checked: an unreadable event is its readers' matter.
+
+    Raises ``UnknownEnvelopeVersion`` (halt) and ``MalformedRecord`` (poison).
+    """
+    claim = read_claim(record.headers)
+    try:
+        bodies = _decode_value(record.value)
+    except msgspec.MsgspecError as problem:
+        raise MalformedRecord(f"value is not a JSON array: {problem}") from problem
+    if len(bodies) != len(claim.slots):
+        raise MalformedRecord(f"value holds {len(bodies)} bodies for {len(claim.slots)} slots")
+    return Commit(
+        commit_id=claim.commit_id,
+        slots=claim.slots,
+        topics=tuple(type_of(bytes(body)) for body in bodies),
+        bodies=tuple(bytes(body) for body in bodies),
+        tracking=claim.tracking,
+    )
+
+
+def type_of(body: bytes) -> str:
+    """The dotted type a body names, empty when it names none."""
+    try:
+        return _decode_typed(body).type
+    except msgspec.MsgspecError:
+        return ""
