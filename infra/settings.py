@@ -1,4 +1,4 @@
-"""Every setting of callfold: type, default, unit, bounds and one sentence. `python -m infra.settings` prints a table."""
+"""Every setting of callfold: type, default, unit, bounds, one sentence. `python -m infra.settings` prints the table."""
 
 from __future__ import annotations
 

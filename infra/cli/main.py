@@ -1,0 +1,60 @@
+"""The ``callfold`` command. Each command group is a module of its own that imports what it needs only when it runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from infra.cli import calls, dead, demo, doctor, events, org, rebuild, sql, up
+from infra.cli.failure import CommandFailed
+
+app = typer.Typer(
+    name="callfold",
+    no_args_is_help=True,
+    rich_markup_mode=None,  # rich help costs 200 ms of imports; rich is for what commands show
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+app.command("up", short_help="Run everything in one process.")(up.up)
+app.command("demo", short_help="Hold one spoken call and show it.")(demo.demo)
+app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
+app.command("rebuild", short_help="Make the tables again from the log.")(rebuild.rebuild)
+app.command("doctor", short_help="What is configured, what is missing.")(doctor.doctor)
+app.add_typer(org.app, name="org")
+app.add_typer(calls.app, name="calls")
+app.add_typer(events.app, name="events")
+app.add_typer(dead.app, name="dead")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"callfold {version('callfold')}")
+        raise typer.Exit
+
+
+@app.callback()
+def callfold(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """A voice-AI call platform on an event log: real calls in, events, recordings and analytics out."""
+
+
+def run() -> None:
+    """Console script: run the command line; a failure is one sentence on standard error."""
+    try:
+        app()
+    except CommandFailed as failure:
+        typer.secho(f"error: {failure}", fg=typer.colors.RED, err=True)
+        sys.exit(failure.code)
+    except BrokenPipeError:
+        # The reader (head, less) has gone; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(141)

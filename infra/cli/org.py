@@ -1,0 +1,64 @@
+"""``callfold org``: organisations and their keys."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from infra.cli.options import AsJson, DataDir
+
+app = typer.Typer(no_args_is_help=True, help="Organisations and their keys.")
+
+
+@app.command("create")
+def create(
+    name: Annotated[str, typer.Option("--name", help="What to call it.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an organisation and print its private and public key, which are shown this once."""
+    import asyncio
+
+    from infra.cli.backend import Json, open_backend
+    from infra.cli.terminal import print_facts, print_json
+
+    async def created() -> Json:
+        async with open_backend(data_dir, create=True) as backend:
+            return await backend.create_organization(name)
+
+    organization = asyncio.run(created())
+    if as_json:
+        print_json({field: organization[field] for field in ("id", "privateKey", "publicKey")})
+    else:
+        print_facts(
+            {
+                "organisation": organization["id"],
+                "private key": organization["privateKey"],
+                "public key": organization["publicKey"],
+            }
+        )
+
+
+@app.command("ls")
+def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """List organisations. Keys are kept only as hashes and cannot be shown again."""
+    import asyncio
+
+    from infra.cli.backend import Json, open_backend
+    from infra.cli.terminal import clock_time, print_json, print_table
+
+    async def listed() -> list[Json]:
+        async with open_backend(data_dir) as backend:
+            return await backend.organizations()
+
+    organizations = asyncio.run(listed())
+    if as_json:
+        print_json(organizations)
+        return
+    print_table(
+        "Organisations",
+        ("id", "name", "created"),
+        [(o["id"], o["name"], clock_time(o.get("createdAt"))) for o in organizations],
+        empty="no organisations yet; make one with `callfold org create --name NAME`",
+    )

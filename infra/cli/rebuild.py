@@ -1,0 +1,44 @@
+"""``callfold rebuild``: make the analytics tables again from the log."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.options import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from infra.cli.backend import Json
+
+
+def rebuild(
+    projection: Annotated[
+        str | None, typer.Option("--projection", "-p", help="One table group; without it, every table.")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make the tables again from position 0, compare them with the live ones, and put them in their place."""
+    import asyncio
+
+    from infra.cli.backend import open_backend
+    from infra.cli.failure import CommandFailed
+    from infra.cli.terminal import print_facts, print_json
+
+    async def rebuilt() -> Json:
+        async with open_backend(data_dir) as backend:
+            if as_json:
+                return await backend.rebuild(projection)
+            from rich.console import Console
+
+            with Console(stderr=True).status(f"rebuilding from the log ({backend.place})"):
+                return await backend.rebuild(projection)
+
+    outcome = asyncio.run(rebuilt())
+    if as_json:
+        print_json(outcome)
+    else:
+        print_facts(outcome)
+    if outcome.get("equal") is False:
+        raise CommandFailed("the rebuilt tables differ from the ones that were there; the rebuilt ones are in place")

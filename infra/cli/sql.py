@@ -1,0 +1,38 @@
+"""``callfold sql``: an analyst's own question to the ClickHouse tables."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from infra.cli.options import AsJson, DataDir
+
+if TYPE_CHECKING:
+    from infra.cli.backend import Json
+
+
+def sql(
+    statement: Annotated[
+        str, typer.Argument(help='For example: "SELECT ended_reason, count() FROM calls GROUP BY 1".')
+    ],
+    data_dir: DataDir = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most this many rows.")] = 1000,
+    as_json: AsJson = False,
+) -> None:
+    """Run one read-only ClickHouse statement on the tables (SHOW TABLES lists them, DESCRIBE explains one)."""
+    import asyncio
+
+    from infra.cli.backend import open_backend
+    from infra.cli.terminal import print_json, print_table
+
+    async def answered() -> Json:
+        async with open_backend(data_dir) as backend:
+            return await backend.sql(statement, limit=limit)
+
+    result = asyncio.run(answered())
+    if as_json:
+        print_json([dict(zip(result["columns"], row, strict=True)) for row in result["rows"]])
+        return
+    print_table("", result["columns"], result["rows"], empty="no rows")
+    typer.secho(f"{len(result['rows'])} rows, {result['elapsedMs']:.1f} ms", dim=True, err=True)

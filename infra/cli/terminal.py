@@ -1,0 +1,85 @@
+"""Showing results: tables and panels for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+_STATUS_COLOURS = {"queued": "yellow", "ringing": "yellow", "in-progress": "green", "ended": "dim"}
+
+
+def print_json(value: object, *, line: bool = False) -> None:
+    """``line`` writes one compact line, for streams of values."""
+    text = json.dumps(value, ensure_ascii=False, default=str, indent=None if line else 2)
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> None:
+    """Right-aligns numbers; without rows prints ``empty``, a sentence that says how to get some."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    found = list(rows)
+    console = Console()
+    if not found:
+        console.print(Text(empty or f"no {title.lower()}"))
+        return
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in found)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in found:
+        table.add_row(*(Text(shown(value)) for value in row))
+    console.print(table)
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Two columns: what, and its value; nothing for absent values."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold")
+    grid.add_column(overflow="fold")
+    for name, value in facts.items():
+        if value not in (None, "", [], {}):
+            grid.add_row(name, Text(shown(value), style=_STATUS_COLOURS.get(str(value), "")))
+    Console().print(grid)
+
+
+def shown(value: object) -> str:
+    """A value as a person reads it in a table cell."""
+    match value:
+        case None:
+            return ""
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:,.1f}" if abs(value) >= 10 else f"{value:.4g}"
+        case datetime():
+            return value.isoformat(sep=" ", timespec="milliseconds")
+        case dict() | list():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
+
+
+def clock_time(iso: object) -> str:
+    """``2026-11-21T10:42:03.120Z`` as ``10:42:03`` of the local day, the date in front on other days."""
+    if not isinstance(iso, str) or not iso:
+        return ""
+    instant = datetime.fromisoformat(iso).astimezone()
+    return instant.strftime("%H:%M:%S" if instant.date() == datetime.now().astimezone().date() else "%Y-%m-%d %H:%M")
+
+
+def compact(value: Any, length: int = 96) -> str:
+    """JSON on one line, cut to ``length`` characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= length else text[: length - 1] + "…"

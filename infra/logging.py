@@ -1,0 +1,72 @@
+"""Structured log lines: an event name and fields, as JSON for machines or as one coloured line for people.
+
+Code logs ``logger.info("call.claimed", extra={"call_id": call_id})``: the message is the event's name, every extra is
+a field. Nothing secret and nothing that was said belongs in either.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+Format = Literal["auto", "console", "json"]
+
+_STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
+_COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
+_QUIET = {"uvicorn.error": "warning", "uvicorn.access": "warning", "httpx": "warning", "httpcore": "warning"}
+"""Libraries whose everyday lines say nothing that our own events do not."""
+
+
+def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
+    """Send every log line of the process to ``stream`` (standard error) in the given form."""
+    target = stream or sys.stderr
+    terminal = target.isatty()
+    handler = logging.StreamHandler(target)
+    people = form == "console" or (form == "auto" and terminal)
+    handler.setFormatter(ConsoleLines(colour=terminal) if people else JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name, least in _QUIET.items():
+        logging.getLogger(name).setLevel(max(logging.getLevelName(least.upper()), root.level))
+
+
+def fields(record: logging.LogRecord) -> dict[str, object]:
+    """What the caller gave as ``extra``."""
+    return {name: value for name, value in vars(record).items() if name not in _STANDARD and not name.startswith("_")}
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: ``time``, ``level``, ``logger``, ``event``, the fields, and ``error`` with its trace."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "event": record.getMessage(),
+            **fields(record),
+        }
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class ConsoleLines(logging.Formatter):
+    """``10:43:07.512 info    call.claimed call_id=… owner=…``."""
+
+    def __init__(self, *, colour: bool) -> None:
+        super().__init__()
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        time = datetime.fromtimestamp(record.created, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+        level = record.levelname.lower()
+        shown = f"{level:<7}"
+        if self._colour:
+            shown = f"\033[{_COLOURS.get(level, '0')}m{shown}\033[0m"
+        line = " ".join((time, shown, record.getMessage(), *(f"{n}={v}" for n, v in fields(record).items())))
+        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
