@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -56,10 +56,33 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
 
 
+class SinkUnavailable(Exception):
+    """The sink cannot take rows now; perhaps it took some. Send the same range again, after a pause."""
+
+
+class RowsRejected(Exception):
+    """Rows that can never be stored, by the position of their event. Nothing of the range was written.
+
+    ``reasons`` names table, column and fault for each; the runner parks those events and sends the range without.
+    """
+
+    def __init__(self, reasons: Mapping[Position, str]) -> None:
+        super().__init__("; ".join(f"{position}: {reason}" for position, reason in reasons.items()))
+        self.reasons = dict(reasons)
+
+
 class RowSink(Protocol):
     """Takes the rows of one contiguous range exactly once, also when the same range is sent again."""
 
-    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None: ...
+    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+        """Store the rows of a range. Raises ``SinkUnavailable`` and ``RowsRejected``.
+
+        A range is new (it begins where the last one ended) or late (all of it was passed before): late rows, say of
+        an event that was parked, are added unless they are there.
+        """
 
     def resume_from(self, shard: int) -> Position:
         """The last position whose rows are surely in the tables, read from the tables themselves."""
+
+    def planned_end(self, shard: int) -> Position | None:
+        """Where the range ends that was begun before a crash; it must be sent again whole. ``None`` if none was."""
