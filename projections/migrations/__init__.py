@@ -1,0 +1,1 @@
+"""Numbered schema changes of the analytics store, run by Alembic."""

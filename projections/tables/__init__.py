@@ -1,0 +1,1 @@
+"""Tables of the projection, each defined beside the function that makes its rows."""

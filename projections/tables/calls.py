@@ -1,0 +1,64 @@
+"""The ``calls`` table: one row for every change of a call's header, newest shown; answers ``POST /analytics``."""
+
+from __future__ import annotations
+
+from projections.table import Column, Table
+from projections.tables.columns import PLACE, latest_place, newest, select
+
+IDENTITY = (
+    Column("call_id", "String", "Call"),
+    Column("created_at", "DateTime64(6, 'UTC')", "When the call was accepted (UTC); filters and buckets use it"),
+    Column("type", "LowCardinality(String)", "inboundPhoneCall, outboundPhoneCall, webCall or vapi.websocketCall"),
+    Column("assistant_id", "Nullable(String)", "Stored assistant that answers; null for one sent inside the request"),
+)
+"""What never changes during a call: grouping keys of the view, so that filters on them reach the sort order."""
+
+CHANGING = (
+    Column("status", "LowCardinality(String)", "queued, ringing, in-progress or ended"),
+    Column("ended_reason", "LowCardinality(Nullable(String))", "Why the call ended; null while it runs"),
+    Column("name", "Nullable(String)", "Label given by the client"),
+    Column("transport_provider", "LowCardinality(String)", "Transport that carries the audio, as vapi.websocket"),
+    Column("customer_number", "Nullable(String)", "Telephone number of the other side (E.164), where there is one"),
+    Column("started_at", "Nullable(DateTime64(6, 'UTC'))", "When audio began to flow (UTC); null if it never did"),
+    Column("ended_at", "Nullable(DateTime64(6, 'UTC'))", "When the call ended (UTC)"),
+    Column("duration_seconds", "Nullable(Float64)", "Seconds from started_at to ended_at; null if it never started"),
+    Column("cost_usd", "Float64", "Everything the call cost so far (USD): the sum of the cost parts"),
+    Column("cost_transport_usd", "Float64", "Transport part of the cost (USD)"),
+    Column("cost_stt_usd", "Float64", "Speech recognition part of the cost (USD)"),
+    Column("cost_llm_usd", "Float64", "Language model part of the cost (USD)"),
+    Column("cost_tts_usd", "Float64", "Speech synthesis part of the cost (USD)"),
+    Column("cost_vapi_usd", "Float64", "Platform part of the cost (USD)"),
+    Column("cost_analysis_summary_usd", "Float64", "Cost of the summary made after the call (USD)"),
+    Column("llm_prompt_tokens", "UInt64", "Tokens sent to the language model, cached ones included"),
+    Column("llm_completion_tokens", "UInt64", "Tokens written by the language model"),
+    Column("llm_cached_prompt_tokens", "UInt64", "Prompt tokens that the model's provider had cached"),
+    Column("tts_characters", "UInt64", "Characters sent to speech synthesis"),
+    Column("average_endpointing_latency_ms", "Nullable(Float64)", "Mean wait for the end of the user's turn (ms)"),
+    Column("average_transcriber_latency_ms", "Nullable(Float64)", "Mean delay of the final transcript (ms)"),
+    Column("average_model_latency_ms", "Nullable(Float64)", "Mean time to the model's first token (ms)"),
+    Column("average_voice_latency_ms", "Nullable(Float64)", "Mean time from first text to first audio (ms)"),
+    Column("average_turn_latency_ms", "Nullable(Float64)", "Mean time from the user's last word to audio (ms)"),
+    Column("user_message_count", "UInt32", "Messages of the user in the conversation"),
+    Column("assistant_message_count", "UInt32", "Messages of the assistant in the conversation"),
+    Column("tool_call_count", "UInt32", "Tool calls made"),
+    Column("tool_failure_count", "UInt32", "Tool calls that failed"),
+    Column("interruption_count", "UInt32", "Times the caller cut the assistant off"),
+    Column("warning_count", "UInt32", "Warnings recorded during the call"),
+    Column("success_evaluation", "LowCardinality(Nullable(String))", "Verdict of the analysis after the call"),
+    Column("variable_values", "Map(String, String)", "Template variables of the call; other than text as JSON"),
+    Column("deleted_at", "Nullable(DateTime64(6, 'UTC'))", "When the call was deleted (UTC); such calls are not shown"),
+)
+
+TABLE = Table(
+    name="calls",
+    version=1,
+    comment="Calls: one row per change of a call, the highest log_ordinal is its present state",
+    columns=(*PLACE, *IDENTITY, *CHANGING),
+    order_by=("org_id", "created_at", "call_id", "log_ordinal"),
+    view=select(
+        *latest_place(),
+        *(newest(column.name) for column in CHANGING),
+        group_by=("org_id", "log_shard", *(column.name for column in IDENTITY)),
+        having="deleted_at IS NULL",
+    ),
+)

@@ -1,0 +1,49 @@
+"""Columns that several tables share, so that the same fact has the same name, type and meaning everywhere."""
+
+from __future__ import annotations
+
+from projections.table import Column
+
+PLACE = (
+    Column("org_id", "LowCardinality(String)", "Organisation that owns the row"),
+    Column("log_shard", "UInt16", "Shard of the log that the event behind this row stands in"),
+    Column("log_ordinal", "UInt64", "Gapless number of that event within its shard; newer rows have higher numbers"),
+    Column("recorded_at", "DateTime64(6, 'UTC')", "When the event was recorded on the log (UTC)"),
+)
+"""First in every table: whose row it is, and which event caused it."""
+
+CALL_ID = Column("call_id", "String", "Call that the row belongs to; joins to calls.call_id")
+TURN = Column("turn", "UInt32", "Number of the conversation turn within the call")
+
+ROWS_OF_KEPT_CALLS = (
+    "SELECT * FROM {source} AS s\nWHERE s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS NOT NULL)"
+)
+NOT_DELETED = "s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS NOT NULL)"
+"""Rows of deleted calls stay for audit in the versioned table and are hidden by the views."""
+
+
+def newest(column: str) -> str:
+    """The column's value in the newest row ``s`` of a group, nulls included (bare ``argMax`` passes over nulls)."""
+    return f"tupleElement(argMax(tuple(s.{column}), s.log_ordinal), 1) AS {column}"
+
+
+def newest_known(column: str) -> str:
+    """The newest value that is not null: for tables where each row carries only the facts of one event."""
+    return f"argMax(s.{column}, s.log_ordinal) AS {column}"
+
+
+def select(*expressions: str, group_by: tuple[str, ...], where: str = "", having: str = "") -> str:
+    """The SELECT of a view that folds the rows ``s`` of a group into one."""
+    columns = ",\n    ".join((*(f"s.{key} AS {key}" for key in group_by), *expressions))
+    return (
+        f"SELECT\n    {columns}\nFROM {{source}} AS s"
+        + (f"\nWHERE {where}" if where else "")
+        + "\nGROUP BY "
+        + ", ".join(f"s.{key}" for key in group_by)
+        + (f"\nHAVING {having}" if having else "")
+    )
+
+
+def latest_place() -> tuple[str, str]:
+    """Which event last changed the group."""
+    return "max(s.log_ordinal) AS log_ordinal", "max(s.recorded_at) AS recorded_at"

@@ -1,0 +1,29 @@
+"""The ``costs`` table: each meter reading of a call with the money it comes to under its dated price table."""
+
+from __future__ import annotations
+
+from projections.table import Column, Table
+from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS
+
+TABLE = Table(
+    name="costs",
+    version=1,
+    comment="Cost of calls: one row per meter reading, priced",
+    columns=(
+        *PLACE,
+        CALL_ID,
+        Column("meter", "LowCardinality(String)", "transport, transcriber, model, voice or vapi (the platform)"),
+        Column("provider", "LowCardinality(String)", "Provider whose service was used"),
+        Column("model", "LowCardinality(String)", "Model or voice of the provider, where there is one"),
+        Column("turn", "Nullable(UInt32)", "Turn that the reading belongs to, where it belongs to one"),
+        Column("minutes", "Float64", "Metered minutes"),
+        Column("prompt_tokens", "UInt64", "Metered prompt tokens, cached ones included"),
+        Column("completion_tokens", "UInt64", "Metered completion tokens"),
+        Column("cached_prompt_tokens", "UInt64", "Metered prompt tokens that were cached"),
+        Column("characters", "UInt64", "Metered characters of synthesised speech"),
+        Column("price_table", "LowCardinality(String)", "Dated price table that the amount follows"),
+        Column("cost_usd", "Float64", "Amount (USD)"),
+    ),
+    order_by=("org_id", "call_id", "log_ordinal"),
+    view=ROWS_OF_KEPT_CALLS,
+)

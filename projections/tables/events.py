@@ -1,0 +1,51 @@
+"""The ``events`` table: every event of the log as it was recorded, for auditors and for questions nobody foresaw."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import msgspec
+
+from domain.log.ports import Positioned
+from projections.table import Column, Row, Table
+from projections.tables.columns import PLACE
+
+TABLE = Table(
+    name="events",
+    version=1,
+    comment="Every event of the log, in order, one row each",
+    columns=(
+        *PLACE,
+        Column("event_id", "String", "Unique id of the event: id of its commit and index within it"),
+        Column("type", "LowCardinality(String)", "Dotted event type, aggregate first, as call.ended"),
+        Column("schema_version", "UInt16", "Version of the event type's schema that data follows"),
+        Column("originator_kind", "LowCardinality(String)", "organization, assistant or call"),
+        Column("originator_id", "String", "Organisation, assistant or call that the event happened to"),
+        Column("originator_version", "UInt32", "Gapless number of the event in the originator's own history, from 1"),
+        Column("data", "String", "Fields of the event as a JSON object; read them with JSONExtractString and the like"),
+    ),
+    order_by=("org_id", "log_shard", "log_ordinal"),
+    view="SELECT * FROM {source}",
+    indexes=("originator originator_id TYPE bloom_filter GRANULARITY 4",),
+)
+
+_encode = msgspec.json.Encoder().encode
+
+
+def rows(org_id: str, event: Positioned) -> Iterable[Row]:
+    """One row, whatever the event."""
+    recorded = event.recorded
+    fact = recorded.event
+    yield (
+        org_id,
+        event.position.shard,
+        event.position.ordinal,
+        recorded.time,
+        recorded.id,
+        fact.TYPE,
+        fact.VERSION,
+        fact.TYPE.partition(".")[0],
+        recorded.originator_id,
+        recorded.originator_version,
+        _encode(fact).decode(),
+    )

@@ -1,0 +1,31 @@
+"""The ``messages`` table: what was said in a call, as it entered the conversation's history."""
+
+from __future__ import annotations
+
+from projections.table import Column, Table
+from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS, TURN
+
+TABLE = Table(
+    name="messages",
+    version=1,
+    comment="Messages of calls: what the user said and what the user heard, one row each",
+    columns=(
+        *PLACE,
+        CALL_ID,
+        Column("message_id", "String", "Message"),
+        Column("role", "LowCardinality(String)", "system, user, assistant or tool"),
+        TURN,
+        Column("text", "String", "Words said; for the assistant the part that was heard before any interruption"),
+        Column("generated_text", "Nullable(String)", "What the model wrote, where it differs from what was heard"),
+        Column("source", "LowCardinality(String)", "Origin of a spoken text: model, first-message, say, …"),
+        Column("interrupted", "Bool", "Whether the caller cut the message off"),
+        Column("confidence", "Nullable(Float64)", "Recogniser's confidence from 0 to 1"),
+        Column(
+            "spoken_at", "Nullable(DateTime64(6, 'UTC'))", "When speaking began (UTC); null if the call never started"
+        ),
+        Column("started_ms", "Float64", "Begin on the call's own clock (ms since the call was claimed)"),
+        Column("ended_ms", "Float64", "End on the call's own clock (ms)"),
+    ),
+    order_by=("org_id", "call_id", "log_ordinal"),
+    view=ROWS_OF_KEPT_CALLS,
+)

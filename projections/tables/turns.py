@@ -1,0 +1,37 @@
+"""The ``turns`` table: how each turn of a conversation was decided, answered, and perhaps interrupted."""
+
+from __future__ import annotations
+
+from projections.table import Column, Table
+from projections.tables.columns import CALL_ID, NOT_DELETED, PLACE, TURN, latest_place, newest_known, select
+
+FACTS = (
+    Column("rule", "LowCardinality(Nullable(String))", "Rule that decided that the user's turn was over"),
+    Column("wait_ms", "Nullable(Float64)", "Pause that the rule asked for (ms)"),
+    Column("decided_ms", "Nullable(Float64)", "When it was decided, on the call's own clock (ms)"),
+    Column("source", "LowCardinality(Nullable(String))", "Origin of the answer's text: model, first-message, say, …"),
+    Column("t0_ms", "Nullable(Float64)", "Last voiced frame of the user, on the call's own clock (ms)"),
+    Column("t1_ms", "Nullable(Float64)", "Final transcript (ms)"),
+    Column("t2_ms", "Nullable(Float64)", "Turn decision (ms)"),
+    Column("t3_ms", "Nullable(Float64)", "Request to the model (ms)"),
+    Column("t4_ms", "Nullable(Float64)", "First token of the model (ms)"),
+    Column("t5_ms", "Nullable(Float64)", "First text handed to the voice (ms)"),
+    Column("t6_ms", "Nullable(Float64)", "First audio from the voice (ms)"),
+    Column("t7_ms", "Nullable(Float64)", "First frame sent to the caller (ms)"),
+    Column("interrupted_by", "LowCardinality(Nullable(String))", "voice, words, phrase or control, if cut off"),
+    Column("heard_ms", "Nullable(Float64)", "Audio that had been played when the caller cut in (ms)"),
+)
+
+TABLE = Table(
+    name="turns",
+    version=1,
+    comment="Turns of calls: one row per fact about a turn, the view folds them into one row a turn",
+    columns=(*PLACE, CALL_ID, TURN, *FACTS),
+    order_by=("org_id", "call_id", "turn", "log_ordinal"),
+    view=select(
+        *latest_place(),
+        *(newest_known(column.name) for column in FACTS),
+        group_by=("org_id", "log_shard", "call_id", "turn"),
+        where=NOT_DELETED,
+    ),
+)
