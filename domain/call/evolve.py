@@ -42,6 +42,7 @@ from domain.call.state import (
     ToolRequested,
     ToolReturned,
 )
+from domain.call.usage import add_reading
 from domain.event import Event, Recorded
 
 
@@ -63,7 +64,7 @@ def evolve(state: Call | None, recorded: Recorded) -> Call:
         case TurnMeasured():
             return replace(state, turns=state.turns.appended(event), updated_at=time, version=version)
         case UsageMetered():
-            return replace(state, usage=_metered(state.usage, event), updated_at=time, version=version)
+            return replace(state, usage=add_reading(state.usage, event), updated_at=time, version=version)
         case ToolCalled():
             entries = state.entries.appended(ToolRequested(event))
             return replace(state, entries=entries, updated_at=time, version=version)
@@ -159,25 +160,8 @@ def _deleted(state: KeptCall) -> Deleted:
 
 def _after_deletion(state: Deleted, event: Event, time: datetime, version: int) -> Deleted:
     """Only money still counts: a late reading is used and paid for, everything else stays forgotten."""
-    usage = _metered(state.usage, event) if isinstance(event, UsageMetered) else state.usage
+    usage = add_reading(state.usage, event) if isinstance(event, UsageMetered) else state.usage
     return replace(state, usage=usage, updated_at=time, version=version)
-
-
-def _metered(usage: tuple[UsageMetered, ...], reading: UsageMetered) -> tuple[UsageMetered, ...]:
-    """``reading`` added to the sum of its kind, so that a call's state does not grow with every turn."""
-    for index, total in enumerate(usage):
-        if (
-            total.meter == reading.meter
-            and total.provider == reading.provider
-            and total.model == reading.model
-            and total.price_table == reading.price_table
-            and total.config == reading.config
-        ):
-            quantities = dict(total.quantities)
-            for unit, amount in reading.quantities.items():
-                quantities[unit] = quantities.get(unit, 0.0) + amount
-            return (*usage[:index], replace(total, quantities=quantities), *usage[index + 1 :])
-    return (*usage, replace(reading, turn=None))
 
 
 def _stored(artifacts: tuple[ArtifactStored, ...], artifact: ArtifactStored) -> tuple[ArtifactStored, ...]:

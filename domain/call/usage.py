@@ -1,0 +1,42 @@
+"""Adding meter readings up, so that a call's state does not grow with every turn."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from domain.call.events import UsageMetered
+
+Usage = tuple[UsageMetered, ...]
+"""One summed reading per meter, provider, model, configuration and price table, in the order they first came."""
+
+
+def add_reading(usage: Usage, reading: UsageMetered) -> Usage:
+    """``usage`` with ``reading`` added to the sum of its kind. The turn is forgotten."""
+    clean = replace(reading, quantities=_plausible(reading.quantities), turn=None)
+    for index, total in enumerate(usage):
+        if _same_kind(total, clean):
+            quantities = dict(total.quantities)
+            for unit, amount in clean.quantities.items():
+                quantities[unit] = quantities.get(unit, 0.0) + amount
+            return (*usage[:index], replace(total, quantities=quantities), *usage[index + 1 :])
+    return (*usage, clean)
+
+
+def _same_kind(total: UsageMetered, reading: UsageMetered) -> bool:
+    return (
+        total.meter == reading.meter
+        and total.provider == reading.provider
+        and total.model == reading.model
+        and total.price_table == reading.price_table
+        and total.config == reading.config
+    )
+
+
+def _plausible(quantities: dict[str, float]) -> dict[str, float]:
+    """No meter runs backwards and no more tokens are cached than were sent, whatever a provider reports; so a further
+    reading can never make a call cheaper."""
+    plausible = {unit: max(amount, 0.0) for unit, amount in quantities.items()}
+    if "cachedPromptTokens" in plausible:
+        prompt = plausible.get("promptTokens", 0.0)
+        plausible["cachedPromptTokens"] = min(plausible["cachedPromptTokens"], prompt)
+    return plausible
