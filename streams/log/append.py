@@ -1,0 +1,186 @@
+"""The end of the log inside one write transaction: judge commits, give them ordinals, chain them, write them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from domain.log.arbitration import ACCEPTED, Arbiter, UnknownEnvelopeVersion, Verdict, judge
+from domain.log.chain import GENESIS, link, record_hash
+from domain.log.commit import ENVELOPE_VERSION, Commit, Slot
+from domain.log.envelope import Record, to_record
+from domain.log.receipt import CommitIdReused, Receipt
+
+SHARD = 0
+"""The embedded log is a single shard."""
+
+_encode_void = msgspec.msgpack.Encoder().encode
+decode_void = msgspec.msgpack.Decoder(Record).decode
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """A commit that the log already holds a verdict for."""
+
+    receipt: Receipt
+    record_hash: bytes
+
+
+def settled(connection: sqlite3.Connection, commit_id: str) -> Settled | None:
+    """What the log holds under this commit id."""
+    row = connection.execute(
+        "SELECT void_reason, first_ordinal, events, record_hash FROM commits WHERE commit_id=?", (commit_id,)
+    ).fetchone()
+    if row is None:
+        return None
+    void_reason, first, events, hashed = row
+    verdict = ACCEPTED if void_reason is None else Verdict(False, void_reason)
+    return Settled(_receipt(commit_id, verdict, first, events), hashed)
+
+
+def slots_of(connection: sqlite3.Connection, receipt: Receipt) -> tuple[Slot, ...]:
+    """The slots that an accepted commit took."""
+    rows = connection.execute(
+        "SELECT originator_id, originator_version FROM stored_events WHERE ordinal>=? AND ordinal<? ORDER BY ordinal",
+        (receipt.ordinals.start, receipt.ordinals.stop),
+    )
+    return tuple(Slot(originator_id, version) for originator_id, version in rows)
+
+
+class AppendTransaction:
+    """Collects the commits of one SQLite write transaction; ``write`` puts them on the log.
+
+    The transaction must hold the write lock before this object is made, since everything judged here is read once.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+        tail = connection.execute(
+            "SELECT sequence, v, first_ordinal + events, chain FROM commits ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+        self._sequence: int
+        self._next_ordinal: int
+        self._chain: bytes
+        self._sequence, version, self._next_ordinal, self._chain = tail or (0, ENVELOPE_VERSION, 1, GENESIS)
+        if version != ENVELOPE_VERSION:
+            raise UnknownEnvelopeVersion(version)
+        self._arbiter = Arbiter()
+        self._asked_heads: set[str] = set()
+        self._asked_tracking: set[str] = set()
+        self._settled: dict[str, Settled] = {}
+        self._events: list[tuple[int, str, int, str, bytes]] = []
+        self._commits: list[tuple[object, ...]] = []
+        self._tracking: dict[str, int] = {}
+
+    def next_version(self, originator_id: str) -> int:
+        """The version that the originator's next event has to claim, commits collected so far included."""
+        self._load_head(originator_id)
+        return self._arbiter.next_version(originator_id)
+
+    def known(self, commit_id: str) -> Settled | None:
+        """What the log, or this transaction, already holds under this id."""
+        found = self._settled.get(commit_id)
+        if found is None:
+            found = settled(self._connection, commit_id)
+            if found is not None:
+                self._settled[commit_id] = found
+        return found
+
+    def preview(self, commit: Commit) -> Verdict:
+        """The verdict that ``append`` would give to a commit with a new id. Changes nothing."""
+        self._load(commit)
+        return judge(commit.slots, commit.tracking, self._arbiter.heads, self._arbiter.tracked)
+
+    def append(self, commit: Commit) -> Receipt:
+        """Judge a commit and collect its rows.
+
+        A commit id seen before gives the receipt of its first instance. Raises ``CommitIdReused`` when that was
+        another commit, ``MalformedRecord`` and ``UnknownEnvelopeVersion``.
+        """
+        record = to_record(commit)
+        hashed = record_hash(record)
+        known = self.known(commit.commit_id)
+        if known is not None:
+            if known.record_hash != hashed:
+                raise CommitIdReused(commit.commit_id)
+            return known.receipt
+        self._load(commit)
+        verdict = self._arbiter.settle(commit)
+        receipt = _receipt(commit.commit_id, verdict, self._next_ordinal, len(commit.slots) if verdict.accepted else 0)
+        self._settled[commit.commit_id] = Settled(receipt, hashed)
+        self._collect(commit, record, hashed, receipt)
+        return receipt
+
+    def write(self) -> None:
+        """Put everything collected on the log, inside the transaction."""
+        execute = self._connection.executemany
+        if self._events:
+            execute("INSERT INTO stored_events VALUES (?,?,?,?,?)", self._events)
+        if self._commits:
+            execute("INSERT INTO commits VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._commits)
+        if self._tracking:
+            execute("INSERT OR REPLACE INTO tracking VALUES (?,?)", self._tracking.items())
+
+    def _collect(self, commit: Commit, record: Record, hashed: bytes, receipt: Receipt) -> None:
+        self._sequence += 1
+        self._chain = link(self._chain, hashed)
+        accepted = receipt.verdict.accepted
+        name, position = commit.tracking or (None, None)
+        self._commits.append(
+            (
+                self._sequence,
+                commit.commit_id,
+                commit.v,
+                None if accepted else receipt.verdict.reason,
+                self._next_ordinal,
+                len(receipt.ordinals),
+                name,
+                position,
+                None if accepted else _encode_void(record),
+                hashed,
+                self._chain,
+            )
+        )
+        if not accepted:
+            return
+        for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True):
+            self._events.append((self._next_ordinal, slot.originator_id, slot.version, topic, body))
+            self._next_ordinal += 1
+        if commit.tracking is not None:
+            self._tracking[commit.tracking[0]] = commit.tracking[1]
+
+    def _load(self, commit: Commit) -> None:
+        for slot in commit.slots:
+            self._load_head(slot.originator_id)
+        if commit.tracking is not None and commit.tracking[0] not in self._asked_tracking:
+            application = commit.tracking[0]
+            self._asked_tracking.add(application)
+            row = self._connection.execute(
+                "SELECT notification_id FROM tracking WHERE application_name=?", (application,)
+            ).fetchone()
+            if row is not None:
+                self._arbiter.tracked[application] = row[0]
+
+    def _load_head(self, originator_id: str) -> None:
+        if originator_id in self._asked_heads:
+            return
+        self._asked_heads.add(originator_id)
+        head = self._connection.execute(
+            "SELECT max(originator_version) FROM stored_events WHERE originator_id=?", (originator_id,)
+        ).fetchone()[0]
+        if head is not None:
+            self._arbiter.heads[originator_id] = head
+
+
+def _receipt(commit_id: str, verdict: Verdict, first_ordinal: int, events: int) -> Receipt:
+    ordinals = range(first_ordinal, first_ordinal + events)
+    return Receipt(commit_id=commit_id, verdict=verdict, shard=SHARD, ordinals=ordinals)
+
+
+def append_all(connection: sqlite3.Connection, commits: Sequence[Commit]) -> list[Receipt]:
+    """Append commits inside a write transaction that the caller holds, each judged on its own."""
+    transaction = AppendTransaction(connection)
+    receipts = [transaction.append(commit) for commit in commits]
+    transaction.write()
+    return receipts

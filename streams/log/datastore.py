@@ -1,0 +1,160 @@
+"""SQLite as the only copy of a log: what every connection must be set to, and how its errors are told.
+
+Adds to eventsourcing's datastore: ``synchronous=FULL`` on every connection (an accepted commit is on the disk when
+the transaction returns), write transactions that take the write lock before they read (``BEGIN IMMEDIATE``, so that
+heads read inside stay true while several processes share the file), and connections for reading, one per thread.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import sqlite3
+import threading
+import weakref
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from eventsourcing import persistence, sqlite
+
+from domain.log.ports import LogUnavailable, OutcomeUnknown
+from streams.log.commit_signal import CommitSignal
+
+LOCK_TIMEOUT_SECONDS = 30
+"""How long a writer waits for another process's transaction. Group commits hold the lock for milliseconds."""
+
+_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-16384")
+
+_NO_SPACE = frozenset(
+    {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
+)
+"""Errors that mean the file cannot grow: no space left (FULL), or a quota or size limit (the others)."""
+
+_AFTER_WRITING = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
+"""Errors after the last byte was handed to the system: a recovery may still find the commit."""
+
+
+def unavailable(problem: BaseException) -> LogUnavailable:
+    """Turn a database error, wrapped by eventsourcing or not, into the log's own."""
+    cause: BaseException | None = problem
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    code = getattr(cause, "sqlite_errorcode", None)
+    name = getattr(cause, "sqlite_errorname", type(problem).__name__)
+    if code in _AFTER_WRITING:
+        return OutcomeUnknown(f"the disk did not confirm the write ({name}); re-send the same commit id")
+    if code in _NO_SPACE:
+        return LogUnavailable(f"no space for the log ({name}); free disk space, nothing was appended", full=True)
+    return LogUnavailable(f"the log cannot be used now ({name}: {cause or problem}); nothing was appended")
+
+
+class _WriteFirstTransaction(sqlite.SQLiteTransaction):
+    """Takes the write lock at once where it will commit; a plain ``BEGIN`` would read heads that another changes."""
+
+    def __enter__(self) -> sqlite.SQLiteCursor:
+        cursor = self.connection.cursor()
+        try:
+            cursor.execute("BEGIN IMMEDIATE" if self.commit else "BEGIN")
+        except sqlite3.OperationalError as problem:
+            raise persistence.OperationalError(problem) from problem
+        return cursor
+
+    def __exit__(self, *failure: Any) -> None:
+        try:
+            super().__exit__(*failure)
+        except persistence.PersistenceError:
+            # A COMMIT that failed for want of space leaves the transaction open.
+            self.connection.rollback()
+            raise
+
+
+class _Connection(sqlite.SQLiteConnection):
+    @contextmanager
+    def transaction(self, *, commit: bool) -> Iterator[sqlite.SQLiteCursor]:
+        with _WriteFirstTransaction(self, commit=commit) as cursor, cursor:
+            yield cursor
+
+
+class _Pool(sqlite.SQLiteConnectionPool):
+    def _create_connection(self) -> sqlite.SQLiteConnection:
+        created = super()._create_connection()
+        raw = created._sqlite_conn
+        for pragma in _PRAGMAS:
+            raw.execute(pragma)
+        return _Connection(raw, self.max_age)
+
+
+class _Reader:
+    """A connection that only reads; closed with its thread, or by ``LogDatastore.close``."""
+
+    __slots__ = ("__weakref__", "connection")
+
+    def __init__(self, name: str) -> None:
+        self.connection = sqlite3.connect(
+            name, uri=True, check_same_thread=False, isolation_level=None, timeout=LOCK_TIMEOUT_SECONDS
+        )
+        self.connection.execute("PRAGMA query_only=ON")
+
+    def __del__(self) -> None:
+        self.connection.close()
+
+
+class LogDatastore(sqlite.SQLiteDatastore):
+    """One SQLite file in write-ahead mode. Refuses in-memory databases: a log has to outlive its process."""
+
+    def __init__(self, db_name: str, **options: Any) -> None:
+        if sqlite.SQLiteConnectionPool.detect_memory_mode(db_name):
+            raise ValueError(f"{db_name!r} is an in-memory database; a log needs a file")
+        options["lock_timeout"] = options.get("lock_timeout") or LOCK_TIMEOUT_SECONDS
+        super().__init__(db_name, **options)
+        self.pool = _Pool(db_name=db_name, lock_timeout=options["lock_timeout"])
+        self._threads = threading.local()
+        self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
+        self._readers_lock = threading.Lock()
+        self.commits = CommitSignal(self._data_version)
+
+    @property
+    def path(self) -> Path:
+        """The database file."""
+        return Path(self.pool.db_name.removeprefix("file:").partition("?")[0])
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Hold the file's preparation lock: one process at a time turns on write-ahead mode and makes tables."""
+        lock_path = self.path.with_name(self.path.name + ".lock")
+        with lock_path.open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def reader(self) -> sqlite3.Connection:
+        """This thread's connection for reading: autocommit, tuples as rows."""
+        reader: _Reader | None = getattr(self._threads, "reader", None)
+        if reader is None:
+            if self.pool.closed:
+                raise LogUnavailable("the log is closed")
+            reader = self._threads.reader = _Reader(self.pool.db_name)
+            with self._readers_lock:
+                self._readers.add(reader)
+        return reader.connection
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Raises ``LogUnavailable``."""
+        try:
+            return self.reader().execute(statement, parameters).fetchall()
+        except sqlite3.Error as problem:
+            raise unavailable(problem) from problem
+
+    def _data_version(self) -> int:
+        version: int = self.reader().execute("PRAGMA data_version").fetchone()[0]
+        return version
+
+    def close(self) -> None:
+        """Wake who waits for commits and close every connection, those of other threads too."""
+        if self.pool.closed:
+            return
+        self.commits.close()
+        super().close()
+        with self._readers_lock:
+            for reader in list(self._readers):
+                reader.connection.close()
