@@ -1,0 +1,324 @@
+"""What callers of one particular assistant may say, made from the assistant's own configuration.
+
+Nobody lists the sentences of an assistant's callers, but its configuration names what they talk about: the topics of
+the system prompt, the tools with their parameters and choices, the first message. Topics are put into the frames in
+which people ask, tools into the frames in which they request, and the assistant's own sentences are kept as they are,
+since callers take up its words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from media.providers.local.language.conversation import base_sentences, day_phrases, time_phrases
+from media.providers.local.language.spoken import identifier_words, spoken_words
+
+MAX_TOPICS = 160
+MAX_SOURCE_CHARACTERS = 40_000
+
+_STOP_WORDS = frozenset(
+    "a about above after again all also am an and any are as at be because been before being below between both but by "
+    "can cannot could did do does doing down during each else ever every few for from further get give go had has have "
+    "having he her here hers him his how i if in into is it it's its just let like may me more most must my never no "
+    "nor not of off on once only or other our ours out over own please same say she should so some such than that the "
+    "their them then there these they this those through to too under until up us very was we were what when where "
+    "which while who whom why will with without would you your yours always ask answer keep make sure use using "
+    "caller callers user users customer assistant assistants know need want tell says said call example e g i.e "
+    "doesn don t s ll re ve one d dont".split()
+)
+_TOPIC_WORDS = 3
+_SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
+_HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")
+
+_TOPIC_FRAMES = (
+    "{0}",
+    "{0} please",
+    "what is your {0}",
+    "what are your {0}",
+    "what is the {0}",
+    "what are the {0}",
+    "what about {0}",
+    "what about the {0}",
+    "what about your {0}",
+    "tell me about {0}",
+    "tell me about the {0}",
+    "can you tell me about {0}",
+    "can you tell me your {0}",
+    "could you tell me your {0} please",
+    "can you tell me the {0}",
+    "i have a question about {0}",
+    "i have a question about the {0}",
+    "i have a question about my {0}",
+    "i am calling about {0}",
+    "i am calling about my {0}",
+    "do you have {0}",
+    "do you have a {0}",
+    "do you offer {0}",
+    "do you do {0}",
+    "do you take {0}",
+    "do you accept {0}",
+    "do you accept my {0}",
+    "is there {0}",
+    "is there a {0}",
+    "are there {0}",
+    "which {0}",
+    "how much is {0}",
+    "how much is a {0}",
+    "how much is the {0}",
+    "how much does {0} cost",
+    "how much does a {0} cost",
+    "how much does the {0} cost",
+    "how much do {0} cost",
+    "what does {0} cost",
+    "what does a {0} cost",
+    "what does the {0} cost",
+    "what is the price of {0}",
+    "what is the price of a {0}",
+    "where is the {0}",
+    "where is {0}",
+    "where are the {0}",
+    "where can i find {0}",
+    "who is the {0}",
+    "who are the {0}",
+    "who is {0}",
+    "can i {0}",
+    "can i {0} here",
+    "where can i {0}",
+    "how can i {0}",
+    "how do i {0}",
+    "can i pay by {0}",
+    "can i pay with {0}",
+    "can i pay with a {0}",
+    "can i have a {0}",
+    "can i get a {0}",
+    "can i see {0}",
+    "can i see the {0}",
+    "i need {0}",
+    "i need a {0}",
+    "i need to see {0}",
+    "i need to see the {0}",
+    "i need to {0}",
+    "i have {0}",
+    "i have a {0}",
+    "i am a {0}",
+    "i am {0}",
+    "i am in {0}",
+    "i want {0}",
+    "i want a {0}",
+    "i want to {0}",
+    "i would like {0}",
+    "i would like a {0}",
+    "i would like to {0}",
+    "i would like to see {0}",
+    "i want to speak to {0}",
+    "i would like to speak to {0}",
+    "can i speak to {0}",
+    "for a {0}",
+    "for {0}",
+    "with {0}",
+    "with {0} please",
+    "a {0}",
+    "a {0} please",
+    "the {0}",
+    "it is about {0}",
+    "it's for a {0}",
+    "my {0}",
+)
+
+_REQUEST_FRAMES = (
+    "i would like to {0}",
+    "hello i would like to {0}",
+    "hi i would like to {0}",
+    "i'd like to {0}",
+    "hello i'd like to {0}",
+    "i want to {0}",
+    "hello i want to {0}",
+    "hi i want to {0}",
+    "i need to {0}",
+    "hello i need to {0}",
+    "hi i need to {0}",
+    "can i {0}",
+    "hello can i {0}",
+    "could i {0}",
+    "may i {0}",
+    "can you {0}",
+    "could you {0}",
+    "can you {0} please",
+    "please {0}",
+    "how do i {0}",
+    "how can i {0}",
+    "is it possible to {0}",
+    "i am calling to {0}",
+    "{0}",
+    "{0} please",
+)
+_OBJECT_FRAMES = (
+    "i need {0}",
+    "i would like {0}",
+    "i'd like {0}",
+    "i want {0}",
+    "can i have {0}",
+    "can i get {0}",
+    "could i get {0}",
+    "do you have {0}",
+    "i am calling about {0}",
+    "{0} please",
+)
+_VERB_WORDS: Mapping[str, tuple[str, ...]] = {
+    "book": ("book", "make", "schedule", "get", "arrange"),
+    "schedule": ("schedule", "make", "book", "arrange"),
+    "create": ("create", "make", "open"),
+    "order": ("order", "buy", "get"),
+    "cancel": ("cancel",),
+    "change": ("change", "move"),
+    "update": ("update", "change"),
+    "reschedule": ("reschedule", "move", "change"),
+    "check": ("check", "know"),
+    "find": ("find", "look for"),
+    "get": ("get", "know"),
+    "lookup": ("look up", "check", "find"),
+    "reserve": ("reserve", "book", "get"),
+}
+
+
+def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
+    """Sentences for the recogniser's language model, each once, in a stable order; lower-case spoken words.
+
+    ``assistant`` is the resolved assistant configuration (wire form). Unknown shapes in it are skipped: a
+    configuration that the recogniser cannot read must not keep a call from starting."""
+    texts = list(_assistant_texts(assistant))
+    tools = list(function_tools(assistant))
+    lines: dict[str, None] = {}
+    sources: Iterable[Iterable[str]] = (
+        base_sentences(),
+        _own_sentences(texts),
+        _topic_questions(topics(texts, tools)),
+        *(_tool_requests(tool) for tool in tools),
+        _keywords(assistant),
+    )
+    for source in sources:
+        for line in source:
+            if spoken := spoken_words(line):
+                lines.setdefault(spoken)
+    return tuple(lines)
+
+
+def function_tools(assistant: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The ``function`` objects (name, description, parameters) of the assistant's tools."""
+    model = assistant.get("model")
+    tools = model.get("tools") if isinstance(model, Mapping) else None
+    for tool in tools if isinstance(tools, list) else ():
+        function = tool.get("function") if isinstance(tool, Mapping) else None
+        if isinstance(function, Mapping) and isinstance(function.get("name"), str):
+            yield function
+
+
+def topics(texts: Iterable[str], tools: Iterable[Mapping[str, Any]] = ()) -> tuple[str, ...]:
+    """What an assistant can be asked about: headings first, then runs of content words, then choices of its tools."""
+    found: dict[str, None] = {}
+    texts = list(texts)
+    for text in texts:
+        for line in text.splitlines():
+            if heading := _HEADING.match(line):
+                found.setdefault(spoken_words(heading[1]))
+    for tool in tools:
+        for choice in _choices(tool):
+            found.setdefault(spoken_words(choice))
+    for text in texts:
+        for sentence in _SENTENCE_END.split(text):
+            for run in _content_runs(spoken_words(sentence).split()):
+                found.setdefault(run)
+    found.pop("", None)
+    return tuple(found)[:MAX_TOPICS]
+
+
+def _assistant_texts(assistant: Mapping[str, Any]) -> Iterator[str]:
+    model = assistant.get("model")
+    messages = model.get("messages") if isinstance(model, Mapping) else None
+    for message in messages if isinstance(messages, list) else ():
+        content = message.get("content") if isinstance(message, Mapping) else None
+        if isinstance(content, str):
+            yield content[:MAX_SOURCE_CHARACTERS]
+    for key in ("firstMessage", "endCallMessage"):
+        if isinstance(text := assistant.get(key), str):
+            yield text[:MAX_SOURCE_CHARACTERS]
+
+
+def _own_sentences(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from _SENTENCE_END.split(text)
+
+
+def _content_runs(words: list[str]) -> Iterator[str]:
+    run: list[str] = []
+    for word in [*words, "the"]:
+        if word not in _STOP_WORDS:
+            run.append(word)
+            continue
+        if run:
+            yield " ".join(run[-_TOPIC_WORDS:])
+            yield run[-1]
+        run = []
+
+
+def _topic_questions(found: Iterable[str]) -> Iterator[str]:
+    for topic in found:
+        for frame in _TOPIC_FRAMES:
+            yield frame.format(topic)
+
+
+def _choices(tool: Mapping[str, Any]) -> Iterator[str]:
+    parameters = tool.get("parameters")
+    properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
+    for schema in properties.values() if isinstance(properties, Mapping) else ():
+        values = schema.get("enum") if isinstance(schema, Mapping) else None
+        for value in values if isinstance(values, list) else ():
+            if isinstance(value, str):
+                yield identifier_words(value) if value.isidentifier() else value
+
+
+def _tool_requests(tool: Mapping[str, Any]) -> Iterator[str]:
+    name = identifier_words(str(tool["name"])).split()
+    if not name:
+        return
+    verbs = _VERB_WORDS.get(name[0], (name[0],))
+    thing = " ".join(name[1:])
+    article = "an" if thing[:1] in tuple("aeiou") else "a"
+    objects = [f"{determiner} {thing}".strip() for determiner in (article, "my", "the", "")] if thing else [""]
+    choices = list(_choices(tool))
+    for verb in verbs:
+        for target in objects:
+            for frame in _REQUEST_FRAMES:
+                yield frame.format(f"{verb} {target}".strip())
+    for frame in _OBJECT_FRAMES:
+        for target in objects:
+            yield frame.format(target)
+    if isinstance(description := tool.get("description"), str):
+        yield from _SENTENCE_END.split(description)
+    yield from _details(f"{article} {thing}" if thing else name[0], thing or name[0], choices)
+
+
+def _details(target: str, thing: str, choices: Iterable[str]) -> Iterator[str]:
+    """A request with its particulars: day, time and choice in the orders in which people put them."""
+    for choice in choices:
+        yield from (f"{target} for a {choice}", f"{target} for {choice}", f"a {choice} {thing}", f"book a {choice}")
+        yield from (f"i would like to book a {choice}", f"i want to book a {choice} for monday")
+        yield from (f"a {choice} on tuesday", f"a {choice} tomorrow", f"a {choice} next week", f"{choice} on friday")
+        yield from (f"a {choice} for wednesday", f"can i get a {choice} on thursday", f"it is for a {choice}")
+    for day in day_phrases():
+        yield from (f"{target} for {day}", f"{target} on {day}", f"{thing} {day}", f"{target} {day} please")
+    for time in time_phrases():
+        yield from (f"{target} at {time}", f"monday at {time}", f"tomorrow at {time}")
+
+
+def _keywords(assistant: Mapping[str, Any]) -> Iterator[str]:
+    transcriber = assistant.get("transcriber")
+    if not isinstance(transcriber, Mapping):
+        return
+    for key in ("keywords", "keyterm", "keytermsPrompt", "wordBoost"):
+        for keyword in transcriber.get(key) or ():
+            if isinstance(keyword, str):
+                word = keyword.split(":")[0]
+                yield from (word, f"{word} please", f"my {word}", f"the {word}", f"i want {word}")

@@ -1,0 +1,147 @@
+"""The local recogniser: PocketSphinx in a worker process behind the speech-to-text protocol."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from media.providers.errors import ProviderError
+from media.providers.local.messages import (
+    CloseRecognition,
+    FinalizeRecognition,
+    FinalText,
+    FromWorker,
+    HeardAudio,
+    OpenRecognition,
+    PartialText,
+    PrepareRecognition,
+)
+from media.providers.local.worker import WorkerProcess
+from media.providers.speech_to_text import Final, Partial, TranscriberTraits, TranscriptFact, Word
+
+PROVIDER = "vapi"
+TRAITS = TranscriberTraits(native_end_of_turn=False, needs_finalize=True, p99_ms=350.0)
+
+MAX_STREAMS = 16
+"""Callers that one worker can follow while all of them speak."""
+
+BATCH_FRAMES = 3
+"""Frames sent together: a message costs the same for 60 ms of audio as for 20."""
+
+BACKLOG_FRAMES = 250
+"""Frames kept while the worker is behind (5 s); older ones are shed."""
+
+MAX_PENDING_BYTES = 256 * 1024
+FINAL_TIMEOUT_S = 5.0
+
+
+class LocalRecogniser:
+    """Recognises what the callers of one assistant may say."""
+
+    def __init__(self, worker: WorkerProcess, assistant: Mapping[str, Any]) -> None:
+        self._worker = worker
+        self._source = recognition_source(assistant)
+
+    @property
+    def provider(self) -> str:
+        return PROVIDER
+
+    @property
+    def traits(self) -> TranscriberTraits:
+        return TRAITS
+
+    def prepare(self) -> None:
+        """Let the worker build the language model now, so that the call need not wait for it."""
+        self._worker.send(PrepareRecognition(0, self._source))
+
+    @asynccontextmanager
+    async def connect(self) -> AsyncIterator[RecognitionStream]:
+        """Raises ``ProviderError`` on entry when the worker is full, missing or not starting."""
+        if self._worker.load >= MAX_STREAMS:
+            detail = f"the local recogniser already follows {MAX_STREAMS} callers"
+            raise ProviderError(PROVIDER, "transcriber", "overloaded", detail)
+        facts: asyncio.Queue[FromWorker | ProviderError] = asyncio.Queue()
+        number = await self._worker.open(facts.put_nowait)
+        try:
+            self._worker.send(OpenRecognition(number, self._source))
+            yield RecognitionStream(self._worker, number, facts)
+        finally:
+            self._worker.release(number)
+            self._worker.send(CloseRecognition(number))
+
+
+class RecognitionStream:
+    """One live recognition; ``shed_frames`` counts audio that was dropped because the worker was behind."""
+
+    def __init__(self, worker: WorkerProcess, number: int, facts: asyncio.Queue[FromWorker | ProviderError]) -> None:
+        self._worker = worker
+        self._number = number
+        self._facts = facts
+        self._frames: deque[bytes] = deque()
+        self._awaited_finals = 0
+        self.shed_frames = 0
+
+    def feed(self, frame: bytes) -> None:
+        self._frames.append(frame)
+        if len(self._frames) < BATCH_FRAMES:
+            return
+        if self._worker.pending_bytes < MAX_PENDING_BYTES:
+            self._flush()
+        elif len(self._frames) > BACKLOG_FRAMES:
+            self._frames.popleft()
+            self.shed_frames += 1
+
+    def finalize(self) -> None:
+        self._flush()
+        self._awaited_finals += 1
+        self._worker.send(FinalizeRecognition(self._number))
+
+    async def __aiter__(self) -> AsyncIterator[TranscriptFact]:
+        while True:
+            match await self._next():
+                case ProviderError() as error:
+                    raise error
+                case PartialText(text=text):
+                    yield Partial(text)
+                case FinalText() as final:
+                    self._awaited_finals -= final.answers
+                    yield Final(
+                        final.text,
+                        final.confidence,
+                        tuple(Word(word.text, word.start_ms, word.end_ms, word.confidence) for word in final.words),
+                    )
+
+    async def _next(self) -> FromWorker | ProviderError:
+        if not self._awaited_finals:
+            return await self._facts.get()
+        try:
+            async with asyncio.timeout(FINAL_TIMEOUT_S):
+                return await self._facts.get()
+        except TimeoutError:
+            detail = f"no final transcript within {FINAL_TIMEOUT_S:.0f} s"
+            return ProviderError(PROVIDER, "transcriber", "timeout", detail)
+
+    def _flush(self) -> None:
+        if self._frames:
+            self._worker.send(HeardAudio(self._number, b"".join(self._frames)))
+            self._frames.clear()
+
+
+def recognition_source(assistant: Mapping[str, Any]) -> dict[str, Any]:
+    """The parts of an assistant's configuration that shape what its callers say; nothing else crosses the pipe."""
+    model = assistant.get("model")
+    source = {key: assistant[key] for key in ("firstMessage", "endCallMessage", "transcriber") if key in assistant}
+    if isinstance(model, Mapping):
+        tools = model.get("tools")
+        source["model"] = {
+            "messages": model.get("messages"),
+            "tools": [
+                {"function": tool["function"]}
+                for tool in (tools if isinstance(tools, list) else ())
+                if isinstance(tool, Mapping) and "function" in tool
+            ],
+        }
+    return source
