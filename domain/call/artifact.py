@@ -1,0 +1,172 @@
+"""What a call leaves behind: messages in both formats, transcript, recordings, variables and figures.
+
+The shapes are those of Vapi's ``Artifact``, https://docs.vapi.ai/api-reference/calls/get.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from itertools import groupby
+from typing import Any
+
+import msgspec
+
+from domain.call.clock import CallClock, call_clock, call_start
+from domain.call.events import MessageCommitted, ToolCalled
+from domain.call.performance import performance_metrics
+from domain.call.state import Entry, KeptCall, Said, ToolBroke, ToolRequested, ToolReturned
+
+
+def artifact_body(call: KeptCall, artifact_urls: Mapping[str, str]) -> dict[str, Any]:
+    """The ``artifact`` of a call. ``artifact_urls`` gives the download address of each track."""
+    start = call_start(call)
+    assistant = start.assistant if start else {}
+    said = [entry.message for entry in call.entries if isinstance(entry, Said)]
+    body: dict[str, Any] = {
+        "messages": artifact_messages(call),
+        "messagesOpenAIFormatted": openai_messages(call),
+        "performanceMetrics": performance_metrics(call.turns, said, call.assistant_interruptions),
+        "variableValues": start.variable_values if start else {},
+    }
+    plan = _object(_object(assistant.get("artifactPlan")).get("transcriptPlan"))
+    if plan.get("enabled") is not False:
+        body["transcript"] = transcript(
+            said, assistant_name=plan.get("assistantName") or "AI", user_name=plan.get("userName") or "User"
+        )
+    stored = {artifact.track: artifact_urls.get(artifact.track) for artifact in call.artifacts}
+    return body | _recordings({track: url for track, url in stored.items() if url})
+
+
+def transcript(said: Iterable[MessageCommitted], *, assistant_name: str, user_name: str) -> str:
+    """One line per utterance, each after the name of who spoke."""
+    names = {"assistant": assistant_name, "user": user_name}
+    return "".join(
+        f"{names[message.role]}: {message.text}\n" for message in said if message.role in names and message.text
+    )
+
+
+def artifact_messages(call: KeptCall) -> list[dict[str, Any]]:
+    """The conversation as Vapi's message objects, told apart by ``role``; the assistant is ``bot``."""
+    clock = call_clock(call)
+    prompts = [{"role": "system", "message": text, **_times(clock, clock.start_ms)} for text in _prompts(call)]
+    return [*prompts, *(message for step in _steps(call) for message in _wire_messages(call, clock, step))]
+
+
+def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
+    """The conversation in the shape of chat completions."""
+    prompts = [{"role": "system", "content": text} for text in _prompts(call)]
+    return [*prompts, *(_openai_message(step) for step in _steps(call))]
+
+
+_Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
+"""An entry, or the tool requests of one turn that came together."""
+
+
+def _steps(call: KeptCall) -> Iterable[_Step]:
+    for turn, group in groupby(call.entries, key=_requesting_turn):
+        entries = list(group)
+        if turn is not None:
+            yield [entry.call for entry in entries if isinstance(entry, ToolRequested)]
+        else:
+            yield from (entry for entry in entries if not isinstance(entry, ToolRequested))
+
+
+def _requesting_turn(entry: Entry) -> int | None:
+    return entry.call.turn if isinstance(entry, ToolRequested) else None
+
+
+def _wire_messages(call: KeptCall, clock: CallClock, step: _Step) -> Iterable[dict[str, Any]]:
+    match step:
+        case Said(message=message):
+            yield _said(call, clock, message)
+        case ToolReturned(answer=answer):
+            yield _result(answer.tool_call_id, answer.name, answer.result) | _times(clock, answer.at_ms)
+        case ToolBroke(failure=failure):
+            yield _result(failure.tool_call_id, failure.name, failure.error) | _times(clock, failure.at_ms)
+        case list():
+            calls = [_tool_call(requested) for requested in step]
+            yield {"role": "tool_calls", "toolCalls": calls, "message": "", **_times(clock, step[0].at_ms)}
+
+
+def _said(call: KeptCall, clock: CallClock, message: MessageCommitted) -> dict[str, Any]:
+    times = {
+        **_times(clock, message.started_ms),
+        "endTime": clock.epoch_ms(message.ended_ms),
+        "duration": round(message.ended_ms - message.started_ms, 3),
+    }
+    start = call_start(call)
+    assistant = start.assistant if start else {}
+    match message.role:
+        case "assistant":
+            raw = message.generated_text if assistant.get("modelOutputInMessagesEnabled") is True else None
+            body = {"role": "bot", "message": raw or message.text, **times, "source": message.source}
+            optional = {"assistantName": assistant.get("name"), "assistantId": call.identity.assistant_id}
+            return body | {name: value for name, value in optional.items() if value}
+        case "user":
+            confidence = {} if message.confidence is None else {"confidence": message.confidence}
+            return {"role": "user", "message": message.text, **times, **confidence}
+        case "tool":
+            return _result(message.message_id, "", message.text) | _times(clock, message.started_ms)
+        case "system":
+            return {"role": "system", "message": message.text, **_times(clock, message.started_ms)}
+
+
+def _openai_message(step: _Step) -> dict[str, Any]:
+    match step:
+        case Said(message=message) if message.role == "tool":
+            return {"role": "tool", "tool_call_id": message.message_id, "content": message.text}
+        case Said(message=message):
+            return {"role": message.role, "content": message.text}
+        case ToolReturned(answer=answer):
+            return {"role": "tool", "tool_call_id": answer.tool_call_id, "content": answer.result}
+        case ToolBroke(failure=failure):
+            return {"role": "tool", "tool_call_id": failure.tool_call_id, "content": failure.error}
+        case list():
+            return {"role": "assistant", "content": "", "tool_calls": [_tool_call(requested) for requested in step]}
+
+
+def _prompts(call: KeptCall) -> list[str]:
+    """The system prompts the conversation began with; they stand in the configuration, not on the log again."""
+    start = call_start(call)
+    messages = _object(start.assistant.get("model")).get("messages") if start else None
+    return [
+        message["content"]
+        for message in (messages if isinstance(messages, list) else [])
+        if isinstance(message, dict) and message.get("role") == "system" and isinstance(message.get("content"), str)
+    ]
+
+
+def _times(clock: CallClock, at_ms: float) -> dict[str, float]:
+    return {"time": clock.epoch_ms(at_ms), "secondsFromStart": clock.seconds_from_start(at_ms)}
+
+
+def _result(tool_call_id: str, name: str, result: str) -> dict[str, Any]:
+    return {"role": "tool_call_result", "toolCallId": tool_call_id, "name": name, "result": result}
+
+
+def _tool_call(requested: ToolCalled) -> dict[str, Any]:
+    arguments = msgspec.json.encode(requested.arguments).decode()
+    return {
+        "id": requested.tool_call_id,
+        "type": "function",
+        "function": {"name": requested.name, "arguments": arguments},
+    }
+
+
+def _recordings(urls: Mapping[str, str]) -> dict[str, Any]:
+    mono = {
+        name: urls[track]
+        for name, track in (("combinedUrl", "mono"), ("assistantUrl", "assistant"), ("customerUrl", "customer"))
+        if track in urls
+    }
+    recording = {**({"stereoUrl": urls["stereo"]} if "stereo" in urls else {}), **({"mono": mono} if mono else {})}
+    flat = {
+        name: urls[track]
+        for name, track in (("recordingUrl", "mono"), ("stereoRecordingUrl", "stereo"), ("logUrl", "log"))
+        if track in urls
+    }
+    return {**({"recording": recording} if recording else {}), **flat}
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,72 @@
+"""How long each turn took, and where: ``performanceMetrics`` derived from the measuring points.
+
+The parts are those of Vapi's ``PerformanceMetrics`` (https://docs.vapi.ai/api-reference/calls/get), in milliseconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from domain.call.events import MessageCommitted, TurnMeasured
+
+
+class TurnLatency(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
+    """One assistant turn in milliseconds; parts that the turn did not have are absent.
+
+    ``turn_latency`` is what the caller waited: from the last voiced frame to the first frame of the answer.
+    """
+
+    model_latency: float | None = None
+    voice_latency: float | None = None
+    transcriber_latency: float | None = None
+    endpointing_latency: float | None = None
+    turn_latency: float | None = None
+
+
+def turn_latency(turn: TurnMeasured) -> TurnLatency:
+    """The delays between a turn's measuring points. A later point that came early counts as no delay."""
+    return TurnLatency(
+        model_latency=_delay(turn.t3_ms, turn.t4_ms),
+        voice_latency=_delay(turn.t5_ms, turn.t6_ms),
+        transcriber_latency=_delay(turn.t0_ms, turn.t1_ms),
+        endpointing_latency=_delay(turn.t1_ms, turn.t2_ms),
+        turn_latency=_delay(turn.t0_ms, turn.t7_ms),
+    )
+
+
+def performance_metrics(
+    turns: Iterable[TurnMeasured], messages: Iterable[MessageCommitted], assistant_interruptions: int
+) -> dict[str, Any]:
+    """Vapi's ``performanceMetrics``. Averages are plain means over the turns that have the part."""
+    latencies = [latency for latency in map(turn_latency, turns) if latency != TurnLatency()]
+    averages = {
+        f"{wire_name}Average": round(sum(values) / len(values), 3)
+        for name, wire_name in zip(TurnLatency.__struct_fields__, TurnLatency.__struct_encode_fields__, strict=True)
+        if (values := [value for latency in latencies if (value := getattr(latency, name)) is not None])
+    }
+    return {
+        "turnLatencies": [msgspec.to_builtins(latency) for latency in latencies],
+        **averages,
+        "numUserInterrupted": user_interruptions(messages),
+        "numAssistantInterrupted": assistant_interruptions,
+    }
+
+
+def user_interruptions(messages: Iterable[MessageCommitted]) -> int:
+    """How often the assistant began to speak while the user was speaking."""
+    spoken = [message for message in messages if message.role in ("user", "assistant")]
+    users = [message for message in spoken if message.role == "user"]
+    return sum(
+        any(user.started_ms < message.started_ms < user.ended_ms for user in users)
+        for message in spoken
+        if message.role == "assistant"
+    )
+
+
+def _delay(earlier_ms: float | None, later_ms: float | None) -> float | None:
+    if earlier_ms is None or later_ms is None:
+        return None
+    return round(max(later_ms - earlier_ms, 0.0), 3)
