@@ -1,1 +1,1 @@
-"""Pure core: events, aggregates, the log's rules and the policies. No I/O, no clock, no randomness: they are arguments."""
+"""Pure core: events, aggregates, the log's rules, the policies. No I/O, clock or randomness: they are arguments."""

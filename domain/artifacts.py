@@ -1,4 +1,4 @@
-"""Recordings and logs of a call: kept in an object store, named by call and content hash; the log holds the reference."""
+"""Recordings and logs of a call, kept in an object store by call and content hash; the log holds the reference."""
 
 from __future__ import annotations
 
