@@ -24,6 +24,9 @@ from streams.log.commit_signal import CommitSignal
 LOCK_TIMEOUT_SECONDS = 30
 """How long a writer waits for another process's transaction. Group commits hold the lock for milliseconds."""
 
+DATABASE_ERRORS = (sqlite3.Error, persistence.PersistenceError)
+"""What a use of the file may raise, before ``unavailable`` has named it."""
+
 _PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-16384")
 
 _NO_SPACE = frozenset(

@@ -1,0 +1,78 @@
+"""Point reads and newest-first lists over the documents that the log keeps in step with its events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from domain.log.ports import Document
+from streams.log.datastore import LogDatastore
+from streams.log.fold import microseconds
+from streams.log.states import States
+
+_COMPARISONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
+
+
+class DocumentReader:
+    """Reads documents on the calling thread's own connection. What a process appended it can read at once."""
+
+    def __init__(self, datastore: LogDatastore, states: States) -> None:
+        self._datastore = datastore
+        self._states = states
+
+    def get(self, kind: str, originator_id: str, *, org_id: str | None = None) -> Document | None:
+        """The live document, or ``None`` when missing, deleted, or another organisation's."""
+        found = self.current(originator_id)
+        if found is None or found.kind != kind or found.keys.deleted:
+            return None
+        return found if org_id is None or found.keys.org_id == org_id else None
+
+    def current(self, originator_id: str) -> Document | None:
+        """The document whatever its kind, deleted ones too."""
+        rows = self._datastore.rows("SELECT kind, version FROM documents WHERE id=?", (originator_id,))
+        return self._document(originator_id, *rows[0]) if rows else None
+
+    def find_key(self, key_hash: str) -> Document | None:
+        """The live document that a key with this hash opens."""
+        rows = self._datastore.rows("SELECT kind, document_id FROM key_hashes WHERE hash=?", (key_hash,))
+        return self.get(*rows[0]) if rows else None
+
+    def list(
+        self,
+        kind: str,
+        *,
+        org_id: str | None = None,
+        limit: int = 100,
+        reference: str | None = None,
+        status: Sequence[str] = (),
+        created: tuple[tuple[str, datetime], ...] = (),
+        updated: tuple[tuple[str, datetime], ...] = (),
+    ) -> list[Document]:
+        """Live documents, newest first. Raises ``ValueError`` for a bound that is not gt, ge, lt or le."""
+        conditions, parameters = ["kind=?", "deleted=0"], list[Any]([kind])
+        if org_id is not None:
+            conditions.append("org_id=?")
+            parameters.append(org_id)
+        if reference is not None:
+            conditions.append("reference=?")
+            parameters.append(reference)
+        if status:
+            conditions.append(f"status IN ({','.join('?' * len(status))})")
+            parameters.extend(status)
+        for column, bounds in (("created_at", created), ("updated_at", updated)):
+            for comparison, time in bounds:
+                if comparison not in _COMPARISONS:
+                    raise ValueError(f"bound {comparison!r} on {column} is not one of {', '.join(_COMPARISONS)}")
+                conditions.append(f"{column}{_COMPARISONS[comparison]}?")
+                parameters.append(microseconds(time))
+        where = " AND ".join(conditions)
+        rows = self._datastore.rows(
+            f"SELECT id, kind, version FROM documents WHERE {where} ORDER BY created_at DESC, id DESC LIMIT ?",  # noqa: S608  # only fixed fragments
+            [*parameters, limit],
+        )
+        return [self._document(*row) for row in rows]
+
+    def _document(self, originator_id: str, kind: str, version: int) -> Document:
+        state = self._states.at(self._datastore.reader(), kind, originator_id, version)
+        return Document(originator_id, kind, version, self._states.aggregates[kind].keys(state), state)

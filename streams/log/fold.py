@@ -1,0 +1,167 @@
+"""Folding accepted events into documents, in the same transaction that appends them."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from domain.event import Recorded
+from domain.registry import kind_of
+from streams.log.states import States
+
+SNAPSHOT_INTERVAL = 64
+"""Events between snapshots: enough that a live call's growing state is rarely written, few enough that a cold read
+replays them in a fraction of a millisecond."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+_UPSERT = """
+INSERT INTO documents VALUES (?,?,?,?,?,?,?,?,?)
+ON CONFLICT (id) DO UPDATE SET org_id=excluded.org_id, created_at=excluded.created_at, updated_at=excluded.updated_at,
+    status=excluded.status, reference=excluded.reference, deleted=excluded.deleted, version=excluded.version"""
+
+
+class ForeignEvent(ValueError):
+    """An event of one kind of aggregate on the history of another."""
+
+    def __init__(self, originator_id: str, kind: str, type_name: str) -> None:
+        super().__init__(f"{originator_id} is of kind {kind}; {type_name} cannot be appended to it")
+
+
+class Stage(msgspec.Struct):
+    """An originator's state as this transaction leaves it, and what it was before."""
+
+    kind: str
+    version_before: int
+    before: Any
+    version: int
+    state: Any
+
+
+def microseconds(time: datetime) -> int:
+    """A time as documents store it: microseconds since 1970."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+class Fold:
+    """The documents that one write transaction changes."""
+
+    def __init__(self, connection: sqlite3.Connection, states: States) -> None:
+        self._connection = connection
+        self._states = states
+        self._stages: dict[str, Stage] = {}
+
+    def stage(self, recorded: Sequence[Recorded]) -> dict[str, Stage]:
+        """Fold the events of one commit without keeping the result; ``keep`` does that.
+
+        Events of kinds that are not folded are passed over. Raises ``ForeignEvent`` and whatever ``evolve`` refuses.
+        """
+        staged: dict[str, Stage] = {}
+        for event in recorded:
+            kind = kind_of(event.event.TYPE)
+            aggregate = self._states.aggregates.get(kind)
+            if aggregate is None:
+                continue
+            originator_id = event.originator_id
+            stage = staged.get(originator_id)
+            if stage is None:
+                stage = staged[originator_id] = self._open(kind, originator_id, event.originator_version - 1)
+            if stage.kind != kind:
+                raise ForeignEvent(originator_id, stage.kind, event.event.TYPE)
+            stage.state = aggregate.evolve(stage.state, event)
+            stage.version = event.originator_version
+        return staged
+
+    def keep(self, staged: Mapping[str, Stage]) -> None:
+        """Make the outcome of ``stage`` part of this transaction."""
+        self._stages.update(staged)
+
+    def write(self) -> None:
+        """Write the changed documents, keys and due snapshots."""
+        for originator_id, stage in self._stages.items():
+            write_document(self._connection, self._states, originator_id, stage)
+
+    def publish(self) -> None:
+        """After the commit: let readers have the new states without decoding them."""
+        for originator_id, stage in self._stages.items():
+            self._states.cache.put(stage.kind, originator_id, stage.version, stage.state)
+
+    def _open(self, kind: str, originator_id: str, version: int) -> Stage:
+        """A copy of what this transaction, or else the log, says of the originator."""
+        known = self._stages.get(originator_id)
+        if known is not None:
+            return Stage(known.kind, known.version_before, known.before, known.version, known.state)
+        if version <= 0 and not self._exists(originator_id):
+            return Stage(kind, version, None, version, None)
+        found = self._connection.execute("SELECT kind FROM documents WHERE id=?", (originator_id,)).fetchone()
+        kind = found[0] if found else kind
+        state = self._states.at(self._connection, kind, originator_id, version)
+        return Stage(kind, version, state, version, state)
+
+    def _exists(self, originator_id: str) -> bool:
+        found = self._connection.execute("SELECT 1 FROM stored_events WHERE originator_id=? LIMIT 1", (originator_id,))
+        return found.fetchone() is not None
+
+
+def write_document(connection: sqlite3.Connection, states: States, originator_id: str, stage: Stage) -> None:
+    """Write one document row, its key hashes where they changed, and a snapshot where one is due."""
+    aggregate = states.aggregates[stage.kind]
+    keys = aggregate.keys(stage.state)
+    connection.execute(
+        _UPSERT,
+        (
+            originator_id,
+            stage.kind,
+            keys.org_id,
+            microseconds(keys.created_at),
+            microseconds(keys.updated_at),
+            keys.status,
+            keys.reference,
+            keys.deleted,
+            stage.version,
+        ),
+    )
+    hashes = aggregate.keys(stage.before).key_hashes if stage.before is not None else ()
+    if keys.key_hashes != hashes:
+        connection.execute("DELETE FROM key_hashes WHERE document_id=?", (originator_id,))
+        connection.executemany(
+            "INSERT OR REPLACE INTO key_hashes VALUES (?,?,?)",
+            [(hashed, stage.kind, originator_id) for hashed in keys.key_hashes],
+        )
+    if stage.version // SNAPSHOT_INTERVAL > max(stage.version_before, 0) // SNAPSHOT_INTERVAL:
+        topic, encoded = states.states.topics[stage.kind], states.states.encode(stage.state)
+        connection.execute("DELETE FROM stored_snapshots WHERE originator_id=?", (originator_id,))
+        connection.execute(
+            "INSERT INTO stored_snapshots VALUES (?,?,?,?)", (originator_id, stage.version, topic, encoded)
+        )
+
+
+def refold(connection: sqlite3.Connection, states: States) -> tuple[str, ...]:
+    """Fold anew every kind whose fingerprint changed since its documents were written; returns those kinds.
+
+    Runs inside a write transaction, so no reader sees a half-folded kind.
+    """
+    folded_with = dict(connection.execute("SELECT kind, fingerprint FROM folds"))
+    changed = tuple(kind for kind, mark in states.states.fingerprints.items() if folded_with.get(kind) != mark)
+    for kind in changed:
+        connection.execute(
+            "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.states.topics[kind])
+        )
+        connection.execute("DELETE FROM key_hashes WHERE kind=?", (kind,))
+        connection.execute("DELETE FROM documents WHERE kind=?", (kind,))
+        originators = connection.execute(
+            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id IN"
+            " (SELECT originator_id FROM stored_events WHERE originator_version<=1 AND topic GLOB ?)"
+            " GROUP BY originator_id",
+            (f"{kind}.*",),
+        ).fetchall()
+        for originator_id, version in originators:
+            state = states.folded(connection, kind, originator_id, version)
+            write_document(connection, states, originator_id, Stage(kind, 0, None, version, state))
+        connection.execute("INSERT OR REPLACE INTO folds VALUES (?,?)", (kind, states.states.fingerprints[kind]))
+    return changed
