@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from infra.cli.options import DataDir
+
+if TYPE_CHECKING:
+    from infra.serve import Started
 
 
 def up(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", "-p", help="Port to listen on; 0 picks a free one.")] = None,
     data_dir: DataDir = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Say that the system is ready as one line of JSON, for programs.")
+    ] = False,
 ) -> None:
-    """Run API, calls, log and analytics in one process until SIGTERM or Ctrl-C, which drains; a second one forces."""
+    """Run API, calls, log and analytics in one process.
+
+    SIGTERM or Ctrl-C drains: no new calls, running ones end with a recorded reason. A second one forces.
+    """
     from infra.cli.backend import settings_for
     from infra.cli.failure import CommandFailed
     from infra.data_folder import FolderInUse, FolderUnusable
@@ -22,6 +31,46 @@ def up(
 
     settings = settings_for(data_dir, host=host, port=port)
     try:
-        serve(settings)
+        serve(settings, _print_json if as_json else _print)
     except (FolderInUse, FolderUnusable, CannotServe) as error:
         raise CommandFailed(str(error)) from None
+
+
+def _print_json(started: Started) -> None:
+    from dataclasses import asdict
+
+    from infra.cli.terminal import print_json
+
+    organization = asdict(started.organization) if started.organization else None
+    print_json(
+        {
+            "url": started.url,
+            "pid": started.pid,
+            "dataDir": started.data_dir,
+            "organization": organization
+            and {
+                "id": organization["id"],
+                "privateKey": organization["private_key"],
+                "publicKey": organization["public_key"],
+            },
+        },
+        line=True,
+    )
+
+
+def _print(started: Started) -> None:
+    from infra.cli.terminal import print_facts
+
+    organization = started.organization
+    print_facts(
+        {
+            "callfold": f"{started.url} (documentation at {started.url}/docs)",
+            "data": started.data_dir,
+            "organisation": organization and organization.id,
+            "private key": organization and organization.private_key,
+            "public key": organization and organization.public_key,
+            "": "The keys are shown this once; `callfold org create` makes more. Ctrl-C stops."
+            if organization
+            else None,
+        }
+    )

@@ -1,0 +1,1 @@
+"""The demonstration: a whole spoken call on one machine, watched live and checked afterwards."""

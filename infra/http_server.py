@@ -1,0 +1,70 @@
+"""uvicorn as a part of a larger process: it serves one socket, and leaves signals and log set-up to others."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Iterator
+
+import uvicorn
+from fastapi import FastAPI
+
+
+class CannotListen(Exception):
+    """The address or port cannot be used; the message says which and why."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket. Raises ``CannotListen``."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise CannotListen(f"cannot listen on {host} port {port}: {reason}; choose another with --port") from None
+
+
+class _Server(uvicorn.Server):
+    """The process decides what a signal means: calls are drained before connections are closed."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.accepting = asyncio.Event()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets=sockets)
+        self.accepting.set()
+
+
+@contextlib.asynccontextmanager
+async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
+    """Answer on ``listener`` inside the context; open connections get a moment to finish when it ends."""
+    config = uvicorn.Config(
+        app,
+        # The sans-I/O WebSocket layer costs three quarters of the CPU per 20 ms frame that the default one does.
+        ws="websockets-sansio",
+        ws_ping_interval=None,  # a call sends audio every 20 ms; its own watchdog notices a peer that has gone
+        ws_per_message_deflate=False,  # audio does not compress
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=2,
+    )
+    server = _Server(config)
+    task = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+    ready = asyncio.create_task(server.accepting.wait())
+    await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
+    if not server.accepting.is_set():
+        ready.cancel()
+        await task
+        raise CannotListen("the HTTP server ended while it started; see the log lines above")
+    try:
+        yield
+    finally:
+        server.should_exit = True
+        await task

@@ -1,0 +1,151 @@
+"""The synthetic caller against a scripted assistant on a real WebSocket."""
+
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import pytest
+from websockets.asyncio.server import ServerConnection, serve
+
+from infra.demo import caller as caller_module
+from infra.demo.caller import FRAME_BYTES, Caller, ConversationFailed, Line, Message
+
+WORDS = b"\x10\x20" * (FRAME_BYTES // 2)
+SPEECH = {"hello": WORDS * 3, "wait": WORDS * 2, "goodbye": WORDS * 2}
+
+
+@pytest.fixture(autouse=True)
+def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caller_module, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", 1.0)
+
+
+class Assistant:
+    """The server's side of one call: speaks by messages and hears frames."""
+
+    def __init__(self, socket: ServerConnection) -> None:
+        self._socket = socket
+        self.heard: list[str] = []
+
+    async def starts(self) -> None:
+        await self._send({"type": "speech-update", "role": "assistant", "status": "started"})
+
+    async def stops(self, words: str = "") -> None:
+        if words:
+            final = {"type": "transcript", "role": "assistant", "transcriptType": "final", "transcript": words}
+            await self._send(final)
+        await self._send({"type": "speech-update", "role": "assistant", "status": "stopped"})
+
+    async def hears(self) -> int:
+        """Frames of the caller's next words, once they are over."""
+        frames = 0
+        async for data in self._socket:
+            assert isinstance(data, bytes)
+            assert len(data) == FRAME_BYTES
+            if any(data):
+                frames += 1
+            elif frames:
+                return frames
+        raise AssertionError("the caller left without a word")
+
+    async def waits(self) -> None:
+        """Until the caller has gone."""
+        async for _ in self._socket:
+            pass
+
+    async def _send(self, message: Message) -> None:
+        await self._socket.send(json.dumps(message))
+
+
+@contextlib.asynccontextmanager
+async def assistant(behaviour: Callable[[Assistant], Awaitable[None]]) -> AsyncIterator[str]:
+    async def handle(socket: ServerConnection) -> None:
+        await behaviour(Assistant(socket))
+        await socket.close(1000, "call ended")
+
+    async with serve(handle, "127.0.0.1", 0) as server:
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def hold(behaviour: Callable[[Assistant], Awaitable[None]], lines: Sequence[Line]) -> Caller:
+    caller = Caller(SPEECH, lambda message: None)
+    async with assistant(behaviour) as url:
+        await caller.hold(url, lines)
+    return caller
+
+
+async def test_it_speaks_when_the_assistant_has_finished_and_stays_until_it_hangs_up() -> None:
+    heard: list[int] = []
+
+    async def answers_twice(them: Assistant) -> None:
+        for _ in range(2):
+            await them.starts()
+            await them.stops("Good morning.")
+            heard.append(await them.hears())
+
+    caller = await hold(answers_twice, [Line("hello"), Line("goodbye")])
+
+    assert heard == [3, 2]
+    assert caller.close_reason == "close code 1000 call ended"
+
+
+async def test_an_answer_in_two_parts_is_heard_to_its_end() -> None:
+    order: list[str] = []
+
+    async def answers_in_parts(them: Assistant) -> None:
+        for part in ("One moment.", "It is booked."):
+            await them.starts()
+            await them.stops(part)
+            order.append(part)
+        await them.hears()
+        order.append("caller")
+
+    await hold(answers_in_parts, [Line("goodbye")])
+
+    assert order == ["One moment.", "It is booked.", "caller"]
+
+
+async def test_it_interrupts_while_the_assistant_speaks() -> None:
+    async def is_interrupted(them: Assistant) -> None:
+        await them.starts()
+        assert await them.hears() == 2
+        await them.stops("We are open from")
+
+    await hold(is_interrupted, [Line("wait", after_hearing_s=0.02)])
+
+
+async def test_it_says_so_when_there_was_nothing_left_to_interrupt() -> None:
+    async def answers_shortly(them: Assistant) -> None:
+        await them.starts()
+        await them.stops("Yes.")
+        await them.waits()
+
+    with pytest.raises(ConversationFailed, match="over before it could be interrupted with 'wait'"):
+        await hold(answers_shortly, [Line("wait", after_hearing_s=0.5)])
+
+
+async def test_it_repeats_what_was_not_understood() -> None:
+    heard: list[int] = []
+
+    async def understands_the_second_time(them: Assistant) -> None:
+        for words in ("Hello.", "Sorry, I did not understand.", "Certainly."):
+            await them.starts()
+            await them.stops(words)
+            heard.append(await them.hears())
+
+    await hold(understands_the_second_time, [Line("hello"), Line("goodbye")])
+
+    assert heard == [3, 3, 2]
+
+
+@pytest.mark.parametrize(
+    ("hangs_up", "says"),
+    [(True, r"the call was over while .* to finish \(close code 1000 call ended\)"), (False, "in vain for .* finish")],
+)
+async def test_a_call_that_goes_nowhere_fails_with_where_it_stopped(hangs_up: bool, says: str) -> None:
+    async def says_nothing(them: Assistant) -> None:
+        if not hangs_up:
+            await them.waits()
+
+    with pytest.raises(ConversationFailed, match=says):
+        await hold(says_nothing, [Line("hello")])
