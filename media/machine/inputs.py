@@ -40,6 +40,8 @@ class SpeechStopped(_Input, frozen=True, kw_only=True):
 
 
 class PartialHeard(_Input, frozen=True, kw_only=True):
+    """A guess at what is being said; it replaces the guess before."""
+
     text: str
 
 
@@ -64,11 +66,15 @@ class EndpointingAnswered(_Input, frozen=True, kw_only=True):
 
 
 class ModelText(_Input, frozen=True, kw_only=True):
+    """A piece of the answer to ``StartModel`` ``request_id``."""
+
     request_id: int
     text: str
 
 
 class RequestedTool(msgspec.Struct, frozen=True):
+    """One tool call of a model; ``arguments`` is the decoded object."""
+
     id: str
     name: str
     arguments: dict[str, Any]
@@ -82,6 +88,8 @@ class ModelCalledTools(_Input, frozen=True, kw_only=True):
 
 
 class ModelFinished(_Input, frozen=True, kw_only=True):
+    """The answer is complete. Token counts as the provider gave them."""
+
     request_id: int
     prompt_tokens: int = 0
     completion_tokens: int = 0
@@ -156,6 +164,8 @@ class ToolReturned(_Input, frozen=True, kw_only=True):
 
 
 class ToolErred(_Input, frozen=True, kw_only=True):
+    """A tool call came to nothing. ``failure`` is a ``ToolFailure``, ``error`` what the model is told."""
+
     tool_call_id: str
     failure: str
     error: str

@@ -22,6 +22,8 @@ class StartModel(_Output, frozen=True, kw_only=True):
 
 
 class AbortModel(_Output, frozen=True, kw_only=True):
+    """Cancel a request; whatever of it still arrives is ignored."""
+
     request_id: int
 
 
@@ -89,6 +91,8 @@ class ArmTimer(_Output, frozen=True, kw_only=True):
 
 
 class DisarmTimer(_Output, frozen=True, kw_only=True):
+    """The timer is not wanted any more."""
+
     timer: str
 
 

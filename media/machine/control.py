@@ -1,0 +1,96 @@
+"""Live control: what a client or an operator may ask of a running conversation (Vapi's public control messages)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.call.events import Role, Warned
+from media.machine import answering, ending, history, interruption, speaking
+from media.machine.inputs import ControlReceived
+from media.machine.moment import Moment
+from media.machine.outputs import Mute
+from media.machine.tools import ENDED_AFTER_MESSAGE
+
+CANCELED = "manually-canceled"
+
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "user": "user",
+    "assistant": "assistant",
+    "tool": "tool",
+    "function": "tool",
+}
+_MUTES = {
+    "mute-assistant": ("assistant", True),
+    "unmute-assistant": ("assistant", False),
+    "mute-customer": ("customer", True),
+    "unmute-customer": ("customer", False),
+}
+_UNSUPPORTED = ("transfer", "handoff", "send-transport-message")
+
+
+def on_control(m: Moment, control: ControlReceived) -> None:
+    """Carry out one message. Unknown types are ignored, known ones of a wrong shape leave a warning."""
+    message = control.message
+    if m.state.end_reason is not None:
+        return
+    match message.get("type"):
+        case "say":
+            _say(m, message)
+        case "add-message":
+            _add_message(m, message)
+        case "control":
+            _control(m, message)
+        case "end-call" | "hangup":
+            ending.cut(m, CANCELED)
+        case str() as other if other in _UNSUPPORTED:
+            m.record(Warned(code="control-unsupported", detail=f"{other} is not supported.", at_ms=m.now))
+
+
+def _say(m: Moment, message: dict[str, Any]) -> None:
+    text = message.get("content") or message.get("message")
+    if not isinstance(text, str) or not text.strip():
+        _invalid(m, "say needs its text in content.")
+        return
+    if message.get("interruptAssistantEnabled") is True and m.state.speaking is not None:
+        interruption.interrupt(m, "control")
+    speaking.say(
+        m,
+        text,
+        "say",
+        interruptible=message.get("interruptionsEnabled") is not False,
+        end_reason=ENDED_AFTER_MESSAGE if message.get("endCallAfterSpoken") is True else None,
+    )
+
+
+def _add_message(m: Moment, message: dict[str, Any]) -> None:
+    inner = message.get("message")
+    role = _ROLES.get(str(inner.get("role"))) if isinstance(inner, dict) else None
+    text = inner.get("content") if isinstance(inner, dict) else None
+    if role is None or not isinstance(text, str) or not text:
+        _invalid(m, "add-message needs message.role and message.content.")
+        return
+    history.commit_added(m, role, text)
+    if message.get("triggerResponseEnabled") is False:
+        return
+    if m.state.request is not None and m.state.request.utterance_id is None:
+        answering.abort(m)
+    m.set(answer_owed=True)
+
+
+def _control(m: Moment, message: dict[str, Any]) -> None:
+    wanted = message.get("control")
+    if wanted == "say-first-message":
+        if m.plan.first_message:
+            interruptible = m.plan.first_message_interruptible
+            speaking.say(m, m.plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
+        return
+    if wanted not in _MUTES:
+        _invalid(m, "control is unknown.")
+        return
+    who, muted = _MUTES[wanted]
+    m.emit(Mute(who=who, muted=muted))
+
+
+def _invalid(m: Moment, detail: str) -> None:
+    m.record(Warned(code="control-invalid", detail=detail, at_ms=m.now))

@@ -1,0 +1,215 @@
+"""The policy of one conversation: an assistant's resolved configuration, parsed, defaulted and frozen.
+
+Out of scope here: hooks, voicemail detection, keypad input, transfers and handoffs; ``unsupported`` names what an
+assistant configured of these, so that the call can say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from media.machine.reading import PlanInvalid, Section
+from media.machine.speaking_plans import StartSpeaking, StopSpeaking, read_start_speaking, read_stop_speaking
+from media.machine.tool_plan import ToolPlan, read_tools, tool_definitions
+from media.text.chunking import DEFAULT_BOUNDARIES as CHUNK_BOUNDARIES
+from media.text.chunking import FIRST_MIN_CHARACTERS, MIN_CHARACTERS, ChunkPlan
+from media.text.formatting import FormatPlan
+
+__all__ = ["CallPlan", "PlanInvalid"]
+
+FirstMessageMode = Literal[
+    "assistant-speaks-first", "assistant-speaks-first-with-model-generated-message", "assistant-waits-for-user"
+]
+FIRST_MESSAGE_MODES: tuple[FirstMessageMode, ...] = (
+    "assistant-speaks-first",
+    "assistant-speaks-first-with-model-generated-message",
+    "assistant-waits-for-user",
+)
+CLIENT_MESSAGES = frozenset(
+    {
+        *("conversation-update", "function-call", "hang", "model-output", "speech-update", "status-update"),
+        *("transfer-update", "transcript", "tool-calls", "user-interrupted", "voice-input"),
+        *("workflow.node.started", "assistant.started"),
+    }
+)
+"""What a client is sent where ``clientMessages`` is absent."""
+
+TRANSCRIPT_WAIT_MS = 1_500.0
+"""How long after a sound its transcript may come before the sound counts as noise."""
+
+HANG_MS = 5_000.0
+FALLBACK_MS = 15_000.0
+FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
+
+_CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
+_UNSUPPORTED = ("hooks", "keypadInputPlan", "voicemailDetection", "backgroundSound", "compliancePlan")
+
+
+class Provider(msgspec.Struct, frozen=True, kw_only=True):
+    """Who serves one stage, as the usage events name it. ``config`` holds no secrets and no prompt."""
+
+    name: str
+    model: str = ""
+    config: dict[str, Any] = {}
+
+
+class IdleMessages(msgspec.Struct, frozen=True, kw_only=True):
+    """What is said into a silence, after how long, how often, and whether user speech starts the count again."""
+
+    texts: tuple[str, ...]
+    after_ms: float
+    max_count: int
+    reset_on_user_speech: bool
+    silence_text: str
+
+
+class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything the call machine needs to know in advance. Times in ms.
+
+    ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long a
+    caller who is owed an answer waits before a notice goes out, and before something is said in its place.
+    """
+
+    assistant: dict[str, Any]
+    name: str
+    first_message: str
+    first_message_mode: FirstMessageMode
+    first_message_interruptible: bool
+    prompt: tuple[dict[str, Any], ...]
+    start: StartSpeaking
+    stop: StopSpeaking
+    max_duration_ms: float
+    silence_ms: float
+    idle: IdleMessages
+    end_call_message: str
+    end_call_phrases: tuple[str, ...]
+    chunks: ChunkPlan
+    formatting: FormatPlan
+    tools: dict[str, ToolPlan]
+    tool_definitions: tuple[dict[str, Any], ...]
+    client_messages: frozenset[str]
+    model_output_in_messages: bool
+    confidence_threshold: float
+    transcriber: Provider
+    model: Provider
+    voice: Provider
+    transport: Provider
+    price_table: str
+    clock_origin_ms: float
+    unsupported: tuple[str, ...]
+    transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
+    hang_ms: float = HANG_MS
+    fallback_ms: float = FALLBACK_MS
+    fallback_text: str = FALLBACK_TEXT
+
+    @classmethod
+    def from_assistant(
+        cls,
+        config: Mapping[str, Any],
+        *,
+        native_end_of_turn: bool = False,
+        server_available: bool = False,
+        transport_provider: str = "vapi.websocket",
+        price_table: str = "",
+        clock_origin_ms: float = 0.0,
+    ) -> CallPlan:
+        """Parse a resolved assistant (overrides merged, templates rendered), wire JSON as Vapi shapes it.
+
+        ``native_end_of_turn``: the transcriber that will be used signals turns itself. ``server_available``: tool
+        calls without a server of their own can be delivered somewhere (the organisation's or the number's server).
+        Raises ``PlanInvalid``.
+        """
+        assistant = Section(config)
+        model = assistant.section("model")
+        voice = assistant.section("voice")
+        tools = read_tools(assistant, server_available=server_available or _has_server(assistant))
+        transcriber = _provider(assistant.section("transcriber"))
+        threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
+        return cls(
+            assistant=dict(config),
+            name=assistant.text("name"),
+            first_message=assistant.text("firstMessage").strip(),
+            first_message_mode=_first_message_mode(assistant),
+            first_message_interruptible=assistant.flag("firstMessageInterruptionsEnabled", False),
+            prompt=tuple(_prompt_message(entry) for entry in model.sections("messages")),
+            start=read_start_speaking(assistant, native_end_of_turn=native_end_of_turn),
+            stop=read_stop_speaking(assistant),
+            max_duration_ms=assistant.number("maxDurationSeconds", 600, 1, 43_200) * 1000,
+            silence_ms=assistant.number("silenceTimeoutSeconds", 30, 1, 3_600) * 1000,
+            idle=_idle(assistant.section("messagePlan")),
+            end_call_message=assistant.text("endCallMessage").strip(),
+            end_call_phrases=tuple(
+                phrase.lower().strip() for phrase in assistant.texts("endCallPhrases") if phrase.strip()
+            ),
+            chunks=_chunks(voice),
+            formatting=FormatPlan(),
+            tools=tools,
+            tool_definitions=tool_definitions(tools),
+            client_messages=_client_messages(assistant),
+            model_output_in_messages=assistant.flag("modelOutputInMessagesEnabled", False),
+            confidence_threshold=assistant.section("transcriber").number("confidenceThreshold", threshold, 0, 1),
+            transcriber=transcriber,
+            model=_provider(model),
+            voice=_provider(voice),
+            transport=Provider(name=transport_provider),
+            price_table=price_table,
+            clock_origin_ms=clock_origin_ms,
+            unsupported=tuple(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
+        )
+
+
+def _first_message_mode(assistant: Section) -> FirstMessageMode:
+    chosen = assistant.choice("firstMessageMode", FIRST_MESSAGE_MODES[0], FIRST_MESSAGE_MODES)
+    return next(mode for mode in FIRST_MESSAGE_MODES if mode == chosen)
+
+
+def _client_messages(assistant: Section) -> frozenset[str]:
+    return frozenset(assistant.texts("clientMessages")) if assistant.has("clientMessages") else CLIENT_MESSAGES
+
+
+def _has_server(assistant: Section) -> bool:
+    return bool(assistant.section("server").text("url") or assistant.text("serverUrl"))
+
+
+def _prompt_message(entry: Section) -> dict[str, Any]:
+    role = entry.choice("role", "system", ("system", "developer", "user", "assistant", "tool", "function"))
+    return {**entry.values, "role": role, "content": entry.text("content")}
+
+
+def _idle(plan: Section) -> IdleMessages:
+    return IdleMessages(
+        texts=tuple(text.strip() for text in plan.texts("idleMessages") if text.strip()),
+        after_ms=plan.number("idleTimeoutSeconds", 10, 1, 60) * 1000,
+        max_count=int(plan.number("idleMessageMaxSpokenCount", 3, 0, 100)),
+        reset_on_user_speech=plan.flag("idleMessageResetCountOnUserSpeechEnabled", False),
+        silence_text=plan.text("silenceTimeoutMessage").strip(),
+    )
+
+
+def _chunks(voice: Section) -> ChunkPlan:
+    """``voice.chunkPlan``; the older ``inputMinCharacters`` and ``inputPunctuationBoundaries`` win where present."""
+    plan = voice.section("chunkPlan")
+    minimum = int(plan.number("minCharacters", MIN_CHARACTERS, 1, 80))
+    explicit = plan.has("minCharacters") or voice.has("inputMinCharacters")
+    if voice.has("inputMinCharacters"):
+        minimum = int(voice.number("inputMinCharacters", MIN_CHARACTERS, 1, 80))
+    older = voice.has("inputPunctuationBoundaries")
+    boundaries = voice.texts("inputPunctuationBoundaries") if older else plan.texts("punctuationBoundaries")
+    return ChunkPlan(
+        enabled=plan.flag("enabled", True),
+        min_characters=minimum,
+        first_min_characters=minimum if explicit else FIRST_MIN_CHARACTERS,
+        boundaries=frozenset("".join(boundaries)) if boundaries else CHUNK_BOUNDARIES,
+    )
+
+
+def _provider(section: Section) -> Provider:
+    shown = ("provider", "model", "voiceId", "language", "version")
+    return Provider(
+        name=section.text("provider", "vapi"),
+        model=section.text("voiceId") if section.path == "voice" else section.text("model"),
+        config={name: section.values[name] for name in shown if isinstance(section.values.get(name), str)},
+    )

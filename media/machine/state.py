@@ -1,0 +1,207 @@
+"""The whole memory of one conversation, frozen. Every step makes a new one."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from domain.call.events import Interruption
+from media.machine.inputs import RequestedTool
+from media.machine.plan import CallPlan
+from media.machine.tool_plan import ToolPlan
+from media.text.chunking import ChunkBuffer
+
+HistoryRole = Literal["system", "user", "assistant", "tool", "tool_calls", "tool_result"]
+
+
+class Phase(StrEnum):
+    """The turn-taking states. They follow from the rest of the state (``phases.phase_of``) and decide nothing."""
+
+    IDLE = "IDLE"
+    USER_SPEAKING = "USER_SPEAKING"
+    ENDPOINTING = "ENDPOINTING"
+    THINKING = "THINKING"
+    CORKED = "CORKED"
+    ASSISTANT_SPEAKING = "ASSISTANT_SPEAKING"
+    BACKOFF = "BACKOFF"
+    TOOL_WAIT = "TOOL_WAIT"
+    ENDING = "ENDING"
+
+
+class Anchors(msgspec.Struct, frozen=True):
+    """The measuring points that come before the voice, handed from the user's turn to the answer that follows."""
+
+    t0: float | None = None
+    t1: float | None = None
+    t2: float | None = None
+    t3: float | None = None
+    t4: float | None = None
+
+
+class UserTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """What the caller has said and no message holds yet.
+
+    ``decided``: the turn is over and an answer is being made; new words take the decision back and are added.
+    ``heard_nothing``: something was said that was not understood. ``over_assistant``: it began while we spoke.
+    """
+
+    finals: tuple[str, ...] = ()
+    partial: str = ""
+    heard_nothing: bool = False
+    confidence: float | None = None
+    started_ms: float
+    t0: float | None = None
+    t1: float | None = None
+    decided: bool = False
+    numbered: bool = False
+    over_assistant: bool = False
+
+    @property
+    def text(self) -> str:
+        parts = (*self.finals, self.partial) if self.partial else self.finals
+        return " ".join(parts)
+
+    @property
+    def said_something(self) -> bool:
+        return bool(self.finals or self.partial or self.heard_nothing)
+
+
+class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """The model request that runs. ``utterance_id`` is set once its first text went to the voice."""
+
+    request_id: int
+    turn: int
+    prompt_characters: int
+    anchors: Anchors
+    text: str = ""
+    buffer: ChunkBuffer = ChunkBuffer()
+    carry: str = ""
+    utterance_id: int | None = None
+    called_tools: bool = False
+
+
+class Utterance(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing to say, from its first text to its last frame.
+
+    ``chunks`` are display texts as sent to the voice; ``closed`` when no more will come. ``opened``: the shell was
+    told to play it. ``stopping``: it was told to stop and has not answered yet. ``end_reason`` ends the call when
+    this was spoken whole. ``releases`` are tool calls that wait until it was spoken.
+    """
+
+    utterance_id: int
+    source: str
+    turn: int
+    turn_id: str
+    chunks: tuple[str, ...] = ()
+    generated: str = ""
+    closed: bool = False
+    interruptible: bool = True
+    gate_ms: float = 0.0
+    ready: bool = False
+    opened: bool = False
+    stopping: bool = False
+    cut_by: Interruption | None = None
+    started_ms: float | None = None
+    anchors: Anchors = Anchors()
+    t5: float | None = None
+    t6: float | None = None
+    end_reason: str | None = None
+    releases: tuple[str, ...] = ()
+
+
+class RunningTool(msgspec.Struct, frozen=True, kw_only=True):
+    """A tool call that has not been answered. ``sent`` is false while it waits for a blocking message."""
+
+    call: RequestedTool
+    plan: ToolPlan
+    started_ms: float
+    sent: bool = True
+    delays_said: int = 0
+
+
+class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a call of the batch that runs turned out, kept until all have."""
+
+    call: RequestedTool
+    said: str = ""
+    instruction: str = ""
+    ends_call: bool = False
+
+
+class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry of the conversation. ``calls`` for ``tool_calls``; ``call_id`` and ``name`` for a result."""
+
+    role: HistoryRole
+    text: str = ""
+    started_ms: float = 0.0
+    ended_ms: float = 0.0
+    calls: tuple[RequestedTool, ...] = ()
+    call_id: str = ""
+    name: str = ""
+    from_prompt: bool = False
+
+
+class MachineState(msgspec.Struct, frozen=True, kw_only=True):
+    """See the module's purpose. ``turn`` counts exchanges: 0 is before the caller's first words, and a user message
+    and the answer to it share a number. ``speech_turn`` counts changes of speaker, as client messages do.
+
+    ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
+    when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
+    armed timer.
+    """
+
+    plan: CallPlan
+    phase: Phase = Phase.IDLE
+    connected_ms: float | None = None
+    over: bool = False
+    end_reason: str | None = None
+    timers: Mapping[str, int] = {}
+    timer_generation: int = 0
+
+    user_voiced: bool = False
+    voiced_since_ms: float = 0.0
+    user: UserTurn | None = None
+    unfinished_partial: bool = False
+    endpoint_rule: str = ""
+    endpoint_wait_ms: float = 0.0
+    endpoint_waits_for_text: bool = False
+    ask_id: int = 0
+    turn: int = 0
+    backoff_until_ms: float = 0.0
+
+    answer_owed: bool = False
+    ask_again: bool = False
+    answer_gate_ms: float = 0.0
+    answer_anchors: Anchors = Anchors()
+    first_message_owed: bool = False
+    request: ModelRequest | None = None
+    request_count: int = 0
+
+    utterances: tuple[Utterance, ...] = ()
+    utterance_count: int = 0
+    assistant_muted: bool = False
+    last_said_ms: float = 0.0
+    tools: tuple[RunningTool, ...] = ()
+    outcomes: tuple[ToolOutcome, ...] = ()
+
+    history: tuple[HistoryEntry, ...] = ()
+    message_count: int = 0
+    speaker: str = ""
+    speech_turn: int = -1
+    variants_used: int = 0
+    idle_said: int = 0
+    voice_characters: int = 0
+
+    @property
+    def speaking(self) -> Utterance | None:
+        """The utterance that plays (or was just told to) and was not told to stop."""
+        head = self.utterances[0] if self.utterances else None
+        return head if head is not None and head.opened and not head.stopping else None
+
+    @property
+    def busy_playout(self) -> bool:
+        """An utterance was opened and its playout has not been answered for."""
+        return bool(self.utterances) and self.utterances[0].opened

@@ -1,0 +1,183 @@
+"""The call machine: ``step(state, input, now_ms) -> (state, outputs)``.
+
+Pure and deterministic: the same inputs at the same times give the same outputs, so that a recorded call can be
+stepped again. Each input is handed to the concern it belongs to; afterwards, whatever the input was, everything that
+waits for a condition is looked at once: tool calls that were held back, a model to be asked, audio to be played, a
+call to be finished.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from domain.call.events import Warned
+from media.machine import (
+    answering,
+    control,
+    ending,
+    endpointing,
+    history,
+    phases,
+    speaking,
+    timers,
+    tools,
+    turns,
+)
+from media.machine.inputs import (
+    Connected,
+    ControlReceived,
+    EndOfTurnHeard,
+    EndpointingAnswered,
+    EndRequested,
+    FinalHeard,
+    Input,
+    ModelCalledTools,
+    ModelFailed,
+    ModelFinished,
+    ModelText,
+    PartialHeard,
+    PlayoutFinished,
+    PlayoutStarted,
+    ProviderFailed,
+    SpeechStarted,
+    SpeechStopped,
+    TimerFired,
+    ToolErred,
+    ToolReturned,
+    TransportClosed,
+    VoiceFinished,
+    VoiceStarted,
+)
+from media.machine.moment import Moment
+from media.machine.outputs import Output
+from media.machine.plan import CallPlan
+from media.machine.state import MachineState, Phase
+
+ENDED_BY_PHRASE = "assistant-said-end-call-phrase"
+_SPEAKS_FIRST = "assistant-speaks-first"
+_WAITS = "assistant-waits-for-user"
+_PHRASE_SOURCES = ("model", "say", "tool-message")
+
+
+def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
+    """The state before the first input, and outputs to carry out at once: the first message goes to the voice while
+    the caller is still being connected. Also in ``assistant-waits-for-user`` mode it is asked for once, to be kept."""
+    m = Moment(MachineState(plan=plan, first_message_owed=plan.first_message_mode == _WAITS), now_ms)
+    if plan.first_message_mode == _SPEAKS_FIRST:
+        interruptible = plan.first_message_interruptible
+        speaking.say(m, plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
+    phases.enter(m)
+    return m.state, tuple(m.outputs)
+
+
+def step(state: MachineState, input: Input, now_ms: float) -> tuple[MachineState, tuple[Output, ...]]:
+    """One input at its time. After ``HangUp`` every input is ignored."""
+    if state.over:
+        return state, ()
+    m = Moment(state, now_ms)
+    _HANDLERS[type(input)](m, input)
+    if type(input) not in _INERT:
+        _settle(m)
+    return m.state, tuple(m.outputs)
+
+
+def _settle(m: Moment) -> None:
+    if m.state.over:
+        return
+    tools.settle(m)
+    if m.state.end_reason is None:
+        answering.ask_when_possible(m)
+    speaking.open_gate(m)
+    ending.finish_when_quiet(m)
+    if not m.state.over:
+        phases.enter(m)
+
+
+def _on_connected(m: Moment, _: Connected) -> None:
+    if m.state.connected_ms is not None or m.state.end_reason is not None:
+        return
+    m.set(connected_ms=m.now, last_said_ms=m.now)
+    plan = m.plan
+    m.notify("status-update", status="in-progress")
+    history.commit_system(m)
+    m.notify("assistant.started", newAssistant=_public(plan))
+    m.arm(timers.MAX_DURATION, m.now + plan.max_duration_ms)
+    for name in plan.unsupported:
+        m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
+    if plan.first_message_mode == "assistant-speaks-first-with-model-generated-message":
+        m.set(answer_owed=True)
+    elif m.state.phase is Phase.IDLE:
+        phases.wait(m)
+
+
+def _on_transport_closed(m: Moment, closed: TransportClosed) -> None:
+    ending.cut(m, closed.reason)
+
+
+def _on_end_requested(m: Moment, requested: EndRequested) -> None:
+    ending.cut(m, requested.reason)
+
+
+def _on_model_failed(m: Moment, failed: ModelFailed) -> None:
+    request = m.state.request
+    if request is not None and request.request_id == failed.request_id:
+        ending.cut(m, failed.ended_reason)
+
+
+def _on_provider_failed(m: Moment, failed: ProviderFailed) -> None:
+    ending.cut(m, failed.ended_reason)
+
+
+def _on_playout_finished(m: Moment, finished: PlayoutFinished) -> None:
+    utterance = speaking.on_playout_finished(m, finished)
+    if utterance is None or m.state.end_reason is not None or finished.stopped:
+        return
+    if utterance.end_reason is not None:
+        ending.begin(m, utterance.end_reason)
+        return
+    said = "".join(utterance.chunks).lower()
+    if utterance.source in _PHRASE_SOURCES and any(phrase in said for phrase in m.plan.end_call_phrases):
+        ending.begin(m, ENDED_BY_PHRASE, m.plan.end_call_message)
+
+
+def _public(plan: CallPlan) -> dict[str, Any]:
+    """What clients learn of the assistant: nothing that could hold a secret or the prompt."""
+    shown: dict[str, Any] = {
+        "transcriber": plan.transcriber.config,
+        "model": plan.model.config,
+        "voice": plan.voice.config,
+        "firstMessageMode": plan.first_message_mode,
+    }
+    if plan.name:
+        shown["name"] = plan.name
+    if plan.first_message:
+        shown["firstMessage"] = plan.first_message
+    return shown
+
+
+_HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
+    Connected: _on_connected,
+    TransportClosed: _on_transport_closed,
+    SpeechStarted: turns.on_speech_started,
+    SpeechStopped: turns.on_speech_stopped,
+    PartialHeard: turns.on_partial,
+    FinalHeard: turns.on_final,
+    EndOfTurnHeard: turns.on_end_of_turn,
+    EndpointingAnswered: endpointing.on_answered,
+    ModelText: answering.on_text,
+    ModelCalledTools: tools.on_called,
+    ModelFinished: answering.on_finished,
+    ModelFailed: _on_model_failed,
+    VoiceStarted: speaking.on_voice_started,
+    VoiceFinished: speaking.on_voice_finished,
+    ProviderFailed: _on_provider_failed,
+    PlayoutStarted: speaking.on_playout_started,
+    PlayoutFinished: _on_playout_finished,
+    TimerFired: timers.on_timer,
+    ToolReturned: tools.on_returned,
+    ToolErred: tools.on_erred,
+    ControlReceived: control.on_control,
+    EndRequested: _on_end_requested,
+}
+_INERT: frozenset[type] = frozenset()

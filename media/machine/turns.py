@@ -1,0 +1,188 @@
+"""The caller's side: from voice activity and transcript fragments to the decision that a turn is over."""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from domain.call.events import TranscriptFinalized, TurnDecided
+from media.machine import answering, endpointing, history, interruption, speaking
+from media.machine.inputs import EndOfTurnHeard, FinalHeard, PartialHeard, SpeechStarted, SpeechStopped
+from media.machine.moment import Moment
+from media.machine.outputs import FinalizeTranscript, Note
+from media.machine.state import Anchors, UserTurn
+
+
+def on_speech_started(m: Moment, heard: SpeechStarted) -> None:
+    """Voice activity: an answer nobody has heard yet is taken back, one that plays may be interrupted."""
+    if m.state.user_voiced:
+        return
+    m.set(user_voiced=True, voiced_since_ms=heard.at_ms, unfinished_partial=False)
+    speaking.speech_update(m, "user", "started")
+    if m.state.end_reason is not None:
+        return
+    if m.plan.idle.reset_on_user_speech:
+        m.set(idle_said=0)
+    m.disarm(endpointing.TIMER)
+    _take_back(m)
+    if m.state.user is None:
+        m.set(user=_new_turn(m, heard.at_ms))
+    interruption.voice_began(m)
+
+
+def on_speech_stopped(m: Moment, heard: SpeechStopped) -> None:
+    """Silence: from here the pause counts that may end the turn."""
+    if not m.state.user_voiced:
+        return
+    m.set(user_voiced=False)
+    speaking.speech_update(m, "user", "stopped")
+    m.disarm(interruption.TIMER)
+    m.emit(FinalizeTranscript())
+    user = m.state.user
+    if user is None or m.state.end_reason is not None:
+        return
+    m.mark("t0", _number(m), heard.at_ms)
+    user = replace(user, t0=heard.at_ms)
+    m.set(user=user)
+    if not user.decided and not m.armed(endpointing.TIMER):
+        endpointing.watch(m, final=False)
+
+
+def on_partial(m: Moment, heard: PartialHeard) -> None:
+    """A guess at what is being said; it replaces the guess before."""
+    if heard.text:
+        speaking.transcript(m, "user", "partial", heard.text)
+    if m.state.end_reason is not None or m.state.unfinished_partial:
+        return
+    user = m.state.user
+    if not heard.text and (user is None or not user.partial):
+        return
+    _fragment(m, replace(user or _new_turn(m, m.now), partial=heard.text), final=False)
+
+
+def on_final(m: Moment, heard: FinalHeard) -> None:
+    """A fragment that stays. Empty: something was said that was not understood."""
+    text = heard.text.strip()
+    if text and heard.confidence is not None and heard.confidence < m.plan.confidence_threshold:
+        m.emit(Note(type="transcript.dropped", data={"confidence": heard.confidence}))
+        text = ""
+    if text:
+        speaking.transcript(m, "user", "final", text)
+    belated = m.state.unfinished_partial
+    if m.state.end_reason is not None or belated:
+        m.set(unfinished_partial=False)
+        if text:
+            _record_final(m, text, heard.confidence, m.state.turn)
+        return
+    user = m.state.user or _new_turn(m, m.now)
+    if text:
+        user = replace(user, finals=(*user.finals, text), confidence=_lower(user.confidence, heard.confidence))
+    elif not heard.text.strip():
+        user = replace(user, heard_nothing=True)
+    _fragment(m, replace(user, partial=""), final=True)
+    if text:
+        _record_final(m, text, heard.confidence, m.state.turn)
+
+
+def on_end_of_turn(m: Moment, _: EndOfTurnHeard) -> None:
+    """The transcriber's own judgement; worth nothing where a smart plan decides."""
+    user = m.state.user
+    if m.plan.start.smart not in ("native", "off") or m.state.end_reason is not None:
+        return
+    if user is not None and not user.decided and user.said_something:
+        decide(m, "native", 0.0)
+
+
+def on_pause(m: Moment) -> None:
+    """The endpointing timer fired."""
+    if m.state.user is not None and not m.state.user.decided:
+        decide(m, m.state.endpoint_rule, m.state.endpoint_wait_ms)
+
+
+def decide(m: Moment, rule: str, wait_ms: float) -> None:
+    """The caller's turn is over. Noise is forgotten; mere acknowledgement over our speech is kept unanswered."""
+    user = m.state.user
+    assert user is not None, "there is a turn to decide"
+    m.disarm(endpointing.TIMER)
+    if not user.said_something:
+        m.set(user=None)
+        if m.state.ask_again:
+            m.set(answer_owed=True, ask_again=False)
+        return
+    turn = m.state.turn
+    m.mark("t2", turn, m.now)
+    m.record(TurnDecided(turn=turn, rule=rule, wait_ms=wait_ms, at_ms=m.now))
+    if user.over_assistant and (not user.text or interruption.only_acknowledges(m, user.text)):
+        m.set(user=user if user.text else None)
+        history.commit_user(m)
+        return
+    m.set(
+        user=replace(user, decided=True),
+        answer_owed=True,
+        ask_again=False,
+        answer_anchors=Anchors(t0=user.t0, t1=user.t1, t2=m.now),
+        answer_gate_ms=max(m.now, m.state.backoff_until_ms) + m.plan.start.wait_ms,
+    )
+    history.announce(m)
+    if m.state.speaking is not None or m.state.tools:
+        history.commit_user(m)
+
+
+def _fragment(m: Moment, user: UserTurn, *, final: bool) -> None:
+    """Words came or changed: the turn is open again, whatever was being made of it is thrown away."""
+    before = m.state.user
+    unchanged = before is not None and before.text == user.text and before.said_something
+    if before is not None and before.decided and (unchanged or not user.said_something):
+        m.set(user=user)
+        return
+    if user.said_something and not user.numbered:
+        m.set(turn=m.state.turn + 1)
+        user = replace(user, numbered=True)
+    if not unchanged:
+        user = replace(user, t1=m.now)
+    m.set(user=user)
+    if not unchanged:
+        m.mark("t1", _number(m), m.now)
+    _take_back(m)
+    if final or not unchanged:
+        interruption.words_heard(m)
+        endpointing.watch(m, final=final)
+        if m.armed(endpointing.TIMER) and m.state.endpoint_wait_ms <= 0:
+            on_pause(m)
+
+
+def _take_back(m: Moment) -> None:
+    """The caller goes on: an answer that cannot be heard yet is dropped, its question stays open."""
+    state = m.state
+    if state.speaking is not None:
+        return
+    asked = state.answer_owed or (state.request is not None and not state.request.called_tools)
+    answering.abort(m)
+    for utterance in m.state.utterances:
+        if utterance.source == "model" and not utterance.opened:
+            speaking.drop(m, utterance)
+            asked = True
+    user = m.state.user
+    if user is not None and user.decided:
+        m.set(user=replace(user, decided=False), answer_owed=False)
+    elif asked:
+        m.set(answer_owed=False, ask_again=True)
+
+
+def _new_turn(m: Moment, now_ms: float) -> UserTurn:
+    started_ms = m.state.voiced_since_ms if m.state.user_voiced else now_ms
+    return UserTurn(started_ms=started_ms, over_assistant=m.state.speaking is not None)
+
+
+def _number(m: Moment) -> int:
+    user = m.state.user
+    return m.state.turn if user is not None and user.numbered else m.state.turn + 1
+
+
+def _record_final(m: Moment, text: str, confidence: float | None, turn: int) -> None:
+    m.record(TranscriptFinalized(role="user", text=text, turn=turn, at_ms=m.now, confidence=confidence))
+
+
+def _lower(known: float | None, new: float | None) -> float | None:
+    if known is None or new is None:
+        return new if known is None else known
+    return min(known, new)

@@ -1,0 +1,34 @@
+"""A whole conversation, as a person would tell it."""
+
+from __future__ import annotations
+
+from domain.call.events import MessageCommitted, TurnDecided, TurnMeasured, UsageMetered
+from media.machine import inputs
+from tests.unit.media.machine.scenario import Reply, Scenario
+
+GREETING = "Hello, how can I help you?"
+
+
+def test_greeting_question_answer_and_goodbye() -> None:
+    call = Scenario({"firstMessage": GREETING, "model": {"messages": [{"role": "system", "content": "Be kind."}]}})
+    call.replies = [Reply("We open at nine. See you then.")]
+
+    call.connect().run_until_quiet()
+    assert call.messages() == [("system", "Be kind."), ("assistant", GREETING)]
+
+    call.hear("When do you open?").run_until_quiet()
+    assert call.messages()[2:] == [("user", "When do you open?"), ("assistant", "We open at nine. See you then.")]
+    assert call.phase == "IDLE"
+
+    call.feed(inputs.TransportClosed())
+    assert call.ended == "customer-ended-call"
+    assert [decided.rule for decided in call.events(TurnDecided)] == ["punctuation"]
+    assert [measured.source for measured in call.events(TurnMeasured)] == ["first-message", "model"]
+    assert {usage.meter for usage in call.events(UsageMetered)} == {
+        "model",
+        "voice",
+        "vapi",
+        "transcriber",
+        "transport",
+    }
+    assert call.events(MessageCommitted)[-1].generated_text is None
