@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 import threading
 from collections.abc import Callable
+
+from domain.log.ports import LogUnavailable
 
 POLL_SECONDS = 0.02
 """How often other processes' commits are looked for, and only while somebody waits. One look costs microseconds."""
@@ -69,7 +70,7 @@ class CommitSignal:
         while not stop.wait(POLL_SECONDS):
             try:
                 version = self._data_version()
-            except sqlite3.Error:
+            except LogUnavailable:
                 # The woken reader meets the same error where somebody handles it.
                 version = -1
             if version != last:

@@ -91,9 +91,10 @@ class _Pool(sqlite.SQLiteConnectionPool):
 class _Reader:
     """A connection that only reads; closed with its thread, or by ``LogDatastore.close``."""
 
-    __slots__ = ("__weakref__", "connection")
+    __slots__ = ("__weakref__", "connection", "in_use")
 
     def __init__(self, name: str) -> None:
+        self.in_use = threading.RLock()
         self.connection = sqlite3.connect(
             name, uri=True, check_same_thread=False, isolation_level=None, timeout=LOCK_TIMEOUT_SECONDS
         )
@@ -130,27 +131,34 @@ class LogDatastore(sqlite.SQLiteDatastore):
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
 
-    def reader(self) -> sqlite3.Connection:
-        """This thread's connection for reading: autocommit, tuples as rows."""
-        reader: _Reader | None = getattr(self._threads, "reader", None)
-        if reader is None:
-            if self.pool.closed:
-                raise LogUnavailable("the log is closed")
-            reader = self._threads.reader = _Reader(self.pool.db_name)
-            with self._readers_lock:
-                self._readers.add(reader)
-        return reader.connection
-
-    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
-        """All rows of one statement. Raises ``LogUnavailable``."""
+    @contextmanager
+    def reading(self) -> Iterator[sqlite3.Connection]:
+        """This thread's connection for reading: autocommit, tuples as rows. Raises ``LogUnavailable``."""
+        reader = self._reader()
         try:
-            return self.reader().execute(statement, parameters).fetchall()
+            with reader.in_use:
+                yield reader.connection
         except sqlite3.Error as problem:
             raise unavailable(problem) from problem
 
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of one statement. Raises ``LogUnavailable``."""
+        with self.reading() as connection:
+            return connection.execute(statement, parameters).fetchall()
+
+    def _reader(self) -> _Reader:
+        reader: _Reader | None = getattr(self._threads, "reader", None)
+        if reader is None:
+            with self._readers_lock:
+                if self.pool.closed:
+                    raise LogUnavailable("the log is closed")
+                reader = self._threads.reader = _Reader(self.pool.db_name)
+                self._readers.add(reader)
+        return reader
+
     def _data_version(self) -> int:
-        version: int = self.reader().execute("PRAGMA data_version").fetchone()[0]
-        return version
+        ((version,),) = self.rows("PRAGMA data_version")
+        return int(version)
 
     def close(self) -> None:
         """Wake who waits for commits and close every connection, those of other threads too."""
@@ -160,4 +168,6 @@ class LogDatastore(sqlite.SQLiteDatastore):
         super().close()
         with self._readers_lock:
             for reader in list(self._readers):
-                reader.connection.close()
+                # Not under a statement that another thread is stepping through.
+                with reader.in_use:
+                    reader.connection.close()

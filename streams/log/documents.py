@@ -74,5 +74,6 @@ class DocumentReader:
         return [self._document(*row) for row in rows]
 
     def _document(self, originator_id: str, kind: str, version: int) -> Document:
-        state = self._states.at(self._datastore.reader(), kind, originator_id, version)
+        with self._datastore.reading() as connection:
+            state = self._states.at(connection, kind, originator_id, version)
         return Document(originator_id, kind, version, self._states.aggregates[kind].keys(state), state)

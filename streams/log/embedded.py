@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -184,10 +184,8 @@ class EmbeddedLog:
 
     def receipt(self, commit_id: str) -> Receipt | None:
         """The settled outcome of a commit, ``None`` when the log has not seen its id."""
-        try:
-            found = settled(self._datastore.reader(), commit_id)
-        except DATABASE_ERRORS as problem:
-            raise unavailable(problem) from problem
+        with self._datastore.reading() as connection:
+            found = settled(connection, commit_id)
         return found.receipt if found else None
 
     # Documents
@@ -237,7 +235,9 @@ class EmbeddedLog:
         )
         return self._positioned(rows)
 
-    async def follow(self, after: Position, types: frozenset[str] | None = None) -> AsyncIterator[Sequence[Positioned]]:
+    async def follow(
+        self, after: Position, types: frozenset[str] | None = None
+    ) -> AsyncGenerator[Sequence[Positioned], None]:
         """Batches from ``after`` on, until the log is closed. Wakes on commits, polls nothing in this process."""
         _only_shard(after.shard)
         loop, grown = asyncio.get_running_loop(), asyncio.Event()
@@ -267,7 +267,8 @@ class EmbeddedLog:
 
     def verify(self) -> Verification:
         """Judge and chain every record again; reports the first one that is not what was appended."""
-        return verify(self._datastore.reader())
+        with self._datastore.reading() as connection:
+            return verify(connection)
 
     def _next_batch(self, reached: int, types: frozenset[str] | None) -> tuple[Sequence[Positioned], int]:
         """The next events and how far the log has been looked through."""

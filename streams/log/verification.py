@@ -38,6 +38,14 @@ class Verification(msgspec.Struct, frozen=True):
 
 def verify(connection: sqlite3.Connection) -> Verification:
     """Recompute verdicts, ordinals and the chain from the first record on."""
+    connection.execute("BEGIN")
+    try:
+        return _verified(connection)
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _verified(connection: sqlite3.Connection) -> Verification:
     reader = _Reader(connection)
     for row in connection.execute(
         "SELECT sequence, commit_id, v, void_reason, first_ordinal, events, tracking_name, tracking_position,"

@@ -1,0 +1,1 @@
+"""High-volume media facts, in a file of their own."""
