@@ -1,0 +1,71 @@
+"""The HTTP and WebSocket application: Vapi's paths, and a few of our own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fastapi import FastAPI
+from fastapi_offline import FastAPIOffline
+from starlette.middleware.cors import CORSMiddleware
+
+from api.authentication import KeyRing
+from api.context import ApiContext
+from api.dependencies import ApiDependencies
+from api.documentation import install_openapi
+from api.refusals import LastResort, install
+from api.request_identity import HEADER, RequestIdentity
+from api.responses import POSITION_HEADER
+from api.routes.analytics import analytics_routes
+from api.routes.assistants import assistant_routes
+from api.routes.calls import call_routes
+from api.routes.downloads import download_routes
+from api.routes.events import event_routes
+from api.routes.health import health_routes
+from api.routes.live import live_routes
+from api.routes.operator import operator_routes
+from api.routes.unbuilt import unbuilt_routes
+
+_DESCRIPTION: Final = """
+Voice-AI calls on an event log, with Vapi's wire format: official SDKs work by base URL only.
+
+Send the organization's private key as `Authorization: Bearer <key>`. Every answer names its request
+(`X-Request-ID`); answers to reads and writes name the position of the log that they reflect (`x-callfold-position`),
+and sending that header back makes sure that a read sees it.
+"""
+
+
+def create_app(dependencies: ApiDependencies) -> FastAPI:
+    """The application over these ports. It starts and closes none of them: that is the caller's business."""
+    app = FastAPIOffline(
+        redoc_url=None,
+        title="callfold",
+        version=dependencies.settings.version,
+        description=_DESCRIPTION,
+        swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True},
+    )
+    context = ApiContext(dependencies, KeyRing(dependencies.documents, dependencies.clock))
+    install(app)
+    for routes in (
+        assistant_routes,
+        call_routes,
+        download_routes,
+        event_routes,
+        analytics_routes,
+        health_routes,
+        operator_routes,
+        unbuilt_routes,
+        live_routes,
+    ):
+        app.include_router(routes(context))
+    install_openapi(app)
+    app.add_middleware(LastResort)
+    app.add_middleware(
+        CORSMiddleware,
+        allow_origins=["*"],
+        allow_methods=["*"],
+        allow_headers=["*"],
+        expose_headers=[HEADER, POSITION_HEADER, "etag", "location", "retry-after"],
+        max_age=86_400,
+    )
+    app.add_middleware(RequestIdentity, new_id=dependencies.new_id)
+    return app

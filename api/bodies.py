@@ -1,0 +1,115 @@
+"""Request bodies: read within a limit, decoded from JSON, checked against a model, and handed on as sent."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+import msgspec
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+from starlette.requests import ClientDisconnect, Request
+
+from api.errors import Problem, bad_request, invalid
+from api.violations import issues
+
+_PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides")
+_PARTIAL_FIELDS: Final = ("model", "voice", "transcriber")
+
+
+async def read_object(request: Request, limit_bytes: int, *, required: bool = True) -> dict[str, Any]:
+    """The body as a JSON object. An empty body is ``{}`` unless ``required``. Raises ``Problem`` (400, 413, 415)."""
+    raw = await _read(request, limit_bytes)
+    if not raw.strip():
+        if required:
+            raise bad_request(
+                "The request body is empty.",
+                detail="Send a JSON object, {} at least, with Content-Type: application/json.",
+                code="BODY_REQUIRED",
+            )
+        return {}
+    media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    if media_type != "application/json" and not media_type.endswith("+json"):
+        raise Problem(
+            415,
+            f"Content-Type {media_type or '(empty)'} is not supported here.",
+            detail="Send JSON with Content-Type: application/json.",
+        )
+    try:
+        body = msgspec.json.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as fault:
+        raise bad_request(
+            f"The request body is not valid JSON: {fault}.", detail="Correct the JSON text.", code="MALFORMED_JSON"
+        ) from None
+    except RecursionError:
+        raise bad_request(
+            "The request body is nested too deeply.", detail="Flatten the JSON value.", code="MALFORMED_JSON"
+        ) from None
+    if not isinstance(body, dict):
+        raise bad_request(
+            f"The request body must be a JSON object, not {_json_kind(body)}.",
+            detail="Put the fields into one JSON object.",
+            code="MALFORMED_JSON",
+        )
+    return body
+
+
+def check(model: type[BaseModel], body: dict[str, Any]) -> None:
+    """Raise the ``Problem`` that lists every way in which ``body`` is not a ``model``."""
+    try:
+        model.model_validate(body)
+    except ValidationError as fault:
+        found = [error for error in fault.errors(include_url=False, include_input=False) if not _is_partial(error)]
+        if found:
+            raise invalid(issues(found)) from None
+    except RecursionError:
+        raise bad_request("The request body is nested too deeply.", detail="Flatten the JSON value.") from None
+
+
+def _is_partial(error: ErrorDetails) -> bool:
+    """Whether something is only missing from a model, voice or transcriber that an override gives in part."""
+    location: Sequence[int | str] = error["loc"]
+    return (
+        error["type"] == "missing"
+        and len(location) > 2
+        and any(layer in _PARTIAL_LAYERS and field in _PARTIAL_FIELDS for layer, field in pairwise(location))
+    )
+
+
+async def _read(request: Request, limit_bytes: int) -> bytes:
+    too_large = Problem(
+        413,
+        f"The request body is larger than {limit_bytes} bytes.",
+        detail=f"Send at most {limit_bytes} bytes.",
+        code="BODY_TOO_LARGE",
+        headers={"connection": "close"},
+    )
+    declared = request.headers.get("content-length", "")
+    if declared.isdecimal() and int(declared) > limit_bytes:
+        raise too_large
+    chunks: list[bytes] = []
+    size = 0
+    try:
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > limit_bytes:
+                raise too_large
+            chunks.append(chunk)
+    except ClientDisconnect:
+        raise bad_request("The connection closed before the request body was complete.") from None
+    return b"".join(chunks)
+
+
+def _json_kind(value: object) -> str:
+    match value:
+        case None:
+            return "null"
+        case bool():
+            return "a boolean"
+        case int() | float():
+            return "a number"
+        case str():
+            return "a string"
+        case _:
+            return "an array"

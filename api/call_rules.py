@@ -1,0 +1,120 @@
+"""The rules of ``POST /call`` that concern several fields at once: what is asked for, and whether we can do it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from api.errors import Issue, Problem, bad_request, invalid
+from domain.assistant.state import Assistant
+from domain.log.ports import Documents
+
+WEBSOCKET: Final = "vapi.websocket"
+WEBSOCKET_CALL: Final = "vapi.websocketCall"
+NO_PHONE_NUMBER: Final = "Couldn't Get Phone Number. Need Either `phoneNumberId` Or `phoneNumber`."
+
+_PHONE_FIELDS: Final = ("phoneNumberId", "phoneNumber", "customerId", "customer", "customers")
+_TARGETS: Final = ("assistantId", "assistant", "squadId", "squad", "workflowId", "workflow")
+_DEFAULT_SAMPLE_RATE_HZ: Final = {"pcm_s16le": 16_000, "mulaw": 8_000}
+
+
+@dataclass(frozen=True)
+class WebSocketCall:
+    """A call that we can hold. ``transport`` has its defaults filled in."""
+
+    transport: dict[str, Any]
+    assistant_id: str | None
+
+
+def websocket_call(body: dict[str, Any], documents: Documents, org_id: str) -> WebSocketCall:
+    """What a valid body asks for. Raises ``Problem``: 400 for a contradiction, 501 for what is not built yet."""
+    given = {name for name, value in body.items() if value is not None}
+    transport: dict[str, Any] = body.get("transport") or {}
+    if transport.get("provider") != WEBSOCKET:
+        raise _phone_call(given)
+    _refuse_phone_fields(given)
+    _require_one_target(given)
+    if given & {"squadId", "squad"}:
+        raise _not_built("Calls with squads are not built yet.", "Send assistantId or assistant.")
+    if given & {"workflowId", "workflow"}:
+        raise _not_built("Calls with workflows are not built yet.", "Send assistantId or assistant.")
+    if "schedulePlan" in given:
+        raise _not_built("Scheduled calls are not built yet.", "Leave out schedulePlan and create the call when due.")
+    _check_assistant(body, given, documents, org_id)
+    return WebSocketCall(_with_defaults(transport), body.get("assistantId"))
+
+
+def _phone_call(given: set[str]) -> Problem:
+    if not given & {"phoneNumberId", "phoneNumber"}:
+        return bad_request(
+            NO_PHONE_NUMBER,
+            detail='For a call over a WebSocket send transport: {"provider": "vapi.websocket"} instead.',
+        )
+    return _not_built(
+        "Phone calls are not built yet.",
+        'Create a call over a WebSocket with transport: {"provider": "vapi.websocket"}.',
+    )
+
+
+def _refuse_phone_fields(given: set[str]) -> None:
+    found = [
+        Issue(
+            "FIELD_NOT_ALLOWED",
+            f"property {field} should not exist when transport.provider is {WEBSOCKET}",
+            f"/body/{field}",
+        )
+        for field in _PHONE_FIELDS
+        if field in given
+    ]
+    if found:
+        raise invalid(found)
+
+
+def _require_one_target(given: set[str]) -> None:
+    targets = [field for field in _TARGETS if field in given]
+    if not targets:
+        raise bad_request(
+            "Couldn't Get Assistant. Need Either `assistantId` Or `assistant`.",
+            detail="Send the id of a stored assistant, or an assistant's configuration.",
+        )
+    if len(targets) > 1:
+        raise bad_request(
+            f"Need Exactly One Of {', '.join(f'`{field}`' for field in targets)}.", detail="Send only one of them."
+        )
+
+
+def _check_assistant(body: dict[str, Any], given: set[str], documents: Documents, org_id: str) -> None:
+    if "assistantVersion" in given and "assistantId" not in given:
+        raise bad_request("`assistantVersion` Needs `assistantId`.", detail="Leave it out, or name a stored assistant.")
+    if "assistantId" not in given:
+        return
+    document = documents.get("assistant", body["assistantId"], org_id=org_id)
+    if document is None:
+        raise bad_request(
+            f"Couldn't Get Assistant. `assistantId` {body['assistantId']} Does Not Exist.",
+            detail="List the assistants with GET /assistant.",
+        )
+    if "assistantVersion" in given and body["assistantVersion"] != _latest(document.state):
+        raise _not_built(
+            f"Calls with an earlier version of an assistant than {_latest(document.state)} are not built yet.",
+            "Leave out assistantVersion.",
+        )
+
+
+def _latest(assistant: Assistant) -> str:
+    return f"v{assistant.revision}"
+
+
+def _with_defaults(transport: dict[str, Any]) -> dict[str, Any]:
+    audio: dict[str, Any] = transport.get("audioFormat") or {}
+    encoding = audio.get("format", "pcm_s16le")
+    rate = audio.get("sampleRate") or _DEFAULT_SAMPLE_RATE_HZ[encoding]
+    return {
+        "provider": WEBSOCKET,
+        "conversationType": "voice",
+        "audioFormat": {"format": encoding, "container": "raw", "sampleRate": int(rate)},
+    }
+
+
+def _not_built(message: str, detail: str) -> Problem:
+    return Problem(501, message, detail=detail)

@@ -1,0 +1,67 @@
+"""What every route needs: who asks, and whether this node has seen as much of the log as the client has."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.requests import Request
+
+from api.authentication import KeyRing, Principal, authenticate
+from api.bodies import read_object
+from api.dependencies import ApiDependencies
+from api.errors import Problem, bad_request
+from api.responses import POSITION_HEADER
+from domain.log.position import Position
+from domain.organization.events import KeyTag
+
+
+@dataclass(frozen=True)
+class ApiContext:
+    """Shared by all routes of one application."""
+
+    dependencies: ApiDependencies
+    ring: KeyRing
+
+    async def caller(self, request: Request, required: KeyTag = "private") -> Principal:
+        """Authenticate, then wait until this node has caught up with the position the client names, if any."""
+        principal = authenticate(self.ring, request.headers.get("authorization"), required)
+        await self._catch_up(request)
+        return principal
+
+    async def body(self, request: Request, *, required: bool = True) -> dict[str, Any]:
+        """The request's JSON object, within the configured limit."""
+        return await read_object(request, self.dependencies.settings.limits.body_bytes, required=required)
+
+    def seen(self, principal: Principal) -> Position:
+        """How far this node has seen the shard of the caller's organisation."""
+        return self.dependencies.log.head(principal.shard)
+
+    async def _catch_up(self, request: Request) -> None:
+        text = request.headers.get(POSITION_HEADER)
+        if text is None:
+            return
+        try:
+            wanted = Position.parse(text)
+        except ValueError as fault:
+            raise bad_request(
+                f"The {POSITION_HEADER} header is wrong: {fault}.", detail="Send it as an earlier answer gave it."
+            ) from None
+        log = self.dependencies.log
+        seen = log.head(wanted.shard)
+        if seen.ordinal >= wanted.ordinal:
+            return
+        try:
+            async with asyncio.timeout(self.dependencies.settings.limits.position_wait_seconds):
+                async for batch in log.follow(seen):
+                    if batch and batch[-1].position.ordinal >= wanted.ordinal:
+                        return
+        except TimeoutError:
+            raise Problem(
+                503,
+                f"This node stands at {log.head(wanted.shard)} and has not yet seen {wanted}.",
+                detail="Try again in a moment.",
+                code="NOT_CAUGHT_UP",
+                headers={"retry-after": "1"},
+            ) from None

@@ -1,0 +1,95 @@
+"""What the API is built from: ports of the domain and settings, handed in by the composition root."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from domain.analytics import Analytics
+from domain.artifacts import ArtifactStore
+from domain.fragments import FragmentLog
+from domain.live_calls import LiveCalls
+from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
+
+
+@dataclass(frozen=True)
+class ApiLimits:
+    """Bounds on what one request may take. All in bytes or seconds."""
+
+    body_bytes: int = 4 * 1024 * 1024
+    websocket_message_bytes: int = 1024 * 1024
+    download_link_seconds: int = 900
+    position_wait_seconds: float = 2.0
+    events_per_page: int = 1_000
+    heartbeat_seconds: float = 15.0
+    """How often a silent event stream sends a comment, so that proxies keep it open."""
+
+
+@dataclass(frozen=True)
+class ApiSettings:
+    """``public_url`` is the base of every absolute URL we hand out (a callable where the port is known only after
+    start); ``signing_secret`` (16 bytes or more) signs call and download URLs; without ``operator_token`` the
+    operator routes do not exist."""
+
+    public_url: str | Callable[[], str]
+    signing_secret: bytes
+    version: str
+    operator_token: str | None = None
+    limits: ApiLimits = field(default_factory=ApiLimits)
+
+    def base_url(self) -> str:
+        """The public base without a final slash."""
+        url = self.public_url if isinstance(self.public_url, str) else self.public_url()
+        return url.rstrip("/")
+
+    def websocket_base_url(self) -> str:
+        """The same with ``ws`` for ``http`` and ``wss`` for ``https``."""
+        scheme, separator, rest = self.base_url().partition("://")
+        return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}"
+
+
+class Maintenance(Protocol):
+    """What an operator may have done to the derived data of this node. Answers are JSON objects."""
+
+    async def rebuild(self, projection: str | None) -> dict[str, Any]:
+        """Make one projection, or all, again from position 0, and say whether it equals what was there."""
+
+    async def dead_letters(self) -> list[dict[str, Any]]:
+        """Events whose processor failed, and those held behind them."""
+
+    async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
+        """Give an originator's held events to the processor again, in order."""
+
+    async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
+        """Give up on an originator's held events."""
+
+
+def always_ready() -> tuple[bool, str]:
+    """A node that has nothing to wait for."""
+    return True, "ready"
+
+
+@dataclass(frozen=True)
+class ApiDependencies:
+    """Everything a request may touch. ``fragments`` may be missing where no media is kept on this node.
+
+    ``new_id`` makes random ids (assistants, keys' ids, requests), ``new_call_id`` time-ordered ones,
+    ``random_bytes`` that many unguessable bytes. ``readiness`` tells whether new work is taken, and a sentence why
+    not. Without ``maintenance`` the operator routes for rebuilding and dead letters answer 501.
+    """
+
+    commands: Commands
+    documents: Documents
+    log: EventLog
+    live_calls: LiveCalls
+    analytics: Analytics
+    artifacts: ArtifactStore
+    settings: ApiSettings
+    clock: Clock
+    new_id: IdSource
+    new_call_id: IdSource
+    random_bytes: Callable[[int], bytes]
+    fragments: FragmentLog | None = None
+    maintenance: Maintenance | None = None
+    readiness: Callable[[], tuple[bool, str]] = always_ready

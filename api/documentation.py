@@ -1,0 +1,117 @@
+"""The OpenAPI document and its page, served without any other host."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+TAGS: Final = [
+    {"name": "Assistants", "description": "Configurations that calls are held with."},
+    {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
+    {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},
+    {"name": "Events", "description": "The event log itself: a call's history, and a live stream."},
+    {"name": "Operator", "description": "The installation: organizations, all calls, SQL. Needs the operator token."},
+    {"name": "Health", "description": "For load balancers and people in a hurry."},
+]
+_ERRORS: Final = {
+    400: "The request is malformed or breaks a rule; `message` lists each violation, path first.",
+    401: "The key is missing, unknown, or of the wrong kind.",
+    404: "No such object in the key's organization.",
+}
+_described: Final = "x-callfold-models"
+
+
+def describe(
+    *, body: type[BaseModel] | None = None, query: type[BaseModel] | None = None, status: int = 200
+) -> dict[str, Any]:
+    """Arguments for a route decorator that put request body and query parameters into the OpenAPI document."""
+    extra: dict[str, Any] = {}
+    if body is not None:
+        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
+        extra["requestBody"] = {"required": True, "content": content}
+        extra[_described] = body
+    if query is not None:
+        extra["parameters"] = _parameters(query)
+    responses: dict[int | str, dict[str, Any]] = {
+        code: {"description": text, "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
+        for code, text in _ERRORS.items()
+    }
+    return {"openapi_extra": extra, "status_code": status, "responses": responses, "response_model": None}
+
+
+_ERROR_REFERENCE: Final = {"$ref": "#/components/schemas/Error"}
+_ERROR_SCHEMA: Final = {
+    "type": "object",
+    "required": ["message"],
+    "properties": {
+        "message": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
+        "error": {"type": "string"},
+        "statusCode": {"type": "integer"},
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What to do about it."},
+        "code": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "code": {"type": "string"},
+                    "message": {"type": "string"},
+                    "pointer": {"type": "string"},
+                },
+            },
+        },
+        "requestId": {"type": "string"},
+    },
+}
+
+
+def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+    schema = query.model_json_schema(by_alias=True)
+    parameters = []
+    for name, shape in schema.get("properties", {}).items():
+        described = {key: value for key, value in shape.items() if key not in {"title", "description"}}
+        parameters.append(
+            {"name": name, "in": "query", "schema": described, "description": shape.get("description", "")}
+        )
+    return parameters
+
+
+def install_openapi(app: FastAPI) -> None:
+    """Give ``app`` a document with our request schemas, the bearer scheme, and tags in reading order."""
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _build(app)
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending the document
+
+
+def _build(app: FastAPI) -> dict[str, Any]:
+    models: dict[str, type[BaseModel]] = {}
+    for route in app.routes:
+        extra = getattr(route, "openapi_extra", None)
+        model = extra.pop(_described, None) if extra else None
+        if model is not None:
+            models[model.__name__] = model
+    built = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
+    _, definitions = models_json_schema(
+        [(model, "validation") for model in models.values()], ref_template="#/components/schemas/{model}"
+    )
+    components = built.setdefault("components", {})
+    schemas = components.setdefault("schemas", {})
+    schemas.update(definitions.get("$defs", {}))
+    schemas["Error"] = _ERROR_SCHEMA
+    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    built["security"] = [{"bearer": []}]
+    for operations in built["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    return built

@@ -1,0 +1,118 @@
+"""Events of the log as JSON, and a live stream of them as server-sent events (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from domain.log.ports import EventLog, Positioned
+from domain.log.position import Position
+
+REMEMBERED_ORIGINATORS: Final = 10_000
+_COMMENT: Final = b": still here\n\n"
+
+
+def event_body(positioned: Positioned) -> dict[str, Any]:
+    """One event as a client reads it; ``data`` holds its own fields in snake_case, as they stand on the log."""
+    recorded = positioned.recorded
+    return {
+        "position": str(positioned.position),
+        "originatorId": recorded.originator_id,
+        "originatorVersion": recorded.originator_version,
+        "id": recorded.id,
+        "type": recorded.event.TYPE,
+        "v": recorded.event.VERSION,
+        "time": recorded.time,
+        "data": recorded.event,
+    }
+
+
+class OrganizationOf:
+    """Which organisation an event belongs to. Only the first event of an originator says so; answers are kept."""
+
+    def __init__(self, log: EventLog) -> None:
+        self._log = log
+        self._known: OrderedDict[str, str] = OrderedDict()
+
+    def __call__(self, positioned: Positioned) -> str:
+        """The organisation's id."""
+        recorded = positioned.recorded
+        originator_id = recorded.originator_id
+        known = self._known.get(originator_id)
+        if known is None:
+            first = recorded if recorded.originator_version == 1 else self._log.history(originator_id)[0].recorded
+            # An organisation's own events carry no org_id: their stream is the organisation.
+            known = str(getattr(first.event, "org_id", originator_id))
+            self._known[originator_id] = known
+            if len(self._known) > REMEMBERED_ORIGINATORS:
+                self._known.popitem(last=False)
+        return known
+
+
+def requested_start(request: Request, after: str | None) -> Position:
+    """Where a stream begins: ``Last-Event-ID`` of a reconnecting client, or ``after``, or the beginning.
+
+    Raises ``ValueError`` that shows the expected form.
+    """
+    return Position.parse(request.headers.get("last-event-id") or after or "0:0")
+
+
+def stream_events(
+    log: EventLog,
+    after: Position,
+    *,
+    types: frozenset[str] | None,
+    wanted: Callable[[Positioned], bool],
+    heartbeat_seconds: float,
+) -> StreamingResponse:
+    """An endless answer of events from ``after`` on; each carries its position as event id, so clients can resume."""
+    return StreamingResponse(
+        _frames(log, after, types, wanted, heartbeat_seconds),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-store", "x-accel-buffering": "no"},
+    )
+
+
+async def _frames(
+    log: EventLog,
+    after: Position,
+    types: frozenset[str] | None,
+    wanted: Callable[[Positioned], bool],
+    heartbeat_seconds: float,
+) -> AsyncIterator[bytes]:
+    batches = aiter(log.follow(after, types))
+    yield _COMMENT
+    pending: asyncio.Task[Sequence[Positioned]] | None = None
+    try:
+        while True:
+            pending = pending or asyncio.ensure_future(_next(batches))
+            done, _ = await asyncio.wait({pending}, timeout=heartbeat_seconds)
+            if not done:
+                yield _COMMENT
+                continue
+            batch, pending = pending.result(), None
+            frames = [_frame(positioned) for positioned in batch if wanted(positioned)]
+            if frames:
+                yield b"".join(frames)
+    finally:
+        if pending is not None:
+            pending.cancel()
+            with suppress(asyncio.CancelledError):
+                await pending
+
+
+async def _next(batches: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned]:
+    return await anext(batches)
+
+
+def _frame(positioned: Positioned) -> bytes:
+    data = msgspec.json.encode(event_body(positioned))
+    head = f"id: {positioned.position}\nevent: {positioned.recorded.event.TYPE}\ndata: "
+    return head.encode() + data + b"\n\n"

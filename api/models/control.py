@@ -1,0 +1,69 @@
+"""Messages that steer a running call. Types that are not listed here pass through and are ignored by the call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+
+from pydantic import BaseModel, model_validator
+
+from api.models.base import JsonObject, Open, violation
+
+
+class Say(Open):
+    """Speak a text. Servers send it as ``content``, the browser SDK as ``message``."""
+
+    type: Literal["say"]
+    content: str | None = None
+    message: str | None = None
+    end_call_after_spoken: bool | None = None
+    interruptions_enabled: bool | None = None
+    interrupt_assistant_enabled: bool | None = None
+
+    @model_validator(mode="after")
+    def _needs_text(self) -> Say:
+        if self.content is None and self.message is None:
+            raise violation("FIELD_REQUIRED", "needs content, the text to say")
+        return self
+
+
+class AddedMessage(Open):
+    """A message for the conversation's history."""
+
+    role: Literal["system", "user", "assistant", "tool", "function"]
+    content: str | None = None
+
+
+class AddMessage(Open):
+    """Put a message into the history, and let the assistant answer it."""
+
+    type: Literal["add-message"]
+    message: AddedMessage
+    trigger_response_enabled: bool | None = None
+
+
+class Control(Open):
+    """Mute or unmute one side, or start with the first message."""
+
+    type: Literal["control"]
+    control: Literal["mute-assistant", "unmute-assistant", "mute-customer", "unmute-customer", "say-first-message"]
+
+
+class EndCall(Open):
+    """Hang up."""
+
+    type: Literal["end-call"]
+
+
+class Transfer(Open):
+    """Hand the caller to a number or SIP address."""
+
+    type: Literal["transfer"]
+    destination: JsonObject
+    content: str | None = None
+
+
+CONTROL_MESSAGES: Mapping[str, type[BaseModel]] = MappingProxyType(
+    {"say": Say, "add-message": AddMessage, "control": Control, "end-call": EndCall, "transfer": Transfer}
+)

@@ -1,0 +1,111 @@
+"""Query parameters of lists and of reads in the past."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic.alias_generators import to_camel
+from starlette.requests import Request
+
+from api.errors import invalid
+from api.models.base import Instant
+from api.violations import issues
+from domain.aggregate import DocumentKeys
+
+Bounds = tuple[tuple[str, datetime], ...]
+Q = TypeVar("Q", bound="Query")
+
+
+class Query(BaseModel):
+    """Parameters of a query string; unknown ones are refused, so that a misspelt filter cannot widen a list."""
+
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+
+
+class ListFilters(Query):
+    """What every plain list takes: a limit and eight bounds on creation and change."""
+
+    limit: Annotated[int, Field(ge=0, le=1000, description="The largest number of objects to return.")] = 100
+    created_at_gt: Instant | None = None
+    created_at_lt: Instant | None = None
+    created_at_ge: Instant | None = None
+    created_at_le: Instant | None = None
+    updated_at_gt: Instant | None = None
+    updated_at_lt: Instant | None = None
+    updated_at_ge: Instant | None = None
+    updated_at_le: Instant | None = None
+
+    def created(self) -> Bounds:
+        """Bounds on creation as the document store takes them."""
+        return self._bounds("created_at")
+
+    def updated(self) -> Bounds:
+        """Bounds on the last change as the document store takes them."""
+        return self._bounds("updated_at")
+
+    def admit(self, keys: DocumentKeys) -> bool:
+        """Whether a single document lies within all bounds."""
+        return all(_holds(keys.created_at, *bound) for bound in self.created()) and all(
+            _holds(keys.updated_at, *bound) for bound in self.updated()
+        )
+
+    def _bounds(self, field: str) -> Bounds:
+        given = ((operator, getattr(self, f"{field}_{operator}")) for operator in ("gt", "lt", "ge", "le"))
+        return tuple((operator, moment) for operator, moment in given if moment is not None)
+
+
+class CallFilters(ListFilters):
+    """``GET /call``."""
+
+    id: str | None = None
+    assistant_id: str | None = None
+    phone_number_id: str | None = None
+
+
+class PastQuery(Query):
+    """A read of the past: ``at`` is a position such as ``0:128`` or a time such as ``2026-01-31T09:30:00Z``."""
+
+    at: Annotated[str | None, Field(description="Show the object as it was at this position or time.")] = None
+
+
+class AfterQuery(Query):
+    """Where to start a stream of events, and which types it carries."""
+
+    after: Annotated[str | None, Field(description="Start after this position; 0:0 is the beginning.")] = None
+    types: Annotated[str | None, Field(description="Event types, separated by commas; all by default.")] = None
+
+    def type_names(self) -> frozenset[str] | None:
+        """The dotted types asked for; ``None`` means all."""
+        names = frozenset(name.strip() for name in (self.types or "").split(",") if name.strip())
+        return names or None
+
+
+class OperatorEventQuery(AfterQuery):
+    """``GET /operator/events``: a page of events, or with ``follow`` an endless stream."""
+
+    limit: Annotated[int, Field(ge=1, le=1000)] = 100
+    originator: Annotated[str | None, Field(description="Only the events of this call, assistant or so.")] = None
+    follow: Annotated[bool, Field(description="Keep the answer open and send new events as they come.")] = False
+
+
+def parse_query(request: Request, model: type[Q]) -> Q:
+    """The request's query string as ``model``. Raises ``Problem`` 400 that lists every violation."""
+    given: dict[str, Any] = dict(request.query_params)
+    try:
+        return model.model_validate(given)
+    except ValidationError as fault:
+        raise invalid(issues(fault.errors(include_url=False, include_input=False), source="query")) from None
+
+
+def _holds(moment: datetime, operator: str, bound: datetime) -> bool:
+    match operator:
+        case "gt":
+            return moment > bound
+        case "ge":
+            return moment >= bound
+        case "lt":
+            return moment < bound
+        case _:
+            return moment <= bound

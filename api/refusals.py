@@ -1,0 +1,146 @@
+"""How refusals of the domain and of the ports become answers, and what happens to what nobody foresaw."""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import Issue, Problem, conflict, invalid, problem_response
+from api.preconditions import VersionMismatch
+from api.request_identity import request_id
+from domain.aggregate import Conflicting, NotFound, Refused
+from domain.analytics import QueryRejected
+from domain.live_calls import CallNotLive
+from domain.log.ports import LogUnavailable, OutcomeUnknown
+
+LOGGER: Final = logging.getLogger("callfold.api")
+
+
+def from_refusal(refusal: Refused) -> Problem:
+    """A refusal by an aggregate."""
+    match refusal:
+        case NotFound():
+            return Problem(404, refusal.reason, detail=refusal.fix, code="NOT_FOUND")
+        case VersionMismatch():
+            return Problem(412, refusal.reason, detail=refusal.fix, code="VERSION_MISMATCH")
+        case Conflicting():
+            return conflict("conflict", refusal.reason, detail=refusal.fix)
+        case Refused(field=""):
+            return Problem(400, str(refusal), detail=refusal.fix)
+        case _:
+            pointer = "/body/" + refusal.field.replace(".", "/")
+            return invalid([Issue("INVALID_VALUE", f"{refusal.field}: {refusal}", pointer)])
+
+
+def from_log(fault: LogUnavailable) -> Problem:
+    """The log took nothing, or we cannot know whether it did."""
+    if fault.full:
+        return Problem(
+            507,
+            "The server has no space left to record changes. Nothing was changed.",
+            detail="Free disk space on the server; reading goes on meanwhile.",
+            code="LOG_FULL",
+        )
+    if isinstance(fault, OutcomeUnknown):
+        return Problem(
+            503,
+            "The change may or may not have been recorded.",
+            detail="Read the object before trying again, or retry with the same Idempotency-Key.",
+            code="OUTCOME_UNKNOWN",
+        )
+    return Problem(
+        503,
+        "The event log cannot be reached. Nothing was changed.",
+        detail="Try again in a moment.",
+        code="LOG_UNAVAILABLE",
+        headers={"retry-after": "1"},
+    )
+
+
+def from_query(rejected: QueryRejected) -> Problem:
+    """An analytics query that asks for something that does not exist."""
+    found = [
+        Issue("INVALID_VALUE", f"{problem.path} {problem.reason}", "/body/" + problem.path.replace(".", "/"))
+        for problem in rejected.problems
+    ]
+    return invalid(found) if found else Problem(400, str(rejected))
+
+
+def from_http(fault: HTTPException, request: Request) -> Problem:
+    """Routing found nothing, or not with this method."""
+    headers = dict(fault.headers or {})
+    if fault.status_code == 404:
+        message = f"Cannot {request.method} {request.url.path}"
+        return Problem(404, message, detail="The paths are listed at /docs.", code="NOT_FOUND", headers=headers)
+    if fault.status_code == 405:
+        allowed = headers.get("allow", headers.get("Allow", ""))
+        message = f"{request.method} is not allowed on {request.url.path}."
+        return Problem(405, message, detail=f"Use {allowed}." if allowed else "", headers=headers)
+    return Problem(fault.status_code, str(fault.detail), headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Register the translations on ``app``."""
+
+    @app.exception_handler(Problem)
+    async def problem(request: Request, fault: Problem) -> Response:
+        return problem_response(request, fault)
+
+    @app.exception_handler(Refused)
+    async def refused(request: Request, fault: Refused) -> Response:
+        return problem_response(request, from_refusal(fault))
+
+    @app.exception_handler(LogUnavailable)
+    async def unavailable(request: Request, fault: LogUnavailable) -> Response:
+        LOGGER.warning("log.unavailable request=%s full=%s", request_id(request.scope), fault.full)
+        return problem_response(request, from_log(fault))
+
+    @app.exception_handler(QueryRejected)
+    async def rejected(request: Request, fault: QueryRejected) -> Response:
+        return problem_response(request, from_query(fault))
+
+    @app.exception_handler(CallNotLive)
+    async def not_live(request: Request, fault: CallNotLive) -> Response:
+        return problem_response(request, Problem(404, "The call is not running.", code="NOT_FOUND"))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, fault: HTTPException) -> Response:
+        return problem_response(request, from_http(fault, request))
+
+
+class LastResort:
+    """ASGI middleware: a failure that nobody foresaw is logged with the request's id and answered with a bare 500."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        begun = False
+
+        async def watching_send(message: Message) -> None:
+            nonlocal begun
+            begun = begun or message["type"] == "http.response.start"
+            await send(message)
+
+        try:
+            await self.app(scope, receive, watching_send)
+        except Exception:
+            if begun:
+                raise
+            LOGGER.exception("request.failed request=%s method=%s", request_id(scope), scope["method"])
+            response = problem_response(Request(scope), _UNFORESEEN)
+            await response(scope, receive, send)
+
+
+_UNFORESEEN: Final = Problem(
+    500, "Internal server error", detail="Report the requestId to the operator of this server.", code="INTERNAL_ERROR"
+)

@@ -1,0 +1,55 @@
+"""The log itself, as far as it concerns the caller's organisation: a call's history, and everything as it happens."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.context import ApiContext
+from api.documentation import describe
+from api.errors import Issue, invalid, not_found
+from api.event_stream import OrganizationOf, event_body, requested_start, stream_events
+from api.models.filters import AfterQuery, Query, parse_query
+from api.responses import json_response
+from domain.log.position import Position
+
+
+def event_routes(context: ApiContext) -> APIRouter:
+    """``/call/{id}/events`` and ``/event``."""
+    router = APIRouter(tags=["Events"])
+    dependencies = context.dependencies
+    log = dependencies.log
+    organization_of = OrganizationOf(log)
+
+    @router.get("/call/{id}/events", summary="The history of a call", **describe())
+    async def history(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        parse_query(request, Query)
+        if dependencies.documents.get("call", id, org_id=principal.org_id) is None:
+            raise not_found("Call", id)
+        return json_response(
+            [event_body(positioned) for positioned in log.history(id)], position=context.seen(principal)
+        )
+
+    @router.get("/event", summary="A live stream of the organization's events", **describe(query=AfterQuery))
+    async def stream(request: Request) -> Response:
+        principal = await context.caller(request)
+        query = parse_query(request, AfterQuery)
+        return stream_events(
+            log,
+            start_of(request, query),
+            types=query.type_names(),
+            wanted=lambda positioned: organization_of(positioned) == principal.org_id,
+            heartbeat_seconds=dependencies.settings.limits.heartbeat_seconds,
+        )
+
+    return router
+
+
+def start_of(request: Request, query: AfterQuery) -> Position:
+    """Where the caller wants to begin. Raises ``Problem`` 400."""
+    try:
+        return requested_start(request, query.after)
+    except ValueError as fault:
+        raise invalid([Issue("INVALID_FORMAT", f"after is wrong: {fault}", "/query/after")]) from None

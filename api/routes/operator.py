@@ -1,0 +1,174 @@
+"""``/operator``: the whole installation, for its operator and the command line."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.authentication import authenticate_operator
+from api.bodies import check
+from api.call_views import CallViews
+from api.context import ApiContext
+from api.dependencies import Maintenance
+from api.documentation import describe
+from api.errors import Problem, not_found
+from api.event_stream import event_body, stream_events
+from api.models.filters import OperatorEventQuery, Query, parse_query
+from api.models.operator import HeldEvents, NewOrganization, OperatorCallQuery, Rebuild, SqlStatement
+from api.responses import json_response
+from api.routes.events import start_of
+from domain.keys import RANDOM_BYTES
+from domain.log.ports import Positioned
+from domain.organization.founding import carry_out, found
+from domain.organization.state import Organization
+from domain.wire_time import iso_ms
+
+
+def operator_routes(context: ApiContext) -> APIRouter:
+    """Organisations, calls of all of them, the log, SQL, and maintenance of derived data."""
+    router = APIRouter(prefix="/operator", tags=["Operator"])
+    dependencies = context.dependencies
+    documents, log, settings = dependencies.documents, dependencies.log, dependencies.settings
+    views = CallViews(settings, documents)
+
+    def admit(request: Request) -> None:
+        authenticate_operator(settings.operator_token, request.headers.get("authorization"))
+
+    def maintenance() -> Maintenance:
+        if dependencies.maintenance is None:
+            raise Problem(501, "This node keeps no derived data.", detail="Ask a node that runs the projections.")
+        return dependencies.maintenance
+
+    async def json_body(request: Request, model: type[Any], *, required: bool = True) -> dict[str, Any]:
+        body = await context.body(request, required=required)
+        check(model, body)
+        return body
+
+    @router.post("/organizations", summary="Found an organization", **describe(body=NewOrganization, status=201))
+    async def create_organization(request: Request) -> Response:
+        admit(request)
+        body = await json_body(request, NewOrganization)
+        random = dependencies.random_bytes
+        founding = found(
+            body["name"],
+            new_id=dependencies.new_id,
+            private_random=random(RANDOM_BYTES),
+            public_random=random(RANDOM_BYTES),
+        )
+        appended = await carry_out(founding, dependencies.commands)
+        answer = {
+            "id": founding.organization_id,
+            "name": body["name"],
+            "privateKey": founding.private_key,
+            "publicKey": founding.public_key,
+        }
+        return json_response(answer, status=201, position=appended.position)
+
+    @router.get("/organizations", summary="List organizations", **describe())
+    async def organizations(request: Request) -> Response:
+        admit(request)
+        parse_query(request, Query)
+        found_documents = documents.list("organization", limit=1000)
+        return json_response([_organization_body(document.state) for document in found_documents], position=log.head())
+
+    @router.get("/calls", summary="List calls of all organizations", **describe(query=OperatorCallQuery))
+    async def calls(request: Request) -> Response:
+        admit(request)
+        query = parse_query(request, OperatorCallQuery)
+        found_documents = documents.list("call", limit=query.limit, status=query.statuses())
+        return json_response([views.body(document.state) for document in found_documents], position=log.head())
+
+    @router.get("/calls/{id}", summary="Get any call", **describe())
+    async def call(request: Request, id: str) -> Response:
+        admit(request)
+        document = documents.get("call", id)
+        if document is None:
+            raise not_found("Call", id)
+        return json_response(views.body(document.state), position=log.head(), version=document.version)
+
+    @router.get("/events", summary="Read the log, or follow it", **describe(query=OperatorEventQuery))
+    async def events(request: Request) -> Response:
+        admit(request)
+        query = parse_query(request, OperatorEventQuery)
+        after, types, originator = start_of(request, query), query.type_names(), query.originator
+
+        def wanted(positioned: Positioned) -> bool:
+            return originator in (None, positioned.recorded.originator_id)
+
+        if query.follow:
+            return stream_events(
+                log, after, types=types, wanted=wanted, heartbeat_seconds=settings.limits.heartbeat_seconds
+            )
+        if originator is not None:
+            history = (p for p in log.history(originator) if p.position > after)
+            page = [p for p in history if types is None or p.recorded.event.TYPE in types][: query.limit]
+        else:
+            page = list(log.read(after, query.limit, types))
+        return json_response([event_body(positioned) for positioned in page], position=log.head(after.shard))
+
+    @router.post("/sql", summary="Run a read-only statement", **describe(body=SqlStatement))
+    async def sql(request: Request) -> Response:
+        admit(request)
+        body = await json_body(request, SqlStatement)
+        result = await dependencies.analytics.sql(
+            body["statement"], org_id=body.get("orgId"), limit=body.get("limit", 10_000)
+        )
+        answer = {
+            "columns": result.columns,
+            "types": result.types,
+            "rows": result.rows,
+            "elapsedMs": result.elapsed_ms,
+        }
+        return json_response(answer)
+
+    @router.get("/status", summary="What this node is doing", **describe())
+    async def status(request: Request) -> Response:
+        admit(request)
+        ready, reason = dependencies.readiness()
+        answer = {
+            "version": settings.version,
+            "ready": ready,
+            "reason": reason,
+            "head": str(log.head()),
+            "activeCalls": dependencies.live_calls.active(),
+            "publicUrl": settings.base_url(),
+            "time": iso_ms(dependencies.clock()),
+        }
+        return json_response(answer, position=log.head())
+
+    @router.post("/rebuild", summary="Make projections again from position 0", **describe(body=Rebuild))
+    async def rebuild(request: Request) -> Response:
+        admit(request)
+        body = await json_body(request, Rebuild, required=False)
+        return json_response(await maintenance().rebuild(body.get("projection")))
+
+    @router.get("/dead-letters", summary="Events that a processor could not take", **describe())
+    async def dead_letters(request: Request) -> Response:
+        admit(request)
+        return json_response(await maintenance().dead_letters())
+
+    @router.post("/dead-letters/retry", summary="Try held events again", **describe(body=HeldEvents))
+    async def retry(request: Request) -> Response:
+        admit(request)
+        body = await json_body(request, HeldEvents)
+        return json_response(await maintenance().retry_dead_letters(body["processor"], body["originator"]))
+
+    @router.post("/dead-letters/drop", summary="Give up on held events", **describe(body=HeldEvents))
+    async def drop(request: Request) -> Response:
+        admit(request)
+        body = await json_body(request, HeldEvents)
+        return json_response(await maintenance().drop_dead_letters(body["processor"], body["originator"]))
+
+    return router
+
+
+def _organization_body(state: Organization) -> dict[str, Any]:
+    return {
+        "id": state.id,
+        "name": state.name,
+        "createdAt": iso_ms(state.created_at),
+        "keys": [{"id": key.id, "tag": key.tag, "issuedAt": iso_ms(key.issued_at)} for key in state.keys],
+    }

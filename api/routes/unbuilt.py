@@ -1,0 +1,123 @@
+"""Operations of Vapi's API that callfold knows and does not have yet: 501 with the operation's name.
+
+A 404 would look like a wrong base URL; this way a client learns what it is missing. The paths are those of the public
+API document, https://docs.vapi.ai/api-reference, and of the server SDKs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.context import ApiContext
+from api.errors import Problem
+from domain.organization.events import KeyTag
+
+_CRUD: Final = (
+    ("GET", "", "list"),
+    ("POST", "", "create"),
+    ("GET", "/{id}", "get"),
+    ("PATCH", "/{id}", "update"),
+    ("DELETE", "/{id}", "delete"),
+)
+
+RESOURCES: Final = {
+    "/squad": "squads",
+    "/chat": "chats",
+    "/session": "sessions",
+    "/campaign": "campaigns",
+    "/v2/campaign": "campaigns",
+    "/phone-number": "phone numbers",
+    "/tool": "tools",
+    "/file": "files",
+    "/v2/knowledge-base": "knowledge bases",
+    "/structured-output": "structured outputs",
+    "/observability/scorecard": "scorecards",
+    "/eval": "evals",
+    "/eval/simulation/personality": "simulation personalities",
+    "/eval/simulation/scenario": "simulation scenarios",
+    "/eval/simulation/suite": "simulation suites",
+    "/eval/simulation": "simulations",
+    "/reporting/board": "boards",
+    "/reporting/insight": "insights",
+    "/provider/{provider}/{resource_name}": "provider resources",
+    "/credential": "credentials",
+}
+"""Resources with the five usual operations."""
+
+OTHERS: Final = (
+    ("POST", "/chat/responses", "create a response"),
+    ("GET", "/v2/campaign/{id}/contacts", "list the contacts of a campaign"),
+    ("GET", "/v2/phone-number", "page through phone numbers"),
+    ("GET", "/v2/knowledge-base/{id}/file", "list the files of a knowledge base"),
+    ("POST", "/v2/knowledge-base/{id}/file", "attach a file to a knowledge base"),
+    ("DELETE", "/v2/knowledge-base/{id}/file/{file_id}", "detach a file from a knowledge base"),
+    ("POST", "/v2/knowledge-base/{id}/file/{file_id}/retry", "index a file again"),
+    ("POST", "/structured-output/run", "run a structured output"),
+    ("GET", "/eval/run", "list eval runs"),
+    ("POST", "/eval/run", "run an eval"),
+    ("GET", "/eval/run/{id}", "get an eval run"),
+    ("DELETE", "/eval/run/{id}", "delete an eval run"),
+    ("GET", "/eval/simulation/concurrency", "get simulation concurrency"),
+    ("POST", "/eval/simulation/scenario/generate", "generate simulation scenarios"),
+    ("POST", "/eval/simulation/suite/{id}/duplicate", "duplicate a simulation suite"),
+    ("GET", "/eval/simulation/run", "list simulation runs"),
+    ("POST", "/eval/simulation/run", "run simulations"),
+    ("GET", "/eval/simulation/run/{id}", "get a simulation run"),
+    ("PATCH", "/eval/simulation/run/{id}", "cancel a simulation run"),
+    ("GET", "/eval/simulation/run/{id}/item", "list the items of a simulation run"),
+    ("GET", "/eval/simulation/run/{id}/item/{item_id}", "get an item of a simulation run"),
+    ("PATCH", "/eval/simulation/run/{id}/item/{item_id}", "cancel an item of a simulation run"),
+    ("POST", "/eval/simulation/run/{id}/item/{item_id}/generate", "suggest improvements"),
+    ("POST", "/reporting/insight/preview", "preview an insight"),
+    ("POST", "/reporting/insight/{id}/run", "run an insight"),
+    ("GET", "/reporting/board/default/metrics-overview", "get the default board"),
+    ("GET", "/traffic-allocations", "list traffic allocations"),
+    ("POST", "/traffic-allocations", "create a traffic allocation"),
+    ("GET", "/traffic-allocations/latest", "get the latest traffic allocation"),
+    ("GET", "/traffic-allocations/{id}", "get a traffic allocation"),
+    ("POST", "/assistant/background-sound/validate", "validate a background sound"),
+    ("PUT", "/assistant/{id}", "replace an assistant"),
+    ("POST", "/call/phone", "create a phone call"),
+)
+
+PUBLIC: Final = (
+    ("POST", "/call/web", "create a web call"),
+    ("POST", "/chat/web", "create a web chat"),
+    ("POST", "/chat/web/responses", "create a web response"),
+)
+"""Operations that browsers call, with the public key."""
+
+
+def operations() -> Iterator[tuple[str, str, str, KeyTag]]:
+    """Method, path, name, and the kind of key it takes; literal paths before ones with parameters."""
+    listed: list[tuple[str, str, str, KeyTag]] = []
+    listed += [(method, path, name, "private") for method, path, name in OTHERS]
+    listed += [(method, path, name, "public") for method, path, name in PUBLIC]
+    for base, plural in RESOURCES.items():
+        listed += [(method, base + suffix, f"{verb} {plural}", "private") for method, suffix, verb in _CRUD]
+    yield from sorted(listed, key=lambda operation: operation[1].count("{"))
+
+
+def unbuilt_routes(context: ApiContext) -> APIRouter:
+    """Every known operation that no other router has; include it last."""
+    router = APIRouter()
+    for method, path, name, tag in operations():
+        router.add_api_route(path, _refuse(context, method, name, tag), methods=[method], include_in_schema=False)
+    return router
+
+
+def _refuse(context: ApiContext, method: str, name: str, tag: KeyTag) -> Any:
+    async def refuse(request: Request) -> Response:
+        await context.caller(request, tag)
+        raise Problem(
+            501,
+            f"{method} {request.url.path} ({name}) is not built yet.",
+            detail="See /docs for the operations that are.",
+        )
+
+    return refuse
