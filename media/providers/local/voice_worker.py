@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 
 import numpy as np
 import soxr
@@ -67,4 +66,4 @@ def _take_cancellation(pipe: Pipe, stream: int) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,0 +1,106 @@
+"""Finding what the caller asks for among the assistant's knowledge and tools."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from media.providers.local.dialogue.embedding import embed, embed_all, shares_meaning
+from media.providers.local.dialogue.prompt import Entry, Prompt
+from media.providers.local.dialogue.tools import Tool
+from media.providers.local.language.spoken import spoken_words
+
+KNOWLEDGE_THRESHOLD = 0.26
+TOOL_THRESHOLD = 0.30
+
+_QUESTION_BONUS = 0.10
+_REQUEST_BONUS = 0.08
+_VALUE_BONUS = 0.07
+_MAX_SPOKEN_SENTENCES = 3
+
+_QUESTION = re.compile(
+    r"^(?:what|where|when|which|who|why|how|is|are|do|does|did|can you tell|could you tell|tell me|am i|will|"
+    r"i have a question|what about|how about)\b"
+)
+_REQUEST = re.compile(
+    r"\b(?:i would like|i'd like|i want|i need|can i (?:get|have|book|make|come|order)|could i|may i|please|let me|"
+    r"book|schedule|order|reserve|give me|i am calling to)\b"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The best match of each kind with its score; None below the threshold."""
+
+    tool: Tool | None
+    tool_score: float
+    entry: Entry | None
+    entry_score: float
+
+
+class Index:
+    """Vectors of everything that can be asked of one assistant."""
+
+    def __init__(self, prompt: Prompt, tools: tuple[Tool, ...]) -> None:
+        self._entries: list[Entry] = []
+        entry_texts: list[str] = []
+        for entry in prompt.entries:
+            topic = spoken_words(entry.topic)
+            spoken = [spoken_words(sentence) for sentence in entry.sentences()]
+            for text in filter(None, [topic, *(f"{topic} {sentence}".strip() for sentence in spoken)]):
+                self._entries.append(entry)
+                entry_texts.append(text)
+        self._entry_texts = entry_texts
+        self._entry_vectors = embed_all(entry_texts)
+        self._tools = [tool for tool in tools if tool.role == "task" for _ in tool.examples]
+        self._tool_texts = [example for tool in tools if tool.role == "task" for example in tool.examples]
+        self._tool_vectors = embed_all(self._tool_texts)
+
+    def find(self, text: str) -> Found:
+        """``text`` is spoken words without politeness."""
+        vector = embed(text)
+        question = bool(_QUESTION.match(text))
+        tool, tool_score = self._best_tool(text, vector)
+        if tool is not None and (_REQUEST.search(text) or tool.lookup):
+            tool_score += _REQUEST_BONUS
+        entry, entry_score = self._best_entry(text, vector)
+        if entry is not None and question:
+            entry_score += _QUESTION_BONUS
+        return Found(
+            tool if tool_score >= TOOL_THRESHOLD else None,
+            tool_score,
+            entry if entry_score >= KNOWLEDGE_THRESHOLD else None,
+            entry_score,
+        )
+
+    def _best_tool(
+        self, text: str, vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    ) -> tuple[Tool | None, float]:
+        if not len(self._tool_vectors):
+            return None, 0.0
+        scores = self._tool_vectors @ vector
+        for at, tool in enumerate(self._tools):
+            if shares_meaning(text, self._tool_texts[at]):
+                scores[at] += _VALUE_BONUS * len(tool.find_values(text, None))
+            else:
+                scores[at] = _VALUE_BONUS * len(tool.find_values(text, None))
+        best = int(np.argmax(scores))
+        return self._tools[best], float(scores[best])
+
+    def _best_entry(
+        self, text: str, vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
+    ) -> tuple[Entry | None, float]:
+        if not len(self._entry_vectors):
+            return None, 0.0
+        scores = self._entry_vectors @ vector
+        for at in np.argsort(-scores)[:8]:
+            if shares_meaning(text, self._entry_texts[at]):
+                return self._entries[at], float(scores[at])
+        return None, 0.0
+
+
+def spoken_answer(entry: Entry) -> str:
+    """The entry as it is told: its first sentences."""
+    return " ".join(entry.sentences()[:_MAX_SPOKEN_SENTENCES])

@@ -1,0 +1,97 @@
+"""What callers say that has nothing to do with the assistant's subject, recognised by phrase."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+SmallTalk = Literal[
+    "goodbye",
+    "repeat",
+    "thanks",
+    "finished",
+    "abandon",
+    "person",
+    "who-are-you",
+    "abilities",
+    "how-are-you",
+    "greeting",
+]
+
+_PATTERNS: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = (
+    (
+        "goodbye",
+        re.compile(
+            r"\b(?:good ?bye|bye|see you|have a (?:nice|good) (?:day|evening|weekend)|talk to you later|hang up)\b"
+        ),
+    ),
+    (
+        "repeat",
+        re.compile(
+            r"\b(?:say (?:that|it) again|repeat (?:that|it)|(?:can|could) you repeat|(?:what|sorry what) (?:did you say|was that)|"
+            r"did not (?:hear|get|understand|catch) (?:you|that|it)|didn't (?:hear|get|understand|catch) (?:you|that|it)|"
+            r"more slowly|a little slower|once more please)\b|^(?:pardon|pardon me|excuse me|sorry|what)$"
+        ),
+    ),
+    (
+        "finished",
+        re.compile(
+            r"^(?:no |okay |no thank you |no thanks )*(?:that's all|that is all|that's it|that is it|nothing else|"
+            r"that will be all|i'm done|i am done|nothing)\b"
+        ),
+    ),
+    ("abandon", re.compile(r"\b(?:never ?mind|forget (?:it|about it|that)|i changed my mind|leave it)\b")),
+    (
+        "person",
+        re.compile(
+            r"\b(?:speak|talk|connect|transfer|put)\b.*\b(?:someone|somebody|person|human|agent|representative|operator|"
+            r"manager|staff)\b|^(?:agent|operator|human|representative)(?: please)?$"
+        ),
+    ),
+    (
+        "who-are-you",
+        re.compile(
+            r"\b(?:who are you|who is this|who am i (?:speaking|talking) (?:to|with)|your name|are you (?:a |an )?"
+            r"(?:robot|real|human|machine|computer|person|bot|ai)|am i talking to a)\b"
+        ),
+    ),
+    (
+        "abilities",
+        re.compile(
+            r"\b(?:what can (?:you|i) (?:do|ask)|what can you help|how can you help|can you help me|could you help me|"
+            r"i need (?:some )?help|what are my options|help me)\b|^help(?: please)?$"
+        ),
+    ),
+    ("how-are-you", re.compile(r"\bhow are you\b")),
+    ("thanks", re.compile(r"\b(?:thank you|thanks)\b")),
+    ("greeting", re.compile(r"^(?:hello|hi|hey|good (?:morning|afternoon|evening))\b")),
+)
+_POLITE = re.compile(
+    r"^(?:(?:hello|hi|hey|there|good (?:morning|afternoon|evening)|please|okay|well|um|uh|so|oh|and) )+|"
+    r"(?: (?:please|thank you(?: very much)?|thanks(?: a lot)?))+$"
+)
+_LONGEST_REMARK = 7
+"""A longer sentence that merely begins or ends politely is about something else."""
+
+_ANYWHERE: frozenset[SmallTalk] = frozenset(("goodbye", "repeat", "abandon", "person", "who-are-you", "abilities"))
+
+
+def small_talk(text: str) -> SmallTalk | None:
+    """The kind of remark ``text`` (spoken words) is, or None when it is about something."""
+    for kind, pattern in _PATTERNS:
+        if pattern.search(text):
+            if kind in _ANYWHERE and len(text.split()) <= 2 * _LONGEST_REMARK:
+                return kind
+            if len(without_politeness(text).split()) <= 2 and len(text.split()) <= _LONGEST_REMARK:
+                return kind
+            if kind == "finished":
+                return kind
+    return None
+
+
+def without_politeness(text: str) -> str:
+    """``text`` without greetings in front and thanks behind."""
+    previous = None
+    while previous != text:
+        previous, text = text, _POLITE.sub("", text).strip()
+    return text

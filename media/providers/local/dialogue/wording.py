@@ -1,0 +1,160 @@
+"""The sentences a guided conversation says that do not come from the prompt or a tool."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from media.providers.local.dialogue.prompt import Prompt
+from media.providers.local.dialogue.tools import Slot, Tool
+from media.providers.local.language.spoken import identifier_words
+
+_ANYTHING_ELSE = (
+    "Is there anything else I can do for you?",
+    "Can I help you with anything else?",
+    "What else can I do for you?",
+)
+_SPOKEN_KEYS = ("message", "text", "summary", "answer", "result", "confirmation", "status")
+_LISTED_TOPICS = 3
+_LISTED_ITEMS = 5
+_MAX_RESULT_CHARACTERS = 400
+
+
+def greeting(prompt: Prompt) -> str:
+    name = f" This is {prompt.name}." if prompt.name else ""
+    return f"Hello!{name} How can I help you today?"
+
+
+def introduction(prompt: Prompt, tools: Sequence[Tool]) -> str:
+    name = f"I am {prompt.name}, an" if prompt.name else "I am an"
+    return f"{name} automatic assistant. {abilities(prompt, tools)}"
+
+
+def abilities(prompt: Prompt, tools: Sequence[Tool]) -> str:
+    """One sentence on what can be asked for."""
+    actions = [tool.action for tool in tools if tool.role != "end-call"]
+    topics = [topic.lower() for topic in prompt.topics if not topic.endswith("?")][:_LISTED_TOPICS]
+    parts = []
+    if actions:
+        parts.append(joined(actions, "or"))
+    if topics:
+        parts.append(f"answer questions about {joined(topics, 'and')}")
+    if not parts:
+        return "You can ask me a question." if prompt.entries else "I am afraid there is not much I can tell you."
+    return f"I can {', and I can '.join(parts)}."
+
+
+def not_understood(count: int, prompt: Prompt, tools: Sequence[Tool]) -> str:
+    """``count`` is how many times in a row (from 0) nothing was understood."""
+    known = abilities(prompt, tools)
+    if count == 0:
+        return f"I am sorry, I did not understand that. {known}"
+    if count == 1:
+        return f"Sorry, I still did not get it. Please try other words. {known}"
+    return "I am afraid I cannot help with that. Please ask me something else, or say goodbye to end the call."
+
+
+def slot_question(slot: Slot) -> str:
+    """How to ask for one parameter."""
+    described = slot.description
+    if described.endswith("?"):
+        return described
+    subject = described[0].lower() + described[1:] if described else f"the {identifier_words(slot.name)}"
+    match slot.kind:
+        case "choice":
+            return f"Which would you like: {joined(slot.choices, 'or')}?"
+        case "day":
+            return "For which day?"
+        case "time":
+            return "At what time?"
+        case "name":
+            return "May I have your name, please?" if "name" in subject else f"What is {subject}?"
+        case "boolean":
+            return f"{described or identifier_words(slot.name).capitalize()}, yes or no?"
+        case "text" | "number" | "digits" | "email":
+            return f"What is {subject}?"
+
+
+def slot_question_again(slot: Slot) -> str:
+    """After an answer that did not fit."""
+    return f"I am sorry, I did not get that. {slot_question(slot)}"
+
+
+def confirmation(tool: Tool, known: Mapping[str, Any]) -> str:
+    """The question before something is done."""
+    details = [detail(slot, known[slot.name]) for slot in tool.slots if slot.name in known]
+    return f"Shall I {tool.action}{''.join(details)}?"
+
+
+def detail(slot: Slot, value: Any) -> str:
+    """One parameter within a sentence, with its own blank or comma in front."""
+    match slot.kind:
+        case "day":
+            plain = str(value)
+            return f" {plain}" if plain in ("today", "tomorrow") or plain.startswith("next") else f" on {plain}"
+        case "time":
+            plain = str(value)
+            return f" in the {plain}" if plain in ("morning", "afternoon", "evening") else f" at {plain}"
+        case "choice":
+            return f", {value},"
+        case "name":
+            return f", for {value},"
+        case _:
+            return f", {identifier_words(slot.name)} {value},"
+
+
+def tool_result(content: str, count: int) -> str:
+    """What a tool answered, as sentences, and an offer to go on."""
+    said = spoken_result(content)
+    if not said:
+        said = "That is done."
+    return said if said.endswith("?") else f"{said} {anything_else(count)}"
+
+
+def spoken_result(content: str) -> str:
+    """A tool's answer as text: sentences stay, JSON is read out as far as it can be."""
+    text = content.strip()
+    if text[:1] in ("{", "[", '"'):
+        try:
+            text = _read_out(json.loads(text))
+        except json.JSONDecodeError:
+            return _sentence(text)
+    return _sentence(text)
+
+
+def anything_else(count: int) -> str:
+    return _ANYTHING_ELSE[count % len(_ANYTHING_ELSE)]
+
+
+def joined(items: Sequence[str], conjunction: str) -> str:
+    """``a, b or c``."""
+    if len(items) < 2:
+        return "".join(items)
+    return f"{', '.join(items[:-1])} {conjunction} {items[-1]}"
+
+
+def _read_out(value: Any) -> str:
+    match value:
+        case dict():
+            for key in _SPOKEN_KEYS:
+                if isinstance(value.get(key), str):
+                    return str(value[key])
+            return ". ".join(
+                f"{identifier_words(str(key)).capitalize()}: {_read_out(item)}" for key, item in value.items()
+            )
+        case list():
+            return joined([_read_out(item) for item in value[:_LISTED_ITEMS]], "and")
+        case bool():
+            return "yes" if value else "no"
+        case None:
+            return "nothing"
+        case _:
+            return str(value)
+
+
+def _sentence(text: str) -> str:
+    text = " ".join(text.split())[:_MAX_RESULT_CHARACTERS].strip()
+    if not text:
+        return ""
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".!?" else ".")
