@@ -32,6 +32,7 @@ def cut(m: Moment, reason: str) -> None:
     """End now, in the middle of a word. Only what was heard of it is waited for."""
     if m.state.end_reason is None:
         _give_up(m, reason)
+    _abort(m)
     for utterance in m.state.utterances:
         if not utterance.opened:
             speaking.drop(m, utterance)
@@ -41,8 +42,9 @@ def cut(m: Moment, reason: str) -> None:
 
 
 def finish_when_quiet(m: Moment) -> None:
-    """Once nothing is left to be spoken or answered for, hang up."""
-    if m.state.end_reason is not None and not m.state.utterances:
+    """Once nothing is left to be spoken or answered for, hang up. A model answer that called tools is complete but
+    for its token counts, which are worth waiting for."""
+    if m.state.end_reason is not None and not m.state.utterances and m.state.request is None:
         finish(m)
 
 
@@ -50,11 +52,7 @@ def finish(m: Moment) -> None:
     """The last outputs of the call."""
     reason = m.state.end_reason
     assert reason is not None, "an ending has a reason"
-    request = m.state.request
-    if request is not None:
-        m.emit(AbortModel(request_id=request.request_id))
-        usage.meter_model(m, request, None)
-        m.set(request=None)
+    _abort(m)
     history.commit_user(m)
     usage.meter_call(m)
     for timer in tuple(m.state.timers):
@@ -63,6 +61,14 @@ def finish(m: Moment) -> None:
     m.notify("status-update", status="ended", endedReason=reason)
     m.record(CallEnded(reason=reason, at_ms=m.now))
     m.emit(HangUp(reason=reason))
+
+
+def _abort(m: Moment) -> None:
+    request = m.state.request
+    if request is not None:
+        m.emit(AbortModel(request_id=request.request_id))
+        usage.meter_model(m, request, None)
+        m.set(request=None)
 
 
 def _give_up(m: Moment, reason: str) -> None:

@@ -74,7 +74,7 @@ def watch(m: Moment, *, final: bool) -> None:
         m.disarm(TIMER)
         return
     if not user.said_something:
-        _wait(m, "no-text", m.plan.transcript_wait_ms, until_text=True)
+        _wait(m, "no-text", m.plan.transcript_wait_ms)
         return
     start = m.plan.start
     if start.smart == "native":
@@ -111,7 +111,7 @@ def on_answered(m: Moment, answer: EndpointingAnswered) -> None:
         _wait(m, "custom-endpointing-model", answer.timeout_ms)
 
 
-def _wait(m: Moment, rule: str, wait_ms: float, *, until_text: bool = False) -> None:
+def _wait(m: Moment, rule: str, wait_ms: float) -> None:
     m.set(endpoint_rule=rule, endpoint_wait_ms=wait_ms)
     m.arm(TIMER, m.now + wait_ms)
 

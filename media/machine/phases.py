@@ -33,7 +33,7 @@ def enter(m: Moment) -> None:
     """Note a change of phase; keep the silence timers running exactly in ``IDLE`` and the watchdog while an answer
     is owed."""
     before, now = m.state.phase, phase_of(m.state)
-    if before is now:
+    if before is now or m.state.connected_ms is None:
         return
     m.set(phase=now)
     m.emit(Note(type="turn.state", data={"from": before.value, "to": now.value}))

@@ -127,11 +127,12 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         voice = assistant.section("voice")
         tools = read_tools(assistant, server_available=server_available or _has_server(assistant))
         transcriber = _provider(assistant.section("transcriber"))
+        first_message = assistant.text("firstMessage").strip()
         threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
         return cls(
             assistant=dict(config),
             name=assistant.text("name"),
-            first_message=assistant.text("firstMessage").strip(),
+            first_message="" if _is_audio_file(first_message) else first_message,
             first_message_mode=_first_message_mode(assistant),
             first_message_interruptible=assistant.flag("firstMessageInterruptionsEnabled", False),
             prompt=tuple(_prompt_message(entry) for entry in model.sections("messages")),
@@ -157,8 +158,15 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             transport=Provider(name=transport_provider),
             price_table=price_table,
             clock_origin_ms=clock_origin_ms,
-            unsupported=tuple(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
+            unsupported=(
+                *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
+                *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
+            ),
         )
+
+
+def _is_audio_file(text: str) -> bool:
+    return text.startswith(("http://", "https://")) and text.lower().endswith((".wav", ".mp3"))
 
 
 def _first_message_mode(assistant: Section) -> FirstMessageMode:

@@ -167,7 +167,6 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     unfinished_partial: bool = False
     endpoint_rule: str = ""
     endpoint_wait_ms: float = 0.0
-    endpoint_waits_for_text: bool = False
     ask_id: int = 0
     turn: int = 0
     backoff_until_ms: float = 0.0

@@ -52,7 +52,7 @@ from media.machine.inputs import (
 from media.machine.moment import Moment
 from media.machine.outputs import Output
 from media.machine.plan import CallPlan
-from media.machine.state import MachineState, Phase
+from media.machine.state import MachineState
 
 ENDED_BY_PHRASE = "assistant-said-end-call-phrase"
 _SPEAKS_FIRST = "assistant-speaks-first"
@@ -67,7 +67,6 @@ def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Ou
     if plan.first_message_mode == _SPEAKS_FIRST:
         interruptible = plan.first_message_interruptible
         speaking.say(m, plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
-    phases.enter(m)
     return m.state, tuple(m.outputs)
 
 
@@ -77,8 +76,7 @@ def step(state: MachineState, input: Input, now_ms: float) -> tuple[MachineState
         return state, ()
     m = Moment(state, now_ms)
     _HANDLERS[type(input)](m, input)
-    if type(input) not in _INERT:
-        _settle(m)
+    _settle(m)
     return m.state, tuple(m.outputs)
 
 
@@ -107,8 +105,7 @@ def _on_connected(m: Moment, _: Connected) -> None:
         m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
     if plan.first_message_mode == "assistant-speaks-first-with-model-generated-message":
         m.set(answer_owed=True)
-    elif m.state.phase is Phase.IDLE:
-        phases.wait(m)
+    phases.wait(m)
 
 
 def _on_transport_closed(m: Moment, closed: TransportClosed) -> None:
@@ -180,4 +177,3 @@ _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     ControlReceived: control.on_control,
     EndRequested: _on_end_requested,
 }
-_INERT: frozenset[type] = frozenset()

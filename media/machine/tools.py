@@ -105,10 +105,12 @@ def on_delay(m: Moment, tool_call_id: str) -> None:
 
 def settle(m: Moment) -> None:
     """Send out what waited for a message to be spoken; go on when every call of the batch was answered."""
+    if m.state.end_reason is not None:
+        return
     for running in m.state.tools:
         if not running.sent and not any(running.call.id in u.releases for u in m.state.utterances):
             _send(m, running)
-    if m.state.outcomes and not m.state.tools and m.state.request is None and m.state.end_reason is None:
+    if m.state.outcomes and not m.state.tools and m.state.request is None:
         _go_on(m)
 
 

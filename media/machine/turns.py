@@ -24,8 +24,8 @@ def on_speech_started(m: Moment, heard: SpeechStarted) -> None:
         m.set(idle_said=0)
     m.disarm(endpointing.TIMER)
     _take_back(m)
-    if m.state.user is None:
-        m.set(user=_new_turn(m, heard.at_ms))
+    user = m.state.user
+    m.set(user=_new_turn(m, heard.at_ms) if user is None else replace(user, t0=None))
     interruption.voice_began(m)
 
 
@@ -99,27 +99,35 @@ def on_pause(m: Moment) -> None:
 
 
 def decide(m: Moment, rule: str, wait_ms: float) -> None:
-    """The caller's turn is over. Noise is forgotten; mere acknowledgement over our speech is kept unanswered."""
+    """The caller's turn is over.
+
+    Noise is forgotten, as are sounds over our speech that were not understood. Mere acknowledgement while we still
+    speak is kept as a message and not answered; said as the speech ends it may be the answer to a question.
+    """
     user = m.state.user
     assert user is not None, "there is a turn to decide"
     m.disarm(endpointing.TIMER)
-    if not user.said_something:
+    if not user.said_something or (user.over_assistant and not user.text):
         m.set(user=None)
         if m.state.ask_again:
             m.set(answer_owed=True, ask_again=False)
         return
+    user = _numbered(m, user)
     turn = m.state.turn
     m.mark("t2", turn, m.now)
     m.record(TurnDecided(turn=turn, rule=rule, wait_ms=wait_ms, at_ms=m.now))
-    if user.over_assistant and (not user.text or interruption.only_acknowledges(m, user.text)):
-        m.set(user=user if user.text else None)
+    if m.state.speaking is not None and interruption.only_acknowledges(m, user.text):
+        m.set(user=user)
         history.commit_user(m)
         return
+    t0, t1 = user.t0, user.t1
+    if t0 is not None and t1 is not None:
+        t1 = max(t0, t1)
     m.set(
         user=replace(user, decided=True),
         answer_owed=True,
         ask_again=False,
-        answer_anchors=Anchors(t0=user.t0, t1=user.t1, t2=m.now),
+        answer_anchors=Anchors(t0=t0, t1=t1, t2=m.now),
         answer_gate_ms=max(m.now, m.state.backoff_until_ms) + m.plan.start.wait_ms,
     )
     history.announce(m)
@@ -134,13 +142,12 @@ def _fragment(m: Moment, user: UserTurn, *, final: bool) -> None:
     if before is not None and before.decided and (unchanged or not user.said_something):
         m.set(user=user)
         return
-    if user.said_something and not user.numbered:
-        m.set(turn=m.state.turn + 1)
-        user = replace(user, numbered=True)
-    if not unchanged:
+    if user.text:
+        user = _numbered(m, user)
+    if final or not unchanged:
         user = replace(user, t1=m.now)
     m.set(user=user)
-    if not unchanged:
+    if final or not unchanged:
         m.mark("t1", _number(m), m.now)
     _take_back(m)
     if final or not unchanged:
@@ -171,6 +178,14 @@ def _take_back(m: Moment) -> None:
 def _new_turn(m: Moment, now_ms: float) -> UserTurn:
     started_ms = m.state.voiced_since_ms if m.state.user_voiced else now_ms
     return UserTurn(started_ms=started_ms, over_assistant=m.state.speaking is not None)
+
+
+def _numbered(m: Moment, user: UserTurn) -> UserTurn:
+    """The first words of a turn begin a new exchange; mere sounds do not."""
+    if user.numbered:
+        return user
+    m.set(turn=m.state.turn + 1)
+    return replace(user, numbered=True)
 
 
 def _number(m: Moment) -> int:

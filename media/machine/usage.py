@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from domain.call.events import UsageMetered
 from media.machine.inputs import ModelFinished
 from media.machine.moment import Moment
+from media.machine.plan import Provider
 from media.machine.state import ModelRequest
 
 CHARACTERS_PER_TOKEN = 4
@@ -19,19 +22,9 @@ def meter_model(m: Moment, request: ModelRequest, finished: ModelFinished | None
     else:
         prompt, completion = finished.prompt_tokens, finished.completion_tokens
         cached = finished.cached_prompt_tokens
-    quantities = {"promptTokens": prompt, "completionTokens": completion, "cachedPromptTokens": cached}
-    model = m.plan.model
-    m.record(
-        UsageMetered(
-            meter="model",
-            provider=model.name,
-            model=model.model,
-            quantities={name: float(value) for name, value in quantities.items()},
-            price_table=m.plan.price_table,
-            config=model.config,
-            turn=request.turn,
-        )
-    )
+    counts = {"promptTokens": prompt, "completionTokens": completion, "cachedPromptTokens": cached}
+    quantities = {name: float(count) for name, count in counts.items()}
+    _meter(m, "model", m.plan.model, quantities, turn=request.turn)
 
 
 def meter_call(m: Moment) -> None:
@@ -40,25 +33,28 @@ def meter_call(m: Moment) -> None:
     if connected is None:
         return
     minutes = {"minutes": max(0.0, m.now - connected) / 60_000}
-    for meter, provider in (("transport", plan.transport), ("transcriber", plan.transcriber)):
-        m.record(
-            UsageMetered(
-                meter="transport" if meter == "transport" else "transcriber",
-                provider=provider.name,
-                model=provider.model,
-                quantities=minutes,
-                price_table=plan.price_table,
-                config=provider.config,
-            )
-        )
+    _meter(m, "transport", plan.transport, minutes)
+    _meter(m, "transcriber", plan.transcriber, minutes)
+    _meter(m, "voice", plan.voice, {"characters": float(m.state.voice_characters)})
+    _meter(m, "vapi", Provider(name="vapi"), minutes)
+
+
+def _meter(
+    m: Moment,
+    meter: Literal["transport", "transcriber", "model", "voice", "vapi"],
+    provider: Provider,
+    quantities: dict[str, float],
+    *,
+    turn: int | None = None,
+) -> None:
     m.record(
         UsageMetered(
-            meter="voice",
-            provider=plan.voice.name,
-            model=plan.voice.model,
-            quantities={"characters": float(m.state.voice_characters)},
-            price_table=plan.price_table,
-            config=plan.voice.config,
+            meter=meter,
+            provider=provider.name,
+            model=provider.model,
+            quantities=quantities,
+            price_table=m.plan.price_table,
+            config=provider.config,
+            turn=turn,
         )
     )
-    m.record(UsageMetered(meter="vapi", provider="vapi", quantities=minutes, price_table=plan.price_table))
