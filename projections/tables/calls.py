@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from statistics import fmean
+from typing import Any
+
+import msgspec
+
+from domain.call.events import (
+    CallClaimed,
+    CallCreated,
+    CallDeleted,
+    CallEnded,
+    CallRenamed,
+    CallStarted,
+    UsageMetered,
+)
+from domain.call.state import Call, Deleted, Ended, KeptCall, Said, ToolBroke, ToolRequested, status
+from domain.log.ports import Positioned
+from domain.pricing.cost import CallCost, call_cost
+from projections.call_state import delays, instant, place, start
+from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE, latest_place, newest, select
 
 IDENTITY = (
@@ -62,3 +82,118 @@ TABLE = Table(
         having="deleted_at IS NULL",
     ),
 )
+
+
+READS = frozenset({CallCreated, CallRenamed, CallClaimed, CallStarted, CallEnded, CallDeleted, UsageMetered})
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """The call's header after the event. Readings of a running call wait for its end: they would be most rows."""
+    if isinstance(event.recorded.event, UsageMetered) and not isinstance(call, Ended | Deleted):
+        return
+    yield _deleted_row(call, event) if isinstance(call, Deleted) else _kept_row(call, event)
+
+
+def _kept_row(call: KeptCall, event: Positioned) -> Row:
+    identity, began = call.identity, start(call)
+    end = call.end if isinstance(call, Ended) else None
+    started_at = None if began is None else instant(call, began.at_ms)
+    ended_at = None if end is None else (instant(call, end.at_ms) or end.recorded_at)
+    stages = [delays(marks) for marks in call.turns]
+    return (
+        *place(call, event),
+        identity.id,
+        identity.created_at,
+        identity.type,
+        identity.assistant_id,
+        status(call),
+        None if end is None else end.reason,
+        call.name,
+        _text(identity.transport.get("provider")) or "",
+        _text(_object(identity.request.get("customer")).get("number")),
+        started_at,
+        ended_at,
+        None if started_at is None or ended_at is None else (ended_at - started_at).total_seconds(),
+        *_money(call_cost(call.usage)),
+        *(
+            _mean([value for stage in stages if (value := getattr(stage, name)) is not None])
+            for name in ("endpointing_ms", "transcriber_ms", "model_ms", "voice_ms", "turn_ms")
+        ),
+        sum(1 for entry in call.entries if isinstance(entry, Said) and entry.message.role == "user"),
+        sum(1 for entry in call.entries if isinstance(entry, Said) and entry.message.role == "assistant"),
+        sum(1 for entry in call.entries if isinstance(entry, ToolRequested)),
+        sum(1 for entry in call.entries if isinstance(entry, ToolBroke)),
+        call.assistant_interruptions,
+        len(call.warnings),
+        None,
+        {} if began is None else _variables(began.variable_values),
+        None,
+    )
+
+
+def _deleted_row(call: Deleted, event: Positioned) -> Row:
+    """What may still be known: that it was, and what it cost."""
+    return (
+        *place(call, event),
+        call.id,
+        call.created_at,
+        call.type,
+        call.assistant_id,
+        "ended",
+        call.reason or None,
+        None,
+        "",
+        None,
+        None,
+        None,
+        None,
+        *_money(call_cost(call.usage)),
+        *(None,) * 5,
+        *(0,) * 6,
+        None,
+        {},
+        event.recorded.time,
+    )
+
+
+def _money(cost: CallCost) -> Row:
+    """The amounts and quantities of a call, in the order of their columns."""
+
+    def usd(meter: str) -> float:
+        return float(sum((row.usd for row in cost.rows if row.meter == meter), Decimal(0)))
+
+    def quantity(meter: str, unit: str) -> int:
+        return int(sum((row.quantities.get(unit, Decimal(0)) for row in cost.rows if row.meter == meter), Decimal(0)))
+
+    return (
+        float(cost.total_usd),
+        usd("transport"),
+        usd("transcriber"),
+        usd("model"),
+        usd("voice"),
+        usd("vapi"),
+        0.0,
+        quantity("model", "promptTokens"),
+        quantity("model", "completionTokens"),
+        quantity("model", "cachedPromptTokens"),
+        quantity("voice", "characters"),
+    )
+
+
+def _mean(values: list[float]) -> float | None:
+    return fmean(values) if values else None
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _variables(values: Mapping[str, Any]) -> dict[str, str]:
+    """Texts as they are, everything else as JSON, so that grouping by a number or a boolean works."""
+    return {name: value if isinstance(value, str) else _encode(value).decode() for name, value in values.items()}

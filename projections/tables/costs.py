@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable
+
+from domain.call.events import UsageMetered
+from domain.call.state import Call
+from domain.log.ports import Positioned
+from domain.pricing.cost import call_cost
+from projections.call_state import place
+from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS
 
 TABLE = Table(
@@ -22,8 +29,36 @@ TABLE = Table(
         Column("cached_prompt_tokens", "UInt64", "Metered prompt tokens that were cached"),
         Column("characters", "UInt64", "Metered characters of synthesised speech"),
         Column("price_table", "LowCardinality(String)", "Dated price table that the amount follows"),
+        Column("priced", "Bool", "False where the price table has no such price; the amount is then 0"),
         Column("cost_usd", "Float64", "Amount (USD)"),
     ),
     order_by=("org_id", "call_id", "log_ordinal"),
     view=ROWS_OF_KEPT_CALLS,
 )
+
+
+READS = frozenset({UsageMetered})
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """One row per meter reading."""
+    reading = event.recorded.event
+    if isinstance(reading, UsageMetered):
+        for cost in call_cost((reading,)).rows:
+            quantities = cost.quantities
+            yield (
+                *place(call, event),
+                event.recorded.originator_id,
+                cost.meter,
+                cost.provider,
+                cost.model,
+                reading.turn,
+                float(quantities.get("minutes", 0)),
+                int(quantities.get("promptTokens", 0)),
+                int(quantities.get("completionTokens", 0)),
+                int(quantities.get("cachedPromptTokens", 0)),
+                int(quantities.get("characters", 0)),
+                cost.price_table,
+                cost.priced,
+                float(cost.usd),
+            )

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable
+from typing import Any
+
+from domain.call.events import TurnMeasured
+from domain.call.state import Call
+from domain.log.ports import Positioned
+from projections.call_state import delays, place, start
+from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS, TURN
 
 TABLE = Table(
@@ -27,3 +34,37 @@ TABLE = Table(
     order_by=("org_id", "call_id", "log_ordinal"),
     view=ROWS_OF_KEPT_CALLS,
 )
+
+
+READS = frozenset({TurnMeasured})
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """One row per measured turn."""
+    marks = event.recorded.event
+    if isinstance(marks, TurnMeasured):
+        began = start(call)
+        assistant: dict[str, Any] = {} if began is None else began.assistant
+        stages = delays(marks)
+        yield (
+            *place(call, event),
+            event.recorded.originator_id,
+            marks.turn,
+            marks.source,
+            _setting(assistant, "transcriber", "provider"),
+            _setting(assistant, "model", "provider"),
+            _setting(assistant, "model", "model"),
+            _setting(assistant, "voice", "provider"),
+            stages.transcriber_ms,
+            stages.endpointing_ms,
+            stages.model_ms,
+            stages.voice_ms,
+            stages.turn_ms,
+        )
+
+
+def _setting(assistant: dict[str, Any], stage: str, name: str) -> str:
+    """A provider setting; empty where the configuration, which is kept as the client sent it, has none."""
+    settings = assistant.get(stage)
+    value = settings.get(name) if isinstance(settings, dict) else None
+    return value if isinstance(value, str) else ""

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable
+
+from domain.call.events import MessageCommitted
+from domain.call.state import Call
+from domain.log.ports import Positioned
+from projections.call_state import instant, place
+from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS, TURN
 
 TABLE = Table(
@@ -29,3 +35,27 @@ TABLE = Table(
     order_by=("org_id", "call_id", "log_ordinal"),
     view=ROWS_OF_KEPT_CALLS,
 )
+
+
+READS = frozenset({MessageCommitted})
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """One row per message."""
+    message = event.recorded.event
+    if isinstance(message, MessageCommitted):
+        yield (
+            *place(call, event),
+            event.recorded.originator_id,
+            message.message_id,
+            message.role,
+            message.turn,
+            message.text,
+            message.generated_text,
+            message.source,
+            message.interrupted,
+            message.confidence,
+            instant(call, message.started_ms),
+            message.started_ms,
+            message.ended_ms,
+        )

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable
+
+import msgspec
+
+from domain.call.events import ToolCalled, ToolCompleted, ToolFailed
+from domain.call.state import Call
+from domain.log.ports import Positioned
+from projections.call_state import place
+from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, NOT_DELETED, PLACE, latest_place, newest, newest_known, select
 
 FACTS = (
@@ -38,3 +46,26 @@ TABLE = Table(
         where=NOT_DELETED,
     ),
 )
+
+
+READS = frozenset({ToolCalled, ToolCompleted, ToolFailed})
+
+_encode = msgspec.json.Encoder(order="sorted").encode
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """One row per fact; columns that the fact does not speak of are null."""
+    match event.recorded.event:
+        case ToolCalled() as asked:
+            arguments = _encode(asked.arguments).decode()
+            facts: Row = ("called", asked.name, asked.kind, asked.turn, arguments, None, None, None, asked.at_ms, None)
+            tool_call_id = asked.tool_call_id
+        case ToolCompleted() as answer:
+            facts = ("completed", answer.name, None, None, None, answer.result, None, None, None, answer.at_ms)
+            tool_call_id = answer.tool_call_id
+        case ToolFailed() as broken:
+            facts = ("failed", broken.name, None, None, None, None, broken.failure, broken.error, None, broken.at_ms)
+            tool_call_id = broken.tool_call_id
+        case _:
+            return
+    yield (*place(call, event), event.recorded.originator_id, tool_call_id, *facts)

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from projections.table import Column, Table
+from collections.abc import Iterable
+
+from domain.call.events import AssistantInterrupted, TurnDecided, TurnMeasured
+from domain.call.state import Call
+from domain.log.ports import Positioned
+from projections.call_state import place
+from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, NOT_DELETED, PLACE, TURN, latest_place, newest_known, select
 
 FACTS = (
@@ -35,3 +41,26 @@ TABLE = Table(
         where=NOT_DELETED,
     ),
 )
+
+
+READS = frozenset({TurnDecided, TurnMeasured, AssistantInterrupted})
+
+_UNMEASURED = (None,) * 9
+
+
+def rows(call: Call, event: Positioned) -> Iterable[Row]:
+    """One row per fact; columns that the fact does not speak of are null."""
+    match event.recorded.event:
+        case TurnDecided() as decided:
+            facts: Row = (decided.rule, decided.wait_ms, decided.at_ms, *_UNMEASURED, None, None)
+            turn = decided.turn
+        case TurnMeasured() as marks:
+            times = (marks.t0_ms, marks.t1_ms, marks.t2_ms, marks.t3_ms, marks.t4_ms, marks.t5_ms, marks.t6_ms)
+            facts = (None, None, None, marks.source, *times, marks.t7_ms, None, None)
+            turn = marks.turn
+        case AssistantInterrupted() as cut:
+            facts = (None, None, None, *_UNMEASURED, cut.by, cut.heard_ms)
+            turn = cut.turn
+        case _:
+            return
+    yield (*place(call, event), event.recorded.originator_id, turn, *facts)

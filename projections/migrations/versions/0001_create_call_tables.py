@@ -158,6 +158,7 @@ CREATE TABLE IF NOT EXISTS costs_v1
     `cached_prompt_tokens` UInt64 COMMENT 'Metered prompt tokens that were cached',
     `characters` UInt64 COMMENT 'Metered characters of synthesised speech',
     `price_table` LowCardinality(String) COMMENT 'Dated price table that the amount follows',
+    `priced` Bool COMMENT 'False where the price table has no such price; the amount is then 0',
     `cost_usd` Float64 COMMENT 'Amount (USD)'
 )
 ENGINE = MergeTree
@@ -342,10 +343,10 @@ CREATE TABLE IF NOT EXISTS sink_ranges
     `log_first` UInt64 COMMENT 'First ordinal of the range',
     `log_last` UInt64 COMMENT 'Last ordinal of the range'
 )
-ENGINE = MergeTree
-ORDER BY (projection, log_shard, log_first)
-SETTINGS non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1
-COMMENT 'Ranges of the log announced before they are written, so that a crash repeats the same range'
+ENGINE = ReplacingMergeTree(log_first)
+ORDER BY (projection, log_shard)
+SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
+COMMENT 'Newest range of the log announced before it was written, so that a crash repeats the same range'
 """
 
 

@@ -1,0 +1,83 @@
+"""The folds of the projection: pure processors that turn events into rows, the same rows at every replay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from domain.assistant.events import AssistantCreated
+from domain.call import events as call_events
+from domain.call.aggregate import CALL
+from domain.call.events import CallCreated
+from domain.call.state import Call
+from domain.event import Event
+from domain.log.ports import Positioned
+from domain.processing import Effect, Processor, Rows
+from projections.table import Row, Table
+from projections.tables import calls, costs, events, latencies, messages, tool_calls, turns
+
+
+class _CallTable(Protocol):
+    """A module of ``projections.tables`` whose rows follow from a call's state and the event that led to it."""
+
+    TABLE: Table
+    READS: frozenset[type[Event]]
+
+    def rows(self, call: Call, event: Positioned) -> Iterable[Row]: ...
+
+
+_CALL_TABLES: tuple[Any, ...] = (calls, turns, messages, tool_calls, costs, latencies)
+_READERS = {
+    kind: tuple((module.TABLE.name, module.rows) for module in _CALL_TABLES if kind in module.READS)
+    for kind in {kind for module in _CALL_TABLES for kind in module.READS}
+}
+CALL_EVENTS = frozenset(
+    kind.TYPE
+    for kind in vars(call_events).values()
+    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
+)
+
+
+@dataclass(frozen=True)
+class CallTables:
+    """Folds a call with its own ``evolve`` and lets each table say which rows the event adds."""
+
+    name: str = "call-tables"
+    version: int = 1
+    handles: frozenset[str] = CALL_EVENTS
+
+    def initial(self) -> Call | None:
+        """Nothing is known of a call before its first event."""
+        return None
+
+    def apply(self, state: Call | None, event: Positioned) -> tuple[Call | None, Iterable[Effect]]:
+        """Rows of every table that reads this type of event."""
+        call = CALL.evolve(state, event.recorded)
+        readers = _READERS.get(type(event.recorded.event), ())
+        return call, [Rows(name, tuple(rows(call, event))) for name, rows in readers]
+
+
+@dataclass(frozen=True)
+class EventTable:
+    """Every event as a row. The state is the organisation's id, which only the first event of a history carries."""
+
+    name: str = "event-table"
+    version: int = 1
+    handles: frozenset[str] | None = None
+
+    def initial(self) -> str:
+        """Unknown; an originator whose first event names no organisation is one."""
+        return ""
+
+    def apply(self, state: str, event: Positioned) -> tuple[str, Iterable[Effect]]:
+        """One row."""
+        recorded = event.recorded
+        first = recorded.event
+        org_id = state or (
+            first.org_id if isinstance(first, CallCreated | AssistantCreated) else recorded.originator_id
+        )
+        return org_id, (Rows(events.TABLE.name, tuple(events.rows(org_id, event))),)
+
+
+PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), EventTable())

@@ -1,0 +1,121 @@
+"""Feeding events to one processor: its state per originator, bounded, and the events it could not take."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from domain.log.ports import EventLog, Positioned
+from domain.log.position import Position
+from domain.processing import DeadLetter, Effect, Processor
+from streams.processing.dead_letters import BEHIND, DeadLetters
+
+STATE_CAPACITY = 20_000
+"""Originators whose state is kept. Raise it if more calls than that run at once and rebuilding shows in the lag."""
+
+REASON_CHARACTERS = 500
+"""Longest reason that is kept of a failure."""
+
+
+class ProcessorFailed(Exception):
+    """A processor raised on an event. ``reason`` names event type, version and error."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Folding:
+    """Keeps the states of the originators met last; another one's state is folded again from its history."""
+
+    def __init__(
+        self, processor: Processor[Any], log: EventLog, dead_letters: DeadLetters, capacity: int = STATE_CAPACITY
+    ) -> None:
+        self.name = processor.name
+        self._processor = processor
+        self._handles = processor.handles
+        self._log = log
+        self._dead_letters = dead_letters
+        self._capacity = capacity
+        self._states: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+
+    def fold(self, events: Sequence[Positioned]) -> list[tuple[Position, Sequence[Effect]]]:
+        """Effects by event, in order. Events that fail, and those behind them, are parked when it returns."""
+        effects: list[tuple[Position, Sequence[Effect]]] = []
+        parked: list[DeadLetter] = []
+        stopped: set[str] = set()
+        handles, blocks = self._handles, self._dead_letters.blocks
+        for event in events:
+            recorded = event.recorded
+            if handles is not None and recorded.event.TYPE not in handles:
+                continue
+            originator_id = recorded.originator_id
+            if originator_id in stopped or blocks(self.name, originator_id, event.position):
+                parked.append(self._letter(event, BEHIND))
+                continue
+            try:
+                made = tuple(self.apply(event))
+            except ProcessorFailed as failure:
+                stopped.add(originator_id)
+                parked.append(self._letter(event, failure.reason))
+                continue
+            effects.append((event.position, made))
+        if parked:
+            self._dead_letters.park(parked)
+        return effects
+
+    def park(self, events: Iterable[Positioned], reasons: dict[Position, str]) -> None:
+        """Park the events at these positions, whose effects were refused; what lies behind follows when refolded."""
+        self._dead_letters.park(
+            [self._letter(event, reasons[event.position]) for event in events if event.position in reasons]
+        )
+
+    def apply(self, event: Positioned) -> Iterable[Effect]:
+        """The effects of one event. Raises ``ProcessorFailed``, and forgets the originator's state then."""
+        recorded = event.recorded
+        originator_id, version = recorded.originator_id, recorded.originator_version
+        if self._dead_letters.is_dropped(self.name, event.position):
+            return ()
+        try:
+            known = self._states.get(originator_id)
+            state = known[1] if known is not None and known[0] < version else self._history(originator_id, version)
+            state, effects = self._processor.apply(state, event)
+            made = tuple(effects)
+        except Exception as error:
+            # Whatever a processor raises is about this event; the lot of the others must not depend on it.
+            self._states.pop(originator_id, None)
+            reason = f"{type(error).__name__} at {recorded.event.TYPE}, version {version} of its originator: {error}"
+            raise ProcessorFailed(reason[:REASON_CHARACTERS]) from error
+        self._states[originator_id] = (version, state)
+        self._states.move_to_end(originator_id)
+        if len(self._states) > self._capacity:
+            self._states.popitem(last=False)
+        return made
+
+    def forget(self, originator_id: str) -> None:
+        """Fold this originator from its history next time."""
+        self._states.pop(originator_id, None)
+
+    def _history(self, originator_id: str, before: int) -> Any:
+        state = self._processor.initial()
+        if before == 1:
+            return state
+        for event in self._log.history(originator_id):
+            recorded = event.recorded
+            if recorded.originator_version >= before:
+                break
+            if self._handles is not None and recorded.event.TYPE not in self._handles:
+                continue
+            if not self._dead_letters.is_dropped(self.name, event.position):
+                state, _ = self._processor.apply(state, event)
+        return state
+
+    def _letter(self, event: Positioned, reason: str) -> DeadLetter:
+        return DeadLetter(
+            processor=self.name,
+            originator_id=event.recorded.originator_id,
+            position=event.position,
+            reason=reason,
+            attempt=1,
+        )

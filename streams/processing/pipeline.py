@@ -1,0 +1,272 @@
+"""One pipeline: processors that share a sink and so a position, fed from the log in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from domain.log.ports import EventLog, LogUnavailable, Positioned
+from domain.log.position import Position
+from domain.processing import Processor, Rows, RowSink, RowsRejected, SinkUnavailable
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.folding import STATE_CAPACITY, Folding, ProcessorFailed
+
+logger = logging.getLogger(__name__)
+
+BATCH_EVENTS = 4096
+"""Events after which a batch is full. Fewer make each insert's fixed cost show, more make a catching-up row wait."""
+
+WINDOW_SECONDS = 0.1
+"""How long a batch that is not full waits for more events. Most of the time until a row can be seen is this."""
+
+BACK_OFF_SECONDS = (0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between attempts at a sink or log that is away; the last one repeats."""
+
+
+class Counters(msgspec.Struct):
+    """What a pipeline has done since it was started."""
+
+    events: int = 0
+    batches: int = 0
+    rows: int = 0
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """``processors`` see every event in order; their rows of one range go to ``sink`` in one write."""
+
+    name: str
+    processors: tuple[Processor[Any], ...]
+    sink: RowSink
+    batch_events: int = BATCH_EVENTS
+    window_seconds: float = WINDOW_SECONDS
+    state_capacity: int = STATE_CAPACITY
+
+
+@dataclass(frozen=True)
+class _Folded:
+    """A batch and the effects it has, processor by processor; void once events were parked (``generation`` tells)."""
+
+    events: Sequence[Positioned]
+    effects: Sequence[Sequence[tuple[Position, Sequence[Rows]]]]
+    generation: int
+
+    @property
+    def rows(self) -> list[Rows]:
+        return [part for processor in self.effects for _, made in processor for part in made]
+
+
+@dataclass(frozen=True)
+class _Redrive:
+    """Somebody asked to try parked events of an originator again; ``done`` gets how many were processed."""
+
+    processor: str
+    originator_id: str
+    done: Future[int]
+
+
+class PipelineWorker:
+    """Runs one pipeline until ``stop``. While a batch is being written the next one is folded."""
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        log: EventLog,
+        dead_letters: DeadLetters,
+        shard: int,
+        on_progress: Callable[[Position], None],
+    ) -> None:
+        self._pipeline = pipeline
+        self._sink = pipeline.sink
+        self._log = log
+        self._dead_letters = dead_letters
+        self._shard = shard
+        self._on_progress = on_progress
+        self._foldings = {
+            processor.name: Folding(processor, log, dead_letters, pipeline.state_capacity)
+            for processor in pipeline.processors
+        }
+        self._generation = 0
+        self._stopping = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._redrives: deque[_Redrive] = deque()
+        self.counters = Counters()
+
+    async def run(self) -> None:
+        """Process from where the sink stands, for ever. After ``stop`` the batch in hand is finished."""
+        with ThreadPoolExecutor(1, thread_name_prefix=f"{self._pipeline.name}-sink") as pool:
+            self._pool = pool
+            writing: asyncio.Task[None] | None = None
+            try:
+                async for events in self._batches():
+                    folded = self._fold(events)
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.create_task(self._write(folded))
+                    if self._redrives:
+                        await writing
+                        await self._redrive_asked()
+            finally:
+                if writing is not None:
+                    await writing
+                for redrive in self._redrives:
+                    redrive.done.cancel()
+
+    def stop(self) -> None:
+        """End after the batch in hand. To be called on the worker's own loop."""
+        self._stopping.set()
+
+    def redrive(self, processor: str, originator_id: str, done: Future[int]) -> None:
+        """Try the originator's parked events again, in order. To be called on the worker's own loop."""
+        self._redrives.append(_Redrive(processor, originator_id, done))
+        self._asked.set()
+
+    # Reading
+
+    async def _batches(self) -> AsyncIterator[Sequence[Positioned]]:
+        """Contiguous ranges of the log; an empty one is an occasion to do what was asked for."""
+        after: Position | None = None
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                if after is None:
+                    after = self._sink.resume_from(self._shard)
+                    self._on_progress(after)
+                    planned = self._sink.planned_end(self._shard)
+                    events = self._log.read(after, planned.ordinal - after.ordinal) if planned else ()
+                else:
+                    events = await self._next(after)
+                failures = 0
+            except (LogUnavailable, SinkUnavailable) as error:
+                await self._back_off(failures, error)
+                failures += 1
+                continue
+            if events:
+                after = events[-1].position
+            if events or self._asked.is_set():
+                yield events
+
+    async def _next(self, after: Position) -> Sequence[Positioned]:
+        """A full batch at once, or what came within the window after the first event."""
+        full = self._pipeline.batch_events
+        events = self._log.read(after, full)
+        if not events:
+            events = await self._first(after)
+        if not events or len(events) >= full:
+            return events
+        await self._pause(self._pipeline.window_seconds)
+        return [*events, *self._log.read(events[-1].position, full - len(events))]
+
+    async def _first(self, after: Position) -> Sequence[Positioned]:
+        """Wait for the log to grow; nothing where something else is to be done first."""
+        following = self._log.follow(after)
+        grown = asyncio.ensure_future(anext(following, ()))
+        others = [asyncio.ensure_future(self._stopping.wait()), asyncio.ensure_future(self._asked.wait())]
+        try:
+            await asyncio.wait([grown, *others], return_when=asyncio.FIRST_COMPLETED)
+            if not grown.done():
+                return ()
+            events = grown.result()
+            if not events:
+                # The log was closed under us: nothing will come any more.
+                self._stopping.set()
+            return events
+        finally:
+            for wait in (grown, *others):
+                wait.cancel()
+            await asyncio.gather(grown, *others, return_exceptions=True)
+            if isinstance(following, AsyncGenerator):
+                await following.aclose()
+
+    # Writing
+
+    def _fold(self, events: Sequence[Positioned]) -> _Folded:
+        return _Folded(events, [folding.fold(events) for folding in self._foldings.values()], self._generation)
+
+    async def _write(self, folded: _Folded) -> None:
+        """Until the range is in the sink, whatever it takes; only ``stop`` ends the attempts before."""
+        events, failures = folded.events, 0
+        if not events:
+            return
+        first, last = events[0].position, events[-1].position
+        while True:
+            if folded.generation != self._generation:
+                folded = self._fold(events)
+            try:
+                await self._in_sink_thread(first, last, folded.rows)
+                break
+            except RowsRejected as rejected:
+                self._park(folded, rejected)
+            except SinkUnavailable as error:
+                if self._stopping.is_set():
+                    return
+                self.counters.retries += 1
+                await self._back_off(failures, error)
+                failures += 1
+        self.counters.events += len(events)
+        self.counters.batches += 1
+        self.counters.rows += sum(len(part.rows) for part in folded.rows)
+        self._on_progress(last)
+
+    def _park(self, folded: _Folded, rejected: RowsRejected) -> None:
+        """Park the events whose rows were refused, for every processor that made rows of them; then fold anew."""
+        logger.error("pipeline.rows_rejected", extra={"pipeline": self._pipeline.name, "reason": str(rejected)})
+        for folding, effects in zip(self._foldings.values(), folded.effects, strict=True):
+            makers = {position for position, made in effects if made}
+            reasons = {position: reason for position, reason in rejected.reasons.items() if position in makers}
+            folding.park(folded.events, reasons)
+        self._generation += 1
+
+    async def _redrive_asked(self) -> None:
+        self._asked.clear()
+        while self._redrives:
+            redrive = self._redrives.popleft()
+            try:
+                processed = await self._redriven(redrive.processor, redrive.originator_id)
+            except (SinkUnavailable, LogUnavailable) as error:
+                redrive.done.set_exception(error)
+            else:
+                redrive.done.set_result(processed)
+
+    async def _redriven(self, processor: str, originator_id: str) -> int:
+        """Parked events in order, each written and then settled, up to the first that fails again."""
+        folding = self._foldings[processor]
+        folding.forget(originator_id)
+        history = {event.position: event for event in self._log.history(originator_id)}
+        processed = 0
+        for letter in self._dead_letters.list(processor, originator_id):
+            try:
+                rows = tuple(folding.apply(history[letter.position]))
+                await self._in_sink_thread(letter.position, letter.position, rows)
+            except (ProcessorFailed, RowsRejected) as error:
+                folding.forget(originator_id)
+                self._dead_letters.fail_again(letter, str(error))
+                break
+            self._dead_letters.settle(letter)
+            processed += 1
+        return processed
+
+    async def _in_sink_thread(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._pool, self._sink.write, first, last, rows)
+
+    # Waiting
+
+    async def _back_off(self, failures: int, error: Exception) -> None:
+        logger.warning(
+            "pipeline.waiting", extra={"pipeline": self._pipeline.name, "attempt": failures + 1, "error": str(error)}
+        )
+        await self._pause(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
+
+    async def _pause(self, seconds: float) -> None:
+        """Unless asked to stop."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
