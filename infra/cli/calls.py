@@ -42,8 +42,8 @@ def ls(
     from infra.cli.terminal import clock_time, print_json, print_table
 
     async def listed() -> list[Json]:
-        async with open_backend(data_dir) as backend:
-            return await backend.calls(limit=limit, status=status or ())
+        async with open_backend(data_dir) as operator:
+            return await operator.calls(limit=limit, status=status or ())
 
     calls = asyncio.run(listed())
     if as_json:
@@ -78,8 +78,8 @@ def show(call_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> Non
     from infra.cli.terminal import clock_time, print_facts, print_json, print_table
 
     async def found() -> Json:
-        async with open_backend(data_dir) as backend:
-            return await backend.call(call_id)
+        async with open_backend(data_dir) as operator:
+            return await operator.call(call_id)
 
     call = asyncio.run(found())
     if as_json:
@@ -122,11 +122,11 @@ def tail(
     from infra.cli.event_lines import print_event, run_until_interrupted
 
     async def followed() -> None:
-        async with open_backend(data_dir) as backend:
-            after = "0:0" if call_id else await backend.head()
+        async with open_backend(data_dir) as operator:
+            after = "0:0" if call_id else await operator.head()
             if call_id:
-                await backend.call(call_id)
-            async for event in backend.follow(after=after, originator=call_id, types=_TAILED):
+                await operator.call(call_id)
+            async for event in operator.follow(after=after, originator=call_id, types=_TAILED):
                 print_event(event, as_json=as_json)
                 if call_id and event["type"] == "call.ended":
                     return

@@ -9,7 +9,9 @@ import typer
 from infra.cli.options import AsJson, DataDir
 
 if TYPE_CHECKING:
-    from infra.cli.backend import Json
+    from collections.abc import Awaitable, Callable
+
+    from infra.cli.backend import Json, Operator
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: events that a processor could not handle.")
 
@@ -26,8 +28,8 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from infra.cli.terminal import print_json, print_table
 
     async def listed() -> list[Json]:
-        async with open_backend(data_dir) as backend:
-            return await backend.dead_letters()
+        async with open_backend(data_dir) as operator:
+            return await operator.dead_letters()
 
     letters = asyncio.run(listed())
     if as_json:
@@ -44,25 +46,24 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 @app.command("retry")
 def retry(processor: Processor, originator: Originator, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Run the processor again over what waits, in order."""
-    _act("retry_dead_letters", processor, originator, data_dir, as_json)
+    _act(lambda operator: operator.retry_dead_letters(processor, originator), data_dir, as_json)
 
 
 @app.command("drop")
 def drop(processor: Processor, originator: Originator, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Give up what waits for good; the events stay on the log."""
-    _act("drop_dead_letters", processor, originator, data_dir, as_json)
+    _act(lambda operator: operator.drop_dead_letters(processor, originator), data_dir, as_json)
 
 
-def _act(action: str, processor: str, originator: str, data_dir: DataDir, as_json: bool) -> None:
+def _act(action: Callable[[Operator], Awaitable[Json]], data_dir: DataDir, as_json: bool) -> None:
     import asyncio
 
     from infra.cli.backend import open_backend
     from infra.cli.terminal import print_facts, print_json
 
     async def done() -> Json:
-        async with open_backend(data_dir) as backend:
-            outcome: Json = await getattr(backend, action)(processor, originator)
-            return outcome
+        async with open_backend(data_dir) as operator:
+            return await action(operator)
 
     outcome = asyncio.run(done())
     if as_json:

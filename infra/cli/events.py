@@ -37,13 +37,13 @@ def tail(
     from infra.cli.event_lines import print_event, run_until_interrupted
 
     async def followed() -> None:
-        async with open_backend(data_dir) as backend:
+        async with open_backend(data_dir) as operator:
             if once:
-                for event in await backend.events(after=after or "0:0", limit=limit, originator=of, types=types or ()):
+                for event in await operator.events(after=after or "0:0", limit=limit, originator=of, types=types or ()):
                     print_event(event, as_json=as_json)
                 return
-            start = after or await backend.head()
-            async for event in backend.follow(after=start, originator=of, types=types or ()):
+            start = after or await operator.head()
+            async for event in operator.follow(after=start, originator=of, types=types or ()):
                 print_event(event, as_json=as_json)
 
     run_until_interrupted(followed())
@@ -67,8 +67,8 @@ def show(
         raise CommandFailed(f"{position!r} is not a position; give shard:ordinal, for example 0:128", code=2)
 
     async def found() -> list[Json]:
-        async with open_backend(data_dir) as backend:
-            return await backend.events(after=f"{shard}:{int(ordinal) - 1}", limit=1)
+        async with open_backend(data_dir) as operator:
+            return await operator.events(after=f"{shard}:{int(ordinal) - 1}", limit=1)
 
     events = asyncio.run(found())
     if not events or events[0]["position"] != f"{int(shard)}:{int(ordinal)}":

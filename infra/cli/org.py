@@ -24,8 +24,8 @@ def create(
     from infra.cli.terminal import print_facts, print_json
 
     async def created() -> Json:
-        async with open_backend(data_dir, create=True) as backend:
-            return await backend.create_organization(name)
+        async with open_backend(data_dir, create=True) as operator:
+            return await operator.create_organization(name)
 
     organization = asyncio.run(created())
     if as_json:
@@ -49,8 +49,8 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from infra.cli.terminal import clock_time, print_json, print_table
 
     async def listed() -> list[Json]:
-        async with open_backend(data_dir) as backend:
-            return await backend.organizations()
+        async with open_backend(data_dir) as operator:
+            return await operator.organizations()
 
     organizations = asyncio.run(listed())
     if as_json:

@@ -27,13 +27,13 @@ def rebuild(
     from infra.cli.terminal import print_facts, print_json
 
     async def rebuilt() -> Json:
-        async with open_backend(data_dir) as backend:
+        async with open_backend(data_dir) as operator:
             if as_json:
-                return await backend.rebuild(projection)
+                return await operator.rebuild(projection)
             from rich.console import Console
 
-            with Console(stderr=True).status(f"rebuilding from the log ({backend.place})"):
-                return await backend.rebuild(projection)
+            with Console(stderr=True).status(f"rebuilding from the log ({operator.place})"):
+                return await operator.rebuild(projection)
 
     outcome = asyncio.run(rebuilt())
     if as_json:

@@ -27,8 +27,8 @@ def sql(
     from infra.cli.terminal import print_json, print_table
 
     async def answered() -> Json:
-        async with open_backend(data_dir) as backend:
-            return await backend.sql(statement, limit=limit)
+        async with open_backend(data_dir) as operator:
+            return await operator.sql(statement, limit=limit)
 
     result = asyncio.run(answered())
     if as_json:

@@ -1,0 +1,160 @@
+"""The operator's routes as a command uses them, over whatever carries HTTP to them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import httpx
+
+from infra.cli.failure import CommandFailed
+
+Json = dict[str, Any]
+
+_PAGE = 1000
+_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+"""A rebuild answers when it is done."""
+
+
+class Operator:
+    """``client`` reaches the routes and carries the operator's token; ``place`` says where that is, in words.
+
+    ``live`` is false where nothing else can append while this command runs: then following ends at the log's end.
+    Every method raises ``CommandFailed`` with the system's own reason.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, place: str, live: bool) -> None:
+        self._client = client
+        self.place = place
+        self.live = live
+
+    async def organizations(self) -> list[Json]:
+        """``id``, ``name``, ``createdAt``, ``keys`` (never the keys themselves)."""
+        return await self._list("GET", "/operator/organizations")
+
+    async def create_organization(self, name: str) -> Json:
+        """``id``, ``privateKey``, ``publicKey``; the keys are shown this once."""
+        return await self._object("POST", "/operator/organizations", json={"name": name})
+
+    async def calls(self, *, limit: int, status: Sequence[str] = ()) -> list[Json]:
+        """Calls of every organisation as the API shows them, newest first."""
+        return await self._list("GET", "/operator/calls", params=_given(limit=limit, status=",".join(status)))
+
+    async def call(self, call_id: str) -> Json:
+        """One call as the API shows it."""
+        return await self._object("GET", f"/operator/calls/{call_id}")
+
+    async def events(
+        self, *, after: str = "0:0", limit: int = 100, originator: str | None = None, types: Sequence[str] = ()
+    ) -> list[Json]:
+        """``position, id, type, v, originatorId, originatorVersion, time, data`` in log order."""
+        params = _given(after=after, limit=limit, originator=originator, types=",".join(types))
+        return await self._list("GET", "/operator/events", params=params)
+
+    async def all_events(self, *, originator: str, types: Sequence[str] = ()) -> list[Json]:
+        """Every event of one call, assistant or organisation."""
+        found: list[Json] = []
+        while page := await self.events(
+            after=found[-1]["position"] if found else "0:0", limit=_PAGE, originator=originator, types=types
+        ):
+            found += page
+        return found
+
+    async def follow(
+        self, *, after: str, originator: str | None = None, types: Sequence[str] = ()
+    ) -> AsyncIterator[Json]:
+        """Events behind ``after`` as they are appended; only those there are when nothing can append."""
+        if not self.live:
+            while page := await self.events(after=after, limit=_PAGE, originator=originator, types=types):
+                for event in page:
+                    yield event
+                after = page[-1]["position"]
+            return
+        params = _given(follow="true", after=after, originator=originator, types=",".join(types))
+        try:
+            async with self._client.stream("GET", "/operator/events", params=params) as response:
+                if response.is_error:
+                    await response.aread()
+                    raise _failure(response)
+                async for line in response.aiter_lines():
+                    if line.startswith("data: "):
+                        yield json.loads(line.removeprefix("data: "))
+        except httpx.TransportError as error:
+            raise CommandFailed(f"the system at {self.place} does not answer any more ({error or 'closed'})") from None
+
+    async def head(self) -> str:
+        """The last position of the log."""
+        return str((await self.status())["head"])
+
+    async def status(self) -> Json:
+        """``version, ready, reason, head, activeCalls, publicUrl, time``."""
+        return await self._object("GET", "/operator/status")
+
+    async def sql(self, statement: str, *, limit: int) -> Json:
+        """``columns, types, rows, elapsedMs``."""
+        return await self._object("POST", "/operator/sql", json={"statement": statement, "limit": limit})
+
+    async def rebuild(self, projection: str | None) -> Json:
+        """Make the tables again from position 0; says what was rebuilt and whether it equals what was there."""
+        return await self._object("POST", "/operator/rebuild", json=_given(projection=projection))
+
+    async def dead_letters(self) -> list[Json]:
+        """Events whose processor failed, and those held behind them."""
+        return await self._list("GET", "/operator/dead-letters")
+
+    async def retry_dead_letters(self, processor: str, originator: str) -> Json:
+        """Give an originator's held events to the processor again, in order."""
+        held = {"processor": processor, "originator": originator}
+        return await self._object("POST", "/operator/dead-letters/retry", json=held)
+
+    async def drop_dead_letters(self, processor: str, originator: str) -> Json:
+        """Give up on an originator's held events."""
+        held = {"processor": processor, "originator": originator}
+        return await self._object("POST", "/operator/dead-letters/drop", json=held)
+
+    async def _object(self, method: str, path: str, **request: Any) -> Json:
+        answer: Json = await self._answer(method, path, **request)
+        return answer
+
+    async def _list(self, method: str, path: str, **request: Any) -> list[Json]:
+        answer: list[Json] = await self._answer(method, path, **request)
+        return answer
+
+    async def _answer(self, method: str, path: str, **request: Any) -> Any:
+        try:
+            response = await self._client.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise CommandFailed(
+                f"the system at {self.place} does not answer ({error or type(error).__name__})"
+            ) from None
+        if response.is_error:
+            raise _failure(response)
+        return response.json()
+
+
+def client(url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """A client that carries the operator's token. Never goes through a proxy: the system runs on this machine."""
+    return httpx.AsyncClient(
+        base_url=url,
+        headers={"authorization": f"Bearer {token}"},
+        timeout=_TIMEOUT,
+        transport=transport,
+        trust_env=False,
+    )
+
+
+def _given(**parameters: Any) -> dict[str, Any]:
+    return {name: value for name, value in parameters.items() if value not in (None, "")}
+
+
+def _failure(response: httpx.Response) -> CommandFailed:
+    """The system's own words for what is wrong and what to do."""
+    try:
+        body = response.json()
+        message, detail = body["message"], body.get("detail") or ""
+    except (ValueError, KeyError, TypeError):
+        return CommandFailed(f"the system answered {response.status_code}: {response.text[:200]}")
+    text = "; ".join(message) if isinstance(message, list) else str(message)
+    sentence = text if not detail or detail in text else f"{text} {detail}"
+    return CommandFailed(sentence, code=3 if response.status_code == 404 else 1)

@@ -1,0 +1,106 @@
+"""The processes a demonstration starts: the system and the tool server, each ready when it has said so."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from infra.settings import LOOPBACK
+
+_READY_SECONDS = 30.0
+_STOP_SECONDS = 20.0
+
+
+class ChildFailed(Exception):
+    """A process did not get ready; the message carries the last lines it wrote."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A running process and the line it said that it is ready with. ``log`` is the file of what it complained about."""
+
+    process: asyncio.subprocess.Process
+    announcement: str
+    log: Path
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+
+@contextlib.asynccontextmanager
+async def appointment_book(folder: Path, *, keep: bool) -> AsyncIterator[Child]:
+    """The tool server; its announcement is the URL of its tools."""
+    async with _child("-m", "infra.demo.appointment_book", log=folder / "appointment-book.log", keep=keep) as child:
+        yield child
+
+
+@contextlib.asynccontextmanager
+async def system(folder: Path, *, keep: bool) -> AsyncIterator[tuple[Child, dict[str, Any]]]:
+    """``callfold up`` on a free port, allowed to call tool servers on loopback; with what it said at its start."""
+    arguments = ("-m", "infra.cli.main", "up", "--port", "0", "--data-dir", str(folder), "--json")
+    environment = {"CALLFOLD_EGRESS_ALLOW": ",".join(LOOPBACK), "CALLFOLD_PUBLIC_URL": "", "CALLFOLD_HOST": "127.0.0.1"}
+    async with _child(*arguments, log=folder / "system.log", keep=keep, **environment) as child:
+        yield child, json.loads(child.announcement)
+
+
+@contextlib.asynccontextmanager
+async def _child(*arguments: str, log: Path, keep: bool, **environment: str) -> AsyncIterator[Child]:
+    """Runs in a session of its own, so that Ctrl-C reaches the demonstration first and ``keep`` outlives it.
+
+    Stops with the context, in order (SIGTERM), unless ``keep`` is set and the context ended well.
+    """
+    with log.open("ab") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *arguments,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=complaints,
+            env=os.environ | environment,
+            start_new_session=True,
+        )
+    kept = False
+    try:
+        yield Child(process, await _announcement(process, log), log)
+        kept = keep
+    finally:
+        if not kept:
+            await _stop(process)
+
+
+async def _announcement(process: asyncio.subprocess.Process, log: Path) -> str:
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(_READY_SECONDS):
+            line = await process.stdout.readline()
+    except TimeoutError:
+        line = b""
+    if not line:
+        raise ChildFailed(await asyncio.to_thread(_last_words, log))
+    return line.decode().strip()
+
+
+def _last_words(log: Path) -> str:
+    said = log.read_text(errors="replace").strip().splitlines()[-5:]
+    return "\n".join(["a process did not get ready", *said])
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.send_signal(signal.SIGTERM)
+    try:
+        async with asyncio.timeout(_STOP_SECONDS):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()

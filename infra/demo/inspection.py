@@ -1,0 +1,101 @@
+"""Looking for the call afterwards wherever it should have arrived: the API, the log, ClickHouse, the disk."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import msgspec
+
+from domain.call.aggregate import CALL
+from domain.state_hash import state_hash
+from infra.cli.operator import Json, Operator
+from infra.data_folder import DataFolder
+from infra.demo.evidence import Evidence, loudness
+from infra.identifiers import now, random_id
+from streams.log.embedded import EmbeddedLog
+
+_SETTLED_SECONDS = 15.0
+_ROW_SECONDS = 5.0
+_ROW_RETRY_SECONDS = 0.1
+
+ROW = """
+SELECT status, ended_reason, duration_seconds, cost_usd, user_message_count, tool_call_count, interruption_count
+FROM calls WHERE call_id = '{call_id}'
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The evidence, and where a person can look for the same things."""
+
+    evidence: Evidence
+    recording: str
+    statement: str
+    row_after_ms: float
+
+
+async def inspect(
+    call_id: str,
+    said: tuple[str, ...],
+    *,
+    api: httpx.AsyncClient,
+    operator: Operator,
+    folder: DataFolder,
+    book_url: str,
+) -> Found:
+    """Wait until the call's recording is stored, then read everything back. Raises ``TimeoutError``."""
+    async with asyncio.timeout(_SETTLED_SECONDS):
+        async for event in operator.follow(after="0:0", originator=call_id, types=("call.artifact_stored",)):
+            if event["data"]["track"] == "stereo":
+                recording = folder.artifacts / event["data"]["location"]
+                break
+    started = asyncio.get_running_loop().time()
+    statement = " ".join(ROW.format(call_id=call_id).split())
+    row = await _row(operator, statement)
+    row_after_ms = (asyncio.get_running_loop().time() - started) * 1000
+    call: Json = (await api.get(f"/call/{call_id}")).raise_for_status().json()
+    async with httpx.AsyncClient(trust_env=False) as client:
+        appointments = (await client.get(book_url)).raise_for_status().json()
+    document_hash, rebuilt_hash = await asyncio.to_thread(_hashes, folder, call_id)
+    evidence = Evidence(
+        said=said,
+        call=call,
+        events=tuple(await operator.all_events(originator=call_id)),
+        row=row,
+        document_hash=document_hash,
+        rebuilt_hash=rebuilt_hash,
+        loudness=await asyncio.to_thread(loudness, recording),
+        appointments=tuple(appointments),
+    )
+    return Found(evidence, str(recording), statement, row_after_ms)
+
+
+async def _row(operator: Operator, statement: str) -> dict[str, Any]:
+    """The call's row once it shows that the call is over; what there is when it never does."""
+    deadline = asyncio.get_running_loop().time() + _ROW_SECONDS
+    while True:
+        result = await operator.sql(statement, limit=1)
+        row = dict(zip(result["columns"], result["rows"][0], strict=True)) if result["rows"] else {}
+        if row.get("status") == "ended" or asyncio.get_running_loop().time() > deadline:
+            return row
+        await asyncio.sleep(_ROW_RETRY_SECONDS)
+
+
+def _hashes(folder: DataFolder, call_id: str) -> tuple[str, str]:
+    """The state that the running system keeps of the call, and the one folded here from the log's events alone."""
+    log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
+    try:
+        document = log.get("call", call_id)
+        state: Any = None
+        for positioned in log.history(call_id):
+            state = CALL.evolve(state, positioned.recorded)
+    finally:
+        log.close()
+    kept = document.state if document else None
+    return (
+        state_hash(kept) if isinstance(kept, msgspec.Struct) else "",
+        state_hash(state) if isinstance(state, msgspec.Struct) else "",
+    )

@@ -1,0 +1,27 @@
+"""What is said in the demonstration: the assistant's configuration and the caller's lines."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any
+
+from infra.demo.caller import Line
+
+LINES = (
+    Line("what are your opening hours"),
+    Line("sorry i would like to book a cleaning please", after_hearing_s=2.2),
+    Line("on tuesday"),
+    Line("in the morning please"),
+    Line("thank you goodbye"),
+)
+"""The second one is said over the answer to the first, mid-sentence, on purpose."""
+
+
+def assistant(tools_url: str) -> dict[str, Any]:
+    """The receptionist, with its tools served at ``tools_url``, as it is sent to ``POST /assistant``."""
+    configuration: dict[str, Any] = json.loads(files("infra.demo").joinpath("assistant.json").read_text())
+    for tool in configuration["model"]["tools"]:
+        if "server" in tool:
+            tool["server"]["url"] = tools_url
+    return configuration
