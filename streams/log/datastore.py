@@ -108,8 +108,6 @@ class LogDatastore(sqlite.SQLiteDatastore):
     """One SQLite file in write-ahead mode. Refuses in-memory databases: a log has to outlive its process."""
 
     def __init__(self, db_name: str, **options: Any) -> None:
-        if sqlite.SQLiteConnectionPool.detect_memory_mode(db_name):
-            raise ValueError(f"{db_name!r} is an in-memory database; a log needs a file")
         options["lock_timeout"] = options.get("lock_timeout") or LOCK_TIMEOUT_SECONDS
         super().__init__(db_name, **options)
         self.pool = _Pool(db_name=db_name, lock_timeout=options["lock_timeout"])
@@ -117,6 +115,8 @@ class LogDatastore(sqlite.SQLiteDatastore):
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
         self.commits = CommitSignal(self._data_version)
+        if self.pool.is_sqlite_memory_mode:
+            raise ValueError(f"{db_name!r} is an in-memory database; a log needs a file")
 
     @property
     def path(self) -> Path:
