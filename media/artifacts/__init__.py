@@ -1,0 +1,1 @@
+"""Where recordings and logs of calls are kept."""

@@ -1,0 +1,50 @@
+"""Takes a caller's audio at the speed of speech, however fast the client sends it."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from media.audio.framing import FRAME_MS
+
+_CATCH_UP_MS = 500.0
+"""Audio that a stalled network owes is taken at once up to this; what is older counts as a pause of the client."""
+
+
+class Intake:
+    """Frames in as they arrive, out as they are due.
+
+    A client that sends in real time is served without delay. One that runs ahead (a file sent as fast as it can be
+    read) is held back to ``lead_ms`` ahead of real time; the rest waits, up to ``cap_ms``.
+    """
+
+    __slots__ = ("_cap_frames", "_clock_ms", "_lead_ms", "_waiting")
+
+    def __init__(self, *, lead_ms: int, cap_ms: int) -> None:
+        self._lead_ms = lead_ms
+        self._cap_frames = cap_ms // FRAME_MS
+        self._waiting: deque[bytes] = deque()
+        self._clock_ms: float | None = None
+        """End of the audio taken so far, on the call's clock."""
+
+    def push(self, frame: bytes) -> bool:
+        """``False`` when the client is more than the cap ahead; the frame is not kept then."""
+        if len(self._waiting) >= self._cap_frames:
+            return False
+        self._waiting.append(frame)
+        return True
+
+    def take(self, now_ms: float) -> bytes | None:
+        """The next frame that is due, or ``None``."""
+        if not self._waiting:
+            return None
+        if self._clock_ms is None or self._clock_ms < now_ms - _CATCH_UP_MS:
+            self._clock_ms = now_ms - FRAME_MS
+        if self._clock_ms + FRAME_MS > now_ms + self._lead_ms:
+            return None
+        self._clock_ms += FRAME_MS
+        return self._waiting.popleft()
+
+    @property
+    def waiting(self) -> int:
+        """Frames not taken yet."""
+        return len(self._waiting)

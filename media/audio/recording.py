@@ -1,0 +1,210 @@
+"""The recording of a call: customer left, assistant right, on one absolute timeline.
+
+Raw samples go to a file once a second while the call runs, so that a crash leaves all but the last second; the WAV
+header is patched at the end. Each side's audio is placed where it sounded: the assistant's by the playout clock, the
+customer's by arrival, smoothed so that network jitter does not show and a missing stretch becomes silence.
+"""
+
+from __future__ import annotations
+
+import struct
+import wave
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from media.audio.framing import FRAME_MS, FRAME_SAMPLES, SAMPLE_RATE_HZ
+
+_HEADER_BYTES = 44
+_SAMPLES_PER_MS = SAMPLE_RATE_HZ // 1000
+_STEREO_SAMPLE_BYTES = 4
+_TOLERANCE_MS = float(FRAME_MS)
+_MARGIN_MS = 1_500
+"""How much of the end stays in memory: frames are placed a little ahead, and stopped speech is taken back."""
+
+Samples = npt.NDArray[np.int16]
+
+
+def wav_header(data_bytes: int, channels: int) -> bytes:
+    """RIFF header of 16-bit PCM at 16 kHz."""
+    block = channels * 2
+    size = min(data_bytes, 0xFFFF_FFFF - 36)
+    return struct.pack(
+        "<4sI4s4sIHHIIHH4sI",
+        b"RIFF",
+        36 + size,
+        b"WAVE",
+        b"fmt ",
+        16,
+        1,
+        channels,
+        SAMPLE_RATE_HZ,
+        SAMPLE_RATE_HZ * block,
+        block,
+        16,
+        b"data",
+        size,
+    )
+
+
+class Recording:
+    """One call's stereo file while it grows. Not thread-safe: ``advance`` gives the bytes, ``write`` stores them.
+
+    ``path`` is created at once with a header for an empty file. All instants are ms of the call's clock.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = path.open("wb")
+        self._file.write(wav_header(0, 2))
+        self._file.flush()
+        self._tail = np.zeros((0, 2), np.int16)
+        self._written = 0
+        """Samples that are in the file (or were handed out for writing)."""
+        self._customer_end = 0
+        self._arrivals: list[tuple[bytes, float]] = []
+
+    def customer(self, frame: bytes, at_ms: float) -> None:
+        """A frame of the caller that ended at ``at_ms``."""
+        self._arrivals.append((frame, at_ms - FRAME_MS))
+
+    def assistant(self, frame: bytes, at_ms: float) -> None:
+        """A frame that begins to sound for the caller at ``at_ms``."""
+        self._place(1, round(at_ms * _SAMPLES_PER_MS), np.frombuffer(frame, np.int16))
+
+    def cut_assistant(self, at_ms: float) -> None:
+        """Nothing of the assistant sounded from ``at_ms`` on: take back what was placed ahead."""
+        start = max(0, round(at_ms * _SAMPLES_PER_MS) - self._written)
+        self._tail[start:, 1] = 0
+
+    def advance(self, now_ms: float) -> bytes:
+        """The samples that cannot change any more; the caller writes them, off the loop."""
+        self._settle_customer()
+        ready = round((now_ms - _MARGIN_MS) * _SAMPLES_PER_MS) - self._written
+        if ready <= 0:
+            return b""
+        self._reserve(self._written + ready)
+        data = self._tail[:ready].tobytes()
+        self._tail = self._tail[ready:].copy()
+        self._written += ready
+        return data
+
+    def write(self, data: bytes) -> None:
+        """Append what ``advance`` gave. Blocking."""
+        if self._file is not None:
+            self._file.write(data)
+            self._file.flush()
+
+    def finish(self, end_ms: float) -> float:
+        """Write the rest up to the end of the call, patch the header, close; returns the length in ms. Blocking."""
+        self._settle_customer()
+        total = max(self._written, round(end_ms * _SAMPLES_PER_MS))
+        self._reserve(total)
+        self.write(self._tail[: total - self._written].tobytes())
+        self._written = total
+        if self._file is not None:
+            self._file.seek(0)
+            self._file.write(wav_header(total * _STEREO_SAMPLE_BYTES, 2))
+            self._file.close()
+            self._file = None
+        return total / _SAMPLES_PER_MS
+
+    def abandon(self) -> None:
+        """Close the file as it is."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _settle_customer(self) -> None:
+        """Place the frames that came since the last time.
+
+        A frame cannot have sounded after it arrived, nor can any later one: the latest place that suits the whole
+        stretch is the smallest lateness of what follows. A burst after a stalled network thus closes up again, while
+        a stretch that was never sent leaves a gap.
+        """
+        if not self._arrivals:
+            return
+        frames = len(self._arrivals)
+        arrived = np.array([at_ms for _, at_ms in self._arrivals]) - np.arange(frames) * FRAME_MS
+        latest = np.minimum.accumulate(arrived[::-1])[::-1]
+        shift_ms = 0.0
+        begin_ms = self._customer_end / _SAMPLES_PER_MS
+        for index, (frame, _) in enumerate(self._arrivals):
+            if latest[index] - (begin_ms + shift_ms) > _TOLERANCE_MS:
+                shift_ms = float(latest[index]) - begin_ms
+            start = round((begin_ms + shift_ms + index * FRAME_MS) * _SAMPLES_PER_MS)
+            self._place(0, start, np.frombuffer(frame, np.int16))
+            self._customer_end = start + FRAME_SAMPLES
+        self._arrivals.clear()
+
+    def _place(self, channel: int, start: int, samples: Samples) -> None:
+        offset = start - self._written
+        if offset < 0:
+            samples = samples[-offset:]
+            offset = 0
+        if not len(samples):
+            return
+        self._reserve(self._written + offset + len(samples))
+        self._tail[offset : offset + len(samples), channel] = samples
+
+    def _reserve(self, total: int) -> None:
+        missing = total - self._written - len(self._tail)
+        if missing > 0:
+            # Grown by a second at a time, so that placing a frame seldom copies.
+            grown = np.zeros((len(self._tail) + missing + SAMPLE_RATE_HZ, 2), np.int16)
+            grown[: len(self._tail)] = self._tail
+            self._tail = grown
+
+
+def recover(path: Path) -> float:
+    """Make the file that a crash left a valid WAV again; returns its length in ms. Blocking.
+
+    Raises ``ValueError`` when the file is not one of ours.
+    """
+    with path.open("r+b") as file:
+        if file.read(4) != b"RIFF":
+            raise ValueError(f"{path.name} does not begin with a RIFF header; it is not a recording of a call")
+        file.seek(0, 2)
+        samples = max(0, file.tell() - _HEADER_BYTES) // _STEREO_SAMPLE_BYTES
+        file.truncate(_HEADER_BYTES + samples * _STEREO_SAMPLE_BYTES)
+        file.seek(0)
+        file.write(wav_header(samples * _STEREO_SAMPLE_BYTES, 2))
+    return samples / _SAMPLES_PER_MS
+
+
+def derive_tracks(stereo: Path, folder: Path) -> dict[str, Path]:
+    """Write ``mono``, ``customer`` and ``assistant`` WAV files beside a finished stereo one. Blocking.
+
+    Works in pieces of ten seconds, so that the length of a call does not show in memory.
+    """
+    mixes: dict[str, Callable[[Samples], Samples]] = {"mono": _mono, "customer": _left, "assistant": _right}
+    paths = {name: folder / f"{stereo.stem}.{name}.wav" for name in mixes}
+    with ExitStack() as files:
+        source = files.enter_context(wave.open(str(stereo), "rb"))
+        outputs = {name: files.enter_context(wave.open(str(path), "wb")) for name, path in paths.items()}
+        for output in outputs.values():
+            output.setnchannels(1)
+            output.setsampwidth(2)
+            output.setframerate(SAMPLE_RATE_HZ)
+        while data := source.readframes(10 * SAMPLE_RATE_HZ):
+            piece = np.frombuffer(data, np.int16).reshape(-1, 2)
+            for name, mix in mixes.items():
+                outputs[name].writeframes(mix(piece).tobytes())
+    return paths
+
+
+def _mono(stereo: Samples) -> Samples:
+    mixed: Samples = np.clip(stereo.astype(np.int32).sum(axis=1), -32_768, 32_767).astype(np.int16)
+    return mixed
+
+
+def _left(stereo: Samples) -> Samples:
+    return np.ascontiguousarray(stereo[:, 0])
+
+
+def _right(stereo: Samples) -> Samples:
+    return np.ascontiguousarray(stereo[:, 1])

@@ -1,0 +1,1 @@
+"""The asyncio shell of one call: it turns I/O into the machine's inputs and carries its outputs out."""

@@ -1,0 +1,83 @@
+"""Ends calls that nobody serves any more, so that every call has a terminal event whatever happened to its process."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Collection
+
+from domain.aggregate import Refused
+from domain.call.aggregate import CALL
+from domain.call.commands import EndCall
+from domain.call.state import Live, Ringing
+from domain.log.ports import Commands, Documents, LogUnavailable
+from media.call.leases import Leases
+
+_log = logging.getLogger(__name__)
+
+WORKER_DIED = "call.in-progress.error-vapifault-worker-died"
+_STATUSES = ("ringing", "in-progress")
+_PAGE = 10_000
+
+
+class Reaper:
+    """Looks at every claimed call that has not ended. ``serving`` are the calls of this process.
+
+    A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
+    """
+
+    def __init__(
+        self,
+        commands: Commands,
+        documents: Documents,
+        leases: Leases,
+        serving: Callable[[], Collection[str]],
+        on_reaped: Callable[[str], None],
+        *,
+        every_s: float,
+    ) -> None:
+        self._commands = commands
+        self._documents = documents
+        self._leases = leases
+        self._serving = serving
+        self._on_reaped = on_reaped
+        self._every_s = every_s
+        self.reaped = 0
+
+    async def run(self) -> None:
+        """Beat and look for orphans for ever, at once and then at intervals."""
+        while True:
+            await asyncio.to_thread(self._leases.beat)
+            try:
+                await self.look()
+            except LogUnavailable as error:
+                _log.warning("reaper.log_unavailable", extra={"reason": str(error)})
+            await asyncio.sleep(self._every_s)
+
+    async def look(self) -> int:
+        """End every orphan there is now; returns how many. Raises ``LogUnavailable``."""
+        ended = 0
+        for call_id in await asyncio.to_thread(self._orphans):
+            if call_id in self._serving():
+                continue
+            command = EndCall(reason=WORKER_DIED, message="The process that served the call is gone.")
+            try:
+                await self._commands.execute(CALL, call_id, command)
+            except Refused:
+                continue
+            ended += 1
+            self.reaped += 1
+            _log.warning("call.reaped", extra={"call_id": call_id})
+            self._on_reaped(call_id)
+        return ended
+
+    def _orphans(self) -> list[str]:
+        orphans = []
+        for document in self._documents.list("call", status=_STATUSES, limit=_PAGE):
+            state = document.state
+            if not isinstance(state, Ringing | Live) or state.identity.id in self._serving():
+                continue
+            mine = state.claim.owner == self._leases.owner
+            if mine or not self._leases.alive(state.claim.owner):
+                orphans.append(state.identity.id)
+        return orphans

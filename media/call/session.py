@@ -1,0 +1,370 @@
+"""One conversation as it runs: the machine's state, its inputs from I/O, its outputs carried out in order.
+
+Everything the call does lives in one task group and ends with it. ``feed`` is a plain call: an input is stepped at
+once, its outputs are carried out, and inputs that come up meanwhile wait their turn, so no two steps interleave.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import Coroutine, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from domain.call.events import CallEnded, Warned
+from domain.event import Event
+from domain.live_calls import CallSocket
+from media.audio.playout import Heard, Playout
+from media.audio.recording import Recording
+from media.call.call_clock import CallClock
+from media.call.client_messages import ClientMessageFilter
+from media.call.fragments import FragmentSource
+from media.call.hearing import Hearing
+from media.call.journal import Journal
+from media.call.listeners import Listeners
+from media.call.model_runner import ModelRunner
+from media.call.timers import Timers
+from media.call.transcriber_runner import TranscriberRunner
+from media.call.voice_runner import VoiceRunner
+from media.machine.inputs import (
+    Connected,
+    ControlReceived,
+    EndpointingAnswered,
+    EndRequested,
+    Input,
+    PlayoutFinished,
+    PlayoutStarted,
+    TransportClosed,
+)
+from media.machine.outputs import (
+    AbortModel,
+    ArmTimer,
+    AskEndpointing,
+    CallTool,
+    DisarmTimer,
+    FinalizeTranscript,
+    HangUp,
+    Mute,
+    Note,
+    Notify,
+    Output,
+    Record,
+    StartModel,
+    StartPlayout,
+    StopPlayout,
+    Synthesize,
+)
+from media.transports.websocket import WebSocketTransport
+
+_log = logging.getLogger(__name__)
+
+FAULT_REASON = "call.in-progress.error-vapifault-worker-died"
+"""The ended reason of a call whose own machinery broke."""
+OVERLOAD_REASON = "call.in-progress.error-vapifault-worker-not-available"
+"""The ended reason of a call whose events the log does not take fast enough."""
+_RECORDING_PERIOD_S = 1.0
+
+
+class Conversation(Protocol):
+    """The machine with its state: what ``media.machine`` decides."""
+
+    def begin(self, now_ms: float) -> Sequence[Output]: ...
+
+    def step(self, happened: Input, now_ms: float) -> Sequence[Output]: ...
+
+
+class ToolCalls(Protocol):
+    """Runs function tools; answers come back through ``feed``."""
+
+    def start(self, calls: Sequence[CallTool]) -> None: ...
+
+
+class EndpointingQuestions(Protocol):
+    """Asks a smart endpointing provider."""
+
+    def ask(self, question: AskEndpointing) -> None: ...
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a session drives, made for it by ``media.call.start``."""
+
+    transport: WebSocketTransport
+    playout: Playout
+    hearing: Hearing
+    transcriber: TranscriberRunner
+    model: ModelRunner
+    voice: VoiceRunner
+    tools: ToolCalls
+    endpointing: EndpointingQuestions
+    listeners: Listeners
+    recording: Recording | None
+
+
+class CallSession:
+    """See the module. It is also the transport's ``Receiver`` and the runners' ``CallTasks``."""
+
+    def __init__(
+        self,
+        conversation: Conversation,
+        *,
+        call_id: str,
+        clock: CallClock,
+        journal: Journal,
+        fragments: FragmentSource,
+        client_messages: ClientMessageFilter,
+        files: Executor,
+        closing_grace_s: float,
+    ) -> None:
+        self.call_id = call_id
+        self.clock = clock
+        self.journal = journal
+        self.facts: list[tuple[Event, float]] = []
+        """Every event of the call with its instant: what the call log shows."""
+        self._conversation = conversation
+        self._fragments = fragments
+        self._client_messages = client_messages
+        self._files = files
+        self._closing_grace_s = closing_grace_s
+        self._loop = asyncio.get_running_loop()
+        self._timers = Timers(self._loop, clock, self.feed)
+        self._parts: Parts | None = None
+        self._group: asyncio.TaskGroup | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._inputs: deque[Input] = deque()
+        self._stepping = False
+        self._hung_up = asyncio.Event()
+        self._overdue = False
+        self.ended_reason: str | None = None
+        self.ended_ms = 0.0
+
+    # What happens, from everywhere.
+
+    def feed(self, happened: Input) -> None:
+        """Step the machine with an input, now or right after the step that runs. Ignored once the call has ended."""
+        self._inputs.append(happened)
+        if self._stepping:
+            return
+        self._stepping = True
+        try:
+            while self._inputs:
+                self._step(self._inputs.popleft())
+        finally:
+            self._stepping = False
+
+    def now_ms(self) -> float:
+        return self.clock.now_ms()
+
+    def tick(self) -> None:
+        """The 20 ms clock of the process."""
+        parts = self._parts
+        if parts is None:
+            return
+        now_ms = self.clock.now_ms()
+        parts.hearing.pump(now_ms)
+        if not parts.playout.idle:
+            parts.playout.pump(now_ms)
+            parts.voice.room()
+        parts.listeners.tick(now_ms)
+
+    def audio_arrived(self) -> None:
+        if self._parts is not None:
+            self._parts.hearing.pump(self.clock.now_ms())
+
+    def control_arrived(self, message: dict[str, Any]) -> None:
+        self.feed(ControlReceived(message=message))
+
+    def transport_closed(self, detail: str) -> None:
+        self._note("transport.closed", {"detail": detail})
+        self.feed(TransportClosed())
+
+    def warned(self, code: str, detail: str) -> None:
+        """Record something a person should know that does not end the call."""
+        at_ms = self.clock.now_ms()
+        self.record(Warned(code=code, detail=detail, at_ms=at_ms))
+
+    def playout_started(self, utterance_id: int) -> None:
+        self.feed(PlayoutStarted(utterance_id=utterance_id))
+
+    def playout_finished(self, heard: Heard) -> None:
+        self.feed(
+            PlayoutFinished(
+                utterance_id=heard.utterance_id,
+                heard_ms=heard.heard_ms,
+                heard_chars=heard.heard_chars,
+                stopped=heard.stopped,
+            )
+        )
+
+    def spawn(self, coroutine: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
+        """Run a part of the call; it is cancelled when the call ends."""
+        if self._group is None:
+            coroutine.close()
+            raise RuntimeError(f"call {self.call_id} is not running: no {name} task can be started")
+        task = self._group.create_task(coroutine, name=f"call-{self.call_id}-{name}")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def record(self, event: Event) -> None:
+        """Append a domain event of this call, in order."""
+        at_ms = self.clock.now_ms()
+        self.facts.append((event, at_ms))
+        self.journal.append(event, self.clock.wall_time(at_ms))
+        if isinstance(event, CallEnded):
+            self.ended_reason = event.reason
+            self.ended_ms = at_ms
+        if self.journal.overdue and not self._overdue:
+            self._overdue = True
+            self._inputs.append(EndRequested(reason=OVERLOAD_REASON))
+
+    async def listen(self, socket: CallSocket) -> None:
+        """Stream the mono mix to one listener until it goes or the call ends."""
+        parts = self._parts
+        if parts is None:
+            await socket.close(1000, "the call is over")
+        else:
+            await parts.listeners.serve(socket)
+
+    async def over(self) -> None:
+        """Wait until the machine has hung up; its last events are in the journal then."""
+        await self._hung_up.wait()
+
+    # The life of the call.
+
+    async def run(self, parts: Parts) -> None:
+        """Hold the conversation until it is over. Every task of it has ended when this returns or raises."""
+        self._parts = parts
+        fault: BaseException | None = None
+        try:
+            async with asyncio.TaskGroup() as group:
+                self._group = group
+                self.spawn(parts.transport.write(), "send")
+                self.spawn(parts.transport.read(), "receive")
+                self.spawn(parts.transcriber.run(), "transcriber")
+                if parts.recording is not None:
+                    self.spawn(self._keep_recording(parts.recording), "recording")
+                self._begin()
+                self.feed(Connected())
+                await self._hung_up.wait()
+                await parts.transport.close(1000, self.ended_reason or "call ended", self._closing_grace_s)
+                for task in self._tasks:
+                    task.cancel()
+        except* Exception as group_fault:
+            fault = group_fault
+        finally:
+            self._group = None
+            self._timers.close()
+            parts.listeners.close()
+            if not self._hung_up.is_set():
+                self._end_without_media(FAULT_REASON if fault is not None else "worker-shutdown")
+            self._parts = None
+        if fault is not None:
+            _log.error("call.fault", extra={"call_id": self.call_id}, exc_info=fault)
+            await parts.transport.close(1011, "internal error", self._closing_grace_s)
+
+    def _end_without_media(self, reason: str) -> None:
+        """The tasks are gone: let the machine say what it has to, and make sure that the end is recorded."""
+        try:
+            self.feed(EndRequested(reason=reason))
+        except Exception:
+            # The machine itself may be what broke; the call still ends, below.
+            _log.exception("call.machine_fault", extra={"call_id": self.call_id})
+        if self.ended_reason is None:
+            self.record(CallEnded(reason=reason, at_ms=self.clock.now_ms()))
+        self._hung_up.set()
+
+    async def _keep_recording(self, recording: Recording) -> None:
+        while True:
+            await asyncio.sleep(_RECORDING_PERIOD_S)
+            data = recording.advance(self.clock.now_ms())
+            if data:
+                await self._loop.run_in_executor(self._files, recording.write, data)
+
+    # Steps and what they ask for.
+
+    def _begin(self) -> None:
+        """What the machine wants before the first input; inputs that this brings about wait for ``Connected``."""
+        now_ms = self.clock.now_ms()
+        self._stepping = True
+        try:
+            self._carry_out_all(self._conversation.begin(now_ms), now_ms)
+        finally:
+            self._stepping = False
+
+    def _step(self, happened: Input) -> None:
+        if self._hung_up.is_set():
+            return
+        now_ms = self.clock.now_ms()
+        self._fragments.note("machine.input", now_ms, happened)
+        self._carry_out_all(self._conversation.step(happened, now_ms), now_ms)
+
+    def _carry_out_all(self, outputs: Sequence[Output], now_ms: float) -> None:
+        calls: list[CallTool] = []
+        for output in outputs:
+            if isinstance(output, CallTool):
+                calls.append(output)
+                continue
+            self._carry_out(output, now_ms)
+        if calls and self._group is not None and self._parts is not None:
+            self._parts.tools.start(calls)
+
+    def _carry_out(self, output: Output, now_ms: float) -> None:
+        match output:
+            case Record(event=event):
+                self.record(event)
+            case Note(type=kind, data=data):
+                self._note(kind, data)
+            case HangUp():
+                self._hung_up.set()
+            case ArmTimer():
+                self._timers.arm(output)
+            case DisarmTimer(timer=name):
+                self._timers.disarm(name)
+            case Notify(message=message):
+                passed = self._client_messages.pass_through(message)
+                if passed is not None and self._parts is not None:
+                    self._parts.transport.send_message(passed)
+            case StopPlayout(utterance_id=utterance_id):
+                if self._parts is not None:
+                    self._parts.voice.stop(utterance_id)
+                    self._parts.playout.stop(utterance_id, now_ms)
+            case _:
+                if self._parts is not None and self._group is not None:
+                    self._drive(self._parts, output, now_ms)
+
+    def _drive(self, parts: Parts, output: Output, now_ms: float) -> None:
+        match output:
+            case StartModel(request_id=request_id, messages=messages):
+                parts.model.start(request_id, messages)
+            case AbortModel(request_id=request_id):
+                parts.model.abort(request_id)
+            case Synthesize():
+                parts.voice.synthesize(output)
+            case StartPlayout(utterance_id=utterance_id):
+                parts.playout.release(utterance_id, now_ms)
+            case FinalizeTranscript():
+                parts.transcriber.finalize()
+            case AskEndpointing():
+                parts.endpointing.ask(output)
+            case Mute(who=who, muted=muted):
+                if who == "customer":
+                    parts.hearing.muted = muted
+                else:
+                    parts.playout.muted = muted
+
+    def _note(self, kind: str, data: dict[str, Any]) -> None:
+        self._fragments.note(kind, self.clock.now_ms(), data)
+
+
+class NoEndpointing:
+    """For assistants without a smart endpointing provider that can be asked: the text heuristic decides."""
+
+    def __init__(self, session: CallSession) -> None:
+        self._session = session
+
+    def ask(self, question: AskEndpointing) -> None:
+        self._session.feed(EndpointingAnswered(ask_id=question.ask_id, timeout_ms=-1.0))

@@ -1,0 +1,78 @@
+"""What an operator may tune in the media tier. Every field names its unit; the bounds are checked at construction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import gettempdir
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MediaSettings:
+    """Limits and waits of the media tier. The defaults suit one process on one core."""
+
+    max_calls: int = 100
+    """Calls this process serves at once; one more is refused with close code 1013 (try again later)."""
+    live_dir: Path = field(default_factory=lambda: Path(gettempdir()) / "callfold-live")
+    """Where recordings grow while their calls run, and where owners keep their lease files."""
+
+    playout_lead_ms: int = 80
+    """How far ahead of real time audio is sent: hides jitter of the loop, costs as much deafness to a clear."""
+    input_lead_ms: int = 120
+    """How far ahead of real time a caller's audio is taken (clients send up to 100 ms in one message)."""
+    input_cap_ms: int = 60_000
+    """Audio a client may send ahead of real time before the connection is closed with code 1008."""
+    max_message_bytes: int = 1 << 20
+    """Largest WebSocket message taken; a longer one closes the connection with code 1009."""
+    send_cap_ms: int = 5_000
+    """Audio that may wait for a client that does not read before the client counts as gone."""
+
+    voice_gate_peak: int = 400
+    """Frames whose loudest sample is below this (of 32767) are silence without asking the detector."""
+    voice_start_frames: int = 4
+    """Voiced 20 ms frames in a row that make a start of speech."""
+    silence_hangover_ms: int = 240
+    """Silence after the last voiced frame that makes a stop of speech."""
+
+    model_first_token_s: float = 10.0
+    """Wait for the first token before the next model is tried."""
+    model_idle_s: float = 15.0
+    """Longest pause between two tokens of one answer."""
+    voice_first_audio_s: float = 10.0
+    """Wait for the first audio of a chunk, and between its pieces, before the next voice is tried."""
+    synthesis_ahead_ms: int = 20_000
+    """Audio of one utterance that may wait for playout before its synthesis pauses."""
+    voice_cache_bytes: int = 32 << 20
+    """Size of the process-wide cache of spoken first messages and fillers."""
+
+    journal_cap: int = 5_000
+    """Events of one call that may wait for the log; beyond it the call is ended, and still everything is kept."""
+    fragment_flush_ms: int = 150
+    fragment_cap: int = 50_000
+    """Fragments of all calls that may wait for the fragment log before partials are shed."""
+    log_retry_s: float = 0.25
+    """First pause before a refused append is sent again; doubles up to 5 s."""
+
+    lease_s: float = 5.0
+    """An owner whose heartbeat is older than this is dead and its calls are ended."""
+    reap_every_s: float = 2.0
+    listener_cap_ms: int = 1_000
+    """Audio one listener may lag behind before its oldest is dropped."""
+    tool_timeout_s: float = 20.0
+    tool_result_cap: int = 8_192
+    """Characters of a tool's result that reach the model; the rest is cut with a warning."""
+    closing_grace_s: float = 2.0
+    """How long a hang-up waits for the caller's side to take what is still to be sent."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("max_calls", 1, 10_000),
+            ("playout_lead_ms", 40, 1_000),
+            ("input_lead_ms", 20, 2_000),
+            ("voice_start_frames", 1, 50),
+            ("silence_hangover_ms", 20, 5_000),
+            ("fragment_flush_ms", 10, 1_000),
+        ):
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise ValueError(f"MediaSettings.{name} is {value}; it must be between {low} and {high}")

@@ -1,0 +1,61 @@
+"""The 20 ms clock of the process: one timer for all calls, which are spread over four beats."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+from media.audio.framing import FRAME_MS
+
+_GROUPS = 4
+_BEAT_S = FRAME_MS / 1000 / _GROUPS
+_WINDOW_BEATS = 200
+
+
+class Ticked(Protocol):
+    """What wants the clock: a call."""
+
+    def tick(self) -> None: ...
+
+
+class Ticker:
+    """Calls ``tick`` of everything that joined, every 20 ms. Sleeps while nothing has."""
+
+    def __init__(self) -> None:
+        self._groups: list[list[Ticked]] = [[] for _ in range(_GROUPS)]
+        self._busy = asyncio.Event()
+        self.worst_lag_ms = 0.0
+        """The latest beat of the last second; what is late here is late for every call."""
+
+    def join(self, ticked: Ticked) -> None:
+        min(self._groups, key=len).append(ticked)
+        self._busy.set()
+
+    def leave(self, ticked: Ticked) -> None:
+        for group in self._groups:
+            if ticked in group:
+                group.remove(ticked)
+        if not any(self._groups):
+            self._busy.clear()
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._busy.wait()
+            due = loop.time()
+            beat, worst_s = 0, 0.0
+            while self._busy.is_set():
+                due += _BEAT_S
+                delay_s = due - loop.time()
+                if delay_s > 0:
+                    await asyncio.sleep(delay_s)
+                else:
+                    # Late: go on from here instead of catching up in a burst, but let the others run first.
+                    due = loop.time()
+                    await asyncio.sleep(0)
+                worst_s = max(worst_s, loop.time() - due)
+                for ticked in tuple(self._groups[beat % _GROUPS]):
+                    ticked.tick()
+                beat += 1
+                if beat % _WINDOW_BEATS == 0:
+                    self.worst_lag_ms, worst_s = worst_s * 1000, 0.0

@@ -1,0 +1,312 @@
+"""The media tier of one process: takes calls, runs them, and sees to it that everything about them is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Any
+
+from domain.aggregate import Refused
+from domain.artifacts import ArtifactStore
+from domain.call.aggregate import CALL
+from domain.call.commands import ClaimCall, EndCall
+from domain.call.state import Call, Deleted
+from domain.egress import EgressPolicy
+from domain.fragments import FragmentLog
+from domain.live_calls import CallNotLive, CallRejected, CallSocket
+from domain.log.ports import Clock, Commands, Documents, IdSource, LogUnavailable
+from domain.pricing.tables import CURRENT_PRICE_TABLE
+from media.audio.recording import Recording, recover
+from media.audio.voice_activity import Detector, webrtc_detector
+from media.call.aftermath import store_call_log, store_recording
+from media.call.call_clock import CallClock
+from media.call.collector import CollectorPolicy
+from media.call.conversation import MachineConversation
+from media.call.fragments import FragmentBuffer
+from media.call.journal import JournalWriter
+from media.call.leases import FileLeases, Leases
+from media.call.providers import Providers
+from media.call.reaper import Reaper
+from media.call.session import CallSession, Conversation
+from media.call.settings import MediaSettings
+from media.call.start import StartRefused, Workshop, assemble, new_clock, open_session, prepare, recording_path
+from media.call.ticker import Ticker
+from media.call.voice_runner import VoiceCache
+from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
+from media.machine.plan import CallPlan
+from media.providers.ended_reason import ended_reason
+from media.tools.egress import guarded_client
+
+_log = logging.getLogger(__name__)
+
+SHUTDOWN_REASON = "worker-shutdown"
+_TRY_LATER = 1013
+_POLICY = 1008
+_SERVER_ERROR = 1011
+_RESTART = 1012
+
+
+class MediaTier:
+    """``LiveCalls`` of this process. Use it as an async context manager: inside it calls can be served.
+
+    ``leases`` tells whose calls may be ended by the reaper; by default heartbeat files beside the live recordings.
+    ``conversation`` and ``detector`` stand for the call machine and the voice detector of each call.
+    """
+
+    def __init__(
+        self,
+        *,
+        commands: Commands,
+        documents: Documents,
+        fragments: FragmentLog,
+        artifacts: ArtifactStore,
+        providers: Providers,
+        egress: EgressPolicy,
+        settings: MediaSettings,
+        clock: Clock,
+        new_id: IdSource,
+        leases: Leases | None = None,
+        price_table: str = CURRENT_PRICE_TABLE,
+        conversation: Callable[[CallPlan], Conversation] = MachineConversation,
+        detector: Callable[[], Detector] = webrtc_detector,
+    ) -> None:
+        settings.live_dir.mkdir(parents=True, exist_ok=True)
+        self._commands = commands
+        self._documents = documents
+        self._artifacts = artifacts
+        self._egress = egress
+        self._settings = settings
+        self._clock = clock
+        self._leases = leases or FileLeases(settings.live_dir / "leases", settings.lease_s)
+        self._fragment_thread = ThreadPoolExecutor(1, "callfold-fragments")
+        self._recording_thread = ThreadPoolExecutor(1, "callfold-recordings")
+        self._aftermath_threads = ThreadPoolExecutor(2, "callfold-aftermath")
+        self._journals = JournalWriter(commands, new_id, retry_s=settings.log_retry_s)
+        self._fragments = FragmentBuffer(
+            fragments, self._fragment_thread, cap=settings.fragment_cap, flush_ms=settings.fragment_flush_ms
+        )
+        self._workshop = Workshop(
+            documents=documents,
+            providers=providers,
+            ended_reason=ended_reason,
+            conversation=conversation,
+            detector=detector,
+            journals=self._journals,
+            fragments=self._fragments,
+            voice_cache=VoiceCache(settings.voice_cache_bytes),
+            files=self._recording_thread,
+            settings=settings,
+            price_table=price_table,
+        )
+        self._collector = CollectorPolicy()
+        self._ticker = Ticker()
+        self._live: dict[str, CallSession] = {}
+        self._held: dict[str, asyncio.Task[CallRejected | None]] = {}
+        """Calls from claim to the last recorded event; ``_live`` are those whose conversation runs."""
+        self._draining = False
+        self._group: asyncio.TaskGroup | None = None
+        self._background: list[asyncio.Task[None]] = []
+        self._reaper = Reaper(
+            commands,
+            documents,
+            self._leases,
+            serving=self._held.keys,
+            on_reaped=self._recover_recording,
+            every_s=settings.reap_every_s,
+        )
+
+    async def __aenter__(self) -> MediaTier:
+        await asyncio.to_thread(self._leases.beat)
+        self._group = await asyncio.TaskGroup().__aenter__()
+        for name, work in (
+            ("journal", self._journals.run()),
+            ("fragments", self._fragments.run()),
+            ("ticker", self._ticker.run()),
+            ("reaper", self._reaper.run()),
+        ):
+            self._background.append(self._group.create_task(work, name=f"media-{name}"))
+        self._collector.started_up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        assert self._group is not None
+        await self.drain(self._settings.closing_grace_s * 2)
+        for task in (*self._background, *self._held.values()):
+            task.cancel()
+        try:
+            await self._group.__aexit__(kind, error, traceback)
+        finally:
+            self._group = None
+            await self._fragments.flush()
+            self._collector.restore()
+            self._leases.release()
+            for executor in (self._fragment_thread, self._recording_thread, self._aftermath_threads):
+                executor.shutdown()
+
+    # LiveCalls.
+
+    async def serve(self, call_id: str, socket: CallSocket) -> None:
+        """Claim the call and hold its conversation until everything about it is recorded. Raises ``CallRejected``."""
+        self._admit(call_id)
+        assert self._group is not None
+        task = self._group.create_task(self._hold(call_id, socket), name=f"call-{call_id}")
+        self._held[call_id] = task
+        task.add_done_callback(lambda _: self._held.pop(call_id, None))
+        try:
+            rejected = await asyncio.shield(task)
+        except asyncio.CancelledError:
+            # The connection's task was cancelled, not the call: it ends as if the caller had gone, and is recorded.
+            session = self._live.get(call_id)
+            if session is not None:
+                session.feed(TransportClosed())
+            raise
+        if rejected is not None:
+            raise rejected
+
+    async def listen(self, call_id: str, socket: CallSocket) -> None:
+        """Stream the call's mono mix until the call or the listener ends. Raises ``CallNotLive``."""
+        await self._session(call_id).listen(socket)
+
+    async def control(self, call_id: str, message: dict[str, Any]) -> None:
+        """One live-control message. Raises ``CallNotLive``."""
+        self._session(call_id).feed(ControlReceived(message=message))
+
+    async def end(self, call_id: str, reason: str) -> None:
+        """End a running call and wait until that is recorded. Raises ``CallNotLive``."""
+        session = self._session(call_id)
+        session.feed(EndRequested(reason=reason))
+        await session.over()
+        await session.journal.flushed()
+
+    def active(self) -> int:
+        return len(self._held)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new calls, end running ones with ``worker-shutdown``, return when all is recorded or time is up."""
+        self._draining = True
+        for session in list(self._live.values()):
+            session.feed(EndRequested(reason=SHUTDOWN_REASON))
+        if self._held:
+            await asyncio.wait(list(self._held.values()), timeout=timeout_s)
+
+    def lag_ms(self) -> float:
+        """How late the 20 ms clock was at worst in the last second: the load measure of this process."""
+        return self._ticker.worst_lag_ms
+
+    # One call.
+
+    def _admit(self, call_id: str) -> None:
+        if self._group is None or self._draining:
+            raise CallRejected(_RESTART, "the server is shutting down; connect again later")
+        if call_id in self._held:
+            raise CallRejected(_POLICY, "another connection serves the call already")
+        if len(self._held) >= self._settings.max_calls:
+            raise CallRejected(_TRY_LATER, f"{self._settings.max_calls} calls are running here; try again later")
+
+    def _session(self, call_id: str) -> CallSession:
+        session = self._live.get(call_id)
+        if session is None:
+            raise CallNotLive(f"call {call_id} is not running here")
+        return session
+
+    async def _hold(self, call_id: str, socket: CallSocket) -> CallRejected | None:
+        self._collector.call_began()
+        try:
+            await self._serve(call_id, socket)
+        except CallRejected as rejected:
+            return rejected
+        except Exception:
+            # One call's fault must not reach the others; the reaper ends what was left without an end.
+            _log.exception("call.failed", extra={"call_id": call_id})
+            return CallRejected(_SERVER_ERROR, "internal error")
+        else:
+            return None
+        finally:
+            self._live.pop(call_id, None)
+            self._collector.call_ended()
+
+    async def _serve(self, call_id: str, socket: CallSocket) -> None:
+        call = await self._claim(call_id)
+        clock = new_clock(self._clock())
+        try:
+            prepared = prepare(call, clock, self._workshop)
+        except StartRefused as refused:
+            await self._refuse(call_id, refused, socket)
+            raise CallRejected(_SERVER_ERROR, refused.reason) from refused
+        session = open_session(call, clock, prepared, self._workshop)
+        async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client:
+            parts = assemble(session, socket, prepared, self._workshop, client)
+            self._live[call_id] = session
+            self._ticker.join(session)
+            if self._draining:
+                session.feed(EndRequested(reason=SHUTDOWN_REASON))
+            try:
+                await session.run(parts)
+            finally:
+                self._ticker.leave(session)
+                self._live.pop(call_id, None)
+                await self._aftermath(session, clock, parts.recording)
+
+    async def _claim(self, call_id: str) -> Any:
+        command = ClaimCall(owner=self._leases.owner, lease_seconds=self._settings.lease_s)
+        try:
+            state, _ = await self._commands.execute(CALL, call_id, command)
+        except Refused as refused:
+            raise CallRejected(_POLICY, str(refused)) from refused
+        except LogUnavailable as unavailable:
+            raise CallRejected(_TRY_LATER, "the log does not take events now; try again later") from unavailable
+        claimed: Call = state
+        if isinstance(claimed, Deleted):
+            raise CallRejected(_POLICY, "the call does not exist")
+        return claimed
+
+    async def _refuse(self, call_id: str, refused: StartRefused, socket: CallSocket) -> None:
+        _log.warning("call.refused", extra={"call_id": call_id, "reason": refused.reason})
+        await self._commands.execute(CALL, call_id, EndCall(reason=refused.reason, message=refused.message))
+        await socket.send_text(f'{{"type":"status-update","status":"ended","endedReason":"{refused.reason}"}}')
+
+    async def _aftermath(self, session: CallSession, clock: CallClock, recording: Recording | None) -> None:
+        loop = asyncio.get_running_loop()
+        call_id, folder = session.call_id, self._settings.live_dir
+        try:
+            if recording is not None:
+                length_ms = await loop.run_in_executor(self._recording_thread, recording.finish, session.ended_ms)
+                for stored in await loop.run_in_executor(
+                    self._aftermath_threads, store_recording, self._artifacts, call_id, recording.path, length_ms
+                ):
+                    session.record(stored)
+            facts = [(event, clock.wall_time(at_ms)) for event, at_ms in session.facts]
+            session.record(
+                await loop.run_in_executor(
+                    self._aftermath_threads, store_call_log, self._artifacts, call_id, folder, facts
+                )
+            )
+        except OSError as error:
+            # No room for the recording: the call's events are worth more, and the file stays where it is.
+            session.warned("artifact-not-stored", f"{error.strerror or error}")
+        await session.journal.flushed()
+
+    def _recover_recording(self, call_id: str) -> None:
+        """A call of a dead process: what there is of its recording is worth keeping."""
+        path = recording_path(self._settings.live_dir, call_id)
+        if self._group is not None and path.exists():
+            self._group.create_task(self._store_recovered(call_id), name=f"recover-{call_id}")
+
+    async def _store_recovered(self, call_id: str) -> None:
+        path = recording_path(self._settings.live_dir, call_id)
+        loop = asyncio.get_running_loop()
+        journal = self._journals.open(call_id, self._settings.journal_cap)
+        try:
+            length_ms = await loop.run_in_executor(self._aftermath_threads, recover, path)
+            for stored in await loop.run_in_executor(
+                self._aftermath_threads, store_recording, self._artifacts, call_id, path, length_ms
+            ):
+                journal.append(stored, self._clock())
+        except (OSError, ValueError) as error:
+            _log.warning("recording.not_recovered", extra={"call_id": call_id, "reason": str(error)})
+        await journal.flushed()

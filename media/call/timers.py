@@ -1,0 +1,39 @@
+"""The machine's named timers on the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from media.call.call_clock import CallClock
+from media.machine.inputs import Input, TimerFired
+from media.machine.outputs import ArmTimer
+
+
+class Timers:
+    """Arming a name again replaces what was armed. ``close`` leaves nothing behind."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: CallClock, feed: Callable[[Input], None]) -> None:
+        self._loop = loop
+        self._clock = clock
+        self._feed = feed
+        self._armed: dict[str, asyncio.TimerHandle] = {}
+
+    def arm(self, timer: ArmTimer) -> None:
+        self.disarm(timer.timer)
+        self._armed[timer.timer] = self._loop.call_at(
+            self._clock.loop_time(timer.at_ms), self._fire, timer.timer, timer.generation
+        )
+
+    def disarm(self, name: str) -> None:
+        handle = self._armed.pop(name, None)
+        if handle is not None:
+            handle.cancel()
+
+    def close(self) -> None:
+        for name in list(self._armed):
+            self.disarm(name)
+
+    def _fire(self, name: str, generation: int) -> None:
+        self._armed.pop(name, None)
+        self._feed(TimerFired(timer=name, generation=generation))

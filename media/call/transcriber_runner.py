@@ -1,0 +1,91 @@
+"""Feeds the caller's audio to the transcriber and its facts to the machine; replaces a transcriber that fails."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+
+from media.machine.inputs import EndOfTurnHeard, FinalHeard, Input, PartialHeard, ProviderFailed
+from media.providers.errors import ProviderError
+from media.providers.speech_to_text import EndOfTurn, Final, Partial, SpeechToText, TranscriptionStream
+
+_REPLAY_FRAMES = 500
+"""Ten seconds of audio since the last final are given to the transcriber that takes over."""
+
+
+class TranscriberRunner:
+    """One call's recognition. ``run`` is its task.
+
+    The transcriber hears every frame, silence too: where speech begins and ends within it is its own business.
+    """
+
+    def __init__(
+        self,
+        transcribers: Sequence[SpeechToText],
+        feed: Callable[[Input], None],
+        *,
+        ended_reason: Callable[[ProviderError], str],
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._transcribers = transcribers
+        self._feed = feed
+        self._ended_reason = ended_reason
+        self._warn = warn
+        self._stream: TranscriptionStream | None = None
+        self._unsettled: deque[bytes] = deque(maxlen=_REPLAY_FRAMES)
+        self._finalize_due = False
+        self._worked = False
+
+    def hear(self, frame: bytes) -> None:
+        """One 20 ms frame."""
+        self._unsettled.append(frame)
+        if self._stream is not None:
+            self._stream.feed(frame)
+
+    def finalize(self) -> None:
+        """Speech has stopped."""
+        if self._stream is not None:
+            self._stream.finalize()
+        else:
+            self._finalize_due = True
+
+    async def run(self) -> None:
+        """Recognise until cancelled, or until no transcriber is left."""
+        failure: ProviderError | None = None
+        for transcriber in self._transcribers:
+            # A connection that broke deserves a second try, and one that had worked a fresh one; a refusal does not.
+            tries = 2
+            while tries:
+                if failure is not None:
+                    self._warn("transcriber-fallback", f"{failure}; listening with {transcriber.provider}")
+                self._worked = False
+                try:
+                    await self._listen(transcriber)
+                except ProviderError as error:
+                    failure = error
+                    tries = 0 if error.permanent else 1 if self._worked else tries - 1
+        assert failure is not None
+        self._feed(ProviderFailed(stage="transcriber", ended_reason=self._ended_reason(failure)))
+
+    async def _listen(self, transcriber: SpeechToText) -> None:
+        try:
+            async with transcriber.connect() as stream:
+                for frame in self._unsettled:
+                    stream.feed(frame)
+                self._stream = stream
+                if self._finalize_due:
+                    self._finalize_due = False
+                    stream.finalize()
+                async for fact in stream:
+                    self._worked = True
+                    match fact:
+                        case Partial(text=text):
+                            self._feed(PartialHeard(text=text))
+                        case Final(text=text, confidence=confidence):
+                            self._unsettled.clear()
+                            self._feed(FinalHeard(text=text, confidence=confidence))
+                        case EndOfTurn():
+                            self._feed(EndOfTurnHeard())
+        finally:
+            self._stream = None
+        raise ProviderError(transcriber.provider, "transcriber", "failed", "the stream ended before the call did")

@@ -1,0 +1,199 @@
+"""Synthesises an utterance's chunks in order, ahead of playout, with fallback voices and a cache for fixed texts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from media.audio.playout import Playout
+from media.call.model_runner import CallTasks
+from media.machine.inputs import Input, ProviderFailed, VoiceFinished, VoiceStarted
+from media.machine.outputs import Synthesize
+from media.providers.errors import ProviderError
+from media.providers.text_to_speech import AudioChunk, TextToSpeech, VoiceFact, WordTime
+
+
+class VoiceCache:
+    """Facts of texts that are spoken again and again, least recently used out first. One per process."""
+
+    def __init__(self, cap_bytes: int) -> None:
+        self._cap = cap_bytes
+        self._size = 0
+        self._kept: OrderedDict[tuple[str, str], tuple[VoiceFact, ...]] = OrderedDict()
+
+    def get(self, voice_key: str, text: str) -> tuple[VoiceFact, ...] | None:
+        facts = self._kept.get((voice_key, text))
+        if facts is not None:
+            self._kept.move_to_end((voice_key, text))
+        return facts
+
+    def put(self, voice_key: str, text: str, facts: tuple[VoiceFact, ...]) -> None:
+        size = _size(facts)
+        if size > self._cap // 4 or (voice_key, text) in self._kept:
+            return
+        self._kept[(voice_key, text)] = facts
+        self._size += size
+        while self._size > self._cap:
+            _, dropped = self._kept.popitem(last=False)
+            self._size -= _size(dropped)
+
+
+def _size(facts: tuple[VoiceFact, ...]) -> int:
+    return sum(len(fact.pcm) if isinstance(fact, AudioChunk) else 64 for fact in facts)
+
+
+@dataclass(slots=True)
+class _Speech:
+    queue: asyncio.Queue[Synthesize | None]
+    task: asyncio.Task[None]
+
+
+class VoiceRunner:
+    """One call's synthesis. ``voices`` are the configured voice and its fallbacks; once one failed the next stays.
+
+    ``voice_keys`` name each voice's configuration for the cache; an empty key keeps nothing.
+    """
+
+    def __init__(
+        self,
+        voices: Sequence[TextToSpeech],
+        voice_keys: Sequence[str],
+        cache: VoiceCache,
+        playout: Playout,
+        feed: Callable[[Input], None],
+        tasks: CallTasks,
+        *,
+        now_ms: Callable[[], float],
+        ended_reason: Callable[[ProviderError], str],
+        first_audio_s: float,
+        ahead_ms: int,
+        warn: Callable[[str, str], None],
+    ) -> None:
+        self._voices = voices
+        self._voice_keys = voice_keys
+        self._cache = cache
+        self._playout = playout
+        self._feed = feed
+        self._tasks = tasks
+        self._now_ms = now_ms
+        self._ended_reason = ended_reason
+        self._first_audio_s = first_audio_s
+        self._ahead_ms = ahead_ms
+        self._warn = warn
+        self._current = 0
+        self._speeches: dict[int, _Speech] = {}
+        self._room = asyncio.Event()
+
+    def synthesize(self, chunk: Synthesize) -> None:
+        """Queue a chunk behind the utterance's earlier ones."""
+        self._playout.expect(chunk.utterance_id, chunk.chunk, chunk.text, chunk.spoken, last=chunk.last)
+        speech = self._speeches.get(chunk.utterance_id)
+        if speech is None:
+            queue: asyncio.Queue[Synthesize | None] = asyncio.Queue()
+            task = self._tasks.spawn(self._run(chunk.utterance_id, queue), "voice")
+            speech = self._speeches[chunk.utterance_id] = _Speech(queue, task)
+        speech.queue.put_nowait(chunk)
+        if chunk.last:
+            speech.queue.put_nowait(None)
+
+    def stop(self, utterance_id: int) -> None:
+        """Cancel what is being synthesised of the utterance; later chunks of it are not expected."""
+        speech = self._speeches.pop(utterance_id, None)
+        if speech is not None:
+            speech.task.cancel()
+
+    def room(self) -> None:
+        """Playout has moved on: synthesis that waited may go on."""
+        self._room.set()
+
+    async def _run(self, utterance_id: int, queue: asyncio.Queue[Synthesize | None]) -> None:
+        while (chunk := await queue.get()) is not None:
+            if not chunk.spoken.strip():
+                self._finish(chunk)
+                continue
+            failure = await self._speak(chunk)
+            if failure is not None:
+                self._feed(ProviderFailed(stage="voice", ended_reason=self._ended_reason(failure)))
+                return
+        self._speeches.pop(utterance_id, None)
+
+    async def _speak(self, chunk: Synthesize) -> ProviderError | None:
+        failure: ProviderError | None = None
+        while self._current < len(self._voices):
+            voice = self._voices[self._current]
+            if failure is not None:
+                self._warn("voice-fallback", f"{failure}; speaking with {voice.provider}")
+            try:
+                await self._synthesize(voice, self._voice_keys[self._current], chunk)
+            except ProviderError as error:
+                failure = error
+                self._current += 1
+                if not self._playout.discard(chunk.utterance_id, chunk.chunk):
+                    # Part of the chunk was heard: speaking it anew would stutter, so the next voice takes the next one.
+                    if self._current < len(self._voices):
+                        self._warn("voice-fallback", f"{failure}; the rest of a sentence was lost")
+                        self._finish(chunk)
+                        return None
+                    break
+                continue
+            self._finish(chunk)
+            return None
+        self._current = min(self._current, len(self._voices) - 1)
+        return failure
+
+    async def _synthesize(self, voice: TextToSpeech, key: str, chunk: Synthesize) -> None:
+        keep = chunk.cacheable and bool(key)
+        if keep and (cached := self._cache.get(key, chunk.spoken)) is not None:
+            started = False
+            for fact in cached:
+                started = self._take(chunk, fact, started)
+            return
+        facts: list[VoiceFact] = []
+        started = False
+        async with aclosing(voice.synthesize(chunk.spoken)) as stream:
+            while True:
+                try:
+                    async with asyncio.timeout(self._first_audio_s):
+                        fact = await anext(stream)
+                except StopAsyncIteration:
+                    break
+                except TimeoutError as error:
+                    detail = f"nothing for {self._first_audio_s:g} s"
+                    raise ProviderError(voice.provider, "voice", "timeout", detail) from error
+                if keep:
+                    facts.append(fact)
+                started = self._take(chunk, fact, started)
+                while self._playout.waiting_ms(chunk.utterance_id) > self._ahead_ms:
+                    self._room.clear()
+                    await self._room.wait()
+        if keep:
+            self._cache.put(key, chunk.spoken, tuple(facts))
+
+    def _take(self, chunk: Synthesize, fact: VoiceFact, started: bool) -> bool:
+        match fact:
+            case WordTime(end_char=end_char, start_ms=start_ms):
+                self._playout.word(chunk.utterance_id, chunk.chunk, end_char, start_ms)
+                return started
+            case AudioChunk(pcm=pcm):
+                if not pcm:
+                    return started
+                self._playout.queue(chunk.utterance_id, chunk.chunk, pcm)
+                if not started:
+                    self._feed(VoiceStarted(utterance_id=chunk.utterance_id, chunk=chunk.chunk))
+                self._playout.pump(self._now_ms())
+                return True
+
+    def _finish(self, chunk: Synthesize) -> None:
+        length_ms = self._playout.complete(chunk.utterance_id, chunk.chunk)
+        self._feed(
+            VoiceFinished(
+                utterance_id=chunk.utterance_id,
+                chunk=chunk.chunk,
+                duration_ms=length_ms,
+                characters=len(chunk.spoken),
+            )
+        )
+        self._playout.pump(self._now_ms())

@@ -1,0 +1,92 @@
+"""The guard on outgoing requests: resolve, check every address, and connect to the one that was checked.
+
+The name is resolved once per request and the connection goes to that very address, so a second DNS answer cannot lead
+elsewhere. TLS names, certificate checks and the Host header keep the original name. Redirects are not followed and
+proxies of the environment are not used.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable
+from ipaddress import ip_address
+
+import httpx
+
+from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
+
+_RESOLVE_S = 2.0
+
+Resolve = Callable[[str, int], Awaitable[list[Address]]]
+"""Addresses of a host, in order of preference."""
+
+
+async def resolve(host: str, port: int) -> list[Address]:
+    """Ask the system's resolver. Raises ``OSError``."""
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(_RESOLVE_S):
+        found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
+
+
+class GuardedTransport(httpx.AsyncBaseTransport):
+    """An httpx transport that connects only to addresses the policy allows.
+
+    One inner transport per host name, so that a connection made for one name is never used for another at the same
+    address.
+    """
+
+    def __init__(self, policy: EgressPolicy, *, resolve: Resolve = resolve) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._by_host: dict[str, httpx.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        parts = check_url(str(request.url))
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        address = await self._checked_address(host, port)
+        headers = request.headers.copy()
+        headers["host"] = request.headers.get("host", parts.netloc)
+        pinned = httpx.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": host},
+        )
+        inner = self._by_host.get(host)
+        if inner is None:
+            inner = self._by_host[host] = httpx.AsyncHTTPTransport(trust_env=False)
+        return await inner.handle_async_request(pinned)
+
+    async def aclose(self) -> None:
+        for inner in self._by_host.values():
+            await inner.aclose()
+        self._by_host.clear()
+
+    async def _checked_address(self, host: str, port: int) -> Address:
+        try:
+            addresses = await self._resolve(host, port)
+        except (OSError, TimeoutError, UnicodeError) as error:
+            raise httpx.ConnectError(f"cannot resolve {host}: {error}") from error
+        if not addresses:
+            raise httpx.ConnectError(f"cannot resolve {host}: no address")
+        for address in addresses:
+            # A name with one inner and one public address is an attack or a mistake; both are refused.
+            self._policy.check(host, address)
+        return addresses[0]
+
+
+def guarded_client(policy: EgressPolicy, *, timeout_s: float, resolve: Resolve = resolve) -> httpx.AsyncClient:
+    """A client for tenant-given URLs. Requests raise ``EgressBlocked`` besides httpx's own errors."""
+    return httpx.AsyncClient(
+        transport=GuardedTransport(policy, resolve=resolve),
+        timeout=timeout_s,
+        follow_redirects=False,
+        trust_env=False,
+    )
+
+
+__all__ = ["EgressBlocked", "GuardedTransport", "Resolve", "guarded_client", "resolve"]

@@ -1,0 +1,1 @@
+"""How a caller's audio reaches us: one module per kind of connection."""
