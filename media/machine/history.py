@@ -17,15 +17,15 @@ NO_RESULT = "No result returned."
 _WIRE_ROLES = {"assistant": "bot", "tool_result": "tool_call_result"}
 
 
-def commit_system(m: Moment) -> None:
-    """The prompt's system messages, at the start of the conversation."""
-    for message in m.plan.prompt:
-        if message["role"] == "system" and message["content"]:
-            _record(m, "system", message["content"], m.now, m.now)
-            entry = HistoryEntry(
-                role="system", text=message["content"], started_ms=m.now, ended_ms=m.now, from_prompt=True
-            )
-            m.set(history=(*m.state.history, entry))
+def begin(m: Moment) -> None:
+    """The prompt's system messages open the conversation. They are configuration, which ``call.started`` holds: no
+    event repeats them."""
+    entries = (
+        HistoryEntry(role="system", text=message["content"], started_ms=m.now, ended_ms=m.now, from_prompt=True)
+        for message in m.plan.prompt
+        if message["role"] == "system" and message["content"]
+    )
+    m.set(history=(*m.state.history, *entries))
 
 
 def commit_user(m: Moment) -> None:

@@ -98,7 +98,7 @@ def _on_connected(m: Moment, _: Connected) -> None:
     m.set(connected_ms=m.now, last_said_ms=m.now)
     plan = m.plan
     m.notify("status-update", status="in-progress")
-    history.commit_system(m)
+    history.begin(m)
     m.notify("assistant.started", newAssistant=_public(plan))
     m.arm(timers.MAX_DURATION, m.now + plan.max_duration_ms)
     for name in plan.unsupported:

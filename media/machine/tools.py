@@ -43,7 +43,6 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     shown = [_shown(call) for call in calls]
     m.notify("model-output", output=shown, turnId=answering.turn_id(request))
     m.notify("tool-calls", toolCallList=shown)
-    filled = audible
     for call in calls:
         tool = m.plan.tools.get(call.name)
         kind = "unknown" if tool is None else tool.type
@@ -51,7 +50,9 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
             tool_call_id=call.id, name=call.name, kind=kind, arguments=call.arguments, turn=request.turn, at_ms=m.now
         )
         m.record(event)
-        filled = _start(m, call, tool, filled)
+    filled = audible
+    for call in calls:
+        filled = _start(m, call, m.plan.tools.get(call.name), filled)
     if any(_is_end_call(m, call) for call in calls):
         _end_call(m, next(call for call in calls if _is_end_call(m, call)))
 

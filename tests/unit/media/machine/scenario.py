@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from msgspec.structs import replace
+
 from domain.call.events import CallEnded, MessageCommitted
 from domain.event import Event
 from media.machine import inputs, outputs
@@ -20,8 +22,8 @@ from media.machine.plan import CallPlan
 from media.machine.step import initial, step
 
 MS_PER_CHARACTER = 50.0
-E_ = TypeVar("E_", bound=Event)
-O_ = TypeVar("O_", bound=Any)
+EventType = TypeVar("EventType", bound=Event)
+OutputType = TypeVar("OutputType", bound=Output)
 
 
 @dataclass
@@ -55,7 +57,7 @@ class Scenario:
         self.now = 0.0
         self.voice_ms = voice_ms
         self.replies: list[Reply] = []
-        self.results: dict[str, tuple[float, Input]] = {}
+        self.results: dict[str, tuple[float, inputs.ToolReturned | inputs.ToolErred]] = {}
         self.log: list[tuple[float, Output]] = []
         self.fed: list[tuple[float, Input]] = []
         self.requests: dict[int, str] = {}
@@ -113,10 +115,10 @@ class Scenario:
 
     # --- looking
 
-    def events(self, kind: type[E_]) -> list[E_]:
+    def events(self, kind: type[EventType]) -> list[EventType]:
         return [o.event for _, o in self.log if isinstance(o, outputs.Record) and isinstance(o.event, kind)]
 
-    def outputs(self, kind: type[O_]) -> list[O_]:
+    def outputs(self, kind: type[OutputType]) -> list[OutputType]:
         return [o for _, o in self.log if isinstance(o, kind)]
 
     def times(self, kind: type[Any]) -> list[float]:
@@ -164,17 +166,12 @@ class Scenario:
                     assert self.requests[output.request_id] == "running", "only running requests are aborted"
                     self.requests[output.request_id] = "aborted"
                 case outputs.CallTool() if not output.detached and output.name in self.results:
-                    delay_ms, answer = self.results[output.name]
-                    if isinstance(answer, inputs.ToolReturned | inputs.ToolErred):
-                        given = type(answer)(
-                            **{
-                                name: getattr(answer, name)
-                                for name in answer.__struct_fields__
-                                if name != "tool_call_id"
-                            },
-                            tool_call_id=output.tool_call_id,
-                        )
-                        self.at(delay_ms, lambda given=given: self.feed(given))
+                    self._run_tool(output)
+
+    def _run_tool(self, order: outputs.CallTool) -> None:
+        delay_ms, answer = self.results[order.name]
+        given = replace(answer, tool_call_id=order.tool_call_id)
+        self.at(delay_ms, lambda: self.feed(given))
 
     def _timer(self, armed: outputs.ArmTimer) -> None:
         def fire() -> None:
