@@ -48,14 +48,12 @@ def transcript(said: Iterable[MessageCommitted], *, assistant_name: str, user_na
 def artifact_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation as Vapi's message objects, told apart by ``role``; the assistant is ``bot``."""
     clock = call_clock(call)
-    prompts = [{"role": "system", "message": text, **_times(clock, clock.start_ms)} for text in _prompts(call)]
-    return [*prompts, *(message for step in _steps(call) for message in _wire_messages(call, clock, step))]
+    return [_wire_message(call, clock, step) for step in _steps(call)]
 
 
 def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation in the shape of chat completions."""
-    prompts = [{"role": "system", "content": text} for text in _prompts(call)]
-    return [*prompts, *(_openai_message(step) for step in _steps(call))]
+    return [_openai_message(step) for step in _steps(call)]
 
 
 _Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
@@ -75,17 +73,17 @@ def _requesting_turn(entry: Entry) -> int | None:
     return entry.call.turn if isinstance(entry, ToolRequested) else None
 
 
-def _wire_messages(call: KeptCall, clock: CallClock, step: _Step) -> Iterable[dict[str, Any]]:
+def _wire_message(call: KeptCall, clock: CallClock, step: _Step) -> dict[str, Any]:
     match step:
         case Said(message=message):
-            yield _said(call, clock, message)
+            return _said(call, clock, message)
         case ToolReturned(answer=answer):
-            yield _result(answer.tool_call_id, answer.name, answer.result) | _times(clock, answer.at_ms)
+            return _result(answer.tool_call_id, answer.name, answer.result) | _times(clock, answer.at_ms)
         case ToolBroke(failure=failure):
-            yield _result(failure.tool_call_id, failure.name, failure.error) | _times(clock, failure.at_ms)
+            return _result(failure.tool_call_id, failure.name, failure.error) | _times(clock, failure.at_ms)
         case list():
             calls = [_tool_call(requested) for requested in step]
-            yield {"role": "tool_calls", "toolCalls": calls, "message": "", **_times(clock, step[0].at_ms)}
+            return {"role": "tool_calls", "toolCalls": calls, "message": "", **_times(clock, step[0].at_ms)}
 
 
 def _said(call: KeptCall, clock: CallClock, message: MessageCommitted) -> dict[str, Any]:
@@ -123,17 +121,6 @@ def _openai_message(step: _Step) -> dict[str, Any]:
             return {"role": "tool", "tool_call_id": failure.tool_call_id, "content": failure.error}
         case list():
             return {"role": "assistant", "content": "", "tool_calls": [_tool_call(requested) for requested in step]}
-
-
-def _prompts(call: KeptCall) -> list[str]:
-    """The system prompts the conversation began with; they stand in the configuration, not on the log again."""
-    start = call_start(call)
-    messages = _object(start.assistant.get("model")).get("messages") if start else None
-    return [
-        message["content"]
-        for message in (messages if isinstance(messages, list) else [])
-        if isinstance(message, dict) and message.get("role") == "system" and isinstance(message.get("content"), str)
-    ]
 
 
 def _times(clock: CallClock, at_ms: float) -> dict[str, float]:

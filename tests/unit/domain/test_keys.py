@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+from hypothesis import given as for_all
+from hypothesis import strategies as st
+
+from domain.keys import RANDOM_BYTES, format_key, hash_key, key_tag
+from domain.organization.events import KeyTag
+
+tags = st.sampled_from(["private", "public"])
+randoms = st.binary(min_size=RANDOM_BYTES, max_size=RANDOM_BYTES)
+
+
+@for_all(tags, randoms)
+def test_a_key_says_what_it_is_and_only_its_hash_is_kept(tag: KeyTag, random: bytes) -> None:
+    key = format_key(tag, random)
+    assert key_tag(key) == tag
+    assert hash_key(key) == hashlib.sha256(key.encode()).hexdigest()
+    assert key.isascii()
+
+
+@for_all(tags, randoms, randoms)
+def test_different_randomness_is_a_different_key(tag: KeyTag, first: bytes, second: bytes) -> None:
+    assert (format_key(tag, first) == format_key(tag, second)) == (first == second)
+
+
+@pytest.mark.parametrize("length", [0, 16, RANDOM_BYTES - 1, RANDOM_BYTES + 1])
+def test_a_key_has_one_strength(length: int) -> None:
+    with pytest.raises(ValueError, match=str(RANDOM_BYTES)):
+        format_key("private", bytes(length))
+
+
+@pytest.mark.parametrize("text", ["", "Bearer x", "callfold_admin_" + "a" * 32, format_key("public", bytes(20)) + "a"])
+def test_other_texts_are_no_keys(text: str) -> None:
+    assert key_tag(text) is None
