@@ -22,6 +22,8 @@ class ModelRequest:
 
 @dataclass(frozen=True, slots=True)
 class TextDelta:
+    """A piece of what the model says; pieces are joined without anything between them."""
+
     text: str
 
 
@@ -49,6 +51,8 @@ ModelFact = TextDelta | ToolCallRequest | Usage
 
 
 class LanguageModel(Protocol):
+    """One model of one assistant."""
+
     @property
     def provider(self) -> str: ...
 

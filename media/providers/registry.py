@@ -1,11 +1,15 @@
-"""Which provider serves an assistant: a table from Vapi's provider names to factories, and the order of fallbacks."""
+"""Which provider serves an assistant: a table from Vapi's provider names to factories."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
+import httpx
+import openai
+
+from media.providers.custom_llm import CustomLlm
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
 from media.providers.local.dialogue.model import GuidedConversation
@@ -13,6 +17,7 @@ from media.providers.local.recogniser import LocalRecogniser
 from media.providers.local.voice import LocalVoice
 from media.providers.local.voices import voice_settings
 from media.providers.local.worker import WorkerProcess
+from media.providers.openai_chat import OpenAiChat, openai_client
 from media.providers.settings import ProviderSettings
 from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
@@ -25,10 +30,15 @@ Provider = TypeVar("Provider")
 
 
 class ProviderRegistry:
-    """Owns the speech workers and makes the providers of a call. Start it before use, close it after the last call."""
+    """Owns the speech workers and makes the providers of a call. Start it before use, close it after the last call.
 
-    def __init__(self, settings: ProviderSettings) -> None:
+    ``tenant_client`` makes the requests to URLs that tenants configure; it must refuse private addresses itself. It
+    stays the caller's to close."""
+
+    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient) -> None:
         self._settings = settings
+        self._tenant_client = tenant_client
+        self._openai: openai.AsyncOpenAI | None = None
         self._voice_worker = WorkerProcess("media.providers.local.voice_worker", LOCAL, "voice")
         self._recogniser_workers = [
             WorkerProcess("media.providers.local.recogniser_worker", LOCAL, "transcriber")
@@ -36,6 +46,8 @@ class ProviderRegistry:
         ]
         self._models: Mapping[str, Callable[[Configuration], LanguageModel]] = {
             LOCAL: lambda _assistant: GuidedConversation(),
+            "openai": self._openai_chat,
+            "custom-llm": self._custom_llm,
         }
         self._transcribers: Mapping[str, Callable[[Configuration], SpeechToText]] = {LOCAL: self._local_recogniser}
         self._voices: Mapping[str, Callable[[Configuration], TextToSpeech]] = {LOCAL: self._local_voice}
@@ -48,55 +60,40 @@ class ProviderRegistry:
                     group.create_task(worker.start())
 
     async def close(self) -> None:
-        """End the workers and with them every recognition and synthesis that still runs."""
+        """End the workers, and with them every recognition and synthesis that still runs, and the connections."""
         for worker in (self._voice_worker, *self._recogniser_workers):
             await worker.close()
+        if self._openai is not None:
+            await self._openai.close()
+            self._openai = None
+
+    @property
+    def unavailable(self) -> tuple[str, ...]:
+        """What the local providers lack on this machine, each with how to install it; empty when nothing."""
+        workers = (self._voice_worker, *self._recogniser_workers[:1])
+        return tuple(worker.unavailable for worker in workers if worker.unavailable)
 
     def transcriber(self, assistant: Configuration) -> SpeechToText:
-        """The first usable of ``transcribers``. Raises ``ProviderError`` (``not-configured``) when there is none."""
-        return self.transcribers(assistant)[0]
+        """What hears for this assistant. Raises ``ProviderError`` (``not-configured``) where it cannot be used here.
+
+        Fallback plans are the call's business: ask again with the fallback in the place of the configured one."""
+        return _make("transcriber", self._transcribers, assistant)
 
     def model(self, assistant: Configuration) -> LanguageModel:
-        """The first usable of ``models``. Raises ``ProviderError`` (``not-configured``) when there is none."""
-        return self.models(assistant)[0]
+        """What thinks for this assistant; as ``transcriber``."""
+        return _make("model", self._models, assistant)
 
     def voice(self, assistant: Configuration) -> TextToSpeech:
-        """The first usable of ``voices``. Raises ``ProviderError`` (``not-configured``) when there is none."""
-        return self.voices(assistant)[0]
+        """What speaks for this assistant; as ``transcriber``."""
+        return _make("voice", self._voices, assistant)
 
-    def transcribers(self, assistant: Configuration) -> list[SpeechToText]:
-        """Usable transcribers in the order to try them: the configured one, then those of its fallback plan."""
-        return self._usable(
-            "transcriber", self._transcribers, assistant, fallback_plan(assistant, "transcriber", "transcribers")
-        )
+    def _openai_chat(self, assistant: Configuration) -> LanguageModel:
+        if self._openai is None:
+            self._openai = openai_client(self._settings.openai_api_key, self._settings.openai_base_url)
+        return OpenAiChat(self._openai, _section(assistant, "model"))
 
-    def models(self, assistant: Configuration) -> list[LanguageModel]:
-        """Usable models in the order to try them: the configured one, then ``fallbackModels``."""
-        return self._usable("model", self._models, assistant, fallback_models(assistant))
-
-    def voices(self, assistant: Configuration) -> list[TextToSpeech]:
-        """Usable voices in the order to try them: the configured one, then those of its fallback plan."""
-        return self._usable("voice", self._voices, assistant, fallback_plan(assistant, "voice", "voices"))
-
-    def _usable(
-        self,
-        stage: Stage,
-        factories: Mapping[str, Callable[[Configuration], Provider]],
-        assistant: Configuration,
-        fallbacks: Iterable[Configuration],
-    ) -> list[Provider]:
-        """Providers that can be made. The first one's refusal is raised when there are none."""
-        usable: list[Provider] = []
-        refusal: ProviderError | None = None
-        for configuration in (_object(assistant.get(stage)), *fallbacks):
-            name = str(configuration.get("provider") or LOCAL)
-            try:
-                usable.append(_made(stage, name, factories, {**assistant, stage: configuration}))
-            except ProviderError as error:
-                refusal = refusal or error
-        if refusal is not None and not usable:
-            raise refusal
-        return usable
+    def _custom_llm(self, assistant: Configuration) -> LanguageModel:
+        return CustomLlm(self._tenant_client, _section(assistant, "model"), self._settings.custom_llm_api_key)
 
     def _local_recogniser(self, assistant: Configuration) -> SpeechToText:
         worker = min(self._recogniser_workers, key=lambda candidate: candidate.load)
@@ -107,39 +104,25 @@ class ProviderRegistry:
 
     def _local_voice(self, assistant: Configuration) -> TextToSpeech:
         _refuse_unavailable(self._voice_worker, "voice")
-        return LocalVoice(self._voice_worker, voice_settings(assistant["voice"]))
+        return LocalVoice(self._voice_worker, voice_settings(_section(assistant, "voice")))
 
 
-def fallback_plan(assistant: Configuration, stage: Stage, key: str) -> list[Configuration]:
-    """The entries of ``<stage>.fallbackPlan.<key>``, each a whole configuration of its own."""
-    plan = _object(_object(assistant.get(stage)).get("fallbackPlan"))
-    entries = plan.get(key)
-    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-
-
-def fallback_models(assistant: Configuration) -> list[Configuration]:
-    """``model.fallbackModels`` (names of models of the same provider) as configurations."""
-    model = _object(assistant.get("model"))
-    names = model.get("fallbackModels")
-    return [{**model, "model": name} for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _made(
-    stage: Stage, name: str, factories: Mapping[str, Callable[[Configuration], Provider]], assistant: Configuration
+def _make(
+    stage: Stage, factories: Mapping[str, Callable[[Configuration], Provider]], assistant: Configuration
 ) -> Provider:
+    name = str(_section(assistant, stage).get("provider") or LOCAL)
     factory = factories.get(name)
     if factory is None:
-        known = ", ".join(sorted(factories))
-        raise ProviderError(
-            name, stage, "not-configured", f"this installation has no {stage} provider {name!r}, only: {known}"
-        )
+        detail = f"this installation has no {stage} provider {name!r}, only: {', '.join(sorted(factories))}"
+        raise ProviderError(name, stage, "not-configured", detail)
     return factory(assistant)
+
+
+def _section(assistant: Configuration, stage: Stage) -> Configuration:
+    section = assistant.get(stage)
+    return section if isinstance(section, Mapping) else {}
 
 
 def _refuse_unavailable(worker: WorkerProcess, stage: Stage) -> None:
     if worker.unavailable:
         raise ProviderError(LOCAL, stage, "not-configured", worker.unavailable)
-
-
-def _object(value: object) -> Configuration:
-    return value if isinstance(value, Mapping) else {}

@@ -1,4 +1,4 @@
-"""What an installation gives its providers: keys, base URLs, sizes. Read from nowhere here; the composition root fills it."""
+"""What an installation gives its providers: keys, base URLs, sizes. The composition root fills it in."""
 
 from __future__ import annotations
 

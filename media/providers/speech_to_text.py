@@ -65,6 +65,8 @@ class TranscriptionStream(Protocol):
 
 
 class SpeechToText(Protocol):
+    """One transcriber of one assistant."""
+
     @property
     def provider(self) -> str: ...
 

@@ -28,11 +28,15 @@ VoiceFact = AudioChunk | WordTime
 
 @dataclass(frozen=True, slots=True)
 class VoiceTraits:
+    """``p99_ms``: what to expect from text to first audio."""
+
     word_times: bool = False
     p99_ms: float = 300.0
 
 
 class TextToSpeech(Protocol):
+    """One voice of one assistant."""
+
     @property
     def provider(self) -> str: ...
 

@@ -56,7 +56,7 @@ _VOICES: dict[str, tuple[str, int]] = {
 
 
 def voice_settings(configuration: Mapping[str, Any]) -> VoiceSettings:
-    """Settings for an assistant's ``voice`` object (``voiceId``, ``speed``); British spelling of ``language`` counts."""
+    """Settings for an assistant's ``voice`` object (``voiceId``, ``speed``, ``language`` en-GB)."""
     default = VoiceSettings()
     voice, pitch = _VOICES.get(str(configuration.get("voiceId", "")).lower(), (default.voice, default.pitch))
     if configuration.get("language") == "en-GB":

@@ -22,14 +22,16 @@ MONTHS = (
 DAY_PARTS = ("morning", "afternoon", "evening")
 HOURS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve")
 DIGITS = ("zero", "oh", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-FIRST_NAMES = (
+_FIRST_NAMES_TEXT = (
     "john mary peter anna david sarah michael laura james linda robert susan thomas emma daniel julia paul karen "
     "mark lisa george helen steven nancy brian alice kevin maria edward jane"
-).split()
-LAST_NAMES = (
+)
+_LAST_NAMES_TEXT = (
     "smith jones brown miller davis wilson taylor moore white harris martin clark lewis walker hall young king "
     "wright hill green baker adams nelson carter mitchell roberts turner phillips campbell parker"
-).split()
+)
+FIRST_NAMES = tuple(_FIRST_NAMES_TEXT.split())
+LAST_NAMES = tuple(_LAST_NAMES_TEXT.split())
 
 _SENTENCES = """
 hello

@@ -18,7 +18,7 @@ from media.providers.local.language.spoken import identifier_words, spoken_words
 MAX_TOPICS = 160
 MAX_SOURCE_CHARACTERS = 40_000
 
-_STOP_WORDS = frozenset(
+_STOP_WORDS_TEXT = (
     "a about above after again all also am an and any are as at be because been before being below between both but by "
     "can cannot could did do does doing down during each else ever every few for from further get give go had has have "
     "having he her here hers him his how i if in into is it it's its just let like may me more most must my never no "
@@ -26,8 +26,9 @@ _STOP_WORDS = frozenset(
     "their them then there these they this those through to too under until up us very was we were what when where "
     "which while who whom why will with without would you your yours always ask answer keep make sure use using "
     "caller callers user users customer assistant assistants know need want tell says said call example e g i.e "
-    "doesn don t s ll re ve one d dont".split()
+    "doesn don t s ll re ve one d dont"
 )
+_STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 _TOPIC_WORDS = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")

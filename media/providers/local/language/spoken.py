@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 
-_ONES = (
+_ONES_TEXT = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen "
     "seventeen eighteen nineteen"
-).split()
-_TENS = "_ _ twenty thirty forty fifty sixty seventy eighty ninety".split()
+)
+_TENS_TEXT = "- - twenty thirty forty fifty sixty seventy eighty ninety"
+_ONES = tuple(_ONES_TEXT.split())
+_TENS = tuple(_TENS_TEXT.split())
 _ORDINALS = {
     "1st": "first",
     "2nd": "second",

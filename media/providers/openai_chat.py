@@ -1,0 +1,68 @@
+"""OpenAI's chat models, and any service that speaks the same protocol at another base URL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncGenerator, Mapping
+from typing import Any
+
+import openai
+
+from media.providers.chat_stream import stream_chat
+from media.providers.errors import ProviderError
+from media.providers.language_model import ModelFact, ModelRequest
+
+PROVIDER = "openai"
+DEFAULT_MODEL = "gpt-4o-mini"
+FIRST_TOKEN_S = 10.0
+CONNECT_S = 3.0
+
+_REASONING = re.compile(r"^(?:o\d|gpt-5)")
+"""Models that refuse ``temperature`` other than 1."""
+
+
+def openai_client(api_key: str | None, base_url: str | None) -> openai.AsyncOpenAI:
+    """A client that neither retries nor waits long: fallbacks are the call's business, and a caller is waiting.
+
+    Raises ``ProviderError`` (``not-configured``) without a key."""
+    if not api_key:
+        raise ProviderError(PROVIDER, "model", "not-configured", "set OPENAI_API_KEY, or choose another model provider")
+    timeout = openai.Timeout(60.0, connect=CONNECT_S)
+    return openai.AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout)
+
+
+class OpenAiChat:
+    """One assistant's model over a shared client. ``configuration`` is the assistant's ``model`` object."""
+
+    def __init__(
+        self, client: openai.AsyncOpenAI, configuration: Mapping[str, Any], *, first_token_s: float = FIRST_TOKEN_S
+    ) -> None:
+        self._client = client
+        self._model = str(configuration.get("model") or DEFAULT_MODEL)
+        self._effort = configuration.get("reasoningEffort")
+        self._first_token_s = first_token_s
+
+    @property
+    def provider(self) -> str:
+        return PROVIDER
+
+    @property
+    def model(self) -> str:
+        return self._model
+
+    def stream(self, request: ModelRequest) -> AsyncGenerator[ModelFact, None]:
+        """Raises ``ProviderError`` while iterated."""
+        body: dict[str, Any] = {
+            "model": self._model,
+            "messages": list(request.messages),
+            "stream_options": {"include_usage": True},
+        }
+        if request.tools:
+            body["tools"] = list(request.tools)
+        if _REASONING.match(self._model):
+            body["max_completion_tokens"] = request.max_tokens
+        else:
+            body |= {"max_tokens": request.max_tokens, "temperature": request.temperature}
+        if isinstance(self._effort, str):
+            body["reasoning_effort"] = self._effort
+        return stream_chat(self._client, PROVIDER, body, headers={}, first_token_s=self._first_token_s)
