@@ -177,7 +177,7 @@ class Playout:
         while self._released:
             utterance = self._released[0]
             self._send_due(utterance, now_ms)
-            if self._released and self._released[0] is not utterance:
+            if not self._released or self._released[0] is not utterance:
                 continue
             if utterance.audio or not utterance.finished_synthesis():
                 return

@@ -70,6 +70,8 @@ class Recording:
 
     def customer(self, frame: bytes, at_ms: float) -> None:
         """A frame of the caller that ended at ``at_ms``."""
+        if self._file is None:
+            return
         self._arrivals.append((frame, at_ms - FRAME_MS))
 
     def assistant(self, frame: bytes, at_ms: float) -> None:
@@ -94,8 +96,8 @@ class Recording:
         return data
 
     def write(self, data: bytes) -> None:
-        """Append what ``advance`` gave. Blocking."""
-        if self._file is not None:
+        """Append what ``advance`` gave. Blocking. Raises ``OSError``."""
+        if data and self._file is not None:
             self._file.write(data)
             self._file.flush()
 
@@ -112,6 +114,11 @@ class Recording:
             self._file.close()
             self._file = None
         return total / _SAMPLES_PER_MS
+
+    @property
+    def abandoned(self) -> bool:
+        """Nothing more is taken; what the file holds can be recovered."""
+        return self._file is None
 
     def abandon(self) -> None:
         """Close the file as it is."""
@@ -142,6 +149,8 @@ class Recording:
         self._arrivals.clear()
 
     def _place(self, channel: int, start: int, samples: Samples) -> None:
+        if self._file is None:
+            return
         offset = start - self._written
         if offset < 0:
             samples = samples[-offset:]

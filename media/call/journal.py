@@ -11,6 +11,7 @@ import logging
 from collections import deque
 from datetime import datetime
 
+from domain.aggregate import Refused
 from domain.event import Event
 from domain.log.ports import Appended, Commands, IdSource, LogUnavailable
 
@@ -31,6 +32,7 @@ class Journal:
         self._pending: deque[tuple[Event, datetime]] = deque()
         self._in_flight: tuple[str, int] | None = None
         """Commit id and length of the batch that was sent and not acknowledged."""
+        self._batch = _BATCH
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -57,18 +59,35 @@ class Journal:
         if not self._pending:
             return None
         if self._in_flight is None:
-            self._in_flight = (new_id(), min(len(self._pending), _BATCH))
+            self._in_flight = (new_id(), min(len(self._pending), self._batch))
         commit_id, size = self._in_flight
         batch = [self._pending[index] for index in range(size)]
         appended = await commands.record(
             self.call_id, [event for event, _ in batch], [time for _, time in batch], commit_id=commit_id
         )
+        self._taken(size)
+        return appended
+
+    def isolate(self) -> Event | None:
+        """Something in the batch cannot be appended: send one event at a time, and give up the one that it is.
+
+        The event that was given up, once it is known which."""
+        assert self._in_flight is not None, "only a batch that was sent can be refused"
+        _, size = self._in_flight
+        self._in_flight, self._batch = None, 1
+        if size > 1:
+            return None
+        event, _ = self._pending[0]
+        self._taken(1)
+        return event
+
+    def _taken(self, size: int) -> None:
         self._in_flight = None
         for _ in range(size):
             self._pending.popleft()
         if not self._pending:
+            self._batch = _BATCH
             self._empty.set()
-        return appended
 
 
 class JournalWriter:
@@ -113,13 +132,20 @@ class JournalWriter:
         async with self._slots:
             try:
                 appended = await journal.send(self._commands, self._new_id)
-            except LogUnavailable as error:
+            except (LogUnavailable, Refused) as error:
+                # Refused: the append lost every race against other writers of this call; nothing was appended.
                 self.refusals += 1
                 if self.available:
                     _log.warning("journal.log_unavailable", extra={"call_id": journal.call_id, "reason": str(error)})
                 self.available = False
                 self.wake(journal)
                 return False
+            except Exception:
+                # A defect of one event (it cannot be encoded, say) must not keep every other one from the log.
+                given_up = journal.isolate()
+                kind = given_up.TYPE if given_up is not None else "one of a batch"
+                _log.exception("journal.event_refused", extra={"call_id": journal.call_id, "event_type": kind})
+                appended = None
         if appended is not None:
             self.available = True
             self.appended += len(appended.events)

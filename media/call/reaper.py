@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 
 from domain.aggregate import Refused
 from domain.call.aggregate import CALL
@@ -21,7 +21,8 @@ _PAGE = 10_000
 
 
 class Reaper:
-    """Looks at every claimed call that has not ended. ``serving`` are the calls of this process.
+    """Looks at every claimed call that has not ended. ``serving`` are the calls of this process, ``salvage`` saves the
+    recordings of calls that are over.
 
     A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
     """
@@ -32,7 +33,7 @@ class Reaper:
         documents: Documents,
         leases: Leases,
         serving: Callable[[], Collection[str]],
-        on_reaped: Callable[[str], None],
+        salvage: Callable[[], Awaitable[int]],
         *,
         every_s: float,
     ) -> None:
@@ -40,18 +41,19 @@ class Reaper:
         self._documents = documents
         self._leases = leases
         self._serving = serving
-        self._on_reaped = on_reaped
+        self._salvage = salvage
         self._every_s = every_s
         self.reaped = 0
 
     async def run(self) -> None:
         """Beat and look for orphans for ever, at once and then at intervals."""
         while True:
-            await asyncio.to_thread(self._leases.beat)
             try:
+                await asyncio.to_thread(self._leases.beat)
                 await self.look()
-            except LogUnavailable as error:
-                _log.warning("reaper.log_unavailable", extra={"reason": str(error)})
+                await self._salvage()
+            except (OSError, LogUnavailable) as error:
+                _log.warning("reaper.waits", extra={"reason": str(error)})
             await asyncio.sleep(self._every_s)
 
     async def look(self) -> int:
@@ -68,7 +70,6 @@ class Reaper:
             ended += 1
             self.reaped += 1
             _log.warning("call.reaped", extra={"call_id": call_id})
-            self._on_reaped(call_id)
         return ended
 
     def _orphans(self) -> list[str]:

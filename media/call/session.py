@@ -11,28 +11,22 @@ import logging
 from collections import deque
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from domain.call.events import CallEnded, Warned
 from domain.event import Event
 from domain.live_calls import CallSocket
-from media.audio.playout import Heard, Playout
+from media.audio.playout import Heard
 from media.audio.recording import Recording
 from media.call.call_clock import CallClock
 from media.call.client_messages import ClientMessageFilter
 from media.call.fragments import FragmentSource
-from media.call.hearing import Hearing
 from media.call.journal import Journal
-from media.call.listeners import Listeners
-from media.call.model_runner import ModelRunner
+from media.call.parts import Conversation, Parts
 from media.call.timers import Timers
-from media.call.transcriber_runner import TranscriberRunner
-from media.call.voice_runner import VoiceRunner
 from media.machine.inputs import (
     Connected,
     ControlReceived,
-    EndpointingAnswered,
     EndRequested,
     Input,
     PlayoutFinished,
@@ -57,7 +51,6 @@ from media.machine.outputs import (
     StopPlayout,
     Synthesize,
 )
-from media.transports.websocket import WebSocketTransport
 
 _log = logging.getLogger(__name__)
 
@@ -66,42 +59,6 @@ FAULT_REASON = "call.in-progress.error-vapifault-worker-died"
 OVERLOAD_REASON = "call.in-progress.error-vapifault-worker-not-available"
 """The ended reason of a call whose events the log does not take fast enough."""
 _RECORDING_PERIOD_S = 1.0
-
-
-class Conversation(Protocol):
-    """The machine with its state: what ``media.machine`` decides."""
-
-    def begin(self, now_ms: float) -> Sequence[Output]: ...
-
-    def step(self, happened: Input, now_ms: float) -> Sequence[Output]: ...
-
-
-class ToolCalls(Protocol):
-    """Runs function tools; answers come back through ``feed``."""
-
-    def start(self, calls: Sequence[CallTool]) -> None: ...
-
-
-class EndpointingQuestions(Protocol):
-    """Asks a smart endpointing provider."""
-
-    def ask(self, question: AskEndpointing) -> None: ...
-
-
-@dataclass(slots=True)
-class Parts:
-    """What a session drives, made for it by ``media.call.start``."""
-
-    transport: WebSocketTransport
-    playout: Playout
-    hearing: Hearing
-    transcriber: TranscriberRunner
-    model: ModelRunner
-    voice: VoiceRunner
-    tools: ToolCalls
-    endpointing: EndpointingQuestions
-    listeners: Listeners
-    recording: Recording | None
 
 
 class CallSession:
@@ -137,6 +94,7 @@ class CallSession:
         self._inputs: deque[Input] = deque()
         self._stepping = False
         self._hung_up = asyncio.Event()
+        self._broken: asyncio.Future[None] = self._loop.create_future()
         self._overdue = False
         self.ended_reason: str | None = None
         self.ended_ms = 0.0
@@ -148,12 +106,11 @@ class CallSession:
         self._inputs.append(happened)
         if self._stepping:
             return
-        self._stepping = True
         try:
-            while self._inputs:
-                self._step(self._inputs.popleft())
-        finally:
-            self._stepping = False
+            self._step_all()
+        except Exception as fault:
+            # Whoever fed this (a timer, the clock, another call's request) must not suffer from it: the call does.
+            self._break(fault)
 
     def now_ms(self) -> float:
         return self.clock.now_ms()
@@ -164,11 +121,14 @@ class CallSession:
         if parts is None:
             return
         now_ms = self.clock.now_ms()
-        parts.hearing.pump(now_ms)
-        if not parts.playout.idle:
-            parts.playout.pump(now_ms)
-            parts.voice.room()
-        parts.listeners.tick(now_ms)
+        try:
+            parts.hearing.pump(now_ms)
+            if not parts.playout.idle:
+                parts.playout.pump(now_ms)
+                parts.voice.room()
+            parts.listeners.tick(now_ms)
+        except Exception as fault:
+            self._break(fault)
 
     def audio_arrived(self) -> None:
         if self._parts is not None:
@@ -219,7 +179,7 @@ class CallSession:
             self.ended_ms = at_ms
         if self.journal.overdue and not self._overdue:
             self._overdue = True
-            self._inputs.append(EndRequested(reason=OVERLOAD_REASON))
+            self._loop.call_soon(self.feed, EndRequested(reason=OVERLOAD_REASON))
 
     async def listen(self, socket: CallSocket) -> None:
         """Stream the mono mix to one listener until it goes or the call ends."""
@@ -238,7 +198,7 @@ class CallSession:
     async def run(self, parts: Parts) -> None:
         """Hold the conversation until it is over. Every task of it has ended when this returns or raises."""
         self._parts = parts
-        fault: BaseException | None = None
+        fault: ExceptionGroup[Exception] | None = None
         try:
             async with asyncio.TaskGroup() as group:
                 self._group = group
@@ -249,7 +209,7 @@ class CallSession:
                     self.spawn(self._keep_recording(parts.recording), "recording")
                 self._begin()
                 self.feed(Connected())
-                await self._hung_up.wait()
+                await self._until_over()
                 await parts.transport.close(1000, self.ended_reason or "call ended", self._closing_grace_s)
                 for task in self._tasks:
                     task.cancel()
@@ -268,23 +228,48 @@ class CallSession:
 
     def _end_without_media(self, reason: str) -> None:
         """The tasks are gone: let the machine say what it has to, and make sure that the end is recorded."""
-        try:
-            self.feed(EndRequested(reason=reason))
-        except Exception:
-            # The machine itself may be what broke; the call still ends, below.
-            _log.exception("call.machine_fault", extra={"call_id": self.call_id})
+        self.feed(EndRequested(reason=reason))
         if self.ended_reason is None:
             self.record(CallEnded(reason=reason, at_ms=self.clock.now_ms()))
         self._hung_up.set()
+
+    async def _until_over(self) -> None:
+        """Raises what broke the call, if anything did."""
+        hung_up = self._loop.create_task(self._hung_up.wait())
+        try:
+            await asyncio.wait((hung_up, self._broken), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            hung_up.cancel()
+        if self._broken.done():
+            self._broken.result()
+
+    def _break(self, fault: Exception) -> None:
+        if not self._broken.done() and self._group is not None:
+            self._broken.set_exception(fault)
+        else:
+            _log.error("call.fault_after_end", extra={"call_id": self.call_id}, exc_info=fault)
 
     async def _keep_recording(self, recording: Recording) -> None:
         while True:
             await asyncio.sleep(_RECORDING_PERIOD_S)
             data = recording.advance(self.clock.now_ms())
-            if data:
+            try:
                 await self._loop.run_in_executor(self._files, recording.write, data)
+            except OSError as error:
+                # No room on the disk is no reason to hang up on anybody.
+                self.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
+                recording.abandon()
+                return
 
     # Steps and what they ask for.
+
+    def _step_all(self) -> None:
+        self._stepping = True
+        try:
+            while self._inputs:
+                self._step(self._inputs.popleft())
+        finally:
+            self._stepping = False
 
     def _begin(self) -> None:
         """What the machine wants before the first input; inputs that this brings about wait for ``Connected``."""
@@ -358,13 +343,3 @@ class CallSession:
 
     def _note(self, kind: str, data: dict[str, Any]) -> None:
         self._fragments.note(kind, self.clock.now_ms(), data)
-
-
-class NoEndpointing:
-    """For assistants without a smart endpointing provider that can be asked: the text heuristic decides."""
-
-    def __init__(self, session: CallSession) -> None:
-        self._session = session
-
-    def ask(self, question: AskEndpointing) -> None:
-        self._session.feed(EndpointingAnswered(ask_id=question.ask_id, timeout_ms=-1.0))

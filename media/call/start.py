@@ -22,6 +22,7 @@ from domain.call.variables import CallFacts
 from domain.call.wire import CallUrls, call_body
 from domain.live_calls import CallSocket
 from domain.log.ports import Documents
+from domain.write_only import without_secrets
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.audio.intake import Intake
 from media.audio.playout import Playout
@@ -34,8 +35,9 @@ from media.call.hearing import Hearing
 from media.call.journal import JournalWriter
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
+from media.call.parts import Conversation, Parts
 from media.call.providers import Chosen, Providers, choose
-from media.call.session import CallSession, Conversation, NoEndpointing, Parts
+from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.speaking import Speaking
 from media.call.transcriber_runner import TranscriberRunner
@@ -43,6 +45,7 @@ from media.call.voice_runner import VoiceCache, VoiceRunner
 from media.machine.plan import CallPlan, PlanInvalid
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest
+from media.tools.endpointing_question import EndpointingQuestions
 from media.tools.function_call import FunctionCaller
 from media.transports.websocket import WebSocketTransport
 
@@ -168,7 +171,7 @@ def assemble(
         max_message_bytes=settings.max_message_bytes,
         send_cap_ms=settings.send_cap_ms,
     )
-    recording = Recording(recording_path(settings.live_dir, session.call_id)) if _recorded(config) else None
+    recording = _recording(session, settings.live_dir) if _recorded(config) else None
     listeners = Listeners(settings.listener_cap_ms)
     playout = Playout(
         Speaking(transport, recording, listeners),
@@ -203,10 +206,25 @@ def assemble(
             timeout_s=settings.tool_timeout_s,
             result_cap=settings.tool_result_cap,
         ),
-        endpointing=NoEndpointing(session),
+        endpointing=EndpointingQuestions(
+            client,
+            config,
+            spawn=session.spawn,
+            feed=session.feed,
+            warn=session.warned,
+            call={"id": session.call_id},
+        ),
         listeners=listeners,
         recording=recording,
     )
+
+
+def _recording(session: CallSession, live_dir: Path) -> Recording | None:
+    try:
+        return Recording(recording_path(live_dir, session.call_id))
+    except OSError as error:
+        session.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
+        return None
 
 
 def recording_path(live_dir: Path, call_id: str) -> Path:
@@ -278,7 +296,7 @@ def _snapshot(call_id: str, assistant: Mapping[str, Any], documents: Documents) 
     body: dict[str, Any] = {"id": call_id} if document is None else call_body(document.state, urls=CallUrls())
     artifact = body.pop("artifact", None) or {"messages": []}
     body.pop("messages", None)
-    return {"call": body, "assistant": assistant, "artifact": artifact}
+    return {"call": body, "assistant": without_secrets(dict(assistant)), "artifact": artifact}
 
 
 def _recorded(assistant: Mapping[str, Any]) -> bool:

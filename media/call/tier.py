@@ -19,7 +19,7 @@ from domain.fragments import FragmentLog
 from domain.live_calls import CallNotLive, CallRejected, CallSocket
 from domain.log.ports import Clock, Commands, Documents, IdSource, LogUnavailable
 from domain.pricing.tables import CURRENT_PRICE_TABLE
-from media.audio.recording import Recording, recover
+from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, webrtc_detector
 from media.call.aftermath import store_call_log, store_recording
 from media.call.call_clock import CallClock
@@ -28,11 +28,13 @@ from media.call.conversation import MachineConversation
 from media.call.fragments import FragmentBuffer
 from media.call.journal import JournalWriter
 from media.call.leases import FileLeases, Leases
+from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.reaper import Reaper
-from media.call.session import CallSession, Conversation
+from media.call.salvage import Salvage
+from media.call.session import CallSession
 from media.call.settings import MediaSettings
-from media.call.start import StartRefused, Workshop, assemble, new_clock, open_session, prepare, recording_path
+from media.call.start import StartRefused, Workshop, assemble, new_clock, open_session, prepare
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
@@ -109,12 +111,22 @@ class MediaTier:
         self._draining = False
         self._group: asyncio.TaskGroup | None = None
         self._background: list[asyncio.Task[None]] = []
+        salvage = Salvage(
+            settings.live_dir,
+            documents,
+            self._leases,
+            artifacts,
+            self._aftermath_threads,
+            clock,
+            serving=self._held.keys,
+            open_journal=lambda call_id: self._journals.open(call_id, settings.journal_cap),
+        )
         self._reaper = Reaper(
             commands,
             documents,
             self._leases,
             serving=self._held.keys,
-            on_reaped=self._recover_recording,
+            salvage=salvage.look,
             every_s=settings.reap_every_s,
         )
 
@@ -136,7 +148,14 @@ class MediaTier:
     ) -> None:
         assert self._group is not None
         await self.drain(self._settings.closing_grace_s * 2)
-        for task in (*self._background, *self._held.values()):
+        # What is still there hangs: the first cancellation ends the conversation, the second the wait for the log.
+        for _ in range(2):
+            held = list(self._held.values())
+            for task in held:
+                task.cancel()
+            if held:
+                await asyncio.wait(held, timeout=self._settings.closing_grace_s)
+        for task in self._background:
             task.cancel()
         try:
             await self._group.__aexit__(kind, error, traceback)
@@ -244,7 +263,8 @@ class MediaTier:
             self._live[call_id] = session
             self._ticker.join(session)
             if self._draining:
-                session.feed(EndRequested(reason=SHUTDOWN_REASON))
+                # Right after the conversation began, as for every other running call.
+                asyncio.get_running_loop().call_soon(session.feed, EndRequested(reason=SHUTDOWN_REASON))
             try:
                 await session.run(parts)
             finally:
@@ -274,7 +294,7 @@ class MediaTier:
         loop = asyncio.get_running_loop()
         call_id, folder = session.call_id, self._settings.live_dir
         try:
-            if recording is not None:
+            if recording is not None and not recording.abandoned:
                 length_ms = await loop.run_in_executor(self._recording_thread, recording.finish, session.ended_ms)
                 for stored in await loop.run_in_executor(
                     self._aftermath_threads, store_recording, self._artifacts, call_id, recording.path, length_ms
@@ -289,24 +309,10 @@ class MediaTier:
         except OSError as error:
             # No room for the recording: the call's events are worth more, and the file stays where it is.
             session.warned("artifact-not-stored", f"{error.strerror or error}")
-        await session.journal.flushed()
-
-    def _recover_recording(self, call_id: str) -> None:
-        """A call of a dead process: what there is of its recording is worth keeping."""
-        path = recording_path(self._settings.live_dir, call_id)
-        if self._group is not None and path.exists():
-            self._group.create_task(self._store_recovered(call_id), name=f"recover-{call_id}")
-
-    async def _store_recovered(self, call_id: str) -> None:
-        path = recording_path(self._settings.live_dir, call_id)
-        loop = asyncio.get_running_loop()
-        journal = self._journals.open(call_id, self._settings.journal_cap)
+        await self._fragments.flush()
         try:
-            length_ms = await loop.run_in_executor(self._aftermath_threads, recover, path)
-            for stored in await loop.run_in_executor(
-                self._aftermath_threads, store_recording, self._artifacts, call_id, path, length_ms
-            ):
-                journal.append(stored, self._clock())
-        except (OSError, ValueError) as error:
-            _log.warning("recording.not_recovered", extra={"call_id": call_id, "reason": str(error)})
-        await journal.flushed()
+            await session.journal.flushed()
+        except asyncio.CancelledError:
+            if lost := len(session.journal):
+                _log.error("journal.events_lost", extra={"call_id": call_id, "events": lost})
+            raise

@@ -71,7 +71,7 @@ class WebSocketTransport:
         self._work = asyncio.Event()
         self._drained = asyncio.Event()
         self._drained.set()
-        self._closing: tuple[int, str] | None = None
+        self._reported_gone = False
         self._heard_anything = False
         self.closed = False
 
@@ -203,11 +203,12 @@ class WebSocketTransport:
         self._work.set()
 
     def _gone(self, detail: str) -> None:
-        if not self.closed or self._closing is None:
-            self._closing = (1006, detail)
-            self.closed = True
-            self._drained.set()
-            self._receiver.transport_closed(detail)
+        if self._reported_gone:
+            return
+        self._reported_gone = True
+        self.closed = True
+        self._drained.set()
+        self._receiver.transport_closed(detail)
 
 
 def _close_reason(reason: str) -> str:
