@@ -81,9 +81,12 @@ async def stream_chat(
                 first = await anext(facts, None)
     except TimeoutError:
         raise ProviderError(provider, "model", "timeout", f"no answer within {first_token_s:g} s") from None
+    except EgressBlocked as error:
+        raise ProviderError(provider, "model", "bad-request", str(error)) from error
     except openai.OpenAIError as error:
         raise _provider_error(provider, error) from error
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+        # The SDK builds chunks without validating them: an object of another shape shows only when it is read.
         detail = f"an answer that is no chat completion ({type(error).__name__})"
         raise ProviderError(provider, "model", "failed", detail) from error
 
@@ -162,9 +165,7 @@ def _provider_error(provider: str, error: openai.OpenAIError) -> ProviderError:
         category = _STATUS.get(status, "server" if status >= 500 else "bad-request")
         detail = f"HTTP {status}" + (f", {error.code}" if error.code else "")
     elif isinstance(error, openai.APIConnectionError):
-        blocked = error.__cause__ if isinstance(error.__cause__, EgressBlocked) else None
-        category = "bad-request" if blocked else "failed"
-        detail = str(blocked) if blocked else "the connection failed or broke off"
+        category, detail = "failed", "the connection failed or broke off"
     elif isinstance(error, openai.APIError):
         category, detail = "server", f"an error within the stream{f', {error.code}' if error.code else ''}"
     else:

@@ -133,8 +133,8 @@ class OpenAiServer:
         try:
             while await self._exchange(reader, writer):
                 pass
-        except (ConnectionError, asyncio.IncompleteReadError):
-            self.client_gone.set()
+        except (ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            self.client_gone.set()  # cancelled only by __aexit__
         finally:
             self._connections.discard(task)
             writer.close()

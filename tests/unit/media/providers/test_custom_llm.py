@@ -1,0 +1,150 @@
+"""The tenant's own model: URL, headers, what is sent along, and its ways to fail."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.egress import EgressBlocked
+from media.providers.custom_llm import CustomLlm, base_url, besides
+from media.providers.errors import ProviderError
+from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
+from tests.simulators.openai_server import Drop, Hold, OpenAiServer, Raw, Say, Status, Whole
+
+CONTEXT: dict[str, Any] = {
+    "call": {"id": "8f4a"},
+    "customer": {"number": "+15550100"},
+    "metadata": {"tier": "gold", "messages": "must not replace the conversation"},
+}
+REQUEST = ModelRequest(messages=({"role": "user", "content": "Hello"},), context=CONTEXT)
+
+
+@pytest.fixture
+async def client() -> AsyncIterator[httpx.AsyncClient]:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        yield client
+
+
+async def ask(client: httpx.AsyncClient, configuration: dict[str, Any], api_key: str | None = None) -> list[ModelFact]:
+    model = CustomLlm(client, {"model": "mine", **configuration}, api_key)
+    async with aclosing(model.stream(REQUEST)) as facts:
+        return [fact async for fact in facts]
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://llm.example/v1", "https://llm.example/v1"),
+        ("https://llm.example/v1/", "https://llm.example/v1"),
+        ("https://llm.example/v1/chat/completions", "https://llm.example/v1"),
+        ("https://llm.example/chat/completions/", "https://llm.example"),
+    ],
+)
+def test_the_url_may_be_the_base_or_the_whole_path(url: str, expected: str) -> None:
+    assert base_url(url) == expected
+
+
+async def test_either_form_reaches_the_same_path(client: httpx.AsyncClient) -> None:
+    async with OpenAiServer(Say("Yes.")) as server:
+        await ask(client, {"url": server.base_url})
+        await ask(client, {"url": f"{server.base_url}/chat/completions"})
+        assert [request.path for request in server.requests] == ["/v1/chat/completions"] * 2
+
+
+@pytest.mark.parametrize(
+    ("mode", "expected"),
+    [
+        ("off", {}),
+        ("variable", CONTEXT),
+        ("destructured", {"tier": "gold", "call": CONTEXT["call"], "customer": CONTEXT["customer"]}),
+    ],
+)
+def test_what_is_sent_along(mode: str, expected: dict[str, Any]) -> None:
+    assert besides(mode, CONTEXT) == expected
+
+
+async def test_the_body_carries_metadata_by_default(client: httpx.AsyncClient) -> None:
+    async with OpenAiServer(Say("Yes.")) as server:
+        facts = await ask(client, {"url": server.base_url})
+        body = server.requests[0].body
+    assert facts[0] == TextDelta("Yes. ")
+    assert body["metadata"] == CONTEXT["metadata"]
+    assert body["call"] == {"id": "8f4a"}
+    assert body["model"] == "mine"
+    assert body["messages"] == list(REQUEST.messages)
+
+
+async def test_headers_are_added_but_never_the_authorization(client: httpx.AsyncClient) -> None:
+    headers = {"X-Tenant": "seven", "Authorization": "Bearer smuggled"}
+    async with OpenAiServer(Say("Yes.")) as server:
+        await ask(client, {"url": server.base_url, "headers": headers})
+        await ask(client, {"url": server.base_url, "headers": headers}, api_key="credential")
+        without, with_key = (request.headers for request in server.requests)
+    assert without["x-tenant"] == "seven"
+    assert "authorization" not in without
+    assert with_key["authorization"] == "Bearer credential"
+
+
+async def test_an_answer_in_one_piece_is_accepted(client: httpx.AsyncClient) -> None:
+    async with OpenAiServer(Whole("Formatted.")) as server:
+        assert await ask(client, {"url": server.base_url}) == [TextDelta("Formatted."), Usage(3, 4)]
+
+
+async def test_the_old_function_call_form_is_a_tool_call(client: httpx.AsyncClient) -> None:
+    answer = Say("", legacy_function_call=("transferCall", '{"destination": "+15550100"}'))
+    async with OpenAiServer(answer) as server:
+        facts = await ask(client, {"url": server.base_url})
+    assert facts[0] == ToolCallRequest("call_0", "transferCall", {"destination": "+15550100"})
+
+
+async def test_usage_is_estimated_when_the_server_counts_nothing(client: httpx.AsyncClient) -> None:
+    async with OpenAiServer(Say("Twelve chars")) as server:
+        facts = await ask(client, {"url": server.base_url})
+    assert facts[-1] == Usage(0, 4, estimated=True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "category"),
+    [
+        (Status(401), "unauthorized"),
+        (Status(429), "quota"),
+        (Status(500), "server"),
+        (Raw(b"<h1>It works</h1>", content_type="text/html"), "failed"),
+        (Drop("Half a"), "failed"),
+    ],
+)
+async def test_failures_carry_the_providers_name(client: httpx.AsyncClient, answer: Any, category: str) -> None:
+    async with OpenAiServer(answer) as server:
+        with pytest.raises(ProviderError) as caught:
+            await ask(client, {"url": server.base_url})
+    assert (caught.value.provider, caught.value.category) == ("custom-llm", category)
+
+
+async def test_the_time_to_the_first_token_is_the_configured_one(client: httpx.AsyncClient) -> None:
+    async with OpenAiServer(Hold()) as server:
+        with pytest.raises(ProviderError) as caught:
+            await ask(client, {"url": server.base_url, "timeoutSeconds": 0.1})
+    assert caught.value.category == "timeout"
+
+
+async def test_a_blocked_address_is_a_refused_request() -> None:
+    class Blocked(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            raise EgressBlocked("llm.internal", "not a public address")
+
+    async with httpx.AsyncClient(transport=Blocked()) as client:
+        with pytest.raises(ProviderError) as caught:
+            await ask(client, {"url": "http://llm.internal/v1"})
+    assert caught.value.category == "bad-request"
+    assert "llm.internal" in caught.value.detail
+
+
+async def test_a_configuration_without_a_url_is_refused(client: httpx.AsyncClient) -> None:
+    with pytest.raises(ProviderError) as caught:
+        CustomLlm(client, {"model": "mine"})
+    assert caught.value.category == "not-configured"
+    assert "model.url" in caught.value.detail
