@@ -73,10 +73,21 @@ class _WriteFirstTransaction(sqlite.SQLiteTransaction):
 
 
 class _Connection(sqlite.SQLiteConnection):
+    """Closes only between transactions: a pool that is closed closes connections that others still use, and a
+    statement under way would go on in freed memory."""
+
+    def __init__(self, raw: sqlite3.Connection, max_age: float | None) -> None:
+        super().__init__(raw, max_age)
+        self._in_transaction = threading.RLock()
+
     @contextmanager
     def transaction(self, *, commit: bool) -> Iterator[sqlite.SQLiteCursor]:
-        with _WriteFirstTransaction(self, commit=commit) as cursor, cursor:
+        with self._in_transaction, _WriteFirstTransaction(self, commit=commit) as cursor, cursor:
             yield cursor
+
+    def _close(self) -> None:
+        with self._in_transaction:
+            super()._close()
 
 
 class _Pool(sqlite.SQLiteConnectionPool):

@@ -251,10 +251,15 @@ class EmbeddedLog:
             reached = after.ordinal
             while not self._closed:
                 grown.clear()
-                batch, reached = await asyncio.to_thread(self._next_batch, reached, types)
+                try:
+                    batch, reached = await asyncio.to_thread(self._next_batch, reached, types)
+                except LogUnavailable:
+                    if self._closed:
+                        return
+                    raise
                 if batch:
                     yield batch
-                elif reached >= (await asyncio.to_thread(self.head)).ordinal:
+                else:
                     await grown.wait()
         finally:
             self._datastore.commits.detach(wake)

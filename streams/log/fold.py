@@ -63,16 +63,14 @@ class Fold:
         """
         staged: dict[str, Stage] = {}
         for event in recorded:
-            kind = kind_of(event.event.TYPE)
+            originator_id, kind = event.originator_id, kind_of(event.event.TYPE)
+            stage = staged.get(originator_id) or self._open(kind, originator_id, event.originator_version - 1)
+            if stage.kind != kind:
+                raise ForeignEvent(originator_id, stage.kind, event.event.TYPE)
             aggregate = self._states.aggregates.get(kind)
             if aggregate is None:
                 continue
-            originator_id = event.originator_id
-            stage = staged.get(originator_id)
-            if stage is None:
-                stage = staged[originator_id] = self._open(kind, originator_id, event.originator_version - 1)
-            if stage.kind != kind:
-                raise ForeignEvent(originator_id, stage.kind, event.event.TYPE)
+            staged[originator_id] = stage
             stage.state = aggregate.evolve(stage.state, event)
             stage.version = event.originator_version
         return staged
@@ -96,16 +94,16 @@ class Fold:
         known = self._stages.get(originator_id)
         if known is not None:
             return Stage(known.kind, known.version_before, known.before, known.version, known.state)
-        if version <= 0 and not self._exists(originator_id):
+        first = self._connection.execute(
+            "SELECT topic FROM stored_events WHERE originator_id=? ORDER BY originator_version LIMIT 1",
+            (originator_id,),
+        ).fetchone()
+        if first is None:
             return Stage(kind, version, None, version, None)
-        found = self._connection.execute("SELECT kind FROM documents WHERE id=?", (originator_id,)).fetchone()
-        kind = found[0] if found else kind
+        if kind_of(first[0]) != kind or kind not in self._states.aggregates:
+            return Stage(kind_of(first[0]), version, None, version, None)
         state = self._states.at(self._connection, kind, originator_id, version)
         return Stage(kind, version, state, version, state)
-
-    def _exists(self, originator_id: str) -> bool:
-        found = self._connection.execute("SELECT 1 FROM stored_events WHERE originator_id=? LIMIT 1", (originator_id,))
-        return found.fetchone() is not None
 
 
 def write_document(connection: sqlite3.Connection, states: States, originator_id: str, stage: Stage) -> None:

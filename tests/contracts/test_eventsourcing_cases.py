@@ -66,9 +66,7 @@ class TestProcessRecorder(OnLogFactory, persistence.ProcessRecorderTestCase):
         return self.factory.process_recorder()
 
 
-class TestApplicationCasesOnProcessRecorder(
-    OnLogFactory, persistence.ApplicationRecorderTestCase[ApplicationRecorder]
-):
+class TestApplicationCasesOnProcessRecorder(OnLogFactory, persistence.ApplicationRecorderTestCase[ApplicationRecorder]):
     def create_recorder(self) -> ApplicationRecorder:
         return self.factory.process_recorder()
 
