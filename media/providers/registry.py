@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 import httpx
@@ -74,9 +74,7 @@ class ProviderRegistry:
         return tuple(worker.unavailable for worker in workers if worker.unavailable)
 
     def transcriber(self, assistant: Configuration) -> SpeechToText:
-        """What hears for this assistant. Raises ``ProviderError`` (``not-configured``) where it cannot be used here.
-
-        Fallback plans are the call's business: ask again with the fallback in the place of the configured one."""
+        """What hears for this assistant. Raises ``ProviderError`` (``not-configured``) where it cannot be used here."""
         return _make("transcriber", self._transcribers, assistant)
 
     def model(self, assistant: Configuration) -> LanguageModel:
@@ -86,6 +84,20 @@ class ProviderRegistry:
     def voice(self, assistant: Configuration) -> TextToSpeech:
         """What speaks for this assistant; as ``transcriber``."""
         return _make("voice", self._voices, assistant)
+
+    def transcribers(self, assistant: Configuration) -> list[SpeechToText]:
+        """Usable transcribers in the order to try them: the configured one, then those of its fallback plan.
+
+        Raises the configured one's ``ProviderError`` when none can be used here."""
+        return _usable("transcriber", self.transcriber, assistant, _plan(assistant, "transcriber", "transcribers"))
+
+    def models(self, assistant: Configuration) -> list[LanguageModel]:
+        """Usable models: the configured one, then ``fallbackModels``; as ``transcribers``."""
+        return _usable("model", self.model, assistant, _fallback_models(assistant))
+
+    def voices(self, assistant: Configuration) -> list[TextToSpeech]:
+        """Usable voices: the configured one, then those of its fallback plan; as ``transcribers``."""
+        return _usable("voice", self.voice, assistant, _plan(assistant, "voice", "voices"))
 
     def _openai_chat(self, assistant: Configuration) -> LanguageModel:
         if self._openai is None:
@@ -116,6 +128,38 @@ def _make(
         detail = f"this installation has no {stage} provider {name!r}, only: {', '.join(sorted(factories))}"
         raise ProviderError(name, stage, "not-configured", detail)
     return factory(assistant)
+
+
+def _usable(
+    stage: Stage,
+    make: Callable[[Configuration], Provider],
+    assistant: Configuration,
+    fallbacks: Iterable[Configuration],
+) -> list[Provider]:
+    usable: list[Provider] = []
+    refusal: ProviderError | None = None
+    for configuration in (_section(assistant, stage), *fallbacks):
+        try:
+            usable.append(make({**assistant, stage: configuration}))
+        except ProviderError as error:
+            refusal = refusal or error
+    if refusal is not None and not usable:
+        raise refusal
+    return usable
+
+
+def _plan(assistant: Configuration, stage: Stage, key: str) -> list[Configuration]:
+    """The entries of ``<stage>.fallbackPlan.<key>``, each a whole configuration of its own."""
+    plan = _section(assistant, stage).get("fallbackPlan")
+    entries = plan.get(key) if isinstance(plan, Mapping) else None
+    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
+
+
+def _fallback_models(assistant: Configuration) -> list[Configuration]:
+    """``model.fallbackModels``, names of models of the same provider, as configurations."""
+    model = _section(assistant, "model")
+    names = model.get("fallbackModels")
+    return [{**model, "model": name} for name in names if isinstance(name, str)] if isinstance(names, list) else []
 
 
 def _section(assistant: Configuration, stage: Stage) -> Configuration:
