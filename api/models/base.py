@@ -87,7 +87,8 @@ def instant(value: object) -> datetime:
         moment = datetime.fromisoformat(value.replace(" ", "+"))
     except ValueError:
         raise violation("INVALID_FORMAT", _NO_INSTANT) from None
-    if moment.tzinfo is None:
+    # The outermost years leave no room for another offset or for the arithmetic of bounds.
+    if moment.tzinfo is None or not datetime.min.year < moment.year < datetime.max.year:
         raise violation("INVALID_FORMAT", _NO_INSTANT)
     return moment
 

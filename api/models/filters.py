@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -47,13 +47,11 @@ class ListFilters(Query):
 
     def admit(self, keys: DocumentKeys) -> bool:
         """Whether a single document lies within all bounds."""
-        return all(_holds(keys.created_at, *bound) for bound in self.created()) and all(
-            _holds(keys.updated_at, *bound) for bound in self.updated()
-        )
+        return _within(keys.created_at, self.created()) and _within(keys.updated_at, self.updated())
 
     def _bounds(self, field: str) -> Bounds:
         given = ((operator, getattr(self, f"{field}_{operator}")) for operator in ("gt", "lt", "ge", "le"))
-        return tuple((operator, moment) for operator, moment in given if moment is not None)
+        return tuple(_stored_bound(operator, moment) for operator, moment in given if moment is not None)
 
 
 class CallFilters(ListFilters):
@@ -99,13 +97,24 @@ def parse_query(request: Request, model: type[Q]) -> Q:
         raise invalid(issues(fault.errors(include_url=False, include_input=False), source="query")) from None
 
 
-def _holds(moment: datetime, operator: str, bound: datetime) -> bool:
+def _stored_bound(operator: str, shown: datetime) -> tuple[str, datetime]:
+    """A bound on the time as clients see it, in milliseconds, as one on the stored time, in microseconds.
+
+    Without this, ``createdAtGt`` with the ``createdAt`` of an object would find that object again.
+    """
+    floor = shown.replace(microsecond=shown.microsecond // 1000 * 1000)
+    following = floor + timedelta(milliseconds=1)
+    ceiling = floor if floor == shown else following
     match operator:
         case "gt":
-            return moment > bound
+            return "ge", following
         case "ge":
-            return moment >= bound
+            return "ge", ceiling
         case "lt":
-            return moment < bound
+            return "lt", ceiling
         case _:
-            return moment <= bound
+            return "lt", following
+
+
+def _within(moment: datetime, bounds: Bounds) -> bool:
+    return all(moment >= bound if operator == "ge" else moment < bound for operator, bound in bounds)

@@ -1,0 +1,228 @@
+"""Calls over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import pytest
+
+from domain.call.aggregate import CALL
+from domain.call.commands import ClaimCall, EndCall
+from domain.call.events import CallStarted
+from domain.signing import is_call_token
+from tests.unit.api.installation import SECRET, Installation
+
+WEBSOCKET = {"provider": "vapi.websocket"}
+
+
+async def start(client: httpx.AsyncClient, **fields: Any) -> dict[str, Any]:
+    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}, **fields})
+    assert answer.status_code == 201, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+async def test_a_websocket_call_is_queued_with_its_addresses(client: httpx.AsyncClient) -> None:
+    body = await start(client, assistant={"firstMessage": "Hi"}, name="test")
+    assert (body["status"], body["type"], body["cost"]) == ("queued", "vapi.websocketCall", 0)
+    assert body["assistant"] == {"firstMessage": "Hi"}
+    assert body["transport"]["audioFormat"] == {"format": "pcm_s16le", "container": "raw", "sampleRate": 16000}
+    scheme, _, rest = body["transport"]["websocketCallUrl"].partition("://")
+    host, call_id, token, last = rest.split("/")
+    assert (scheme, host, call_id, last) == ("wss", "calls.example", body["id"], "transport")
+    assert is_call_token(SECRET, call_id, "transport", token)
+    assert not is_call_token(SECRET, call_id, "control", token)
+    assert body["monitor"]["controlUrl"].startswith(f"https://calls.example/{call_id}/")
+    assert body["monitor"]["controlUrl"].endswith("/control")
+    assert body["monitor"]["listenUrl"].startswith(f"wss://calls.example/{call_id}/")
+    assert (await client.get(f"/call/{call_id}")).json() == body
+
+
+async def test_mulaw_runs_at_eight_kilohertz_unless_told(client: httpx.AsyncClient) -> None:
+    body = await start(client, transport={**WEBSOCKET, "audioFormat": {"format": "mulaw"}})
+    assert body["transport"]["audioFormat"]["sampleRate"] == 8000
+
+
+@pytest.mark.parametrize("place", ["stored", "inline", "override"])
+async def test_a_monitor_plan_withholds_addresses(client: httpx.AsyncClient, place: str) -> None:
+    plan = {"monitorPlan": {"listenEnabled": False}}
+    if place == "stored":
+        stored = (await client.post("/assistant", json=plan)).json()
+        body = await start(client, assistantId=stored["id"], assistant=None)
+    elif place == "inline":
+        body = await start(client, assistant=plan)
+    else:
+        body = await start(client, assistantOverrides=plan)
+    assert "listenUrl" not in body["monitor"]
+    assert "controlUrl" in body["monitor"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "status", "message"),
+    [
+        ({"transport": None}, 400, "Couldn't Get Phone Number. Need Either `phoneNumberId` Or `phoneNumber`."),
+        (
+            {
+                "transport": None,
+                "phoneNumberId": "4d0b4d3c-0000-4000-8000-000000000000",
+                "customer": {"number": "+1555"},
+            },
+            501,
+            "Phone calls are not built yet.",
+        ),
+        (
+            {"assistant": None, "assistantId": "nobody"},
+            400,
+            "Couldn't Get Assistant. `assistantId` nobody Does Not Exist.",
+        ),
+        ({"assistant": None}, 400, "Couldn't Get Assistant. Need Either `assistantId` Or `assistant`."),
+        ({"assistantId": "x"}, 400, "Need Exactly One Of `assistantId`, `assistant`."),
+        (
+            {"assistant": None, "squadId": "4d0b4d3c-0000-4000-8000-000000000000"},
+            501,
+            "Calls with squads are not built",
+        ),
+        ({"schedulePlan": {"earliestAt": "2026-02-01T00:00:00Z"}}, 501, "Scheduled calls are not built yet."),
+        ({"assistantVersion": "v1"}, 400, "`assistantVersion` Needs `assistantId`."),
+    ],
+)
+async def test_calls_that_cannot_be_held(
+    client: httpx.AsyncClient, fields: dict[str, Any], status: int, message: str
+) -> None:
+    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}, **fields})
+    assert answer.status_code == status
+    assert answer.json()["message"].startswith(message)
+    assert (await client.get("/call")).json() == []
+
+
+async def test_only_the_latest_version_of_an_assistant_can_be_asked_for(client: httpx.AsyncClient) -> None:
+    stored = (await client.post("/assistant", json={})).json()
+    await client.patch(f"/assistant/{stored['id']}", json={"name": "second"})
+    request = {"transport": WEBSOCKET, "assistantId": stored["id"]}
+    assert (await client.post("/call", json={**request, "assistantVersion": "v2"})).status_code == 201
+    assert (await client.post("/call", json={**request, "assistantVersion": "v1"})).status_code == 501
+
+
+async def test_lists_and_their_filters(client: httpx.AsyncClient, installation: Installation) -> None:
+    stored = (await client.post("/assistant", json={})).json()
+    with_stored = await start(client, assistantId=stored["id"], assistant=None)
+    installation.clock.forward(minutes=1)
+    inline = await start(client)
+
+    async def listed(**parameters: Any) -> list[str]:
+        return [body["id"] for body in (await client.get("/call", params=parameters)).json()]
+
+    assert await listed() == [inline["id"], with_stored["id"]]
+    assert await listed(assistantId=stored["id"]) == [with_stored["id"]]
+    assert await listed(id=inline["id"]) == [inline["id"]]
+    assert await listed(id=inline["id"], assistantId=stored["id"]) == []
+    assert await listed(id=inline["id"], createdAtLt=inline["createdAt"]) == []
+    assert await listed(id="unknown") == []
+    assert await listed(phoneNumberId="any") == []
+    assert await listed(createdAtLt="2026-01-31T09:30:30Z") == [with_stored["id"]]
+    assert await listed(limit=0) == []
+
+
+async def test_only_the_name_can_be_changed(client: httpx.AsyncClient) -> None:
+    body = await start(client)
+    path = f"/call/{body['id']}"
+    assert (await client.patch(path, json={"name": "second"})).json()["name"] == "second"
+    assert "name" not in (await client.patch(path, json={"name": None})).json()
+    assert (await client.patch(path, json={})).status_code == 200
+    refused = await client.patch(path, json={"status": "ended"})
+    assert (refused.status_code, refused.json()["message"]) == (400, ["property status should not exist"])
+
+
+async def test_a_queued_call_is_deleted(client: httpx.AsyncClient) -> None:
+    body = await start(client)
+    deleted = await client.request("DELETE", f"/call/{body['id']}", json={})
+    assert (deleted.status_code, deleted.json()["id"]) == (200, body["id"])
+    assert (await client.get(f"/call/{body['id']}")).status_code == 404
+    assert (await client.delete(f"/call/{body['id']}")).status_code == 404
+    assert (await client.get("/call")).json() == []
+    past = await client.get(f"/call/{body['id']}", params={"at": "2026-01-31T09:30:30Z"})
+    assert past.status_code == 404
+
+
+async def test_a_running_call_is_ended_before_it_is_deleted(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    body = await start(client)
+    await installation.log.execute(CALL, body["id"], ClaimCall(owner="test", lease_seconds=5))
+    installation.live_calls.running.add(body["id"])
+
+    async def record_the_end(call_id: str, reason: str) -> None:
+        await installation.log.execute(CALL, call_id, EndCall(reason=reason))
+
+    installation.live_calls.on_end = record_the_end
+    deleted = await client.delete(f"/call/{body['id']}")
+    assert (deleted.status_code, deleted.json()["status"]) == (200, "ended")
+    assert installation.live_calls.ended == [(body["id"], "call-deleted")]
+
+
+async def test_a_call_whose_process_died_can_be_deleted(client: httpx.AsyncClient, installation: Installation) -> None:
+    body = await start(client)
+    await installation.log.execute(CALL, body["id"], ClaimCall(owner="gone", lease_seconds=5))
+    deleted = await client.delete(f"/call/{body['id']}")
+    assert (deleted.status_code, deleted.json()["endedReason"]) == (200, "call-deleted")
+
+
+async def test_bulk_deletion_is_not_built(client: httpx.AsyncClient) -> None:
+    body = await start(client)
+    many = await client.request("DELETE", f"/call/{body['id']}", json={"ids": [body["id"]]})
+    assert many.status_code == 501
+    assert (await client.get(f"/call/{body['id']}")).status_code == 200
+
+
+async def test_a_retried_creation_gives_the_same_call(client: httpx.AsyncClient) -> None:
+    key = {"idempotency-key": "one call"}
+    request = {"transport": WEBSOCKET, "assistant": {"name": "a"}}
+    first = await client.post("/call", json=request, headers=key)
+    again = await client.post("/call", json=request, headers=key)
+    assert first.json() == again.json()
+    assert again.status_code == 201
+    assert len((await client.get("/call")).json()) == 1
+    other = await client.post("/call", json={**request, "name": "x"}, headers=key)
+    assert other.status_code == 422
+
+
+async def test_a_call_as_it_was(client: httpx.AsyncClient, installation: Installation) -> None:
+    created = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}})
+    call_id = created.json()["id"]
+    await installation.log.execute(CALL, call_id, ClaimCall(owner="test", lease_seconds=5))
+    now = installation.clock()
+    started = CallStarted(clock_origin=now, at_ms=10, assistant={"firstMessage": "resolved"})
+    await installation.log.record(call_id, [started], [now])
+    assert (await client.get(f"/call/{call_id}")).json()["status"] == "in-progress"
+    then = await client.get(f"/call/{call_id}", params={"at": created.headers["x-callfold-position"]})
+    assert then.json() == created.json()
+
+
+async def test_another_organisation_sees_nothing(client: httpx.AsyncClient, installation: Installation) -> None:
+    body = await start(client)
+    rival = await installation.found("Rival")
+    key = {"authorization": f"Bearer {rival.private_key}"}
+    path = f"/call/{body['id']}"
+    for method, suffix in (
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", "/mono-recording"),
+        ("GET", "/pcap"),
+        ("GET", "/events"),
+    ):
+        assert (await client.request(method, path + suffix, headers=key)).status_code == 404
+    assert (await client.patch(path, json={"name": "x"}, headers=key)).status_code == 404
+    assert (await client.get("/call", headers=key)).json() == []
+    assert (await client.get("/call", params={"id": body["id"]}, headers=key)).json() == []
+
+
+async def test_the_history_of_a_call(client: httpx.AsyncClient, installation: Installation) -> None:
+    body = await start(client, name="first")
+    renamed = await client.patch(f"/call/{body['id']}", json={"name": "second"})
+    history = (await client.get(f"/call/{body['id']}/events")).json()
+    assert [event["type"] for event in history] == ["call.created", "call.renamed"]
+    assert [event["originatorVersion"] for event in history] == [1, 2]
+    assert history[1]["position"] == renamed.headers["x-callfold-position"]
+    assert history[1]["data"] == {"name": "second"}
+    assert history[0]["data"]["org_id"] == body["orgId"]

@@ -1,0 +1,175 @@
+"""Refusals that do not depend on a resource: routing, credentials, bodies, the log."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import httpx
+import pytest
+
+from api.app import create_app
+from domain.log.ports import LogUnavailable, OutcomeUnknown
+from domain.organization.founding import Founding
+from tests.unit.api.installation import Installation
+
+WRONG_KEY = "Invalid Key. Hot tip, you may be using the private key instead of the public key, or vice versa."
+TOKEN = "eyJhbGciOiJIUzI1NiJ9.eyJvcmdJZCI6IngifQ.c2lnbmF0dXJl"
+
+
+async def test_a_request_without_a_key(anonymous: httpx.AsyncClient) -> None:
+    answer = await anonymous.get("/assistant")
+    body = answer.json()
+    assert answer.status_code == 401
+    assert (body["message"], body["error"], body["statusCode"]) == (
+        "Missing Authorization Header.",
+        "Unauthorized",
+        401,
+    )
+
+
+@pytest.mark.parametrize("authorization", ["Bearer nobody", "Bearer {public}"])
+async def test_an_unknown_key_and_one_of_the_wrong_kind(
+    anonymous: httpx.AsyncClient, founding: Founding, authorization: str
+) -> None:
+    header = authorization.format(public=founding.public_key)
+    answer = await anonymous.get("/assistant", headers={"authorization": header})
+    assert (answer.status_code, answer.json()["message"]) == (401, WRONG_KEY)
+
+
+async def test_a_private_key_where_a_public_one_is_due(client: httpx.AsyncClient, founding: Founding) -> None:
+    answer = await client.post("/call/web", json={})
+    assert (answer.status_code, answer.json()["message"]) == (401, WRONG_KEY)
+    public = await client.post("/call/web", json={}, headers={"authorization": f"Bearer {founding.public_key}"})
+    assert public.status_code == 501
+
+
+@pytest.mark.parametrize(
+    ("authorization", "part"),
+    [
+        ("Basic dXNlcjpwYXNz", "is not of the form Bearer <key>"),
+        ("Bearer", "is not of the form"),
+        (f"Bearer {TOKEN}", "JSON Web Tokens"),
+    ],
+)
+async def test_credentials_of_other_kinds_are_explained(
+    anonymous: httpx.AsyncClient, authorization: str, part: str
+) -> None:
+    answer = await anonymous.get("/assistant", headers={"authorization": authorization})
+    assert answer.status_code == 401
+    assert part in answer.json()["message"]
+
+
+async def test_a_key_works_as_soon_as_it_is_issued_and_stops_soon_after_it_is_revoked(
+    client: httpx.AsyncClient, installation: Installation, founding: Founding
+) -> None:
+    from domain.organization.aggregate import ORGANIZATION
+    from domain.organization.commands import RevokeKey
+
+    assert (await client.get("/assistant")).status_code == 200
+    document = installation.log.get("organization", founding.organization_id)
+    assert document is not None
+    private = next(key for key in document.state.keys if key.tag == "private")
+    await installation.log.execute(ORGANIZATION, founding.organization_id, RevokeKey(key_id=private.id))
+    installation.clock.forward(seconds=6)
+    assert (await client.get("/assistant")).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "message"),
+    [
+        ("GET", "/no/such/path", 404, "Cannot GET /no/such/path"),
+        ("PUT", "/call", 405, "PUT is not allowed on /call."),
+        ("GET", "/squad", 501, "GET /squad (list squads) is not built yet."),
+        ("POST", "/chat/responses", 501, "POST /chat/responses (create a response) is not built yet."),
+        ("GET", "/eval/run/x", 501, "GET /eval/run/x (get an eval run) is not built yet."),
+        ("PATCH", "/v2/campaign/x", 501, "PATCH /v2/campaign/x (update campaigns) is not built yet."),
+        ("GET", "/provider/11labs/pronunciation-dictionary/x", 501, "GET /provider/11labs/pronunciation-dictionary/x"),
+        ("GET", "/call/4d0b4d3c", 404, "Call 4d0b4d3c does not exist or was deleted."),
+    ],
+)
+async def test_paths_and_methods(client: httpx.AsyncClient, method: str, path: str, status: int, message: str) -> None:
+    answer = await client.request(method, path)
+    body = answer.json()
+    assert (answer.status_code, body["statusCode"]) == (status, status)
+    assert body["message"].startswith(message)
+
+
+@pytest.mark.parametrize(
+    ("content", "headers", "status", "part"),
+    [
+        (b"{", {}, 400, "is not valid JSON"),
+        (b'{"name": NaN}', {}, 400, "is not valid JSON"),
+        (b"\xff\xfe", {}, 400, "is not valid JSON"),
+        (b"", {}, 400, "The request body is empty."),
+        (b"[1]", {}, 400, "must be a JSON object, not an array"),
+        (b"null", {}, 400, "must be a JSON object, not null"),
+        (b"[" * 20_000, {}, 400, "nested too deeply"),
+        (b"{}", {"content-type": "text/plain"}, 415, "Content-Type text/plain is not supported"),
+        (b"{}" + b" " * 70_000, {}, 413, "larger than 65536 bytes"),
+    ],
+)
+async def test_bodies_that_cannot_be_read(
+    client: httpx.AsyncClient, content: bytes, headers: dict[str, str], status: int, part: str
+) -> None:
+    answer = await client.post("/assistant", content=content, headers={"content-type": "application/json", **headers})
+    assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
+    assert part in answer.json()["message"]
+    assert answer.json()["detail"]
+
+
+async def test_a_body_that_hides_its_length_is_still_limited(client: httpx.AsyncClient) -> None:
+    async def endless() -> Any:
+        while True:
+            yield b" " * 10_000
+
+    answer = await client.post("/assistant", content=endless(), headers={"content-type": "application/json"})
+    assert answer.status_code == 413
+
+
+async def test_problem_details_on_request(client: httpx.AsyncClient) -> None:
+    answer = await client.get("/call/x", headers={"accept": "application/problem+json", "x-request-id": "mine-1"})
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["requestId"] == answer.headers["x-request-id"] == "mine-1"
+    assert answer.json()["type"] == "urn:vapi:problem:not-found"
+
+
+class FailingCommands:
+    """A log that cannot take anything."""
+
+    def __init__(self, failure: Exception) -> None:
+        self.failure = failure
+
+    async def execute(self, *_: Any, **__: Any) -> Any:
+        raise self.failure
+
+    async def record(self, *_: Any, **__: Any) -> Any:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "status", "code"),
+    [
+        (LogUnavailable("no space left", full=True), 507, "LOG_FULL"),
+        (LogUnavailable("broker away"), 503, "LOG_UNAVAILABLE"),
+        (OutcomeUnknown("timed out"), 503, "OUTCOME_UNKNOWN"),
+        (RuntimeError("a secret detail of ours"), 500, "INTERNAL_ERROR"),
+    ],
+)
+async def test_a_log_that_fails(
+    installation: Installation, founding: Founding, failure: Exception, status: int, code: str
+) -> None:
+    app = create_app(replace(installation.dependencies, commands=FailingCommands(failure)))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://calls.example") as client:
+        answer = await client.post("/assistant", json={}, headers={"authorization": f"Bearer {founding.private_key}"})
+    assert (answer.status_code, answer.json()["code"]) == (status, code)
+    assert answer.json()["requestId"] == answer.headers["x-request-id"]
+    assert "secret detail" not in answer.text
+
+
+async def test_any_origin_may_ask(anonymous: httpx.AsyncClient) -> None:
+    preflight = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    allowed = await anonymous.options("/call", headers=preflight)
+    assert (allowed.status_code, allowed.headers["access-control-allow-origin"]) == (200, "*")
+    refused = await anonymous.get("/call", headers={"origin": "https://shop.example"})
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "*")
