@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
-import msgspec
-
-from domain.call.events import TurnMeasured
+from domain.call.clock import call_clock, call_start
 from domain.call.state import Call, Deleted, Start
 from domain.log.ports import Positioned
 from projections.table import Row
@@ -18,41 +16,15 @@ def org_id(call: Call) -> str:
 
 
 def start(call: Call) -> Start | None:
-    """How the call started, where it did."""
-    return getattr(call, "start", None)
+    """How the call started, where it did and that may still be known."""
+    return None if isinstance(call, Deleted) else call_start(call)
 
 
-def instant(call: Call, at_ms: float | None) -> datetime | None:
-    """The time of day of an instant on the call's own clock; ``None`` before the call started."""
-    began = start(call)
-    return None if began is None or at_ms is None else began.clock_origin + timedelta(milliseconds=at_ms)
+def instant(call: Call, at_ms: float) -> datetime | None:
+    """The time of day of an instant on the call's own clock; ``None`` where its anchor may not be known any more."""
+    return None if isinstance(call, Deleted) else call_clock(call).wall(at_ms)
 
 
 def place(call: Call, event: Positioned) -> Row:
     """The first columns of every row: organisation, position, and when the event was recorded."""
     return org_id(call), event.position.shard, event.position.ordinal, event.recorded.time
-
-
-class Delays(msgspec.Struct, frozen=True):
-    """Delays of one answered turn by stage (ms), absent where the turn had not both measuring points."""
-
-    transcriber_ms: float | None
-    endpointing_ms: float | None
-    model_ms: float | None
-    voice_ms: float | None
-    turn_ms: float | None
-
-
-def delays(marks: TurnMeasured) -> Delays:
-    """The stages of one turn."""
-    return Delays(
-        transcriber_ms=_between(marks.t0_ms, marks.t1_ms),
-        endpointing_ms=_between(marks.t1_ms, marks.t2_ms),
-        model_ms=_between(marks.t3_ms, marks.t4_ms),
-        voice_ms=_between(marks.t5_ms, marks.t6_ms),
-        turn_ms=_between(marks.t0_ms, marks.t7_ms),
-    )
-
-
-def _between(begin: float | None, end: float | None) -> float | None:
-    return None if begin is None or end is None else end - begin

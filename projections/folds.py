@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.assistant.events import AssistantCreated
-from domain.call import events as call_events
 from domain.call.aggregate import CALL
 from domain.call.events import CallCreated
 from domain.call.state import Call
 from domain.event import Event
 from domain.log.ports import Positioned
 from domain.processing import Effect, Processor, Rows
+from domain.registry import EVENT_TYPES
 from projections.table import Row, Table
 from projections.tables import calls, costs, events, latencies, messages, tool_calls, turns
 
@@ -27,16 +27,12 @@ class _CallTable(Protocol):
     def rows(self, call: Call, event: Positioned) -> Iterable[Row]: ...
 
 
-_CALL_TABLES: tuple[Any, ...] = (calls, turns, messages, tool_calls, costs, latencies)
+_CALL_TABLES: tuple[_CallTable, ...] = (calls, turns, messages, tool_calls, costs, latencies)
 _READERS = {
     kind: tuple((module.TABLE.name, module.rows) for module in _CALL_TABLES if kind in module.READS)
     for kind in {kind for module in _CALL_TABLES for kind in module.READS}
 }
-CALL_EVENTS = frozenset(
-    kind.TYPE
-    for kind in vars(call_events).values()
-    if isinstance(kind, type) and issubclass(kind, Event) and kind is not Event
-)
+CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}."))
 
 
 @dataclass(frozen=True)

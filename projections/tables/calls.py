@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
-from statistics import fmean
 from typing import Any
 
 import msgspec
 
+from domain.call.clock import ended_at, started_at
 from domain.call.events import (
     CallClaimed,
     CallCreated,
@@ -18,10 +17,14 @@ from domain.call.events import (
     CallStarted,
     UsageMetered,
 )
+from domain.call.performance import performance_metrics
 from domain.call.state import Call, Deleted, Ended, KeptCall, Said, ToolBroke, ToolRequested, status
+from domain.call.usage import Usage
+from domain.event import Event
 from domain.log.ports import Positioned
-from domain.pricing.cost import CallCost, call_cost
-from projections.call_state import delays, instant, place, start
+from domain.pricing.cost import call_cost
+from domain.pricing.wire import cost_breakdown
+from projections.call_state import place, start
 from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE, latest_place, newest, select
 
@@ -62,7 +65,8 @@ CHANGING = (
     Column("assistant_message_count", "UInt32", "Messages of the assistant in the conversation"),
     Column("tool_call_count", "UInt32", "Tool calls made"),
     Column("tool_failure_count", "UInt32", "Tool calls that failed"),
-    Column("interruption_count", "UInt32", "Times the caller cut the assistant off"),
+    Column("assistant_interruption_count", "UInt32", "Times the caller cut the assistant off"),
+    Column("user_interruption_count", "UInt32", "Times the assistant began to speak while the user spoke"),
     Column("warning_count", "UInt32", "Warnings recorded during the call"),
     Column("success_evaluation", "LowCardinality(Nullable(String))", "Verdict of the analysis after the call"),
     Column("variable_values", "Map(String, String)", "Template variables of the call; other than text as JSON"),
@@ -84,7 +88,12 @@ TABLE = Table(
 )
 
 
-READS = frozenset({CallCreated, CallRenamed, CallClaimed, CallStarted, CallEnded, CallDeleted, UsageMetered})
+READS: frozenset[type[Event]] = frozenset(
+    {CallCreated, CallRenamed, CallClaimed, CallStarted, CallEnded, CallDeleted, UsageMetered}
+)
+
+STAGES = ("endpointing", "transcriber", "model", "voice", "turn")
+QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -98,10 +107,9 @@ def rows(call: Call, event: Positioned) -> Iterable[Row]:
 
 def _kept_row(call: KeptCall, event: Positioned) -> Row:
     identity, began = call.identity, start(call)
-    end = call.end if isinstance(call, Ended) else None
-    started_at = None if began is None else instant(call, began.at_ms)
-    ended_at = None if end is None else (instant(call, end.at_ms) or end.recorded_at)
-    stages = [delays(marks) for marks in call.turns]
+    started, ended = started_at(call), ended_at(call)
+    messages = [entry.message for entry in call.entries if isinstance(entry, Said)]
+    performance = performance_metrics(call.turns, messages, call.assistant_interruptions)
     return (
         *place(call, event),
         identity.id,
@@ -109,23 +117,21 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         identity.type,
         identity.assistant_id,
         status(call),
-        None if end is None else end.reason,
+        call.end.reason if isinstance(call, Ended) else None,
         call.name,
         _text(identity.transport.get("provider")) or "",
         _text(_object(identity.request.get("customer")).get("number")),
-        started_at,
-        ended_at,
-        None if started_at is None or ended_at is None else (ended_at - started_at).total_seconds(),
-        *_money(call_cost(call.usage)),
-        *(
-            _mean([value for stage in stages if (value := getattr(stage, name)) is not None])
-            for name in ("endpointing_ms", "transcriber_ms", "model_ms", "voice_ms", "turn_ms")
-        ),
-        sum(1 for entry in call.entries if isinstance(entry, Said) and entry.message.role == "user"),
-        sum(1 for entry in call.entries if isinstance(entry, Said) and entry.message.role == "assistant"),
+        started,
+        ended,
+        None if started is None or ended is None else (ended - started).total_seconds(),
+        *_money(call.usage),
+        *(performance.get(f"{stage}LatencyAverage") for stage in STAGES),
+        sum(1 for message in messages if message.role == "user"),
+        sum(1 for message in messages if message.role == "assistant"),
         sum(1 for entry in call.entries if isinstance(entry, ToolRequested)),
         sum(1 for entry in call.entries if isinstance(entry, ToolBroke)),
-        call.assistant_interruptions,
+        performance["numAssistantInterrupted"],
+        performance["numUserInterrupted"],
         len(call.warnings),
         None,
         {} if began is None else _variables(began.variable_values),
@@ -145,45 +151,24 @@ def _deleted_row(call: Deleted, event: Positioned) -> Row:
         call.reason or None,
         None,
         "",
-        None,
-        None,
-        None,
-        None,
-        *_money(call_cost(call.usage)),
-        *(None,) * 5,
-        *(0,) * 6,
+        *(None,) * 4,
+        *_money(call.usage),
+        *(None,) * len(STAGES),
+        *(0,) * 7,
         None,
         {},
         event.recorded.time,
     )
 
 
-def _money(cost: CallCost) -> Row:
+def _money(usage: Usage) -> Row:
     """The amounts and quantities of a call, in the order of their columns."""
-
-    def usd(meter: str) -> float:
-        return float(sum((row.usd for row in cost.rows if row.meter == meter), Decimal(0)))
-
-    def quantity(meter: str, unit: str) -> int:
-        return int(sum((row.quantities.get(unit, Decimal(0)) for row in cost.rows if row.meter == meter), Decimal(0)))
-
+    parts = cost_breakdown(call_cost(usage))
     return (
-        float(cost.total_usd),
-        usd("transport"),
-        usd("transcriber"),
-        usd("model"),
-        usd("voice"),
-        usd("vapi"),
-        0.0,
-        quantity("model", "promptTokens"),
-        quantity("model", "completionTokens"),
-        quantity("model", "cachedPromptTokens"),
-        quantity("voice", "characters"),
+        *(float(parts[part]) for part in ("total", "transport", "stt", "llm", "tts", "vapi")),
+        float(parts["analysisCostBreakdown"]["summary"]),
+        *(int(parts[part]) for part in QUANTITIES),
     )
-
-
-def _mean(values: list[float]) -> float | None:
-    return fmean(values) if values else None
 
 
 def _text(value: object) -> str | None:

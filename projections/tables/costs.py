@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from domain.call.events import UsageMetered
 from domain.call.state import Call
+from domain.event import Event
 from domain.log.ports import Positioned
 from domain.pricing.cost import call_cost
 from projections.call_state import place
@@ -37,7 +38,7 @@ TABLE = Table(
 )
 
 
-READS = frozenset({UsageMetered})
+READS: frozenset[type[Event]] = frozenset({UsageMetered})
 
 
 def rows(call: Call, event: Positioned) -> Iterable[Row]:

@@ -6,9 +6,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from domain.call.events import TurnMeasured
+from domain.call.performance import turn_latency
 from domain.call.state import Call
+from domain.event import Event
 from domain.log.ports import Positioned
-from projections.call_state import delays, place, start
+from projections.call_state import place, start
 from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS, TURN
 
@@ -36,7 +38,7 @@ TABLE = Table(
 )
 
 
-READS = frozenset({TurnMeasured})
+READS: frozenset[type[Event]] = frozenset({TurnMeasured})
 
 
 def rows(call: Call, event: Positioned) -> Iterable[Row]:
@@ -45,7 +47,7 @@ def rows(call: Call, event: Positioned) -> Iterable[Row]:
     if isinstance(marks, TurnMeasured):
         began = start(call)
         assistant: dict[str, Any] = {} if began is None else began.assistant
-        stages = delays(marks)
+        stages = turn_latency(marks)
         yield (
             *place(call, event),
             event.recorded.originator_id,
@@ -55,11 +57,11 @@ def rows(call: Call, event: Positioned) -> Iterable[Row]:
             _setting(assistant, "model", "provider"),
             _setting(assistant, "model", "model"),
             _setting(assistant, "voice", "provider"),
-            stages.transcriber_ms,
-            stages.endpointing_ms,
-            stages.model_ms,
-            stages.voice_ms,
-            stages.turn_ms,
+            stages.transcriber_latency,
+            stages.endpointing_latency,
+            stages.model_latency,
+            stages.voice_latency,
+            stages.turn_latency,
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from domain.call.events import MessageCommitted
 from domain.call.state import Call
+from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import instant, place
 from projections.table import Column, Row, Table
@@ -26,9 +27,7 @@ TABLE = Table(
         Column("source", "LowCardinality(String)", "Origin of a spoken text: model, first-message, say, …"),
         Column("interrupted", "Bool", "Whether the caller cut the message off"),
         Column("confidence", "Nullable(Float64)", "Recogniser's confidence from 0 to 1"),
-        Column(
-            "spoken_at", "Nullable(DateTime64(6, 'UTC'))", "When speaking began (UTC); null if the call never started"
-        ),
+        Column("spoken_at", "Nullable(DateTime64(6, 'UTC'))", "When speaking began (UTC)"),
         Column("started_ms", "Float64", "Begin on the call's own clock (ms since the call was claimed)"),
         Column("ended_ms", "Float64", "End on the call's own clock (ms)"),
     ),
@@ -37,7 +36,7 @@ TABLE = Table(
 )
 
 
-READS = frozenset({MessageCommitted})
+READS: frozenset[type[Event]] = frozenset({MessageCommitted})
 
 
 def rows(call: Call, event: Positioned) -> Iterable[Row]:

@@ -8,6 +8,7 @@ import msgspec
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed
 from domain.call.state import Call
+from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import place
 from projections.table import Column, Row, Table
@@ -48,7 +49,7 @@ TABLE = Table(
 )
 
 
-READS = frozenset({ToolCalled, ToolCompleted, ToolFailed})
+READS: frozenset[type[Event]] = frozenset({ToolCalled, ToolCompleted, ToolFailed})
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from domain.call.events import AssistantInterrupted, TurnDecided, TurnMeasured
 from domain.call.state import Call
+from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import place
 from projections.table import Column, Row, Table
@@ -43,7 +44,7 @@ TABLE = Table(
 )
 
 
-READS = frozenset({TurnDecided, TurnMeasured, AssistantInterrupted})
+READS: frozenset[type[Event]] = frozenset({TurnDecided, TurnMeasured, AssistantInterrupted})
 
 _UNMEASURED = (None,) * 9
 

@@ -1,0 +1,93 @@
+"""Answering the analytics port from the store, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from math import isfinite
+from typing import Any, TypeVar
+
+from clickhouse_connect.driver.exceptions import DatabaseError
+
+from domain.analytics import QueryProblem, QueryRejected, SqlResult
+from domain.log.ports import Clock
+from projections.analyst_sql import run_statement
+from projections.analytics.compile import compile_query
+from projections.analytics.grammar import Query, parse
+from projections.store import AnalyticsStore, Limits
+
+T = TypeVar("T")
+
+THREADS = 2
+"""Queries run at a time; more would only share the same cores and memory."""
+
+QUERY_LIMITS = Limits(seconds=20.0, memory_bytes=2 << 30, result_rows=100_000)
+"""What one compiled query may take. It reads a bounded number of columns, so this is far from ordinary."""
+
+DECIMALS = 9
+"""Figures are rounded here: sums of money in binary floating point end in noise."""
+
+
+class ClickHouseAnalytics:
+    """Implements ``domain.analytics.Analytics``."""
+
+    def __init__(self, store: AnalyticsStore, *, clock: Clock, limits: Limits | None = None) -> None:
+        self._store = store
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="analytics")
+
+    async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        """See ``Analytics.run``. Results stand in the order of the queries."""
+        parsed = parse(queries, now=self._clock())
+        return await asyncio.gather(*(self._off_loop(partial(self._answer, query, org_id)) for query in parsed))
+
+    async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
+        """See ``Analytics.sql``. With ``org_id`` only that organisation's rows exist for the statement."""
+        limits = Limits(self._limits.seconds, self._limits.memory_bytes, min(limit, self._limits.result_rows))
+        return await self._off_loop(lambda: run_statement(self._store, statement, org_id=org_id, limits=limits))
+
+    def close(self) -> None:
+        """Wait for running queries and end the threads; the store stays open."""
+        self._pool.shutdown()
+
+    async def _off_loop(self, what: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, what)
+
+    def _answer(self, query: Query, org_id: str) -> dict[str, Any]:
+        statement = compile_query(query, org_id)
+        try:
+            found = self._store.client().query(
+                statement.sql, parameters=dict(statement.parameters), settings=QUERY_LIMITS.settings()
+            )
+        except DatabaseError as error:
+            raise QueryRejected([QueryProblem(query.name, f"could not be answered: {error}")]) from error
+        time_range = query.time_range
+        shown = {"start": _iso(time_range.start), "end": _iso(time_range.end), "timezone": time_range.timezone}
+        if time_range.step is not None:
+            shown = {"step": time_range.step, **shown}
+        rows = [
+            {
+                name: _date(value) if name == "date" and time_range.step is not None else _shown(value)
+                for name, value in zip(statement.names, row, strict=True)
+            }
+            for row in found.result_rows
+        ]
+        return {"name": query.name, "timeRange": shown, "result": rows}
+
+
+def _shown(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DECIMALS) if isfinite(value) else None
+    return value
+
+
+def _date(milliseconds: int) -> str:
+    return _iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
