@@ -23,6 +23,7 @@ from media.machine import (
     timers,
     tools,
     turns,
+    usage,
 )
 from media.machine.inputs import (
     Connected,
@@ -119,6 +120,8 @@ def _on_end_requested(m: Moment, requested: EndRequested) -> None:
 def _on_model_failed(m: Moment, failed: ModelFailed) -> None:
     request = m.state.request
     if request is not None and request.request_id == failed.request_id:
+        usage.meter_model(m, request, None)
+        m.set(request=None)
         ending.cut(m, failed.ended_reason)
 
 

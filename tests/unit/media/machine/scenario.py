@@ -256,6 +256,10 @@ class Scenario:
 
     def _start_model(self, order: outputs.StartModel) -> None:
         assert "running" not in self.requests.values(), "one request at a time"
+        for utterance in self.state.utterances:
+            player = self.players.get(utterance.utterance_id)
+            playing = player is not None and player.opened_ms is not None and not player.done
+            assert not playing or utterance.source == "tool-message", "the model is not asked while we speak"
         request_id = order.request_id
         self.requests[request_id] = "running"
         if not self.replies:

@@ -89,7 +89,7 @@ def test_several_finals_make_one_user_message_and_restart_the_model_each_time() 
     assert len(call.outputs(outputs.StartModel)) == 3
     assert len(call.outputs(outputs.AbortModel)) == 2
     assert [m["content"] for m in call.outputs(outputs.StartModel)[-1].messages] == [
-        "I want a table. For six. On Friday."
+        "I want a table. For six people. On Friday."
     ]
     assert len(call.events(TranscriptFinalized)) == 3
     assert {event.turn for event in call.events(TurnDecided)} == {1}

@@ -1,0 +1,127 @@
+"""Live control messages."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from domain.call.events import AssistantInterrupted, Warned
+from media.machine import outputs
+from media.machine.inputs import ControlReceived, PartialHeard
+from tests.unit.media.machine.scenario import Reply, Scenario
+
+LONG = "This is a rather long greeting, which goes on for a good while and then some."
+
+
+def control(scenario: Scenario, **message: Any) -> Scenario:
+    scenario.feed(ControlReceived(message=message))
+    return scenario
+
+
+def test_say_waits_for_what_is_being_said() -> None:
+    c = Scenario({"firstMessage": LONG}).connect().run(500)
+    control(c, type="say", content="By the way.").run_until_quiet()
+    assert [text for _, text in c.messages()] == [LONG, "By the way."]
+
+
+def test_say_takes_message_for_content() -> None:
+    c = control(Scenario().connect(), type="say", message="By the way.").run_until_quiet()
+    assert c.messages() == [("assistant", "By the way.")]
+
+
+def test_say_can_replace_what_is_being_said() -> None:
+    c = Scenario({"firstMessage": LONG}).connect().run(500)
+    control(c, type="say", content="News!", interruptAssistantEnabled=True).run_until_quiet()
+    first, second = (text for _, text in c.messages())
+    assert LONG.startswith(first)
+    assert second == "News!"
+    assert [event.by for event in c.events(AssistantInterrupted)] == ["control"]
+
+
+def test_say_can_end_the_call() -> None:
+    c = control(Scenario().connect(), type="say", content="Bye now.", endCallAfterSpoken=True).run(3000)
+    assert c.messages() == [("assistant", "Bye now.")]
+    assert c.ended == "assistant-ended-call-after-message-spoken"
+
+
+def test_say_can_forbid_interruptions() -> None:
+    c = control(Scenario().connect(), type="say", content=LONG, interruptionsEnabled=False).run(500)
+    c.feed(PartialHeard(text="stop"))
+    assert c.phase == "ASSISTANT_SPEAKING"
+
+
+def test_add_message_asks_the_model() -> None:
+    c = Scenario()
+    c.replies = [Reply("Noted.")]
+    control(c.connect(), type="add-message", message={"role": "system", "content": "The caller is Mina."})
+    c.run_until_quiet()
+    assert c.outputs(outputs.StartModel)[0].messages == ({"role": "system", "content": "The caller is Mina."},)
+    assert c.messages() == [("system", "The caller is Mina."), ("assistant", "Noted.")]
+
+
+def test_add_message_without_a_response_waits_for_the_next_turn() -> None:
+    c = Scenario().connect()
+    message = {"role": "system", "content": "The caller is Mina."}
+    control(c, type="add-message", message=message, triggerResponseEnabled=False).run(1000)
+    assert not c.outputs(outputs.StartModel)
+    c.hear("Hello?").run(200)
+    assert c.outputs(outputs.StartModel)[0].messages[0]["content"] == "The caller is Mina."
+
+
+def test_add_message_during_speech_is_answered_afterwards() -> None:
+    c = Scenario({"firstMessage": LONG}).connect().run(500)
+    c.replies = [Reply("Noted.")]
+    control(c, type="add-message", message={"role": "user", "content": "I am Mina."}).run(100)
+    assert not c.outputs(outputs.StartModel)
+    c.run_until_quiet()
+    assert c.messages()[-1] == ("assistant", "Noted.")
+
+
+def test_add_message_while_the_model_thinks_asks_it_anew() -> None:
+    c = Scenario().connect().hear("Who am I?").run(150)
+    control(c, type="add-message", message={"role": "system", "content": "The caller is Mina."})
+    assert len(c.outputs(outputs.AbortModel)) == 1
+    contents = [message["content"] for message in c.outputs(outputs.StartModel)[-1].messages]
+    assert sorted(contents) == ["The caller is Mina.", "Who am I?"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "who", "muted"),
+    [
+        ("mute-assistant", "assistant", True),
+        ("unmute-assistant", "assistant", False),
+        ("mute-customer", "customer", True),
+        ("unmute-customer", "customer", False),
+    ],
+)
+def test_mute(wanted: str, who: str, muted: bool) -> None:
+    c = control(Scenario().connect(), type="control", control=wanted)
+    assert c.outputs(outputs.Mute) == [outputs.Mute(who=who, muted=muted)]
+
+
+def test_say_first_message_on_demand() -> None:
+    c = Scenario({"firstMessage": "Hello.", "firstMessageMode": "assistant-waits-for-user"}).connect()
+    control(c, type="control", control="say-first-message").run_until_quiet()
+    assert c.messages() == [("assistant", "Hello.")]
+
+
+@pytest.mark.parametrize(
+    ("message", "code"),
+    [
+        ({"type": "say"}, "control-invalid"),
+        ({"type": "say", "content": 5}, "control-invalid"),
+        ({"type": "add-message"}, "control-invalid"),
+        ({"type": "add-message", "message": {"role": "king", "content": "x"}}, "control-invalid"),
+        ({"type": "control", "control": "dance"}, "control-invalid"),
+        ({"type": "transfer", "destination": {}}, "control-unsupported"),
+        ({"type": "dance"}, None),
+        ({}, None),
+        ({"type": ["say"]}, None),
+    ],
+)
+def test_what_cannot_be_done_is_said_and_harmless(message: dict[str, Any], code: str | None) -> None:
+    c = Scenario().connect()
+    c.feed(ControlReceived(message=message))
+    assert [warned.code for warned in c.events(Warned)] == ([code] if code else [])
+    assert c.phase == "IDLE"
