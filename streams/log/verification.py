@@ -101,8 +101,10 @@ class _Reader:
             return f"its first ordinal is {row.first_ordinal}, not {self.next_ordinal}"
         try:
             commit = self._accepted(row) if row.void_reason is None else to_commit(decode_void(row.void_record or b""))
-        except (MalformedRecord, msgspec.MsgspecError) as problem:
+        except MalformedRecord as problem:
             return str(problem)
+        except msgspec.MsgspecError as problem:
+            return f"its void record cannot be read: {problem}"
         if record_hash(to_record(commit)) != row.record_hash:
             return "its content differs from what was hashed when it was appended"
         if self.arbiter.settle(commit).accepted != (row.void_reason is None):
@@ -119,6 +121,8 @@ class _Reader:
         if [ordinal for ordinal, *_ in events] != list(range(self.next_ordinal, self.next_ordinal + row.events)):
             raise MalformedRecord("its events are not the next ones in the log")
         for *_, topic, body in events:
+            if not isinstance(body, bytes):
+                raise MalformedRecord("an event's body is not stored as bytes")
             if type_of(body) not in ("", topic):
                 raise MalformedRecord(f"an event is filed as {topic} but names another type")
         tracking = None
