@@ -6,6 +6,7 @@ its answers a function of the request alone.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -18,8 +19,12 @@ from media.providers.local.dialogue.tools import Tool
 from media.providers.local.dialogue.values import is_no, is_yes
 from media.providers.local.language.spoken import spoken_words
 
-_SUBJECT_BEATS_ANSWER = 0.15
-"""How much better than its threshold a question must match before it counts as one in the middle of a task."""
+_SHORT_REFUSAL = 4
+_SHORT_REQUEST = 9
+"""Words up to which a sentence with a day or a time in it is taken for a request although nothing else says so."""
+
+_NO_WORDS = re.compile(r"^\s*\[[^\]]*\]\s*$")
+_CANCEL = re.compile(r"\b(?:cancel|stop)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +73,24 @@ class Subject:
 
 
 def hear(conversation: Conversation, said: str, subject: Subject) -> tuple[Conversation, Reply]:
-    """The caller said ``said``."""
-    text = spoken_words(said)
+    """The caller said ``said``; a remark in brackets instead of words means that nothing was understood."""
+    text = "" if _NO_WORDS.match(said) else spoken_words(said)
     conversation = replace(conversation, turns=conversation.turns + 1)
     understood, reply = _understand(conversation, text, subject)
-    return replace(understood, offered=reply.text.endswith(_offers()), said=reply.text or understood.said), reply
+    return replace(understood, offered=wording.offers_more(reply.text), said=reply.text or understood.said), reply
 
 
 def hear_result(conversation: Conversation, content: str) -> tuple[Conversation, Reply]:
     """A tool answered ``content``."""
     text = wording.tool_result(content, conversation.turns)
-    return replace(conversation, said=text, offered=text.endswith(_offers())), Reply(text)
+    return replace(conversation, said=text, offered=wording.offers_more(text)), Reply(text)
+
+
+def hear_self(conversation: Conversation, spoken: str) -> Conversation:
+    """The assistant's words ``spoken`` stand in the history. Where the caller cut them off, what was meant is kept."""
+    if conversation.said.startswith(spoken.rstrip(" .…-")):
+        return conversation
+    return replace(conversation, said=spoken, offered=wording.offers_more(spoken))
 
 
 def open_conversation(conversation: Conversation, subject: Subject) -> tuple[Conversation, Reply]:
@@ -94,64 +106,77 @@ def _understand(conversation: Conversation, text: str, subject: Subject) -> tupl
     if conversation.task is not None:
         return _go_on(conversation, conversation.task, text, remark, subject)
     if conversation.finished is not None and (changed := _correction(conversation.finished, text)):
-        return _proceed(conversation, changed, "")
+        return _proceed(conversation, changed)
+    if conversation.offered and is_no(text) and len(text.split()) <= _SHORT_REFUSAL:
+        return _remark(conversation, "goodbye", subject)
     if remark is not None:
         return _remark(conversation, remark, subject)
-    if conversation.offered and is_no(text):
-        return _remark(conversation, "goodbye", subject)
     core = without_politeness(text)
     found = subject.index.find(core)
     if found.tool is not None and found.tool_score >= found.entry_score:
-        task = Task(found.tool, found.tool.find_values(core, None))
-        return _proceed(conversation, task, "")
+        return _begin(conversation, found.tool, found.tool.find_values(core, None))
     if found.entry is not None:
         return replace(conversation, misunderstood=0), Reply(spoken_answer(found.entry))
+    if len(core.split()) <= _SHORT_REQUEST and (fitting := subject.index.tool_for_values(core)) is not None:
+        return _begin(conversation, *fitting)
     if is_yes(text):
         return replace(conversation, misunderstood=0), Reply("Of course. What can I do for you?")
     return _not_understood(conversation, subject)
 
 
+def _begin(conversation: Conversation, tool: Tool, known: Mapping[str, Any]) -> tuple[Conversation, Reply]:
+    """Take up a task. What was just looked up (the free times of a day) is what it is about, unless said otherwise."""
+    before = conversation.finished
+    carried: Mapping[str, Any] = {}
+    if before is not None and before.tool.lookup and before.tool.name != tool.name:
+        carried = {name: value for name, value in before.known.items() if tool.slot(name) is not None}
+    return _proceed(conversation, Task(tool, {**carried, **known}))
+
+
 def _go_on(
     conversation: Conversation, task: Task, text: str, remark: SmallTalk | None, subject: Subject
 ) -> tuple[Conversation, Reply]:
-    """The caller is in the middle of a task."""
-    if remark == "abandon" or (remark == "finished" and is_no(text)):
-        dropped = replace(conversation, task=None, misunderstood=0)
-        return dropped, Reply(f"All right, I will not do that. {wording.anything_else(conversation.turns)}")
+    """The caller is in the middle of a task: an answer, a correction, a question in between, or a change of mind."""
     core = without_politeness(text)
     new = task.tool.find_values(core, task.asked)
+    found = subject.index.find(core)
+    in_between = found.entry is not None and found.entry_score > found.tool_score
+    if not new and (remark == "abandon" or (remark == "finished" and is_no(text))):
+        return _drop(conversation)
     if task.confirming and not new:
         if is_yes(text):
             return _call(conversation, task)
-        if is_no(text):
-            open_again = replace(task, confirming=False, asked=None)
-            question = "All right. What should I change?"
-            return replace(conversation, task=replace(open_again, confirming=True), misunderstood=0), Reply(question)
-    if not new or task.confirming:
-        found = subject.index.find(core)
-        other = found.tool if found.tool is not None and found.tool.name != task.tool.name else None
-        if found.entry is not None and not new and found.entry_score > found.tool_score:
-            answer = f"{spoken_answer(found.entry)} {_pending_question(task)}"
-            return replace(conversation, misunderstood=0), Reply(answer)
-        if other is not None and not new:
-            return _proceed(conversation, Task(other, other.find_values(core, None)), "")
+        if is_no(text) and not in_between:
+            return replace(conversation, misunderstood=0), Reply("All right. What should I change?")
+    if found.entry is not None and in_between and (not new or task.tool.slot_kinds(new) <= {"text", "name"}):
+        answer = f"{spoken_answer(found.entry)} {_pending_question(task)}"
+        return replace(conversation, misunderstood=0), Reply(answer)
     if new:
-        return _proceed(conversation, replace(task, known={**task.known, **new}), "")
+        return _proceed(conversation, replace(task, known={**task.known, **new}))
+    if found.tool is not None and found.tool.name != task.tool.name:
+        return _begin(conversation, found.tool, found.tool.find_values(core, None))
+    if _CANCEL.search(text):
+        return _drop(conversation)
     again = replace(conversation, misunderstood=conversation.misunderstood + 1)
     return again, Reply(f"I am sorry, I did not get that. {_pending_question(task)}")
 
 
-def _proceed(conversation: Conversation, task: Task, before: str) -> tuple[Conversation, Reply]:
+def _drop(conversation: Conversation) -> tuple[Conversation, Reply]:
+    dropped = replace(conversation, task=None, misunderstood=0)
+    return dropped, Reply(f"All right, I will not do that. {wording.anything_else(conversation.turns)}")
+
+
+def _proceed(conversation: Conversation, task: Task) -> tuple[Conversation, Reply]:
     """Ask for what is missing, then for agreement; look-ups need none."""
     missing = task.tool.missing(task.known)
     if missing is not None:
         asked = replace(task, asked=missing.name, confirming=False)
-        return replace(conversation, task=asked, misunderstood=0), Reply(before + wording.slot_question(missing))
+        return replace(conversation, task=asked, misunderstood=0), Reply(wording.slot_question(missing))
     if task.tool.lookup:
         return _call(conversation, task)
     confirming = replace(task, asked=None, confirming=True)
     question = wording.confirmation(task.tool, task.known)
-    return replace(conversation, task=confirming, misunderstood=0), Reply(before + question)
+    return replace(conversation, task=confirming, misunderstood=0), Reply(question)
 
 
 def _call(conversation: Conversation, task: Task) -> tuple[Conversation, Reply]:
@@ -208,7 +233,3 @@ def _remark(conversation: Conversation, remark: SmallTalk, subject: Subject) -> 
 def _not_understood(conversation: Conversation, subject: Subject) -> tuple[Conversation, Reply]:
     text = wording.not_understood(conversation.misunderstood, subject.prompt, subject.tools)
     return replace(conversation, misunderstood=conversation.misunderstood + 1), Reply(text)
-
-
-def _offers() -> tuple[str, ...]:
-    return tuple(wording.anything_else(count) for count in range(3))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -22,6 +21,7 @@ from media.providers.local.dialogue.conversation import (
     Subject,
     hear,
     hear_result,
+    hear_self,
     open_conversation,
 )
 from media.providers.local.dialogue.prompt import parse_prompt
@@ -61,7 +61,10 @@ class GuidedConversation:
 
 
 def answer(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Reply:
-    """What a guided conversation says next. ``messages`` and ``tools`` are OpenAI-shaped."""
+    """What a guided conversation says next. ``messages`` and ``tools`` are OpenAI-shaped.
+
+    The answer is to the last thing that the caller or a tool said: words of the assistant after it (a message while a
+    tool runs, a beginning that another model wrote) do not change it."""
     system = "\n".join(content for role, content in _texts(messages) if role in ("system", "developer"))
     subject = _subject(system, msgspec.json.encode(list(tools)))
     conversation = Conversation()
@@ -72,8 +75,7 @@ def answer(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, A
         elif role == "tool":
             conversation, reply = hear_result(conversation, content)
         elif role == "assistant" and content:
-            conversation = replace(conversation, said=content)
-            reply = None
+            conversation = hear_self(conversation, content)
     if reply is None:
         _, reply = open_conversation(conversation, subject)
     return reply

@@ -19,17 +19,24 @@ _TOPIC = re.compile(r"^\**([A-Za-z][A-Za-z0-9 '&/,-]{1,48}?)\**:\**\s+(\S.*)$")
 _QUESTION = re.compile(r"^\**(?:q|question)\**\s*[:.]\s*(.+)$", re.IGNORECASE)
 _ANSWER = re.compile(r"^\**(?:a|answer)\**\s*[:.]\s*(.+)$", re.IGNORECASE)
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
-_ORDER = re.compile(
-    r"^(?:you are|you're|you must|you should|you will|you have to|you help|you can use|your (?:role|task|job|goal|name)|"
-    r"act|always|never|do not|don't|avoid|be|keep|speak|talk|use|ask|answer|respond|reply|greet|say|tell|offer|confirm|"
-    r"collect|gather|verify|make sure|ensure|remember|wait|start|begin|end|if the (?:caller|user|customer|person)|if they|"
-    r"if you do|if asked|when the (?:caller|user|customer)|once|then|first|after|before|only|politely|try|help|assist|"
-    r"book|call|note|when you|for every|today is|the current)\b",
+_ORDER_OPENINGS = (
+    r"you(?:'re| are| must| should| will| have to| help| can use)\b",
+    r"your (?:role|task|job|goal|name)\b",
+    r"(?:act|always|never|do not|don't|avoid|be|keep|speak|talk|use|ask|answer|respond|reply|greet|say|tell|offer)\b",
+    r"(?:confirm|collect|gather|verify|make sure|ensure|remember|wait|start|begin|end|only|politely|try|help|assist)\b",
+    r"(?:book|call|note|once|then|first|after|before|for every|when you|today is|the current)\b",
+    r"if (?:the (?:caller|user|customer|person)|they|you do|asked)\b",
+    r"when (?:the (?:caller|user|customer)|they)\b",
+)
+_ORDER = re.compile("|".join(f"^(?:{opening})" for opening in _ORDER_OPENINGS), re.IGNORECASE)
+_ORDER_SECTION = re.compile(
+    r"\b(?:role|style|tone|rules?|guidelines?|instructions?|tasks?|what you do|behaviou?r|personality|voice|"
+    r"conversation flow|steps|script|objective|goal|context|identity|tools?)\b",
     re.IGNORECASE,
 )
-_ORDER_SECTION = re.compile(
-    r"\b(?:role|style|tone|rules?|guidelines?|instructions?|task|tasks|what you do|behavio(?:u)?r|personality|voice|"
-    r"conversation flow|steps|script|objective|goal|context|identity|tools?)\b",
+_UNKNOWN = re.compile(
+    r"\bif you (?:do not|don't|cannot|can't) (?:know|answer|understand)[^.\n]*?\bsay[,:]?\s*"
+    r"[\"'\u201c](.+?)[\"'\u201d]",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b[Yy]ou are (?:called |named )?([A-Z][a-z]+)\b(?!\s+[a-z]+ly\b)|\b[Yy]our name is ([A-Z][a-z]+)")
@@ -44,18 +51,22 @@ class Entry:
     text: str
 
     def sentences(self) -> tuple[str, ...]:
+        """The text, sentence by sentence."""
         return tuple(_SENTENCE_END.split(self.text))
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``name`` is what the assistant calls itself, empty when the prompt does not say."""
+    """``name`` is what the assistant calls itself and ``unknown_answer`` what it shall say when it does not know; both
+    empty where the prompt does not tell."""
 
     name: str
     entries: tuple[Entry, ...]
+    unknown_answer: str = ""
 
     @property
     def topics(self) -> tuple[str, ...]:
+        """Topics in the order of the prompt, each once."""
         return tuple(dict.fromkeys(entry.topic for entry in self.entries if entry.topic))
 
 
@@ -85,7 +96,10 @@ def parse_prompt(text: str) -> Prompt:
             entries.extend(Entry("", _plain(statement)) for statement in statements)
     name = _NAME.search(text)
     found = next((group for group in name.groups() if group), "") if name else ""
-    return Prompt("" if found in _NOT_NAMES else found, tuple(entries[:MAX_ENTRIES]))
+    unknown = _UNKNOWN.search(text)
+    return Prompt(
+        "" if found in _NOT_NAMES else found, tuple(entries[:MAX_ENTRIES]), unknown[1].strip() if unknown else ""
+    )
 
 
 def _is_statement(sentence: str) -> bool:

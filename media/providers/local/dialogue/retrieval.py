@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from media.providers.local.dialogue.embedding import embed, embed_all, shares_meaning
+from media.providers.local.dialogue.embedding import Vector, embed, embed_all, shares_meaning
 from media.providers.local.dialogue.prompt import Entry, Prompt
 from media.providers.local.dialogue.tools import Tool
 from media.providers.local.language.spoken import spoken_words
@@ -18,6 +20,9 @@ TOOL_THRESHOLD = 0.30
 _QUESTION_BONUS = 0.10
 _REQUEST_BONUS = 0.08
 _VALUE_BONUS = 0.07
+_REQUESTED_KNOWLEDGE = 0.55
+"""Who asks for something to be done does not ask what is known about it."""
+
 _MAX_SPOKEN_SENTENCES = 3
 
 _QUESTION = re.compile(
@@ -68,6 +73,8 @@ class Index:
         entry, entry_score = self._best_entry(text, vector)
         if entry is not None and question:
             entry_score += _QUESTION_BONUS
+        elif tool_score >= TOOL_THRESHOLD and _REQUEST.search(text):
+            entry_score *= _REQUESTED_KNOWLEDGE
         return Found(
             tool if tool_score >= TOOL_THRESHOLD else None,
             tool_score,
@@ -75,9 +82,7 @@ class Index:
             entry_score,
         )
 
-    def _best_tool(
-        self, text: str, vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-    ) -> tuple[Tool | None, float]:
+    def _best_tool(self, text: str, vector: Vector) -> tuple[Tool | None, float]:
         if not len(self._tool_vectors):
             return None, 0.0
         scores = self._tool_vectors @ vector
@@ -89,9 +94,7 @@ class Index:
         best = int(np.argmax(scores))
         return self._tools[best], float(scores[best])
 
-    def _best_entry(
-        self, text: str, vector: np.ndarray[tuple[int, ...], np.dtype[np.float32]]
-    ) -> tuple[Entry | None, float]:
+    def _best_entry(self, text: str, vector: Vector) -> tuple[Entry | None, float]:
         if not len(self._entry_vectors):
             return None, 0.0
         scores = self._entry_vectors @ vector
@@ -99,6 +102,16 @@ class Index:
             if shares_meaning(text, self._entry_texts[at]):
                 return self._entries[at], float(scores[at])
         return None, 0.0
+
+    def tool_for_values(self, text: str) -> tuple[Tool, Mapping[str, Any]] | None:
+        """The tool that ``text`` fits by its values alone (``tuesday morning please``): the one that takes most of
+        them, tools that do something before tools that look something up."""
+        best: tuple[Tool, Mapping[str, Any]] | None = None
+        for tool in sorted(dict.fromkeys(self._tools), key=lambda tool: tool.lookup):
+            found = tool.find_values(text, None)
+            if found and (best is None or len(found) > len(best[1])):
+                best = (tool, found)
+        return best
 
 
 def spoken_answer(entry: Entry) -> str:

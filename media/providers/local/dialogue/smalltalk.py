@@ -22,21 +22,21 @@ _PATTERNS: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = (
     (
         "goodbye",
         re.compile(
-            r"\b(?:good ?bye|bye|see you|have a (?:nice|good) (?:day|evening|weekend)|talk to you later|hang up)\b"
+            r"\b(?:good ?bye|bye|see you|talk to you later|hang up|have a (?:nice|good) (?:day|evening|weekend))\b"
         ),
     ),
     (
         "repeat",
         re.compile(
-            r"\b(?:say (?:that|it) again|repeat (?:that|it)|(?:can|could) you repeat|(?:what|sorry what) (?:did you say|was that)|"
-            r"did not (?:hear|get|understand|catch) (?:you|that|it)|didn't (?:hear|get|understand|catch) (?:you|that|it)|"
+            r"\b(?:say (?:that|it) again|repeat (?:that|it)|(?:can|could) you repeat|what (?:did you say|was that)|"
+            r"(?:did not|didn't) (?:hear|get|understand|catch) (?:you|that|it)|"
             r"more slowly|a little slower|once more please)\b|^(?:pardon|pardon me|excuse me|sorry|what)$"
         ),
     ),
     (
         "finished",
         re.compile(
-            r"^(?:no |okay |no thank you |no thanks )*(?:that's all|that is all|that's it|that is it|nothing else|"
+            r"^(?:no |okay |thank you |thanks )*(?:that's all|that is all|that's it|that is it|nothing else|"
             r"that will be all|i'm done|i am done|nothing)\b"
         ),
     ),
@@ -44,15 +44,15 @@ _PATTERNS: tuple[tuple[SmallTalk, re.Pattern[str]], ...] = (
     (
         "person",
         re.compile(
-            r"\b(?:speak|talk|connect|transfer|put)\b.*\b(?:someone|somebody|person|human|agent|representative|operator|"
-            r"manager|staff)\b|^(?:agent|operator|human|representative)(?: please)?$"
+            r"\b(?:speak|talk|connect|transfer|put)\b.*\b(?:someone|somebody|person|human|agent|representative|"
+            r"operator|manager|staff)\b|^(?:agent|operator|human|representative)(?: please)?$"
         ),
     ),
     (
         "who-are-you",
         re.compile(
-            r"\b(?:who are you|who is this|who am i (?:speaking|talking) (?:to|with)|your name|are you (?:a |an )?"
-            r"(?:robot|real|human|machine|computer|person|bot|ai)|am i talking to a)\b"
+            r"\b(?:who are you|who is this|who am i (?:speaking|talking) (?:to|with)|your name|am i talking to a|"
+            r"are you (?:a |an )?(?:real |human )?(?:robot|human|machine|computer|person|bot|ai))\b"
         ),
     ),
     (

@@ -25,6 +25,7 @@ _KINDS: tuple[tuple[SlotKind, re.Pattern[str]], ...] = (
     ("time", re.compile(r"\b(?:time|hour)\b")),
     ("name", re.compile(r"\bname\b")),
 )
+_LONGEST_ACTION = 12
 _NOT_A_VERB = frozenset(("this", "the", "a", "an", "use", "used", "call", "calls", "tool", "function", "it", "when"))
 _UNCOUNTABLE = re.compile(r"(?:ity|ness|ance|ence|status|weather|information|info|help|time|s)$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
@@ -55,7 +56,7 @@ class Slot:
             case "boolean":
                 return (True if values.is_yes(text) else False if values.is_no(text) else None) if asked else None
             case "number":
-                return values.find_number(text) if asked or _mentions_number_of(text, self.name) else None
+                return values.find_number(text) if asked else values.find_party(text)
             case "digits":
                 return values.find_digits(text) if asked else None
             case "email":
@@ -68,18 +69,24 @@ class Slot:
 
 @dataclass(frozen=True, slots=True)
 class Tool:
-    """``action`` reads after "I can" (``book an appointment``); ``lookup`` tools change nothing and need no
-    confirmation. ``examples`` are ways in which a caller would ask for it."""
+    """``action`` reads after "Shall I" and ``brief`` after "I can" (``book an appointment``). ``lookup`` tools change
+    nothing and need no confirmation. ``examples`` are ways in which a caller would ask for it."""
 
     name: str
     role: Role
     action: str
+    brief: str
     lookup: bool
     slots: tuple[Slot, ...]
     examples: tuple[str, ...]
 
     def slot(self, name: str) -> Slot | None:
+        """The parameter of this name."""
         return next((slot for slot in self.slots if slot.name == name), None)
+
+    def slot_kinds(self, names: Iterable[str]) -> set[SlotKind]:
+        """The kinds of these parameters."""
+        return {slot.kind for name in names if (slot := self.slot(name)) is not None}
 
     def missing(self, known: Mapping[str, Any]) -> Slot | None:
         """The first required parameter that has no value yet."""
@@ -99,7 +106,7 @@ def parse_tools(definitions: Iterable[Mapping[str, Any]]) -> tuple[Tool, ...]:
         if isinstance(function, Mapping) and isinstance(function.get("name"), str):
             tools.append(_tool(function))
         elif definition.get("type") == "endCall":
-            tools.append(Tool("endCall", "end-call", "end the call", False, (), ()))
+            tools.append(Tool("endCall", "end-call", "end the call", "end the call", False, (), ()))
     return tuple(tools)
 
 
@@ -109,9 +116,10 @@ def _tool(function: Mapping[str, Any]) -> Tool:
     description = function.get("description")
     description = description if isinstance(description, str) else ""
     slots = tuple(_slots(function.get("parameters")))
-    action = _action(words, description)
+    brief = _brief(words)
     verb = words.split(" ", 1)[0] if words else ""
-    return Tool(name, _role(words), action, verb in _LOOKUPS, slots, tuple(_examples(words, description, slots)))
+    examples = tuple(_examples(words, description, slots))
+    return Tool(name, _role(words), _action(verb, description) or brief, brief, verb in _LOOKUPS, slots, examples)
 
 
 def _role(words: str) -> Role:
@@ -120,17 +128,20 @@ def _role(words: str) -> Role:
     return "transfer" if _TRANSFER.search(words) else "task"
 
 
-def _action(words: str, description: str) -> str:
-    """The first sentence of the description when it is an order, else the name made into one."""
+def _action(verb: str, description: str) -> str:
+    """The first sentence of the description where it is a short order, without its examples and qualifications."""
     first = _SENTENCE_END.split(description.strip())[0].rstrip(".!") if description.strip() else ""
-    verb = words.split(" ", 1)[0] if words else ""
     opening = first.split(" ", 1)[0].lower()
-    if opening and opening not in _NOT_A_VERB and len(first.split()) <= 12:
-        if opening == verb or not opening.endswith("s"):
-            return first[0].lower() + first[1:]
-        if opening.endswith("s"):
-            return opening.removesuffix("s") + first[len(opening) :]
-    thing = words.partition(" ")[2]
+    if not opening or opening in _NOT_A_VERB or len(first.split()) > _LONGEST_ACTION:
+        return ""
+    if opening != verb and opening.endswith("s"):
+        return opening.removesuffix("s") + first[len(opening) :]
+    return first[0].lower() + first[1:]
+
+
+def _brief(words: str) -> str:
+    """The name made into an order: ``book an appointment``."""
+    verb, _, thing = words.partition(" ")
     if not thing or _UNCOUNTABLE.search(thing):
         return words
     return f"{verb} {'an' if thing[0] in 'aeiou' else 'a'} {thing}"
@@ -183,7 +194,3 @@ def _kind(name: str, description: str, schema: Mapping[str, Any], choices: tuple
             if pattern.search(text):
                 return candidate
     return "text"
-
-
-def _mentions_number_of(text: str, name: str) -> bool:
-    return any(word in text.split() for word in identifier_words(name).split() if len(word) > 3)

@@ -28,7 +28,7 @@ _MINUTE = "oh five|five|ten|fifteen|twenty five|twenty|thirty five|thirty|forty 
 _DAY = re.compile(
     rf"\b(?:(?:{_MONTH}) (?:the )?{_ORDINAL}|(?:the )?{_ORDINAL} of (?:{_MONTH})|the day after tomorrow|"
     rf"(?:next |this )?(?:{_WEEKDAY})|today|tomorrow|tonight|next week|this week|next month|"
-    rf"this (?:{'|'.join(DAY_PARTS)})|the {_ORDINAL}(?= (?:of|at|in|please)|$))\b"
+    rf"this (?:{'|'.join(DAY_PARTS)})|the {_ORDINAL}(?= (?:at|in|please)|$))\b"
 )
 _TIME = re.compile(
     rf"\b(?:(?:half|quarter|ten|twenty|five) (?:past|to) (?:{_HOUR})|(?:{_HOUR}) o'clock|"
@@ -37,6 +37,7 @@ _TIME = re.compile(
     rf"(?:{_HOUR}) in the (?:{'|'.join(DAY_PARTS)})|noon|midday|midnight|lunch time)\b"
 )
 _BARE_HOUR = re.compile(rf"^(?:at |around |about |maybe |at about )?({_HOUR})(?: please)?$")
+_PARTY = re.compile(r"\b((?:[a-z]+ )?[a-z]+) (?:people|persons|guests|adults)\b|\bfor ([a-z]+)(?: please)?$")
 _DAY_PART = re.compile(rf"\b(?:{'|'.join(DAY_PARTS)}|tonight)\b")
 _NAME = re.compile(
     r"\b(?:my name is|my name's|this is|i am called|the name is|call me|i am|i'm|it is|it's) ((?:[a-z']+ ?){1,3})$"
@@ -60,7 +61,9 @@ _NO = re.compile(
 def find_day(text: str) -> str | None:
     """A day as it was said, week days and months with a capital."""
     match = _DAY.search(text)
-    return _capitals(match[0]) if match else None
+    if match is None:
+        return None
+    return "today" if match[0] == "tonight" or match[0][5:] in DAY_PARTS else _capitals(match[0])
 
 
 def find_time(text: str) -> str | None:
@@ -71,6 +74,12 @@ def find_time(text: str) -> str | None:
         return f"{bare[1]} o'clock"
     part = _DAY_PART.search(text)
     return {"tonight": "evening"}.get(part[0], part[0]) if part else None
+
+
+def find_party(text: str) -> int | None:
+    """How many people are meant, when the words make clear that people are."""
+    match = _PARTY.search(text)
+    return find_number(match[1] or match[2]) if match else None
 
 
 def find_number(text: str) -> int | None:
@@ -153,7 +162,7 @@ def is_no(text: str) -> bool:
 
 
 def clock_time(said: str) -> str:
-    """``half past nine`` as ``09:30``, for parameters that ask for the JSON schema format ``time``; unknown words stay."""
+    """``half past nine`` as ``09:30``, for parameters of the JSON schema format ``time``; unknown words stay."""
     words = said.split()
     hours = [_UNITS[word] for word in words if word in _UNITS]
     if said in ("noon", "midday"):

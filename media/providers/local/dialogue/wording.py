@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from media.providers.local.dialogue.prompt import Prompt
 from media.providers.local.dialogue.tools import Slot, Tool
+from media.providers.local.language.conversation import DAY_PARTS
 from media.providers.local.language.spoken import identifier_words
 
 _ANYTHING_ELSE = (
@@ -15,25 +17,31 @@ _ANYTHING_ELSE = (
     "Can I help you with anything else?",
     "What else can I do for you?",
 )
+_OFFER = re.compile(r"\b(?:any|some)thing else\b[^.?!]*\?\s*$|\bwhat else\b[^.?!]*\?\s*$", re.IGNORECASE)
+_NO_PREPOSITION = ("today", "tomorrow", "next", "this", "the day after")
+_FAILED = re.compile(r"^(?:error\b|.*\b(?:error|exception|timed? ?out|failed|no result returned)\b)", re.IGNORECASE)
 _SPOKEN_KEYS = ("message", "text", "summary", "answer", "result", "confirmation", "status")
+_LISTED_ACTIONS = 3
 _LISTED_TOPICS = 3
 _LISTED_ITEMS = 5
 _MAX_RESULT_CHARACTERS = 400
 
 
 def greeting(prompt: Prompt) -> str:
+    """How to begin when the configuration has no first message."""
     name = f" This is {prompt.name}." if prompt.name else ""
     return f"Hello!{name} How can I help you today?"
 
 
 def introduction(prompt: Prompt, tools: Sequence[Tool]) -> str:
+    """Who speaks: never claims to be a person."""
     name = f"I am {prompt.name}, an" if prompt.name else "I am an"
     return f"{name} automatic assistant. {abilities(prompt, tools)}"
 
 
 def abilities(prompt: Prompt, tools: Sequence[Tool]) -> str:
     """One sentence on what can be asked for."""
-    actions = [tool.action for tool in tools if tool.role != "end-call"]
+    actions = [tool.brief for tool in tools if tool.role != "end-call"][:_LISTED_ACTIONS]
     topics = [topic.lower() for topic in prompt.topics if not topic.endswith("?")][:_LISTED_TOPICS]
     parts = []
     if actions:
@@ -49,7 +57,7 @@ def not_understood(count: int, prompt: Prompt, tools: Sequence[Tool]) -> str:
     """``count`` is how many times in a row (from 0) nothing was understood."""
     known = abilities(prompt, tools)
     if count == 0:
-        return f"I am sorry, I did not understand that. {known}"
+        return f"{prompt.unknown_answer or 'I am sorry, I did not understand that.'} {known}"
     if count == 1:
         return f"Sorry, I still did not get it. Please try other words. {known}"
     return "I am afraid I cannot help with that. Please ask me something else, or say goodbye to end the call."
@@ -83,32 +91,35 @@ def slot_question_again(slot: Slot) -> str:
 
 def confirmation(tool: Tool, known: Mapping[str, Any]) -> str:
     """The question before something is done."""
-    details = [detail(slot, known[slot.name]) for slot in tool.slots if slot.name in known]
-    return f"Shall I {tool.action}{''.join(details)}?"
+    given = [slot for slot in tool.slots if slot.name in known]
+    moments = [_moment(slot, str(known[slot.name])) for slot in given if slot.kind in ("day", "time")]
+    others = [_particular(slot, known[slot.name]) for slot in given if slot.kind not in ("day", "time")]
+    return ", ".join([" ".join([f"Shall I {tool.action}", *moments]), *others]) + "?"
 
 
-def detail(slot: Slot, value: Any) -> str:
-    """One parameter within a sentence, with its own blank or comma in front."""
+def _moment(slot: Slot, said: str) -> str:
+    if slot.kind == "time":
+        return f"in the {said}" if said in DAY_PARTS else f"at {said}"
+    return said if said.startswith(_NO_PREPOSITION) else f"on {said}"
+
+
+def _particular(slot: Slot, value: Any) -> str:
     match slot.kind:
-        case "day":
-            plain = str(value)
-            return f" {plain}" if plain in ("today", "tomorrow") or plain.startswith("next") else f" on {plain}"
-        case "time":
-            plain = str(value)
-            return f" in the {plain}" if plain in ("morning", "afternoon", "evening") else f" at {plain}"
-        case "choice":
-            return f", {value},"
-        case "name":
-            return f", for {value},"
+        case "choice" | "name" | "text":
+            return f"for {value}"
+        case "boolean":
+            return f"{'with' if value else 'without'} {identifier_words(slot.name)}"
+        case "digits":
+            return f"{identifier_words(slot.name)} {' '.join(str(value))}"
         case _:
-            return f", {identifier_words(slot.name)} {value},"
+            return f"{identifier_words(slot.name)} {value}"
 
 
 def tool_result(content: str, count: int) -> str:
     """What a tool answered, as sentences, and an offer to go on."""
-    said = spoken_result(content)
-    if not said:
-        said = "That is done."
+    if _FAILED.match(content):
+        return f"I am sorry, that did not work. {anything_else(count)}"
+    said = spoken_result(content) or "That is done."
     return said if said.endswith("?") else f"{said} {anything_else(count)}"
 
 
@@ -124,7 +135,13 @@ def spoken_result(content: str) -> str:
 
 
 def anything_else(count: int) -> str:
+    """An offer to go on, worded by ``count``."""
     return _ANYTHING_ELSE[count % len(_ANYTHING_ELSE)]
+
+
+def offers_more(text: str) -> bool:
+    """Whether ``text`` ends by asking if there is anything else: a plain no to that is a goodbye."""
+    return bool(_OFFER.search(text))
 
 
 def joined(items: Sequence[str], conjunction: str) -> str:
