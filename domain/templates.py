@@ -17,6 +17,7 @@ import msgspec
 from liquid import BoundTemplate, Environment, RenderContext, Undefined
 from liquid.exceptions import (
     FilterArgumentError,
+    LiquidError,
     LiquidSyntaxError,
     LoopIterationLimitError,
     ResourceLimitError,
@@ -26,21 +27,29 @@ from liquid.undefined import UNDEFINED
 
 from domain.template_dates import format_date
 
-SOURCE_LIMIT = 200_000
+SOURCE_LIMIT = 100_000
 """Characters of one template."""
-MARKUP_LIMIT = 1_000
+MARKUP_LIMIT = 500
 """Tags and outputs in one template."""
+MARKUP_LENGTH_LIMIT = 2_000
+"""Characters of one tag or output."""
 NESTING_LIMIT = 20
 """Blocks within blocks."""
 ITERATION_LIMIT = 1_000
 """Loop rounds of one rendering, all loops together."""
-WORK_LIMIT = 5_000_000
-"""Characters and items that the filters of one rendering may read and write."""
+WORK_LIMIT = 2_000_000
+"""Characters and items that one rendering may read and write, whatever it does to them."""
 OUTPUT_LIMIT = 500_000
 """Bytes of rendered text."""
 
-_FILTER_COST = 16
+_STEP_COST = 16
+"""What a filter, an assignment or a look-up costs besides the characters it moves."""
+_ROUND_COST = 2
+"""A loop round may run the whole template: it costs one for each so many characters of it."""
 _MARKUP = re.compile(r"\{\{|\{%")
+_CLOSING = {"{{": "}}", "{%": "%}"}
+_VERBATIM_OPENED = re.compile(r"\{%-?\s*(?:raw|comment|doc)\b")
+_VERBATIM_CLOSED = re.compile(r"\{%-?\s*end(?:raw|comment|doc)\b")
 _MUSTACHE = re.compile(r"\{\{\s*([A-Za-z_][\w.\-]*)\s*\}\}")
 _LEFT_OUT = ("include", "render", "liquid", "tablerow")
 """Tags that load other templates, hide many statements in one, or write HTML."""
@@ -73,13 +82,15 @@ def render(text: str, variables: Mapping[str, Any], *, now: datetime, field: str
     if len(text) > SOURCE_LIMIT or len(_MARKUP.findall(text)) > MARKUP_LIMIT:
         detail = f"A template may have {SOURCE_LIMIT} characters and {MARKUP_LIMIT} tags; it was left as written."
         return Rendered(text, (TemplateProblem(code="template-limit-exceeded", detail=detail, field=field),))
+    if not _is_closed(text):
+        return _mustache(text, variables, field, "a tag is never closed or too long")
     try:
         template = _environment().from_string(text)
     except LiquidSyntaxError as error:
         return _mustache(text, variables, field, _reason(error))
-    except (ResourceLimitError, RecursionError) as error:
+    except LiquidError as error:
         return _unrendered(text, "template-limit-exceeded", error, field)
-    context = _Context(template, globals={"today": now, "now": now, **variables}, now=now)
+    context = _Context(template, globals={"today": now, "now": now, **variables}, now=now, source_length=len(text))
     try:
         output = context.output()
     except (ResourceLimitError, RecursionError) as error:
@@ -91,8 +102,22 @@ def render(text: str, variables: Mapping[str, Any], *, now: datetime, field: str
     return Rendered(output, tuple(_unknown(name, field) for name in context.unknown))
 
 
+def _is_closed(text: str) -> bool:
+    """Whether every tag ends soon after it begins. The lexer would search to the end of the text for each that does
+    not, which a hostile text could make as slow as it likes."""
+    if len(_VERBATIM_OPENED.findall(text)) != len(_VERBATIM_CLOSED.findall(text)):
+        return False
+    at = 0
+    while opening := _MARKUP.search(text, at):
+        end = text.find(_CLOSING[opening[0]], opening.end(), opening.end() + MARKUP_LENGTH_LIMIT)
+        if end < 0:
+            return False
+        at = end + 2
+    return True
+
+
 def _unknown(name: str, field: str) -> TemplateProblem:
-    detail = f"The variable {name} has no value; it was rendered as the empty string."
+    detail = f"The variable {name[:100]} has no value; it was rendered as the empty string."
     return TemplateProblem(code="template-unknown-variable", detail=detail, field=field)
 
 
@@ -144,11 +169,14 @@ class _Unknown(Undefined):
 class _Context(RenderContext):
     """One rendering: what "now" is, which unknown variables were written out, and what it may still spend."""
 
-    __slots__ = ("iterations", "now", "unknown", "work")
+    __slots__ = ("iterations", "now", "source_length", "unknown", "work")
 
-    def __init__(self, template: BoundTemplate, *, globals: Mapping[str, object], now: datetime) -> None:
+    def __init__(
+        self, template: BoundTemplate, *, globals: Mapping[str, object], now: datetime, source_length: int
+    ) -> None:
         super().__init__(template, globals=globals)
         self.now = now
+        self.source_length = source_length
         self.unknown: dict[str, None] = {}
         self.iterations = 0
         self.work = 0
@@ -159,27 +187,32 @@ class _Context(RenderContext):
         return buffer.getvalue()
 
     def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        self.spend(_STEP_COST)
         value = super().get(path, token=token, default=default)
         if isinstance(value, _Unknown):
             value.path = ".".join(str(part) for part in path)
             value.report = self.unknown
         return value
 
+    def assign(self, key: str, val: Any) -> None:
+        self.spend(_STEP_COST + _size(val))
+        self.locals[key] = val
+
     def raise_for_loop_limit(self, length: int = 1) -> None:
         self.iterations += length
+        self.spend(length * self.source_length // _ROUND_COST)
         if self.iterations > ITERATION_LIMIT:
             raise LoopIterationLimitError(f"more than {ITERATION_LIMIT} loop rounds", token=None)
 
     def spend(self, amount: int) -> None:
         self.work += amount
         if self.work > WORK_LIMIT:
-            raise ResourceLimitError("the filters have more to do than a template may ask", token=None)
+            raise ResourceLimitError("there is more to do than a template may ask", token=None)
 
 
 class _Environment(Environment):
     block_nesting_limit = NESTING_LIMIT
     context_depth_limit = NESTING_LIMIT + 2
-    local_namespace_limit = WORK_LIMIT
     output_stream_limit = OUTPUT_LIMIT
 
 
@@ -203,7 +236,7 @@ def _limited(
 
     @wraps(filter_function)
     def limited(value: Any, *arguments: Any, context: _Context, **options: Any) -> Any:
-        context.spend(_FILTER_COST + _size(value))
+        context.spend(_STEP_COST + _size(value) + sum(_size(argument) for argument in arguments))
         if growth is not None:
             context.spend(growth(value, arguments))
         if wants_context:
@@ -221,6 +254,8 @@ def _size(value: Any) -> int:
         return len(value)
     if isinstance(value, list | tuple):
         return sum(len(item) if isinstance(item, str) else 1 for item in value)
+    if isinstance(value, range):
+        return len(value)
     if isinstance(value, int):
         return value.bit_length() // 8
     return 1
@@ -265,7 +300,7 @@ def _json(value: Any) -> str:
 def _date(value: Any, pattern: Any = "", zone: Any = None, *, context: _Context) -> str:
     if isinstance(value, Undefined) or value is None:
         return str(value or "")
-    context.spend(_FILTER_COST + _size(value) + 20 * _size(pattern))
+    context.spend(_STEP_COST + _size(value) + 20 * _size(pattern))
     try:
         return format_date(value, str(pattern), zone, now=context.now.astimezone(UTC))
     except ValueError as error:
