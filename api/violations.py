@@ -47,12 +47,12 @@ def issues(errors: Iterable[ErrorDetails], *, source: str = "body", prefix: Sequ
 
 
 def _issue(error: ErrorDetails, source: str, prefix: Sequence[str]) -> Issue:
-    *parents, last = [*prefix, *error["loc"]] or [""]
-    location = [part for part in parents if not str(part).startswith(VARIANT_MARK)]
-    if last != "" and (error["type"] == "extra_forbidden" or not str(last).startswith(VARIANT_MARK)):
-        location.append(last)
+    unknown = error["type"] == "extra_forbidden"
+    # The last part of an unknown field's location is the client's own text, whatever it begins with.
+    own, given = (error["loc"][:-1], error["loc"][-1:]) if unknown else (error["loc"], ())
+    location = [*prefix, *(part for part in own if not str(part).startswith(VARIANT_MARK)), *given]
     pointer = "/" + "/".join([source, *(str(part).replace("~", "~0").replace("/", "~1") for part in location)])
-    if error["type"] == "extra_forbidden":
+    if unknown:
         path = ".".join(str(part) for part in [*location[:-1], f"property {location[-1]}"])
         return Issue("FIELD_NOT_ALLOWED", f"{path} should not exist", pointer)
     code, rule = _rule(error)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
 from uuid import UUID
@@ -88,7 +88,7 @@ def instant(value: object) -> datetime:
     except ValueError:
         raise violation("INVALID_FORMAT", _NO_INSTANT) from None
     # The outermost years leave no room for another offset or for the arithmetic of bounds.
-    if moment.tzinfo is None or not datetime.min.year < moment.year < datetime.max.year:
+    if moment.tzinfo is None or not MINYEAR < moment.year < MAXYEAR:
         raise violation("INVALID_FORMAT", _NO_INSTANT)
     return moment
 

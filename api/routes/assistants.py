@@ -21,6 +21,7 @@ from domain.aggregate import Conflicting
 from domain.assistant.aggregate import ASSISTANT
 from domain.assistant.commands import CreateAssistant, DeleteAssistant, UpdateAssistant
 from domain.assistant.wire import assistant_body
+from domain.log.receipt import CommitIdReused
 
 
 def assistant_routes(context: ApiContext) -> APIRouter:
@@ -50,7 +51,7 @@ def assistant_routes(context: ApiContext) -> APIRouter:
         command = CreateAssistant(org_id=principal.org_id, config=body)
         try:
             state, appended = await commands.execute(ASSISTANT, ids.object_id, command, commit_id=ids.commit_id)
-        except Conflicting:
+        except (Conflicting, CommitIdReused):
             # Another request with the same key came between our look and our append.
             if (answer := repeated(ids, principal, body)) is not None:
                 return answer

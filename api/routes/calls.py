@@ -28,6 +28,7 @@ from domain.call.commands import CreateCall, DeleteCall, EndCall, RenameCall
 from domain.call.state import Live, Ringing
 from domain.live_calls import CallNotLive
 from domain.log.ports import Document
+from domain.log.receipt import CommitIdReused
 
 ENDED_BY_DELETE: Final = "call-deleted"
 
@@ -63,6 +64,7 @@ def call_routes(context: ApiContext) -> APIRouter:
         check(CallBody, body)
         if (answer := repeated(ids, principal, body)) is not None:
             return answer
+        _require_ready(context)
         wanted = websocket_call(body, documents, principal.org_id)
         command = CreateCall(
             org_id=principal.org_id,
@@ -74,7 +76,7 @@ def call_routes(context: ApiContext) -> APIRouter:
         )
         try:
             state, appended = await commands.execute(CALL, ids.object_id, command, commit_id=ids.commit_id)
-        except Conflicting:
+        except (Conflicting, CommitIdReused):
             # Another request with the same key came between our look and our append.
             if (answer := repeated(ids, principal, body)) is not None:
                 return answer
@@ -158,3 +160,15 @@ def call_routes(context: ApiContext) -> APIRouter:
                 await commands.execute(CALL, document.id, EndCall(reason=ENDED_BY_DELETE))
 
     return router
+
+
+def _require_ready(context: ApiContext) -> None:
+    ready, reason = context.dependencies.readiness()
+    if not ready:
+        raise Problem(
+            503,
+            f"No new calls are taken: {reason}.",
+            detail="Try again in a moment.",
+            code="NOT_READY",
+            headers={"retry-after": "1"},
+        )
