@@ -7,15 +7,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from domain.templates import (
-    ITERATION_LIMIT,
-    MARKUP_LENGTH_LIMIT,
-    MARKUP_LIMIT,
-    NESTING_LIMIT,
-    OUTPUT_LIMIT,
-    SOURCE_LIMIT,
-    render,
-)
+from domain.liquid_dialect import ITERATION_LIMIT, NESTING_LIMIT, OUTPUT_LIMIT
+from domain.templates import MARKUP_LENGTH_LIMIT, MARKUP_LIMIT, SOURCE_LIMIT, render
 
 NOW = datetime(2026, 11, 21, 17, 5, 6, 789000, tzinfo=UTC)
 VARIABLES: dict[str, Any] = {
