@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -61,9 +61,9 @@ class SinkUnavailable(Exception):
 
 
 class RowsRejected(Exception):
-    """Rows that can never be stored, by the position of their event. Nothing of the range was written.
+    """Rows that can never be stored, by the position of their event. ``reasons`` names table, column and fault.
 
-    ``reasons`` names table, column and fault for each; the runner parks those events and sends the range without.
+    Perhaps other rows of the range were stored. Park those events and send the same range again without them.
     """
 
     def __init__(self, reasons: Mapping[Position, str]) -> None:
@@ -86,3 +86,10 @@ class RowSink(Protocol):
 
     def planned_end(self, shard: int) -> Position | None:
         """Where the range ends that was begun before a crash; it must be sent again whole. ``None`` if none was."""
+
+
+class Replay(Protocol):
+    """Folds the log again into a sink, effects off: how projections are rebuilt without knowing who reads the log."""
+
+    def __call__(self, sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
+        """From where the sink stands up to ``until``; how many events were passed over because they failed."""

@@ -81,8 +81,12 @@ class ClickHouseSink:
                 for table in self._tables:
                     self._add_missing(table, by_table[table.name], first, last)
                 return
-            if first.ordinal != shard.position + 1:
+            if first.ordinal > shard.position + 1:
                 raise ValueError(f"range {first} to {last} leaves a gap: the tables stand at {shard.position}")
+            if first.ordinal <= shard.position:
+                # The tables were replaced by ones that stand further on, and the writer does not know yet.
+                first = Position(first.shard, shard.position + 1)
+                by_table = _beyond(by_table, shard.position)
             if shard.planned_end not in (None, last.ordinal):
                 raise ValueError(f"range {first} to {last} was planned to end at {shard.planned_end}")
             recovering = shard.planned_end is not None
@@ -216,6 +220,11 @@ class ClickHouseSink:
         if unknown:
             raise ValueError(f"no such projection table: {', '.join(sorted(unknown))}")
         return by_table
+
+
+def _beyond(by_table: Mapping[str, Sequence[Row]], position: int) -> dict[str, list[Row]]:
+    later = {name: [row for row in rows if row[ORDINAL] > position] for name, rows in by_table.items()}
+    return defaultdict(list, later)
 
 
 def _token(first: Position, last: Position) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 SETTINGS = "non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1"
@@ -41,7 +41,9 @@ class Table:
     order_by: tuple[str, ...]
     view: str
     """SELECT of the view, with ``{source}`` for the physical table (and ``{calls}`` for that of the calls)."""
-    indexes: tuple[str, ...] = field(default=())
+    shown: tuple[Column, ...] = ()
+    """Columns of the view in the order of its SELECT; empty where they are those of the table."""
+    indexes: tuple[str, ...] = ()
 
     @property
     def physical(self) -> str:
@@ -65,7 +67,8 @@ class Table:
     def view_sql(self, *, calls: str, physical: str | None = None) -> str:
         """The CREATE OR REPLACE VIEW statement that points the plain name at this version's table."""
         select = self.view.replace("{source}", physical or self.physical).replace("{calls}", calls)
-        return f"CREATE OR REPLACE VIEW {self.name} AS\n{select}"
+        columns = ",\n    ".join(column.ddl for column in self.shown or self.columns)
+        return f"CREATE OR REPLACE VIEW {self.name}\n(\n    {columns}\n)\nAS {select}"
 
 
 def quoted(text: str) -> str:

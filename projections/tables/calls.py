@@ -26,7 +26,7 @@ from domain.pricing.cost import call_cost
 from domain.pricing.wire import cost_breakdown
 from projections.call_state import place, start
 from projections.table import Column, Row, Table
-from projections.tables.columns import PLACE, latest_place, newest, select
+from projections.tables.columns import LATEST_PLACE, ORDINAL, ORG, PLACE, RECORDED, SHARD, newest, select
 
 IDENTITY = (
     Column("call_id", "String", "Call"),
@@ -79,8 +79,9 @@ TABLE = Table(
     comment="Calls: one row per change of a call, the highest log_ordinal is its present state",
     columns=(*PLACE, *IDENTITY, *CHANGING),
     order_by=("org_id", "created_at", "call_id", "log_ordinal"),
+    shown=(ORG, SHARD, *IDENTITY, ORDINAL, RECORDED, *CHANGING),
     view=select(
-        *latest_place(),
+        *LATEST_PLACE,
         *(newest(column.name) for column in CHANGING),
         group_by=("org_id", "log_shard", *(column.name for column in IDENTITY)),
         having="deleted_at IS NULL",

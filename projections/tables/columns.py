@@ -44,6 +44,7 @@ def select(*expressions: str, group_by: tuple[str, ...], where: str = "", having
     )
 
 
-def latest_place() -> tuple[str, str]:
-    """Which event last changed the group."""
-    return "max(s.log_ordinal) AS log_ordinal", "max(s.recorded_at) AS recorded_at"
+LATEST_PLACE = ("max(s.log_ordinal) AS log_ordinal", "max(s.recorded_at) AS recorded_at")
+"""Which event last changed the group."""
+
+ORG, SHARD, ORDINAL, RECORDED = PLACE

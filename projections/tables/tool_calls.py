@@ -12,8 +12,22 @@ from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import place
 from projections.table import Column, Row, Table
-from projections.tables.columns import CALL_ID, NOT_DELETED, PLACE, latest_place, newest, newest_known, select
+from projections.tables.columns import (
+    CALL_ID,
+    LATEST_PLACE,
+    NOT_DELETED,
+    ORDINAL,
+    ORG,
+    PLACE,
+    RECORDED,
+    SHARD,
+    newest,
+    newest_known,
+    select,
+)
 
+IDENTITY = (Column("tool_call_id", "String", "Tool call"),)
+STATUS = Column("status", "LowCardinality(String)", "called, completed or failed")
 FACTS = (
     Column("name", "LowCardinality(Nullable(String))", "Name of the tool"),
     Column("kind", "LowCardinality(Nullable(String))", "Type of the tool: function, endCall, …"),
@@ -33,13 +47,24 @@ TABLE = Table(
     columns=(
         *PLACE,
         CALL_ID,
-        Column("tool_call_id", "String", "Tool call"),
-        Column("status", "LowCardinality(String)", "called, completed or failed"),
+        *IDENTITY,
+        STATUS,
         *FACTS,
     ),
     order_by=("org_id", "call_id", "tool_call_id", "log_ordinal"),
+    shown=(
+        ORG,
+        SHARD,
+        CALL_ID,
+        *IDENTITY,
+        ORDINAL,
+        RECORDED,
+        STATUS,
+        *FACTS,
+        Column("latency_ms", "Nullable(Float64)", "Time from the call of the tool to its answer or failure (ms)"),
+    ),
     view=select(
-        *latest_place(),
+        *LATEST_PLACE,
         newest("status"),
         *(newest_known(column.name) for column in FACTS),
         "finished_ms - called_ms AS latency_ms",

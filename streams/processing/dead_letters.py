@@ -117,6 +117,11 @@ class DeadLetters:
             )
             self._refresh()
 
+    def adopt_dropped(self, other: DeadLetters) -> None:
+        """Pass over what ``other`` passes over."""
+        with self._lock:
+            self._dropped |= other._dropped
+
     def settle(self, letter: DeadLetter) -> None:
         """The event was processed after all."""
         with self._lock, self._connection:
@@ -147,6 +152,6 @@ class DeadLetters:
                 "SELECT processor, originator_id, min(ordinal) FROM dead_letters WHERE NOT dropped GROUP BY 1, 2"
             )
         }
-        self._dropped = set(
+        self._dropped |= set(
             self._connection.execute("SELECT processor, shard, ordinal FROM dead_letters WHERE dropped").fetchall()
         )

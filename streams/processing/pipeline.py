@@ -17,7 +17,8 @@ from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.processing import Processor, Rows, RowSink, RowsRejected, SinkUnavailable
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.folding import STATE_CAPACITY, Folding, ProcessorFailed
+from streams.processing.folding import STATE_CAPACITY, ProcessorFailed
+from streams.processing.group import Batch, ProcessorGroup
 
 logger = logging.getLogger(__name__)
 
@@ -53,19 +54,6 @@ class Pipeline:
 
 
 @dataclass(frozen=True)
-class _Folded:
-    """A batch and the effects it has, processor by processor; void once events were parked (``generation`` tells)."""
-
-    events: Sequence[Positioned]
-    effects: Sequence[Sequence[tuple[Position, Sequence[Rows]]]]
-    generation: int
-
-    @property
-    def rows(self) -> list[Rows]:
-        return [part for processor in self.effects for _, made in processor for part in made]
-
-
-@dataclass(frozen=True)
 class _Redrive:
     """Somebody asked to try parked events of an originator again; ``done`` gets how many were processed."""
 
@@ -91,11 +79,7 @@ class PipelineWorker:
         self._dead_letters = dead_letters
         self._shard = shard
         self._on_progress = on_progress
-        self._foldings = {
-            processor.name: Folding(processor, log, dead_letters, pipeline.state_capacity)
-            for processor in pipeline.processors
-        }
-        self._generation = 0
+        self._group = ProcessorGroup(pipeline.processors, log, dead_letters, pipeline.state_capacity)
         self._stopping = asyncio.Event()
         self._asked = asyncio.Event()
         self._redrives: deque[_Redrive] = deque()
@@ -108,12 +92,15 @@ class PipelineWorker:
             writing: asyncio.Task[None] | None = None
             try:
                 async for events in self._batches():
-                    folded = self._fold(events)
+                    batch = self._group.fold(events) if events else None
                     if writing is not None:
                         await writing
-                    writing = asyncio.create_task(self._write(folded))
+                        writing = None
+                    if batch is not None:
+                        writing = asyncio.create_task(self._write(batch))
                     if self._redrives:
-                        await writing
+                        if writing is not None:
+                            await writing
                         await self._redrive_asked()
             finally:
                 if writing is not None:
@@ -189,42 +176,26 @@ class PipelineWorker:
 
     # Writing
 
-    def _fold(self, events: Sequence[Positioned]) -> _Folded:
-        return _Folded(events, [folding.fold(events) for folding in self._foldings.values()], self._generation)
-
-    async def _write(self, folded: _Folded) -> None:
+    async def _write(self, batch: Batch) -> None:
         """Until the range is in the sink, whatever it takes; only ``stop`` ends the attempts before."""
-        events, failures = folded.events, 0
-        if not events:
-            return
-        first, last = events[0].position, events[-1].position
+        failures = 0
+        batch = self._group.current(batch)
         while True:
-            if folded.generation != self._generation:
-                folded = self._fold(events)
             try:
-                await self._in_sink_thread(first, last, folded.rows)
+                await self._in_sink_thread(batch.first, batch.last, batch.rows)
                 break
             except RowsRejected as rejected:
-                self._park(folded, rejected)
+                batch = self._group.park(batch, rejected)
             except SinkUnavailable as error:
                 if self._stopping.is_set():
                     return
                 self.counters.retries += 1
                 await self._back_off(failures, error)
                 failures += 1
-        self.counters.events += len(events)
+        self.counters.events += len(batch.events)
         self.counters.batches += 1
-        self.counters.rows += sum(len(part.rows) for part in folded.rows)
-        self._on_progress(last)
-
-    def _park(self, folded: _Folded, rejected: RowsRejected) -> None:
-        """Park the events whose rows were refused, for every processor that made rows of them; then fold anew."""
-        logger.error("pipeline.rows_rejected", extra={"pipeline": self._pipeline.name, "reason": str(rejected)})
-        for folding, effects in zip(self._foldings.values(), folded.effects, strict=True):
-            makers = {position for position, made in effects if made}
-            reasons = {position: reason for position, reason in rejected.reasons.items() if position in makers}
-            folding.park(folded.events, reasons)
-        self._generation += 1
+        self.counters.rows += sum(len(part.rows) for part in batch.rows)
+        self._on_progress(batch.last)
 
     async def _redrive_asked(self) -> None:
         self._asked.clear()
@@ -239,7 +210,7 @@ class PipelineWorker:
 
     async def _redriven(self, processor: str, originator_id: str) -> int:
         """Parked events in order, each written and then settled, up to the first that fails again."""
-        folding = self._foldings[processor]
+        folding = self._group.foldings[processor]
         folding.forget(originator_id)
         history = {event.position: event for event in self._log.history(originator_id)}
         processed = 0

@@ -1,0 +1,142 @@
+"""Making the tables again from the log, beside the live ones, and putting them in their place when they are ready.
+
+Readers never see a gap: the live tables stay and go on growing until the new ones stand at the same position; then,
+with the live sink paused for that moment, each pair changes places atomically and the views are pointed at this
+code's versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from domain.log.position import Position
+from domain.processing import Replay
+from projections.sink import ClickHouseSink
+from projections.store import AnalyticsStore
+from projections.table import Table
+from projections.tables.catalogue import BY_NAME, MARKER, TABLES
+
+BESIDE = "_rebuild"
+"""Suffix of the tables that are being filled."""
+
+REPLACED = "_replaced"
+"""Suffix of the tables that were live before."""
+
+
+@dataclass(frozen=True)
+class TableHash:
+    """Rows of a table up to a position, and a hash of them that does not depend on their order."""
+
+    rows: int
+    hash: str
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One table, as it was live and as the log makes it now, both up to the same position."""
+
+    table: str
+    live: TableHash
+    rebuilt: TableHash
+
+    @property
+    def equal(self) -> bool:
+        return self.live == self.rebuilt
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """``compared_at`` is the position up to which the comparisons hold, ``position`` where the tables stand now.
+
+    ``failed_events`` were passed over, and those behind them, because their processor raised.
+    """
+
+    position: Position
+    compared_at: Position
+    comparisons: tuple[Comparison, ...]
+    failed_events: int
+
+    @property
+    def equal(self) -> bool:
+        return all(comparison.equal for comparison in self.comparisons)
+
+
+def rebuild(
+    store: AnalyticsStore,
+    replay: Replay,
+    live: ClickHouseSink,
+    *,
+    until: Position,
+    progress: Callable[[Position], None] = lambda position: None,
+    tables: Sequence[Table] = TABLES,
+    drop_replaced: bool = False,
+) -> Rebuilt:
+    """Fill new tables up to ``until`` (the head of the log), compare them with the live ones, and swap.
+
+    Blocking. The tables that were live are kept under the suffix ``_replaced`` until the next rebuild, or dropped.
+    Raises ``SinkUnavailable``; the live tables are untouched then, and the next rebuild begins anew.
+    """
+    _drop(store, tables, BESIDE)
+    client = store.client()
+    for table in tables:
+        client.command(table.create_sql(table.physical + BESIDE))
+    beside = ClickHouseSink(store, tables=tables, suffix=BESIDE)
+    failed = replay(beside, until, progress)
+    with live.paused():
+        live_at = live.resume_from(until.shard)
+        if beside.resume_from(until.shard) < live_at:
+            failed = replay(beside, live_at, progress)
+        position = beside.resume_from(until.shard)
+        compared_at = min(position, live_at)
+        comparisons = tuple(
+            Comparison(
+                table.name,
+                live=table_hash(store, table.physical, compared_at),
+                rebuilt=table_hash(store, table.physical + BESIDE, compared_at),
+            )
+            for table in tables
+        )
+        # The marker's table last: until it is swapped the others are at or beyond what it says.
+        for table in sorted(tables, key=lambda table: table is MARKER):
+            client.command(f"EXCHANGE TABLES {table.physical} AND {table.physical}{BESIDE}")
+        point_views(store, tables)
+    _drop(store, tables, REPLACED)
+    if drop_replaced:
+        _drop(store, tables, BESIDE)
+    else:
+        for table in tables:
+            client.command(f"RENAME TABLE {table.physical}{BESIDE} TO {table.physical}{REPLACED}")
+    return Rebuilt(position, compared_at, comparisons, failed)
+
+
+def table_hash(store: AnalyticsStore, physical: str, until: Position) -> TableHash:
+    """Count and hash of the rows up to a position, computed by the engine."""
+    rows, total, mixed = (
+        store.client()
+        .query(
+            "SELECT count(), sum(row_hash), groupBitXor(row_hash) FROM "
+            "(SELECT sipHash64(formatRow('RowBinary', *)) AS row_hash FROM {table:Identifier} "
+            "WHERE log_shard = {shard:UInt16} AND log_ordinal <= {until:UInt64})",
+            parameters={"table": physical, "shard": until.shard, "until": until.ordinal},
+        )
+        .result_rows[0]
+    )
+    return TableHash(rows, f"{total:016x}-{mixed:016x}")
+
+
+def point_views(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> None:
+    """Let the plain names show the versions of the tables that this code writes."""
+    calls = next((table for table in tables if table.name == "calls"), BY_NAME["calls"]).physical
+    for table in tables:
+        store.client().command(table.view_sql(calls=calls))
+
+
+def _drop(store: AnalyticsStore, tables: Sequence[Table], suffix: str) -> None:
+    client = store.client()
+    for table in tables:
+        client.command(f"DROP TABLE IF EXISTS {table.physical}{suffix} SYNC")
+    client.command(
+        "ALTER TABLE sink_ranges DELETE WHERE projection IN {names:Array(String)} SETTINGS mutations_sync = 2",
+        parameters={"names": [table.physical + suffix for table in tables]},
+    )
