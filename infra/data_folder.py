@@ -2,8 +2,9 @@
 
     log.db       events, commits and documents            clickhouse/  the analytics engine's files
     media.db     fragments                                artifacts/   recordings and call logs
-    secret       key that signs call and download URLs    live/        recordings of running calls
-    run.json     how to reach the process that owns it    lock         held for as long as a process owns the folder
+    processing.db  dead letters                           live/        recordings of running calls
+    secret       key that signs call and download URLs    run.json     how to reach the process that owns the folder
+    lock         held for as long as a process owns it
 
 Folders are 0700 and files 0600: the log quotes callers, and ``run.json`` carries the operator's token.
 """
@@ -62,6 +63,10 @@ class DataFolder:
     @property
     def clickhouse(self) -> Path:
         return self.root / "clickhouse"
+
+    @property
+    def processing(self) -> Path:
+        return self.root / "processing.db"
 
     @property
     def artifacts(self) -> Path:

@@ -16,7 +16,7 @@ Format = Literal["auto", "console", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
-_QUIET = {"uvicorn.error": "warning", "uvicorn.access": "warning", "httpx": "warning", "httpcore": "warning"}
+_QUIET = ("alembic", "httpcore", "httpx", "uvicorn.access", "uvicorn.error")
 """Libraries whose everyday lines say nothing that our own events do not."""
 
 
@@ -30,8 +30,8 @@ def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name, least in _QUIET.items():
-        logging.getLogger(name).setLevel(max(logging.getLevelName(least.upper()), root.level))
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

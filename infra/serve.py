@@ -11,11 +11,12 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from domain.organization.founding import Founding
 from infra import logging as log_lines
 from infra.data_folder import DataFolder, RunningSystem
 from infra.http_server import CannotListen, listen, serving
 from infra.settings import Settings
-from infra.wiring import NewOrganization, System, run_system
+from infra.wiring import System, run_system
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,7 @@ class Started:
     url: str
     pid: int
     data_dir: str
-    organization: NewOrganization | None
+    organization: Founding | None
 
 
 def serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
@@ -42,6 +43,7 @@ def serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
     import uvloop
 
     log_lines.configure(settings.log_level, settings.log_format)
+    os.umask(0o077)  # recordings and databases are for the owner's eyes only, whichever library makes the file
     folder = DataFolder(settings.data_dir.absolute())
     with folder.own(wait_seconds=_LOCK_WAIT_SECONDS):
         uvloop.run(_serve(settings, folder, on_started))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -45,7 +46,9 @@ async def open_backend(data_dir: Path | None, *, create: bool = False) -> AsyncI
         else:
             from infra.stopped import opened
 
-            async with opened(settings, folder) as transport, client("http://data-folder", "", transport) as inside:
+            token = secrets.token_urlsafe(16)
+            async with opened(settings, folder, token) as transport:
+                inside = client("http://data-folder", token, transport)
                 yield Operator(inside, place=str(folder.root), live=False)
 
 

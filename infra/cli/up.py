@@ -37,25 +37,16 @@ def up(
 
 
 def _print_json(started: Started) -> None:
-    from dataclasses import asdict
-
     from infra.cli.terminal import print_json
 
-    organization = asdict(started.organization) if started.organization else None
-    print_json(
-        {
-            "url": started.url,
-            "pid": started.pid,
-            "dataDir": started.data_dir,
-            "organization": organization
-            and {
-                "id": organization["id"],
-                "privateKey": organization["private_key"],
-                "publicKey": organization["public_key"],
-            },
-        },
-        line=True,
-    )
+    founded = started.organization
+    organization = founded and {
+        "id": founded.organization_id,
+        "privateKey": founded.private_key,
+        "publicKey": founded.public_key,
+    }
+    announced = {"url": started.url, "pid": started.pid, "dataDir": started.data_dir, "organization": organization}
+    print_json(announced, line=True)
 
 
 def _print(started: Started) -> None:
@@ -66,7 +57,7 @@ def _print(started: Started) -> None:
         {
             "callfold": f"{started.url} (documentation at {started.url}/docs)",
             "data": started.data_dir,
-            "organisation": organization and organization.id,
+            "organisation": organization and organization.organization_id,
             "private key": organization and organization.private_key,
             "public key": organization and organization.public_key,
             "": "The keys are shown this once; `callfold org create` makes more. Ctrl-C stops."

@@ -28,7 +28,7 @@ _QUIET_SECONDS = 1.0
 _PATIENCE_SECONDS = 20.0
 """How long to wait for anything before giving up on the call."""
 
-_NOT_UNDERSTOOD = ("understand", "say that again", "catch that", "repeat")
+_NOT_UNDERSTOOD = ("did not get that", "understand", "say that again", "catch that", "repeat")
 _REPEATS = 2
 
 Message = dict[str, Any]

@@ -46,7 +46,7 @@ async def appointment_book(folder: Path, *, keep: bool) -> AsyncIterator[Child]:
 @contextlib.asynccontextmanager
 async def system(folder: Path, *, keep: bool) -> AsyncIterator[tuple[Child, dict[str, Any]]]:
     """``callfold up`` on a free port, allowed to call tool servers on loopback; with what it said at its start."""
-    arguments = ("-m", "infra.cli.main", "up", "--port", "0", "--data-dir", str(folder), "--json")
+    arguments = ("-m", "infra.cli", "up", "--port", "0", "--data-dir", str(folder), "--json")
     environment = {"CALLFOLD_EGRESS_ALLOW": ",".join(LOOPBACK), "CALLFOLD_PUBLIC_URL": "", "CALLFOLD_HOST": "127.0.0.1"}
     async with _child(*arguments, log=folder / "system.log", keep=keep, **environment) as child:
         yield child, json.loads(child.announcement)

@@ -13,6 +13,7 @@ LINES = (
     Line("sorry i would like to book a cleaning please", after_hearing_s=2.2),
     Line("on tuesday"),
     Line("in the morning please"),
+    Line("yes please"),
     Line("thank you goodbye"),
 )
 """The second one is said over the answer to the first, mid-sentence, on purpose."""

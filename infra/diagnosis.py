@@ -1,0 +1,133 @@
+"""What ``callfold doctor`` looks at: each finding says what is, and how to change it. Secrets are never shown."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+import httpx
+
+from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
+from infra.settings import Settings, SettingsInvalid, load, variable
+
+Status = Literal["ok", "absent", "problem"]
+
+_LEAST_FREE_BYTES = 1 << 30
+_ENGINES = {
+    "chdb": ("analytics engine", "embedded", "or set CALLFOLD_CLICKHOUSE to a server's URL"),
+    "pocketsphinx": ("speech recogniser", "embedded", "or give assistants another transcriber"),
+    "espeakng_loader": ("speech synthesiser", "espeak", "(GPL-3.0-or-later) or give assistants another voice"),
+}
+_KEYS = {
+    "openai_api_key": "Without it assistants with model provider openai are refused at call start.",
+    "deepgram_api_key": "Read for transcriber provider deepgram, which this version does not have yet.",
+    "cartesia_api_key": "Read for voice provider cartesia, which this version does not have yet.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """``absent`` is something optional that is not there; only a ``problem`` keeps the system from working."""
+
+    check: str
+    status: Status
+    detail: str
+    fix: str = ""
+
+
+def diagnose(data_dir: Path | None) -> list[Finding]:
+    """Every finding, in the order in which a person should read them."""
+    findings = [_python(), *_engines()]
+    try:
+        settings = load(data_dir=data_dir)
+    except SettingsInvalid as error:
+        return [*findings, Finding("settings", "problem", str(error), "Correct or unset the variable.")]
+    folder = DataFolder(settings.data_dir.absolute())
+    return [*findings, *_storage(folder), _system(folder), *_network(settings), *_keys(settings)]
+
+
+def _python() -> Finding:
+    return Finding("python", "ok", f"{sys.version.split()[0]}, callfold {version('callfold')}")
+
+
+def _engines() -> Iterator[Finding]:
+    for module, (what, extra, otherwise) in _ENGINES.items():
+        if importlib.util.find_spec(module) is None:
+            yield Finding(
+                what, "absent", f"{module} is not installed", f"pip install 'callfold[{extra}]', {otherwise}."
+            )
+        else:
+            yield Finding(what, "ok", f"{module} {_version_of(module)}".strip())
+
+
+def _version_of(module: str) -> str:
+    try:
+        return version(module.replace("_", "-"))
+    except PackageNotFoundError:
+        return ""
+
+
+def _storage(folder: DataFolder) -> Iterator[Finding]:
+    nearest = next(parent for parent in (folder.root, *folder.root.parents) if parent.exists())
+    if not os.access(nearest, os.W_OK):
+        yield Finding("data folder", "problem", f"{folder.root} cannot be written", "Choose another with --data-dir.")
+        return
+    state = "in use since an earlier start" if folder.exists else "new, made at the first `callfold up`"
+    yield Finding("data folder", "ok", f"{folder.root} ({state})")
+    free = shutil.disk_usage(nearest).free
+    detail = f"{free / (1 << 30):.1f} GiB free"
+    if free < _LEAST_FREE_BYTES:
+        yield Finding("disk", "problem", detail, "Free some space; commands are refused when the disk is full.")
+    else:
+        yield Finding("disk", "ok", detail)
+
+
+def _system(folder: DataFolder) -> Finding:
+    if not folder.exists:
+        return Finding("system", "absent", "nothing runs on this data folder", "Start it with `callfold up`.")
+    try:
+        with folder.own():
+            return Finding("system", "absent", "nothing runs on this data folder", "Start it with `callfold up`.")
+    except FolderInUse as error:
+        return _answers(error.running) if error.running else Finding("system", "ok", "starting or stopping")
+    except FolderUnusable as error:
+        return Finding("system", "problem", str(error), "Choose another folder with --data-dir.")
+
+
+def _answers(running: RunningSystem) -> Finding:
+    try:
+        with httpx.Client(base_url=running.url, trust_env=False, timeout=5.0) as client:
+            answer = client.get("/health/ready").json()
+    except (httpx.HTTPError, ValueError) as error:
+        detail = f"process {running.pid} at {running.url} does not answer ({type(error).__name__})"
+        return Finding("system", "problem", detail, f"Look at its log lines, or stop it: kill {running.pid}")
+    return Finding("system", "ok", f"{running.url} (process {running.pid}): {answer['reason']}")
+
+
+def _network(settings: Settings) -> Iterator[Finding]:
+    if settings.public_url:
+        yield Finding("public URL", "ok", settings.public_url)
+    else:
+        fix = "Set CALLFOLD_PUBLIC_URL when clients reach this machine by another address."
+        yield Finding("public URL", "absent", f"{settings.base_url()} (from host and port)", fix)
+    if settings.egress_allow:
+        yield Finding("private networks", "ok", ", ".join(settings.egress_allow))
+    else:
+        fix = "Set CALLFOLD_EGRESS_ALLOW (for example 127.0.0.0/8) for tool servers on private addresses."
+        yield Finding("private networks", "absent", "tool servers and custom models must be public", fix)
+
+
+def _keys(settings: Settings) -> Iterator[Finding]:
+    for field, otherwise in _KEYS.items():
+        name = variable(field)
+        if getattr(settings, field) is None:
+            yield Finding(name, "absent", "not set", otherwise)
+        else:
+            yield Finding(name, "ok", "set")

@@ -1,0 +1,69 @@
+"""The analytics side of a node: the engine, the folds that fill its tables, the queries, and their upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from api.dependencies import Maintenance
+from domain.analytics import Analytics
+from domain.log.ports import EventLog
+from infra.data_folder import DataFolder
+from infra.identifiers import now
+from infra.maintenance import EmbeddedMaintenance
+from projections.analytics.engine import ClickHouseAnalytics
+from projections.folds import PROCESSORS
+from projections.schema import upgrade
+from projections.sink import ClickHouseSink
+from projections.store import AnalyticsStore
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.embedded import EmbeddedRunner
+from streams.processing.pipeline import Pipeline
+
+_PIPELINE = "tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Projecting:
+    """Queries and upkeep of tables that ``runner`` keeps filling from the log."""
+
+    analytics: Analytics
+    maintenance: Maintenance
+    runner: EmbeddedRunner
+    log: EventLog
+
+    async def caught_up(self) -> None:
+        """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
+        await self.runner.reached(self.log.head())
+
+
+@contextlib.asynccontextmanager
+async def opened_projecting(location: str, folder: DataFolder, log: EventLog) -> AsyncIterator[Projecting]:
+    """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and start filling them.
+
+    Raises ``StoreUnavailable``.
+    """
+    store = await asyncio.to_thread(_open_store, folder.clickhouse if location == "embedded" else location)
+    async with contextlib.AsyncExitStack() as closing:
+        closing.push_async_callback(asyncio.to_thread, store.close)
+        analytics = ClickHouseAnalytics(store, clock=now)
+        closing.push_async_callback(asyncio.to_thread, analytics.close)
+        letters = DeadLetters(folder.processing)
+        closing.callback(letters.close)
+        runner = EmbeddedRunner(log, [Pipeline(_PIPELINE, PROCESSORS, ClickHouseSink(store))], letters, clock=now)
+        await runner.start()
+        closing.push_async_callback(runner.stop)
+        yield Projecting(analytics, EmbeddedMaintenance(runner), runner, log)
+
+
+def _open_store(location: str | Path) -> AnalyticsStore:
+    store = AnalyticsStore.open(location)
+    try:
+        upgrade(store)
+    except BaseException:
+        store.close()
+        raise
+    return store

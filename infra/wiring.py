@@ -1,0 +1,202 @@
+"""The composition root: the one place that knows every part and puts them together."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from api.app import create_app
+from api.dependencies import ApiDependencies, ApiSettings
+from domain.egress import EgressPolicy
+from domain.keys import RANDOM_BYTES
+from domain.live_calls import LiveCalls
+from domain.organization.founding import Founding, carry_out, found
+from domain.pricing.tables import CURRENT_PRICE_TABLE
+from infra.data_folder import DataFolder
+from infra.identifiers import now, random_id, time_ordered_id
+from infra.no_media import NoLiveCalls
+from infra.projecting import Projecting, opened_projecting
+from infra.settings import Settings
+from infra.storage import Storage, opened_storage
+from media.call.settings import MediaSettings
+from media.call.tier import MediaTier
+from media.providers.registry import ProviderRegistry
+from media.providers.settings import ProviderSettings
+from media.tools.egress import guarded_client
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+FIRST_ORGANIZATION = "default"
+
+_TENANT_MODEL_SECONDS = 30.0
+"""Longest silence of a tenant's own model server; the call's shorter limits on first token and pauses apply first."""
+
+
+@dataclass(slots=True)
+class System:
+    """A running system: its HTTP application, its calls, and its way to stop."""
+
+    app: FastAPI
+    live_calls: LiveCalls
+    storage: Storage
+    projecting: Projecting
+    _gate: _Gate
+
+    async def first_organization(self) -> Founding | None:
+        """Found an organisation when there is none yet; its keys are in the answer and nowhere else."""
+        if self.storage.log.list("organization", limit=1):
+            return None
+        return await found_organization(self.storage, FIRST_ORGANIZATION)
+
+    async def drain(self, timeout_s: float) -> None:
+        """Take no new calls, end the running ones, and let the tables catch up with what was recorded."""
+        self._gate.closed_because = "the server is shutting down"
+        await self.live_calls.drain(timeout_s)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self.projecting.caught_up()
+
+
+@dataclass(slots=True)
+class _Gate:
+    """Whether new work is taken; the reason why not, otherwise."""
+
+    closed_because: str = "the server is starting"
+
+    def readiness(self) -> tuple[bool, str]:
+        return not self.closed_because, self.closed_because or "ready"
+
+
+@contextlib.asynccontextmanager
+async def run_system(
+    settings: Settings, folder: DataFolder, *, public_url: str, operator_token: str
+) -> AsyncIterator[System]:
+    """Everything in this process: API, calls, log, projections. ``folder`` must be owned by the caller.
+
+    Raises ``LogUnavailable``, ``StoreUnavailable`` and ``ProviderError`` for a part that cannot start.
+    """
+    gate = _Gate()
+    async with contextlib.AsyncExitStack() as parts:
+        storage = parts.enter_context(opened_storage(folder))
+        egress = EgressPolicy.parse(settings.egress_allow)
+        tenants = guarded_client(egress, timeout_s=_TENANT_MODEL_SECONDS)
+        parts.push_async_callback(tenants.aclose)
+        registry = ProviderRegistry(_provider_settings(settings), tenants)
+        parts.push_async_callback(registry.close)
+        # The speech workers and the analytics engine take a second each to start, on other processes and threads.
+        speaking = asyncio.create_task(registry.start())
+        projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
+        await speaking
+        live_calls = await parts.enter_async_context(
+            MediaTier(
+                commands=storage.log,
+                documents=storage.log,
+                fragments=storage.fragments,
+                artifacts=storage.artifacts,
+                providers=registry,
+                egress=egress,
+                settings=MediaSettings(max_calls=settings.max_calls, live_dir=folder.live),
+                clock=now,
+                new_id=random_id,
+                price_table=settings.price_table or CURRENT_PRICE_TABLE,
+            )
+        )
+        app = application(
+            storage,
+            projecting,
+            live_calls,
+            gate,
+            public_url=public_url,
+            secret=signing_secret(settings, folder),
+            operator_token=operator_token,
+        )
+        gate.closed_because = ""
+        yield System(app, live_calls, storage, projecting, gate)
+
+
+@contextlib.asynccontextmanager
+async def stopped_system(settings: Settings, folder: DataFolder, *, operator_token: str) -> AsyncIterator[FastAPI]:
+    """The same application over a folder in which nothing runs: everything but calls. ``folder`` must be owned."""
+    async with contextlib.AsyncExitStack() as parts:
+        storage = parts.enter_context(opened_storage(folder))
+        projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
+        await projecting.caught_up()
+        yield application(
+            storage,
+            projecting,
+            NoLiveCalls(),
+            _Gate("nothing runs"),
+            public_url=settings.base_url(),
+            secret=signing_secret(settings, folder),
+            operator_token=operator_token,
+        )
+
+
+def application(
+    storage: Storage,
+    projecting: Projecting,
+    live_calls: LiveCalls,
+    gate: _Gate,
+    *,
+    public_url: str,
+    secret: bytes,
+    operator_token: str,
+) -> FastAPI:
+    """The HTTP application over opened parts."""
+    log = storage.log
+    return create_app(
+        ApiDependencies(
+            commands=log,
+            documents=log,
+            log=log,
+            live_calls=live_calls,
+            analytics=projecting.analytics,
+            artifacts=storage.artifacts,
+            settings=ApiSettings(
+                public_url=public_url,
+                signing_secret=secret,
+                version=version("callfold"),
+                operator_token=operator_token,
+            ),
+            clock=now,
+            new_id=random_id,
+            new_call_id=time_ordered_id,
+            random_bytes=os.urandom,
+            fragments=storage.fragments,
+            maintenance=projecting.maintenance,
+            readiness=gate.readiness,
+        )
+    )
+
+
+async def found_organization(storage: Storage, name: str) -> Founding:
+    """Found an organisation and issue its two keys."""
+    founding = found(
+        name, new_id=random_id, private_random=os.urandom(RANDOM_BYTES), public_random=os.urandom(RANDOM_BYTES)
+    )
+    await carry_out(founding, storage.log)
+    return founding
+
+
+def signing_secret(settings: Settings, folder: DataFolder) -> bytes:
+    """The configured secret, else the folder's own."""
+    return settings.secret.get_secret_value().encode() if settings.secret else folder.secret()
+
+
+def _provider_settings(settings: Settings) -> ProviderSettings:
+    return ProviderSettings(
+        openai_api_key=_revealed(settings.openai_api_key),
+        openai_base_url=settings.openai_base_url,
+    )
+
+
+def _revealed(secret: SecretStr | None) -> str | None:
+    return secret.get_secret_value() if secret else None
