@@ -85,6 +85,8 @@ class Recording:
 
     def advance(self, now_ms: float) -> bytes:
         """The samples that cannot change any more; the caller writes them, off the loop."""
+        if self._file is None:
+            return b""
         self._settle_customer()
         ready = round((now_ms - _MARGIN_MS) * _SAMPLES_PER_MS) - self._written
         if ready <= 0:

@@ -1,0 +1,82 @@
+"""Cutting audio into frames, and taking it at the speed of speech."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.audio.framing import FRAME_BYTES, FRAME_MS, Framer
+from media.audio.intake import Intake
+
+
+@given(st.lists(st.binary(max_size=3 * FRAME_BYTES), max_size=20))
+def test_frames_are_the_stream_cut_into_equal_pieces(pieces: list[bytes]) -> None:
+    framer = Framer()
+    frames = [frame for piece in pieces for frame in framer.push(piece)]
+    stream = b"".join(pieces)
+    assert all(len(frame) == FRAME_BYTES for frame in frames)
+    assert b"".join(frames) == stream[: len(stream) // FRAME_BYTES * FRAME_BYTES]
+
+
+def frame(number: int) -> bytes:
+    return number.to_bytes(4, "little") * (FRAME_BYTES // 4)
+
+
+def drain(intake: Intake, now_ms: float) -> list[bytes]:
+    taken = []
+    while (frame := intake.take(now_ms)) is not None:
+        taken.append(frame)
+    return taken
+
+
+def test_a_client_in_real_time_is_heard_without_delay() -> None:
+    intake = Intake(lead_ms=120, cap_ms=60_000)
+    for number in range(500):
+        now_ms = number * FRAME_MS + (7 if number % 3 else 0)
+        assert intake.push(frame(number))
+        assert drain(intake, now_ms) == [frame(number)]
+
+
+def test_a_client_that_sends_a_file_at_once_is_heard_at_the_speed_of_speech() -> None:
+    intake = Intake(lead_ms=120, cap_ms=60_000)
+    for number in range(1_000):
+        assert intake.push(frame(number))
+    taken = 0
+    for tick in range(500):
+        now_ms = tick * FRAME_MS
+        taken += len(drain(intake, now_ms))
+        assert taken * FRAME_MS <= now_ms + 120 + FRAME_MS
+    assert taken >= 499
+
+
+def test_a_hundred_milliseconds_in_one_message_are_taken_at_once() -> None:
+    intake = Intake(lead_ms=120, cap_ms=60_000)
+    for batch in range(20):
+        for number in range(5):
+            intake.push(frame(number))
+        assert len(drain(intake, batch * 100.0)) == 5
+
+
+def test_what_a_stalled_network_owes_is_taken_at_once() -> None:
+    intake = Intake(lead_ms=40, cap_ms=60_000)
+    intake.push(frame(0))
+    drain(intake, 0.0)
+    for number in range(1, 15):
+        intake.push(frame(number))
+    assert len(drain(intake, 280.0)) == 14
+
+
+def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
+    intake = Intake(lead_ms=40, cap_ms=60_000)
+    intake.push(frame(0))
+    drain(intake, 0.0)
+    for number in range(500):
+        intake.push(frame(number))
+    assert len(drain(intake, 10_000.0)) <= 4
+
+
+def test_more_than_the_cap_ahead_is_refused() -> None:
+    intake = Intake(lead_ms=40, cap_ms=1_000)
+    accepted = sum(intake.push(frame(number)) for number in range(100))
+    assert accepted == 50
+    assert intake.waiting == 50

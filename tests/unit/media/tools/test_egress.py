@@ -1,0 +1,168 @@
+"""The egress guard: which addresses are reachable, and that the connection goes to the one that was checked."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import httpx
+import pytest
+
+from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
+from media.tools.egress import guarded_client
+from tests.unit.media.tools.tool_server import tool_server
+
+INNER = [
+    "0.0.0.0",
+    "10.1.2.3",
+    "100.64.0.1",
+    "127.0.0.1",
+    "127.255.255.254",
+    "169.254.1.1",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.8",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.1.1",
+    "198.18.0.1",
+    "198.51.100.7",
+    "203.0.113.9",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::7f00:1",
+    "::ffff:127.0.0.1",
+    "::ffff:10.0.0.1",
+    "64:ff9b::7f00:1",
+    "64:ff9b:1::1",
+    "100::1",
+    "2001::1",
+    "2001:db8::1",
+    "2002:7f00:1::",
+    "3fff::1",
+    "5f00::1",
+    "fc00::1",
+    "fd12:3456::1",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
+]
+METADATA = ["169.254.169.254", "169.254.170.2", "fd00:ec2::254", "100.100.100.200", "168.63.129.16"]
+PUBLIC = ["1.1.1.1", "8.8.8.8", "93.184.216.34", "2606:4700:4700::1111", "2a00:1450:4001:81b::200e", "::ffff:8.8.8.8"]
+
+
+@pytest.mark.parametrize("text", INNER + METADATA)
+def test_what_is_not_public_is_refused_by_default(text: str) -> None:
+    with pytest.raises(EgressBlocked):
+        EgressPolicy().check("host.example", ip_address(text))
+
+
+@pytest.mark.parametrize("text", PUBLIC)
+def test_public_addresses_are_reachable(text: str) -> None:
+    EgressPolicy().check("host.example", ip_address(text))
+    assert ip_address(text)
+
+
+def test_an_allowed_network_is_reachable_and_its_neighbour_is_not() -> None:
+    policy = EgressPolicy.parse(["10.1.0.0/16", "::1/128"])
+    policy.check("tools", ip_address("10.1.200.7"))
+    policy.check("tools", ip_address("::1"))
+    policy.check("tools", ip_address("::ffff:10.1.0.1"))
+    with pytest.raises(EgressBlocked):
+        policy.check("tools", ip_address("10.2.0.1"))
+
+
+@pytest.mark.parametrize("text", [*METADATA, "::ffff:169.254.169.254"])
+def test_metadata_services_stay_refused_even_where_everything_is_allowed(text: str) -> None:
+    policy = EgressPolicy.parse(["0.0.0.0/0", "::/0"])
+    with pytest.raises(EgressBlocked, match="metadata"):
+        policy.check("host.example", ip_address(text))
+
+
+def test_a_text_that_is_no_network_is_named() -> None:
+    with pytest.raises(ValueError, match="'lan'.*CIDR"):
+        EgressPolicy.parse(["lan"])
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://example.com/",
+        "file:///etc/passwd",
+        "gopher://example.com",
+        "//example.com/x",
+        "http://",
+        "http://user:pass@example.com/",
+        "http://example.com:0/",
+        "http://example.com:99999/",
+        "http://" + "a" * 254 + "/",
+        "javascript:alert(1)",
+        "http://[::1",
+    ],
+)
+def test_urls_that_are_never_requested(url: str) -> None:
+    with pytest.raises(EgressBlocked):
+        check_url(url)
+
+
+def resolver(*answers: list[str]) -> tuple[list[str], object]:
+    """Gives the answers in turn, as a rebinding name server would."""
+    asked: list[str] = []
+
+    async def resolve(host: str, port: int) -> list[Address]:
+        asked.append(host)
+        return [ip_address(text) for text in answers[min(len(asked), len(answers)) - 1]]
+
+    return asked, resolve
+
+
+async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
+    with tool_server() as server:
+        server.answer()
+        port = httpx.URL(server.url).port
+        asked, resolve = resolver(["127.0.0.1"], ["10.0.0.1"])
+        policy = EgressPolicy.parse(["127.0.0.0/8"])
+        async with guarded_client(policy, timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
+            response = await client.post(f"http://tools.example:{port}/x", content=b"{}")
+            assert response.status_code == 200
+            assert asked == ["tools.example"]
+            assert server.received[0].headers["host"] == f"tools.example:{port}"
+            # The name now leads elsewhere: the second request is judged by its own answer.
+            with pytest.raises(EgressBlocked):
+                await client.post(f"http://tools.example:{port}/x", content=b"{}")
+
+
+async def test_a_name_with_one_inner_address_among_public_ones_is_refused() -> None:
+    _, resolve = resolver(["93.184.216.34", "127.0.0.1"])
+    async with guarded_client(EgressPolicy(), timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
+        with pytest.raises(EgressBlocked, match=r"mixed\.example"):
+            await client.get("http://mixed.example/")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://127.0.0.1/",
+        "http://2130706433/",
+        "http://0x7f.1/",
+        "http://127.1/",
+        "http://[::1]/",
+        "http://localhost/",
+    ],
+)
+async def test_every_spelling_of_loopback_is_refused_by_the_address_it_resolves_to(url: str) -> None:
+    async with guarded_client(EgressPolicy(), timeout_s=5) as client:
+        with pytest.raises(EgressBlocked):
+            await client.get(url)
+
+
+async def test_a_name_that_does_not_resolve_is_a_connection_error() -> None:
+    async def nowhere(host: str, port: int) -> list[Address]:
+        raise OSError("no such host")
+
+    async with guarded_client(EgressPolicy(), timeout_s=5, resolve=nowhere) as client:
+        with pytest.raises(httpx.ConnectError, match=r"missing\.example"):
+            await client.get("http://missing.example/")
