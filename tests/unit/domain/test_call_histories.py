@@ -128,6 +128,8 @@ def test_a_deleted_call_remembers_money_and_no_words() -> None:
     assert "Monday" not in stored
     assert "late" not in stored
     assert {reading.meter for reading in state.usage} == {"transport", "vapi", "model", "voice", "transcriber"}
+    (model,) = [reading for reading in state.usage if reading.meter == "model"]
+    assert model.quantities["promptTokens"] == 1_010, "a reading that came after the deletion still counts"
     assert CALL.keys(state).deleted
 
 

@@ -82,6 +82,18 @@ def test_an_end_without_a_clock_is_timed_by_its_record() -> None:
     assert "startedAt" not in shown
 
 
+def test_an_end_that_nobody_claimed_is_timed_by_its_record_whatever_clock_it_names() -> None:
+    assert body(CREATED, ENDED)["endedAt"] == "2026-11-21T09:00:01.000Z"
+
+
+def test_what_was_said_before_media_flowed_is_at_second_zero() -> None:
+    assert body(*LIVE, said("system", "Be kind.", 40.0, 40.0, 0))["messages"][0]["secondsFromStart"] == 0
+
+
+def test_messages_without_words_are_no_lines_of_the_transcript() -> None:
+    assert body(*LIVE, said("assistant", "", 200.0, 300.0, 0))["artifact"]["transcript"] == ""
+
+
 def test_messages() -> None:
     shown = body(*WHOLE)
     assert shown["messages"] == shown["artifact"]["messages"]
