@@ -9,6 +9,11 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from api.models.analytics import AnalyticsBody
+from api.models.assistant import AssistantBody
+from api.models.call import CallBody, CallChanges, CallDeletion
+from api.models.operator import HeldEvents, NewOrganization, Rebuild, SqlStatement
+
 TAGS: Final = [
     {"name": "Assistants", "description": "Configurations that calls are held with."},
     {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
@@ -22,7 +27,18 @@ _ERRORS: Final = {
     401: "The key is missing, unknown, or of the wrong kind.",
     404: "No such object in the key's organization.",
 }
-_described: Final = "x-callfold-models"
+_BODIES: Final[tuple[type[BaseModel], ...]] = (
+    AnalyticsBody,
+    AssistantBody,
+    CallBody,
+    CallChanges,
+    CallDeletion,
+    HeldEvents,
+    NewOrganization,
+    Rebuild,
+    SqlStatement,
+)
+"""Every model that a route names as its request body."""
 
 
 def describe(
@@ -33,7 +49,6 @@ def describe(
     if body is not None:
         content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
         extra["requestBody"] = {"required": True, "content": content}
-        extra[_described] = body
     if query is not None:
         extra["parameters"] = _parameters(query)
     responses: dict[int | str, dict[str, Any]] = {
@@ -95,15 +110,9 @@ def install_openapi(app: FastAPI) -> None:
 
 
 def _build(app: FastAPI) -> dict[str, Any]:
-    models: dict[str, type[BaseModel]] = {}
-    for route in app.routes:
-        extra = getattr(route, "openapi_extra", None)
-        model = extra.pop(_described, None) if extra else None
-        if model is not None:
-            models[model.__name__] = model
     built = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
     _, definitions = models_json_schema(
-        [(model, "validation") for model in models.values()], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
     )
     components = built.setdefault("components", {})
     schemas = components.setdefault("schemas", {})

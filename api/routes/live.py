@@ -55,8 +55,9 @@ def live_routes(context: ApiContext) -> APIRouter:
         except CallNotLive:
             await socket.close(POLICY_VIOLATION, "The call is not running.")
         except Exception:
+            # The last resort of a WebSocket, as LastResort is that of a request.
+            LOGGER.exception("call.socket_failed call=%s", call_id)
             await socket.close(INTERNAL_ERROR, "The server failed; the call is over.")
-            raise
         else:
             await socket.close(NORMAL, "The call is over.")
 

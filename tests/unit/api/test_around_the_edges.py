@@ -1,0 +1,121 @@
+"""Analytics' wire, health, the documentation page, and what a draining node says."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import httpx
+import pytest
+
+from api.app import create_app
+from api.routes.unbuilt import operations
+from domain.analytics import QueryProblem, QueryRejected
+from domain.organization.founding import Founding
+from tests.unit.api.installation import Installation
+
+QUERY = {"table": "call", "name": "n", "operations": [{"operation": "count", "column": "id"}]}
+
+
+async def test_queries_are_handed_on_as_sent(
+    client: httpx.AsyncClient, installation: Installation, founding: Founding
+) -> None:
+    installation.analytics.answer = [{"name": "n", "result": []}]
+    queries = [{**QUERY, "groupBy": ["assistantId"], "timeRange": {"step": "day", "start": "2026-01-01T00:00:00Z"}}]
+    answer = await client.post("/analytics", json={"queries": queries})
+    assert (answer.status_code, answer.json()) == (200, [{"name": "n", "result": []}])
+    assert installation.analytics.asked == [(founding.organization_id, queries)]
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ({**QUERY, "table": "calls"}, "queries.0.table must be one of the following values: call, subscription"),
+        ({**QUERY, "operations": []}, "queries.0.operations must contain at least 1 elements"),
+        ({**QUERY, "groupBy": ["name"]}, "each value in queries.0.groupBy must be one of the following values: type, "),
+        ({**QUERY, "timeRange": {"start": "x"}}, "queries.0.timeRange.start must be a valid ISO 8601 date string"),
+        ({**QUERY, "limit": 1}, "queries.0.property limit should not exist"),
+    ],
+)
+async def test_queries_of_the_wrong_shape(
+    client: httpx.AsyncClient, installation: Installation, query: dict[str, object], message: str
+) -> None:
+    answer = await client.post("/analytics", json={"queries": [query]})
+    assert answer.status_code == 400
+    assert answer.json()["message"][0].startswith(message)
+    assert installation.analytics.asked == []
+
+
+async def test_what_the_analytics_store_refuses(client: httpx.AsyncClient, installation: Installation) -> None:
+    installation.analytics.answer = QueryRejected(
+        [QueryProblem("queries.0.operations.0.column", "must be one of id, cost")]
+    )
+    answer = await client.post("/analytics", json={"queries": [QUERY]})
+    assert (answer.status_code, answer.json()["message"]) == (
+        400,
+        ["queries.0.operations.0.column must be one of id, cost"],
+    )
+    assert answer.json()["errors"][0]["pointer"] == "/body/queries/0/operations/0/column"
+
+
+async def test_health_needs_no_key_and_tells_when_no_work_is_taken(
+    installation: Installation, founding: Founding, anonymous: httpx.AsyncClient
+) -> None:
+    assert (await anonymous.get("/health/live")).json() == {"status": "live", "version": "0.0-test"}
+    assert (await anonymous.get("/health/ready")).status_code == 200
+    draining = create_app(replace(installation.dependencies, readiness=lambda: (False, "the server is shutting down")))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(draining), base_url="https://x") as client:
+        assert (await client.get("/health/live")).status_code == 200
+        for path in ("/health", "/health/ready"):
+            answer = await client.get(path)
+            assert (answer.status_code, answer.json()["reason"]) == (503, "the server is shutting down")
+        refused = await client.post(
+            "/call",
+            json={"transport": {"provider": "vapi.websocket"}, "assistant": {}},
+            headers={"authorization": f"Bearer {founding.private_key}"},
+        )
+    assert (refused.status_code, refused.json()["code"]) == (503, "NOT_READY")
+
+
+async def test_the_documentation_page_needs_no_other_host(anonymous: httpx.AsyncClient) -> None:
+    page = await anonymous.get("/docs")
+    assert page.status_code == 200
+    addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert addresses
+    assert not [address for address in addresses if "://" in address]
+    for address in addresses:
+        assert (await anonymous.get(address)).status_code == 200
+    assert (await anonymous.get("/", follow_redirects=True)).url.path == "/docs"
+
+
+async def test_the_openapi_document_is_complete(anonymous: httpx.AsyncClient) -> None:
+    document = (await anonymous.get("/openapi.json")).json()
+    assert (await anonymous.get("/openapi.json")).json() == document
+    operations = [
+        operation | {"at": f"{method} {path}"}
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    ]
+    assert {"post /call", "get /assistant", "post /analytics", "get /call/{id}/stereo-recording"} <= {
+        operation["at"] for operation in operations
+    }
+    assert all(operation["summary"] and operation["tags"] for operation in operations)
+    references = set(re.findall(r"#/components/schemas/([^\"]+)", str(document).replace("'", '"')))
+    assert references <= set(document["components"]["schemas"])
+    limit = next(p for p in document["paths"]["/call"]["get"]["parameters"] if p["name"] == "limit")
+    assert (limit["schema"]["maximum"], limit["in"]) == (1000, "query")
+    assert document["components"]["securitySchemes"] == {"bearer": {"type": "http", "scheme": "bearer"}}
+
+
+async def test_every_known_operation_that_is_not_built_says_so(
+    anonymous: httpx.AsyncClient, founding: Founding
+) -> None:
+    known = list(operations())
+    assert len(known) > 100
+    for method, path, _, tag in known:
+        concrete = re.sub(r"\{\w+\}", "x", path)
+        key = founding.public_key if tag == "public" else founding.private_key
+        answer = await anonymous.request(method, concrete, headers={"authorization": f"Bearer {key}"})
+        assert answer.status_code == 501, concrete
+        assert answer.json()["message"].startswith(f"{method} {concrete} (")
+        assert (await anonymous.request(method, concrete)).status_code == 401
