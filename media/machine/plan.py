@@ -6,17 +6,24 @@ assistant configured of these, so that the call can say so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
 import msgspec
 
 from media.machine.reading import PlanInvalid, Section
-from media.machine.speaking_plans import StartSpeaking, StopSpeaking, read_start_speaking, read_stop_speaking
+from media.machine.speaking_plans import (
+    StartSpeaking,
+    StopSpeaking,
+    read_pattern,
+    read_start_speaking,
+    read_stop_speaking,
+)
 from media.machine.tool_plan import ToolPlan, read_tools, tool_definitions
 from media.text.chunking import DEFAULT_BOUNDARIES as CHUNK_BOUNDARIES
 from media.text.chunking import FIRST_MIN_CHARACTERS, MIN_CHARACTERS, ChunkPlan
-from media.text.formatting import FormatPlan
+from media.text.formatting import FORMATTERS, NUMBER_TO_DIGITS_CUTOFF, FormatPlan, Replacement
 
 __all__ = ["CallPlan", "PlanInvalid"]
 
@@ -146,7 +153,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
                 phrase.lower().strip() for phrase in assistant.texts("endCallPhrases") if phrase.strip()
             ),
             chunks=_chunks(voice),
-            formatting=FormatPlan(),
+            formatting=_formatting(voice.section("chunkPlan").section("formatPlan")),
             tools=tools,
             tool_definitions=tool_definitions(tools),
             client_messages=_client_messages(assistant),
@@ -212,6 +219,34 @@ def _chunks(voice: Section) -> ChunkPlan:
         first_min_characters=minimum if explicit else FIRST_MIN_CHARACTERS,
         boundaries=frozenset("".join(boundaries)) if boundaries else CHUNK_BOUNDARIES,
     )
+
+
+def _formatting(plan: Section) -> FormatPlan:
+    """``voice.chunkPlan.formatPlan``; an absent ``formattersEnabled`` means the default ones."""
+    named = plan.texts("formattersEnabled")
+    for name in named:
+        if name not in FORMATTERS:
+            raise PlanInvalid(
+                plan.where("formattersEnabled"),
+                f"names {name!r}, which is unknown",
+                f"Use {', '.join(sorted(FORMATTERS))}.",
+            )
+    return FormatPlan(
+        enabled=plan.flag("enabled", True),
+        number_to_digits_cutoff=int(plan.number("numberToDigitsCutoff", NUMBER_TO_DIGITS_CUTOFF, 0, 10**15)),
+        formatters=frozenset(named) if plan.has("formattersEnabled") else None,
+        replacements=tuple(_replacement(entry) for entry in plan.sections("replacements")),
+    )
+
+
+def _replacement(entry: Section) -> Replacement:
+    if entry.choice("type", "exact", ("exact", "regex")) == "regex":
+        return Replacement(pattern=read_pattern(entry, "regex", "options"), value=entry.text("value"), literal=False)
+    key = entry.text("key")
+    if not key:
+        raise PlanInvalid(entry.where("key"), "is empty", "Name the text to be replaced.")
+    count = 0 if entry.flag("replaceAllEnabled", False) else 1
+    return Replacement(pattern=re.compile(re.escape(key)), value=entry.text("value"), count=count)
 
 
 def _provider(section: Section) -> Provider:

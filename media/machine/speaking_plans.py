@@ -130,17 +130,18 @@ def _rule(rule: Section) -> EndpointingRule:
     kind = rule.choice("type", "", ("assistant", "customer", "both"))
     assistant = customer = None
     if kind == "assistant":
-        assistant = _pattern(rule, "regex", "regexOptions")
+        assistant = read_pattern(rule, "regex", "regexOptions")
     elif kind == "customer":
-        customer = _pattern(rule, "regex", "regexOptions")
+        customer = read_pattern(rule, "regex", "regexOptions")
     else:
-        assistant = _pattern(rule, "assistantRegex", "assistantRegexOptions")
-        customer = _pattern(rule, "customerRegex", "customerRegexOptions")
+        assistant = read_pattern(rule, "assistantRegex", "assistantRegexOptions")
+        customer = read_pattern(rule, "customerRegex", "customerRegexOptions")
     timeout_ms = rule.number("timeoutSeconds", 0, 0, 15) * 1000
     return EndpointingRule(assistant=assistant, customer=customer, timeout_ms=timeout_ms)
 
 
-def _pattern(rule: Section, name: str, options_name: str) -> re.Pattern[str]:
+def read_pattern(rule: Section, name: str, options_name: str) -> re.Pattern[str]:
+    """A regular expression with the options Vapi's schema knows (``ignore-case``, ``whole-word``, ``multi-line``)."""
     flags = re.RegexFlag(0)
     source = rule.text(name)
     for option in rule.sections(options_name):

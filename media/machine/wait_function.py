@@ -12,6 +12,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 
 MAX_LENGTH = 500
 MAX_WAIT_MS = 15_000.0
@@ -61,9 +62,9 @@ class WaitFunction:
             raise WaitFunctionInvalid("uses ** where the power operator is ^")
         try:
             self._tree = ast.parse(_python(text.strip()), mode="eval").body
-        except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+            _check(self._tree)
+        except (SyntaxError, RecursionError, MemoryError) as error:
             raise WaitFunctionInvalid("cannot be parsed") from error
-        _check(self._tree)
         self.text = text
 
     def wait_ms(self, x: float, t: float = 0.0) -> float | None:
@@ -77,29 +78,47 @@ class WaitFunction:
 
 def _python(text: str) -> str:
     """The same expression in Python's grammar: ``^`` is a power, ``a ? b : c`` a conditional."""
-    question = _outside_brackets(text, "?")
-    if question is None:
-        return re.sub(r"\(([^()]*\?[^()]*)\)", lambda found: f"({_python(found[1])})", text).replace("^", "**")
+    questions = _outside_brackets(text, "?")
+    if not questions:
+        return _inside_brackets(text).replace("^", "**")
     depth = 0
-    for index in range(question + 1, len(text)):
-        if text[index] == "?":
+    for index in range(questions[0] + 1, len(text)):
+        if index in questions:
             depth += 1
-        elif text[index] == ":":
+        elif text[index] == ":" and text[:index].count("(") == text[:index].count(")"):
             if depth == 0:
-                parts = text[:question], text[question + 1 : index], text[index + 1 :]
+                parts = text[: questions[0]], text[questions[0] + 1 : index], text[index + 1 :]
                 condition, then, otherwise = (_python(part.strip()) for part in parts)
                 return f"(({then}) if ({condition}) else ({otherwise}))"
             depth -= 1
     raise WaitFunctionInvalid("has a ? without its :")
 
 
-def _outside_brackets(text: str, wanted: str) -> int | None:
-    depth = 0
+def _inside_brackets(text: str) -> str:
+    """Convert what stands in brackets, argument by argument."""
+    converted, rest = "", text
+    while (opened := rest.find("(")) >= 0:
+        closed = next(iter(_outside_brackets(rest[opened + 1 :], ")", closing=True)), None)
+        if closed is None:
+            raise WaitFunctionInvalid("has a bracket that is not closed")
+        inner = rest[opened + 1 : opened + 1 + closed]
+        cuts = [-1, *_outside_brackets(inner, ","), len(inner)]
+        arguments = (_python(inner[left + 1 : right].strip()) for left, right in pairwise(cuts))
+        converted += f"{rest[:opened]}({', '.join(arguments)})"
+        rest = rest[opened + closed + 2 :]
+    return converted + rest
+
+
+def _outside_brackets(text: str, wanted: str, *, closing: bool = False) -> list[int]:
+    """Where a character stands at the outermost level; ``closing`` looks for the bracket that ends this level."""
+    depth, found = 0, []
     for index, character in enumerate(text):
+        if character == wanted and depth == 0:
+            found.append(index)
+            if closing:
+                break
         depth += (character == "(") - (character == ")")
-        if depth == 0 and character == wanted:
-            return index
-    return None
+    return found
 
 
 def _check(node: ast.expr) -> None:
