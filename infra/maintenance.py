@@ -2,16 +2,54 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from domain.aggregate import Refused
+from domain.log.ports import EventLog
+from domain.log.position import Position
+from domain.processing import Rows, RowSink
+from projections.folds import PROCESSORS
+from projections.rebuild import Rebuilt, rebuild
+from projections.sink import ClickHouseSink
+from projections.store import AnalyticsStore
+from projections.table import Table
+from projections.tables.catalogue import BY_NAME, MARKER, TABLES
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.replay import EmbeddedReplay
 
 
 class EmbeddedMaintenance:
-    """Implements ``api.dependencies.Maintenance`` over the embedded runner."""
+    """Implements ``api.dependencies.Maintenance`` over the embedded runner and the store that it fills."""
 
-    def __init__(self, runner: EmbeddedRunner) -> None:
+    def __init__(self, runner: EmbeddedRunner, log: EventLog, store: AnalyticsStore, sink: ClickHouseSink) -> None:
         self._runner = runner
+        self._log = log
+        self._store = store
+        self._sink = sink
+        self._rebuilding = asyncio.Lock()
+
+    async def rebuild(self, projection: str | None) -> dict[str, Any]:
+        """Make one table, or all, again from position 0, compare, and swap. Raises ``Refused`` for an unknown name."""
+        tables = _chosen(projection)
+        async with self._rebuilding:
+            started = time.perf_counter()
+            rebuilt = await asyncio.to_thread(self._rebuild, tables)
+            seconds = time.perf_counter() - started
+        return {
+            "position": str(rebuilt.position),
+            "comparedAt": str(rebuilt.compared_at),
+            "equal": rebuilt.equal,
+            "failedEvents": rebuilt.failed_events,
+            "seconds": round(seconds, 3),
+            "tables": [
+                {"table": c.table, "rows": c.rebuilt.rows, "hash": c.rebuilt.hash, "equal": c.equal}
+                for c in rebuilt.comparisons
+            ],
+        }
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them, in the order of the log."""
@@ -27,7 +65,13 @@ class EmbeddedMaintenance:
         ]
 
     async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
-        """Give an originator's held events to the processor again, in order; ends at the first that fails again."""
+        """Give an originator's held events to the processor again, in order; ends at the first that fails again.
+
+        Raises ``Refused`` for a processor that is not hosted here.
+        """
+        names = sorted(hosted.name for hosted in PROCESSORS)
+        if processor not in names:
+            raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {' or '.join(names)}.")
         processed = await self._runner.retry(processor, originator)
         return {"processed": processed, "waiting": len(self._runner.dead_letters.list(processor, originator))}
 
@@ -37,3 +81,40 @@ class EmbeddedMaintenance:
         for letter in letters:
             self._runner.dead_letters.drop(processor, letter.position)
         return {"dropped": len(letters)}
+
+    def _rebuild(self, tables: Sequence[Table]) -> Rebuilt:
+        replay = EmbeddedReplay(self._log, PROCESSORS, self._runner.dead_letters)
+        names = frozenset(table.name for table in tables)
+
+        def replay_chosen(sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
+            return replay(_ChosenTables(sink, names), until, progress)
+
+        until = self._log.head()
+        return rebuild(self._store, replay_chosen, self._sink, until=until, tables=tables, drop_replaced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _ChosenTables:
+    """A ``RowSink`` that passes on the rows of some tables only: the folds know all of them."""
+
+    sink: RowSink
+    names: frozenset[str]
+
+    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+        self.sink.write(first, last, [part for part in rows if part.table in self.names])
+
+    def resume_from(self, shard: int) -> Position:
+        return self.sink.resume_from(shard)
+
+    def planned_end(self, shard: int) -> Position | None:
+        return self.sink.planned_end(shard)
+
+
+def _chosen(projection: str | None) -> Sequence[Table]:
+    if projection is None:
+        return TABLES
+    if projection not in BY_NAME:
+        fix = f"Choose one of {', '.join(sorted(BY_NAME))}, or none for all."
+        raise Refused(f"There is no table {projection}.", field="projection", fix=fix)
+    table = BY_NAME[projection]
+    return (table,) if table is MARKER else (table, MARKER)

@@ -53,10 +53,11 @@ async def opened_projecting(location: str, folder: DataFolder, log: EventLog) ->
         closing.push_async_callback(asyncio.to_thread, analytics.close)
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)
-        runner = EmbeddedRunner(log, [Pipeline(_PIPELINE, PROCESSORS, ClickHouseSink(store))], letters, clock=now)
+        sink = ClickHouseSink(store)
+        runner = EmbeddedRunner(log, [Pipeline(_PIPELINE, PROCESSORS, sink)], letters, clock=now)
         await runner.start()
         closing.push_async_callback(runner.stop)
-        yield Projecting(analytics, EmbeddedMaintenance(runner), runner, log)
+        yield Projecting(analytics, EmbeddedMaintenance(runner, log, store, sink), runner, log)
 
 
 def _open_store(location: str | Path) -> AnalyticsStore:

@@ -44,8 +44,11 @@ async def open_backend(data_dir: Path | None, *, create: bool = False) -> AsyncI
             async with client(running.url, running.operator_token) as reached:
                 yield Operator(reached, place=running.url, live=True)
         else:
+            from infra import logging as log_lines
             from infra.stopped import opened
 
+            # What goes wrong is the command's one sentence; the trace is for those who ask for it.
+            log_lines.configure("debug" if settings.log_level == "debug" else "critical", settings.log_format)
             token = secrets.token_urlsafe(16)
             async with opened(settings, folder, token) as transport:
                 inside = client("http://data-folder", token, transport)

@@ -51,17 +51,16 @@ def ls(
         return
     print_table(
         "Calls",
-        ("id", "type", "status", "ended reason", "started", "seconds", "messages", "cost USD"),
+        ("id", "status", "ended reason", "started", "seconds", "messages", "USD"),
         [
             (
                 call["id"],
-                call.get("type", ""),
                 call.get("status", ""),
                 call.get("endedReason"),
                 clock_time(call.get("startedAt") or call.get("createdAt")),
                 _seconds(call),
                 len(call.get("messages") or ()),
-                call.get("cost"),
+                call.get("cost") and round(call["cost"], 4),
             )
             for call in calls
         ],

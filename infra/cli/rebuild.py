@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def rebuild(
     projection: Annotated[
-        str | None, typer.Option("--projection", "-p", help="One table group; without it, every table.")
+        str | None, typer.Option("--projection", "-p", help="One table (calls, turns, ...); without it, every table.")
     ] = None,
     data_dir: DataDir = None,
     as_json: AsJson = False,
@@ -24,7 +24,7 @@ def rebuild(
 
     from infra.cli.backend import open_backend
     from infra.cli.failure import CommandFailed
-    from infra.cli.terminal import print_facts, print_json
+    from infra.cli.terminal import print_facts, print_json, print_table
 
     async def rebuilt() -> Json:
         async with open_backend(data_dir) as operator:
@@ -39,6 +39,8 @@ def rebuild(
     if as_json:
         print_json(outcome)
     else:
+        tables = outcome.pop("tables")
         print_facts(outcome)
+        print_table("", ("table", "rows", "hash", "equal"), [list(table.values()) for table in tables])
     if outcome.get("equal") is False:
         raise CommandFailed("the rebuilt tables differ from the ones that were there; the rebuilt ones are in place")

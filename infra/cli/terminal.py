@@ -6,8 +6,12 @@ import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_COLUMNS = 200
 _STATUS_COLOURS = {"queued": "yellow", "ringing": "yellow", "in-progress": "green", "ended": "dim"}
 
 
@@ -21,19 +25,19 @@ def print_json(value: object, *, line: bool = False) -> None:
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str = "") -> None:
     """Right-aligns numbers; without rows prints ``empty``, a sentence that says how to get some."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     found = list(rows)
-    console = Console()
+    console = _console()
     if not found:
         console.print(Text(empty or f"no {title.lower()}"))
         return
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD, header_style="bold")
     for index, column in enumerate(columns):
         numeric = all(isinstance(row[index], (int, float)) or row[index] is None for row in found)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        whole = column == "id"
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=numeric or whole)
     for row in found:
         table.add_row(*(Text(shown(value)) for value in row))
     console.print(table)
@@ -41,7 +45,6 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """Two columns: what, and its value; nothing for absent values."""
-    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
@@ -51,7 +54,15 @@ def print_facts(facts: Mapping[str, object]) -> None:
     for name, value in facts.items():
         if value not in (None, "", [], {}):
             grid.add_row(name, Text(shown(value), style=_STATUS_COLOURS.get(str(value), "")))
-    Console().print(grid)
+    _console().print(grid)
+
+
+def _console() -> Console:
+    """A pipe has no width: what a person would have to unwrap again is left on one line there."""
+    from rich.console import Console
+
+    console = Console()
+    return console if console.is_terminal else Console(width=_PIPE_COLUMNS)
 
 
 def shown(value: object) -> str:

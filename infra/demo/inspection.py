@@ -22,7 +22,7 @@ _ROW_SECONDS = 5.0
 _ROW_RETRY_SECONDS = 0.1
 
 ROW = """
-SELECT status, ended_reason, duration_seconds, cost_usd, user_message_count, tool_call_count, assistant_interruption_count
+SELECT status, ended_reason, duration_seconds, cost_usd, tool_call_count, assistant_interruption_count
 FROM calls WHERE call_id = '{call_id}'
 """
 
