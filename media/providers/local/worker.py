@@ -127,8 +127,13 @@ class WorkerProcess:
     async def _run_child(self) -> bool:
         """Run one child to its end; True if it had become ready."""
         loop = asyncio.get_running_loop()
+        # A session of its own: Ctrl-C goes to every process of the terminal's group, and calls that are being ended
+        # still need their voice.
         _, child = await loop.subprocess_exec(
-            lambda: _Child(self._on_message), sys.executable, "-P", "-m", self.module, stderr=None
+            lambda: _Child(self._on_message),
+            *(sys.executable, "-P", "-m", self.module),
+            stderr=None,
+            start_new_session=True,
         )
         self._child = child
         became_ready = False
