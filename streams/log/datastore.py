@@ -24,10 +24,19 @@ from streams.log.commit_signal import CommitSignal
 LOCK_TIMEOUT_SECONDS = 30
 """How long a writer waits for another process's transaction. Group commits hold the lock for milliseconds."""
 
-DATABASE_ERRORS = (sqlite3.Error, persistence.PersistenceError)
+DATABASE_ERRORS = (sqlite3.Error, persistence.PersistenceError, persistence.ConnectionPoolClosedError)
 """What a use of the file may raise, before ``unavailable`` has named it."""
 
-_PRAGMAS = ("PRAGMA synchronous=FULL", "PRAGMA temp_store=MEMORY", "PRAGMA cache_size=-16384")
+INLINE_CHECKPOINT_PAGES = 8_000
+"""Pages in the write-ahead file (of 4 KiB each) from which on a commit itself moves them into the database. High,
+since ``Checkpointer`` does so from a thread of its own; where none runs this bounds the file."""
+
+_PRAGMAS = (
+    "PRAGMA synchronous=FULL",
+    f"PRAGMA wal_autocheckpoint={INLINE_CHECKPOINT_PAGES}",
+    "PRAGMA temp_store=MEMORY",
+    "PRAGMA cache_size=-16384",
+)
 
 _NO_SPACE = frozenset(
     {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_TRUNCATE}
@@ -166,6 +175,10 @@ class LogDatastore(sqlite.SQLiteDatastore):
                 reader = self._threads.reader = _Reader(self.pool.db_name)
                 self._readers.add(reader)
         return reader
+
+    def checkpoint(self) -> None:
+        """Move what can be moved from the write-ahead file into the database, blocking nobody."""
+        self.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
     def _data_version(self) -> int:
         ((version,),) = self.rows("PRAGMA data_version")

@@ -19,6 +19,7 @@ from domain.log.commit import Commit, Slot
 from domain.log.ports import LogUnavailable
 from domain.log.receipt import Receipt
 from streams.log.append import AppendTransaction, slots_of
+from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
 from streams.log.fold import Fold
 from streams.log.states import States
@@ -73,6 +74,7 @@ class Writer:
     def __init__(self, datastore: LogDatastore, states: States) -> None:
         self._datastore = datastore
         self._states = states
+        self._checkpointer = Checkpointer(datastore)
         self._pending: deque[_Pending] = deque()
         self._changed = threading.Condition()
         self._closing = False
@@ -115,6 +117,7 @@ class Writer:
             self._closing = True
             self._changed.notify()
         self._thread.join()
+        self._checkpointer.close()
 
     def _enqueue(self, pending: _Pending) -> None:
         with self._changed:
@@ -156,6 +159,7 @@ class Writer:
             return [problem] * len(proposals)
         fold.publish()
         self._datastore.commits.fire()
+        self._checkpointer.nudge()
         return outcomes
 
     def _settle(self, batch: Sequence[_Pending], outcomes: Sequence[Outcome | Exception]) -> None:

@@ -58,7 +58,10 @@ class EmbeddedFragmentLog:
             raise unavailable(problem) from problem
 
     def append(self, batches: Sequence[FragmentBatch]) -> None:
-        """Durable in order when it returns. Blocking: call it from a flusher thread. Raises ``LogUnavailable``."""
+        """Durable in order when it returns. Blocking: call it from a flusher thread. Raises ``LogUnavailable``.
+
+        A batch is told from a re-sent one by its first fragment; one without fragments leaves no trace.
+        """
         fragments = [
             (batch.call_id, batch.source, fragment.seq, fragment.type, fragment.at_ms, _encode(fragment.data))
             for batch in batches
