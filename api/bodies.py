@@ -14,6 +14,10 @@ from starlette.requests import ClientDisconnect, Request
 from api.errors import Problem, bad_request, invalid
 from api.violations import issues
 
+DEEPEST_NESTING: Final = 64
+SMALLEST_INTEGER: Final = -(2**63)
+LARGEST_INTEGER: Final = 2**64 - 1
+
 _PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides")
 _PARTIAL_FIELDS: Final = ("model", "voice", "transcriber")
 
@@ -43,15 +47,14 @@ async def read_object(request: Request, limit_bytes: int, *, required: bool = Tr
             f"The request body is not valid JSON: {fault}.", detail="Correct the JSON text.", code="MALFORMED_JSON"
         ) from None
     except RecursionError:
-        raise bad_request(
-            "The request body is nested too deeply.", detail="Flatten the JSON value.", code="MALFORMED_JSON"
-        ) from None
+        raise _too_deep() from None
     if not isinstance(body, dict):
         raise bad_request(
             f"The request body must be a JSON object, not {_json_kind(body)}.",
             detail="Put the fields into one JSON object.",
             code="MALFORMED_JSON",
         )
+    _check_digestible(body)
     return body
 
 
@@ -63,8 +66,32 @@ def check(model: type[BaseModel], body: dict[str, Any]) -> None:
         found = [error for error in fault.errors(include_url=False, include_input=False) if not _is_partial(error)]
         if found:
             raise invalid(issues(found)) from None
-    except RecursionError:
-        raise bad_request("The request body is nested too deeply.", detail="Flatten the JSON value.") from None
+
+
+def _check_digestible(body: dict[str, Any]) -> None:
+    """Refuse what every later reader of the log would stumble over: it could be stored, but never shown again."""
+    pending: list[tuple[Any, int]] = [(body, 1)]
+    while pending:
+        value, depth = pending.pop()
+        if isinstance(value, dict | list):
+            if depth > DEEPEST_NESTING:
+                raise _too_deep()
+            inner = value.values() if isinstance(value, dict) else value
+            pending.extend((item, depth + 1) for item in inner)
+        elif isinstance(value, int) and not SMALLEST_INTEGER <= value <= LARGEST_INTEGER:
+            raise bad_request(
+                f"The request body holds an integer of {value.bit_length()} bits.",
+                detail=f"Send integers from {SMALLEST_INTEGER} to {LARGEST_INTEGER}, or text.",
+                code="MALFORMED_JSON",
+            )
+
+
+def _too_deep() -> Problem:
+    return bad_request(
+        f"The request body is nested too deeply: more than {DEEPEST_NESTING} levels.",
+        detail="Flatten the JSON value.",
+        code="MALFORMED_JSON",
+    )
 
 
 def _is_partial(error: ErrorDetails) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,16 +53,15 @@ class ApiContext:
         seen = log.head(wanted.shard)
         if seen.ordinal >= wanted.ordinal:
             return
-        try:
+        with suppress(TimeoutError):
             async with asyncio.timeout(self.dependencies.settings.limits.position_wait_seconds):
                 async for batch in log.follow(seen):
                     if batch and batch[-1].position.ordinal >= wanted.ordinal:
                         return
-        except TimeoutError:
-            raise Problem(
-                503,
-                f"This node stands at {log.head(wanted.shard)} and has not yet seen {wanted}.",
-                detail="Try again in a moment.",
-                code="NOT_CAUGHT_UP",
-                headers={"retry-after": "1"},
-            ) from None
+        raise Problem(
+            503,
+            f"This node stands at {log.head(wanted.shard)} and has not yet seen {wanted}.",
+            detail="Try again in a moment.",
+            code="NOT_CAUGHT_UP",
+            headers={"retry-after": "1"},
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -87,9 +87,9 @@ async def _frames(
     wanted: Callable[[Positioned], bool],
     heartbeat_seconds: float,
 ) -> AsyncIterator[bytes]:
-    batches = aiter(log.follow(after, types))
+    batches = log.follow(after, types)
     yield _COMMENT
-    pending: asyncio.Task[Sequence[Positioned]] | None = None
+    pending: asyncio.Task[Sequence[Positioned] | None] | None = None
     try:
         while True:
             pending = pending or asyncio.ensure_future(_next(batches))
@@ -98,6 +98,8 @@ async def _frames(
                 yield _COMMENT
                 continue
             batch, pending = pending.result(), None
+            if batch is None:
+                return
             frames = [_frame(positioned) for positioned in batch if wanted(positioned)]
             if frames:
                 yield b"".join(frames)
@@ -106,10 +108,13 @@ async def _frames(
             pending.cancel()
             with suppress(asyncio.CancelledError):
                 await pending
+        if isinstance(batches, AsyncGenerator):
+            await batches.aclose()
 
 
-async def _next(batches: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned]:
-    return await anext(batches)
+async def _next(batches: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned] | None:
+    """The next batch; ``None`` when the log was closed."""
+    return await anext(batches, None)
 
 
 def _frame(positioned: Positioned) -> bytes:

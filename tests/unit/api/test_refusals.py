@@ -105,6 +105,12 @@ async def test_paths_and_methods(client: httpx.AsyncClient, method: str, path: s
         (b"[1]", {}, 400, "must be a JSON object, not an array"),
         (b"null", {}, 400, "must be a JSON object, not null"),
         (b"[" * 20_000, {}, 400, "nested too deeply"),
+        (b'{"metadata":' + b'{"a":' * 64 + b"1" + b"}" * 65, {}, 400, "nested too deeply: more than 64 levels"),
+        (b'{"metadata":' + b"[" * 900 + b"]" * 900 + b"}", {}, 400, "nested too deeply"),
+        (b'{"metadata": {"a": 1' + b"0" * 400 + b"}}", {}, 400, "holds an integer of 1329 bits"),
+        (b'{"metadata": {"a": 1' + b"0" * 9000 + b"}}", {}, 400, "The request body"),
+        (b'{"metadata": {"a": 1e999}}', {}, 400, "is not valid JSON"),
+        (b'{"name": "\\ud800"}', {}, 400, "is not valid JSON"),
         (b"{}", {"content-type": "text/plain"}, 415, "Content-Type text/plain is not supported"),
         (b"{}" + b" " * 70_000, {}, 413, "larger than 65536 bytes"),
     ],
@@ -116,6 +122,15 @@ async def test_bodies_that_cannot_be_read(
     assert (answer.status_code, answer.json()["statusCode"]) == (status, status)
     assert part in answer.json()["message"]
     assert answer.json()["detail"]
+
+
+async def test_the_deepest_and_largest_values_that_are_taken_can_be_read_again(client: httpx.AsyncClient) -> None:
+    deep: Any = 18446744073709551615
+    for _ in range(62):
+        deep = {"a": deep}
+    created = await client.post("/assistant", json={"metadata": deep})
+    assert created.status_code == 201
+    assert (await client.get("/assistant")).json() == [created.json()]
 
 
 async def test_a_body_that_hides_its_length_is_still_limited(client: httpx.AsyncClient) -> None:
