@@ -12,15 +12,21 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from domain.event import Event
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
+from domain.write_only import without_secrets
 
 REMEMBERED_ORIGINATORS: Final = 10_000
+_CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant"})
 _COMMENT: Final = b": still here\n\n"
 
 
 def event_body(positioned: Positioned) -> dict[str, Any]:
-    """One event as a client reads it; ``data`` holds its own fields in snake_case, as they stand on the log."""
+    """One event as a client reads it; ``data`` holds its own fields in snake_case, as they stand on the log.
+
+    Only the secrets of configurations are left out: they can be written and never read back, on no path.
+    """
     recorded = positioned.recorded
     return {
         "position": str(positioned.position),
@@ -30,8 +36,15 @@ def event_body(positioned: Positioned) -> dict[str, Any]:
         "type": recorded.event.TYPE,
         "v": recorded.event.VERSION,
         "time": recorded.time,
-        "data": recorded.event,
+        "data": _data(recorded.event),
     }
+
+
+def _data(event: Event) -> dict[str, Any]:
+    data: dict[str, Any] = msgspec.to_builtins(event)
+    for field in _CONFIGURATIONS & data.keys():
+        data[field] = without_secrets(data[field])
+    return data
 
 
 class OrganizationOf:

@@ -226,3 +226,16 @@ async def test_the_history_of_a_call(client: httpx.AsyncClient, installation: In
     assert history[1]["position"] == renamed.headers["x-callfold-position"]
     assert history[1]["data"] == {"name": "second"}
     assert history[0]["data"]["org_id"] == body["orgId"]
+
+
+async def test_no_event_shows_a_secret(client: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    secretive = {"server": {"url": "https://hooks.example", "secret": "s3cret"}, "serverUrlSecret": "0ld"}
+    stored = (await client.post("/assistant", json=secretive)).json()
+    await client.patch(f"/assistant/{stored['id']}", json=secretive)
+    body = await start(client, assistant=secretive, assistantOverrides=secretive)
+    history = (await client.get(f"/call/{body['id']}/events")).json()
+    everything = (await client.get("/operator/events", headers=operator)).text
+    assert history[0]["data"]["request"]["assistant"] == {"server": {"url": "https://hooks.example"}}
+    assert "https://hooks.example" in everything
+    assert "s3cret" not in everything + str(history)
+    assert "0ld" not in everything + str(history)
