@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from itertools import pairwise
 
 MAX_LENGTH = 500
+MAX_DEPTH = 60
 MAX_WAIT_MS = 15_000.0
 
 _BINARY: dict[type[ast.operator], Callable[[float, float], float]] = {
@@ -43,6 +44,7 @@ _FUNCTIONS: dict[str, Callable[..., float]] = {
     "min": min,
     "max": max,
 }
+_PYTHON = re.compile(r"\b(?:if|else)\b")
 _ALLOWED = re.compile(r"[\w\s.+\-*/%^(),<>=!?:]*")
 
 
@@ -58,8 +60,8 @@ class WaitFunction:
             raise WaitFunctionInvalid(f"is longer than {MAX_LENGTH} characters")
         if not _ALLOWED.fullmatch(text):
             raise WaitFunctionInvalid("contains a character that the expression language does not know")
-        if "**" in text:
-            raise WaitFunctionInvalid("uses ** where the power operator is ^")
+        if "**" in text or _PYTHON.search(text):
+            raise WaitFunctionInvalid("is written in another language: a power is ^, a condition a ? b : c")
         try:
             self._tree = ast.parse(_python(text.strip()), mode="eval").body
             _check(self._tree)
@@ -121,26 +123,30 @@ def _outside_brackets(text: str, wanted: str, *, closing: bool = False) -> list[
     return found
 
 
-def _check(node: ast.expr) -> None:
+def _check(node: ast.expr, depth: int = 0) -> None:
+    if depth > MAX_DEPTH:
+        raise WaitFunctionInvalid(f"is nested more than {MAX_DEPTH} levels deep")
+    for part in _parts(node):
+        _check(part, depth + 1)
+
+
+def _parts(node: ast.expr) -> list[ast.expr]:
+    """The operands of a node that the language knows."""
     match node:
         case ast.Constant(value=int() | float() as value) if not isinstance(value, bool):
-            return
+            return []
         case ast.Name(id="x" | "t"):
-            return
+            return []
         case ast.BinOp(left, op, right) if type(op) in _BINARY:
-            _check(left)
-            _check(right)
+            return [left, right]
         case ast.UnaryOp(op, operand) if type(op) in _UNARY:
-            _check(operand)
+            return [operand]
         case ast.Compare(left, [op], [right]) if type(op) in _COMPARE:
-            _check(left)
-            _check(right)
+            return [left, right]
         case ast.IfExp(test, body, orelse):
-            for part in (test, body, orelse):
-                _check(part)
+            return [test, body, orelse]
         case ast.Call(ast.Name(id=name), args, []) if name in _FUNCTIONS and args:
-            for argument in args:
-                _check(argument)
+            return args
         case _:
             raise WaitFunctionInvalid("contains something other than numbers, x, t, operators and known functions")
 

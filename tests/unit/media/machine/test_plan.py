@@ -1,0 +1,164 @@
+"""Parsing an assistant's configuration: defaults, limits, and errors that name the field."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from media.machine.plan import CLIENT_MESSAGES, CallPlan, PlanInvalid
+from media.text.chunking import DEFAULT_BOUNDARIES
+
+
+def plan(config: dict[str, Any], **facts: Any) -> CallPlan:
+    return CallPlan.from_assistant(config, **facts)
+
+
+def test_defaults() -> None:
+    empty = plan({})
+    assert (empty.start.wait_ms, empty.start.smart, empty.start.rules) == (400, "off", ())
+    assert (empty.start.on_punctuation_ms, empty.start.on_no_punctuation_ms) == (100, 1500)
+    assert empty.start.on_number_ms == 500
+    assert (empty.stop.num_words, empty.stop.voice_ms, empty.stop.backoff_ms) == (0, 200, 1000)
+    assert len(empty.stop.acknowledgements) == 22
+    assert len(empty.stop.interruptions) == 20
+    assert (empty.max_duration_ms, empty.silence_ms) == (600_000, 30_000)
+    assert (empty.idle.texts, empty.idle.after_ms, empty.idle.max_count) == ((), 10_000, 3)
+    assert empty.first_message_mode == "assistant-speaks-first"
+    assert not empty.first_message_interruptible
+    assert empty.client_messages == CLIENT_MESSAGES
+    assert (empty.chunks.enabled, empty.chunks.min_characters) == (True, 30)
+    assert empty.chunks.boundaries == DEFAULT_BOUNDARIES
+    assert (empty.formatting.enabled, empty.formatting.number_to_digits_cutoff) == (True, 2025)
+    assert (empty.transcriber.name, empty.model.name, empty.voice.name) == ("vapi", "vapi", "vapi")
+    assert empty.transport.name == "vapi.websocket"
+    assert empty.tools == {}
+
+
+def test_null_reads_as_absent() -> None:
+    names = ("firstMessage", "startSpeakingPlan", "stopSpeakingPlan", "voice", "model", "messagePlan", "clientMessages")
+    absent = plan({})
+    null = plan(dict.fromkeys(names))
+    assert (null.start, null.stop, null.idle, null.chunks) == (absent.start, absent.stop, absent.idle, absent.chunks)
+    assert null.client_messages == absent.client_messages
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        ({"firstMessage": 5}, "firstMessage"),
+        ({"firstMessageMode": "sings"}, "firstMessageMode"),
+        ({"maxDurationSeconds": "long"}, "maxDurationSeconds"),
+        ({"maxDurationSeconds": 10**6}, "maxDurationSeconds"),
+        ({"maxDurationSeconds": True}, "maxDurationSeconds"),
+        ({"startSpeakingPlan": []}, "startSpeakingPlan"),
+        ({"startSpeakingPlan": {"waitSeconds": 6}}, "startSpeakingPlan.waitSeconds"),
+        ({"startSpeakingPlan": {"waitSeconds": float("nan")}}, "startSpeakingPlan.waitSeconds"),
+        ({"startSpeakingPlan": {"smartEndpointingEnabled": "perhaps"}}, "startSpeakingPlan.smartEndpointingEnabled"),
+        (
+            {"startSpeakingPlan": {"smartEndpointingPlan": {"provider": "oracle"}}},
+            "startSpeakingPlan.smartEndpointingPlan.provider",
+        ),
+        (
+            {"startSpeakingPlan": {"smartEndpointingPlan": {"provider": "livekit", "waitFunction": "import os"}}},
+            "startSpeakingPlan.smartEndpointingPlan.waitFunction",
+        ),
+        (
+            {"startSpeakingPlan": {"customEndpointingRules": [{"type": "customer", "regex": "("}]}},
+            "startSpeakingPlan.customEndpointingRules[0].regex",
+        ),
+        (
+            {"startSpeakingPlan": {"customEndpointingRules": [{"type": "user", "regex": "a"}]}},
+            "startSpeakingPlan.customEndpointingRules[0].type",
+        ),
+        ({"stopSpeakingPlan": {"numWords": 11}}, "stopSpeakingPlan.numWords"),
+        ({"stopSpeakingPlan": {"interruptionPhrases": ["a", 1]}}, "stopSpeakingPlan.interruptionPhrases[1]"),
+        ({"endCallPhrases": "bye"}, "endCallPhrases"),
+        ({"model": "gpt"}, "model"),
+        ({"model": {"messages": [{"role": "king", "content": "x"}]}}, "model.messages[0].role"),
+        ({"model": {"tools": [{"type": "function"}]}}, "model.tools[0].function.name"),
+        (
+            {"model": {"tools": [{"type": "function", "function": {"name": "f"}, "messages": [{"type": "x"}]}]}},
+            "model.tools[0].messages[0].type",
+        ),
+        ({"voice": {"chunkPlan": {"minCharacters": 0}}}, "voice.chunkPlan.minCharacters"),
+        (
+            {"voice": {"chunkPlan": {"formatPlan": {"formattersEnabled": ["magic"]}}}},
+            "voice.chunkPlan.formatPlan.formattersEnabled",
+        ),
+        (
+            {"voice": {"chunkPlan": {"formatPlan": {"replacements": [{"type": "regex", "regex": "["}]}}}},
+            "voice.chunkPlan.formatPlan.replacements[0].regex",
+        ),
+        (
+            {"voice": {"chunkPlan": {"formatPlan": {"replacements": [{"type": "exact", "value": "x"}]}}}},
+            "voice.chunkPlan.formatPlan.replacements[0].key",
+        ),
+    ],
+)
+def test_what_cannot_be_followed_is_named(config: dict[str, Any], field: str) -> None:
+    with pytest.raises(PlanInvalid) as caught:
+        plan(config)
+    assert caught.value.field == field
+    assert caught.value.reason
+    assert caught.value.fix
+    assert field in str(caught.value)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 100_000) | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=5,
+)
+FIELDS = (
+    *("firstMessage", "firstMessageMode", "model", "voice", "transcriber", "startSpeakingPlan", "stopSpeakingPlan"),
+    *("maxDurationSeconds", "silenceTimeoutSeconds", "messagePlan", "endCallMessage", "endCallPhrases", "server"),
+    *("clientMessages", "name", "hooks", "serverUrl", "endCallFunctionEnabled"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=4))
+def test_odd_values_give_a_plan_or_the_one_error(config: dict[str, Any]) -> None:
+    try:
+        problem = "" if plan(config) else "no plan"
+    except PlanInvalid as error:
+        problem = error.field.split(".")[0].split("[")[0]
+    assert problem in ("", *FIELDS)
+
+
+def test_older_chunk_settings_win() -> None:
+    voice = {"inputMinCharacters": 12, "inputPunctuationBoundaries": ["."], "chunkPlan": {"minCharacters": 50}}
+    chunks = plan({"voice": voice}).chunks
+    assert (chunks.min_characters, chunks.first_min_characters, chunks.boundaries) == (12, 12, frozenset("."))
+
+
+def test_whether_a_tool_call_reaches_a_server() -> None:
+    tools = [{"type": "function", "function": {"name": "f"}}]
+    own = [{"type": "function", "function": {"name": "f"}, "server": {"url": "https://x.example"}}]
+    assert plan({"model": {"tools": tools}}).tools["f"].kind == "client"
+    assert plan({"model": {"tools": own}}).tools["f"].kind == "function"
+    assert plan({"model": {"tools": tools}, "server": {"url": "https://x.example"}}).tools["f"].kind == "function"
+    assert plan({"model": {"tools": tools}, "serverUrl": "https://x.example"}).tools["f"].kind == "function"
+    assert plan({"model": {"tools": tools}}, server_available=True).tools["f"].kind == "function"
+
+
+def test_end_call_function_enabled_makes_an_end_call_tool() -> None:
+    assert plan({"endCallFunctionEnabled": True}).tools["endCall"].kind == "endCall"
+
+
+def test_an_audio_file_as_first_message_is_not_read_out() -> None:
+    audio = plan({"firstMessage": "https://cdn.example/hello.mp3", "hooks": [{"on": "call.ending"}]})
+    assert audio.first_message == ""
+    assert audio.unsupported == ("hooks", "firstMessage as an audio file")
+
+
+def test_what_clients_and_usage_see_holds_no_secret() -> None:
+    config = {
+        "model": {"provider": "custom-llm", "model": "m", "url": "https://x", "headers": {"key": "secret"}},
+        "voice": {"provider": "cartesia", "voiceId": "v", "apiKey": "secret"},
+    }
+    made = plan(config)
+    assert made.model.config == {"provider": "custom-llm", "model": "m"}
+    assert made.voice.config == {"provider": "cartesia", "voiceId": "v"}
