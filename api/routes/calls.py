@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -147,6 +148,8 @@ def call_routes(context: ApiContext) -> APIRouter:
         await _end_if_running(find(principal, id))
         document = find(principal, id)
         _, appended = await commands.execute(CALL, id, DeleteCall(org_id=principal.org_id))
+        for artifact in document.state.artifacts:
+            await run_in_threadpool(context.dependencies.artifacts.delete, artifact.location)
         return json_response(views.body(document.state), position=appended.position)
 
     async def _end_if_running(document: Document) -> None:

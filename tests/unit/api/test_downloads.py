@@ -137,10 +137,13 @@ async def test_the_key_is_needed_to_get_a_link(client: httpx.AsyncClient, record
     assert (await client.get(f"/call/{recorded}/stereo-recording")).status_code == 401
 
 
-async def test_a_deleted_call_takes_its_links_along(client: httpx.AsyncClient, recorded: str) -> None:
+async def test_a_deleted_call_takes_its_links_and_files_along(
+    client: httpx.AsyncClient, recorded: str, installation: Installation
+) -> None:
     where = await link(client, recorded)
     await client.delete(f"/call/{recorded}")
     assert (await client.get(where)).status_code == 404
+    assert installation.artifacts.files == {}
 
 
 async def test_a_stored_file_that_is_gone(client: httpx.AsyncClient, recorded: str, installation: Installation) -> None:
