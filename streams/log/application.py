@@ -8,6 +8,7 @@ from typing import Any
 
 from eventsourcing.application import Application, Repository
 from eventsourcing.persistence import EventStore, Mapper
+from eventsourcing.utils import Environment, EnvType
 
 from domain.aggregate import Aggregate
 from domain.event import Recorded
@@ -74,6 +75,10 @@ class LogApplication(Application[str]):
     def datastore(self) -> LogDatastore:
         """The log's file."""
         return self.recorder.datastore
+
+    def construct_env(self, name: str, env: EnvType | None = None) -> Environment:
+        """Only what the constructor says: no variable of the process's environment may choose another recorder."""
+        return Environment(name, dict(env or {}))
 
     def construct_mapper(self) -> Mapper[str]:
         """The mapper on typed bodies and the closed registry."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from domain.aggregate import DocumentKeys
 from domain.event import Recorded
 from domain.registry import kind_of
 from streams.log.states import States
@@ -41,6 +42,7 @@ class Stage(msgspec.Struct):
     before: Any
     version: int
     state: Any
+    keys: DocumentKeys | None = None
 
 
 def microseconds(time: datetime) -> int:
@@ -73,6 +75,8 @@ class Fold:
             staged[originator_id] = stage
             stage.state = aggregate.evolve(stage.state, event)
             stage.version = event.originator_version
+        for stage in staged.values():
+            stage.keys = self._states.aggregates[stage.kind].keys(stage.state)
         return staged
 
     def keep(self, staged: Mapping[str, Stage]) -> None:
@@ -109,7 +113,7 @@ class Fold:
 def write_document(connection: sqlite3.Connection, states: States, originator_id: str, stage: Stage) -> None:
     """Write one document row, its key hashes where they changed, and a snapshot where one is due."""
     aggregate = states.aggregates[stage.kind]
-    keys = aggregate.keys(stage.state)
+    keys = stage.keys or aggregate.keys(stage.state)
     connection.execute(
         _UPSERT,
         (

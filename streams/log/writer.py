@@ -17,7 +17,7 @@ from domain.event import Event, Recorded
 from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.commit import Commit, Slot
 from domain.log.ports import LogUnavailable
-from domain.log.receipt import Receipt
+from domain.log.receipt import CommitIdReused, Receipt
 from streams.log.append import AppendTransaction, slots_of
 from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
@@ -154,9 +154,11 @@ class Writer:
             return [LogUnavailable(f"the log is halted: {newer}")] * len(proposals)
         except DATABASE_ERRORS as problem:
             return [unavailable(problem)] * len(proposals)
-        except Exception as problem:
-            # A defect, not a condition: nothing was appended, and each caller gets to see it.
-            return [problem] * len(proposals)
+        except Exception as defect:
+            # Nothing was appended. Alone, the proposal that meets a defect fails and the others do not.
+            if len(proposals) == 1:
+                return [defect]
+            return [self._commit([proposal])[0] for proposal in proposals]
         fold.publish()
         self._datastore.commits.fire()
         self._checkpointer.nudge()
@@ -198,6 +200,8 @@ def _append(connection: sqlite3.Connection, append: AppendTransaction, fold: Fol
     if slots is None:
         if known is not None:
             slots = slots_of(connection, known.receipt)
+            if len(slots) != len(proposal.bodies):
+                raise CommitIdReused(proposal.commit_id)
         else:
             first = append.next_version(proposal.originator_id)
             slots = tuple(Slot(proposal.originator_id, first + index) for index in range(len(proposal.bodies)))

@@ -225,6 +225,17 @@ class LogContract:
         assert await node.execute(TALLY, "a", Add(5), commit_id="intent") == first
         assert len(node.history("a")) == 2
 
+    async def test_a_command_sent_twice_at_once_under_one_commit_id_happens_once(
+        self, open_node: Callable[[], Node]
+    ) -> None:
+        one, other = open_node(), open_node()
+        await one.execute(TALLY, "a", Open("org-1"))
+        results = await asyncio.gather(
+            *(node.execute(TALLY, "a", Add(5), commit_id="intent") for node in (one, other, one, other))
+        )
+        assert all(result == results[0] for result in results)
+        assert len(one.history("a")) == 2
+
     async def test_a_commit_id_of_another_originator_is_refused(self, node: Node) -> None:
         await node.execute(TALLY, "a", Open("org-1"), commit_id="intent")
         with pytest.raises(CommitIdReused):
@@ -263,8 +274,9 @@ class LogContract:
         first = await node.record("a", [Added(amount=1), Added(amount=2)], [START, START], commit_id="batch")
         await node.record("a", [Added(amount=4)], [START])
         assert await node.record("a", [Added(amount=1), Added(amount=2)], [START, START], commit_id="batch") == first
-        with pytest.raises(CommitIdReused):
-            await node.record("a", [Added(amount=1), Added(amount=3)], [START, START], commit_id="batch")
+        for others in ([Added(amount=1), Added(amount=3)], [Added(amount=1)]):
+            with pytest.raises(CommitIdReused):
+                await node.record("a", others, [START] * len(others), commit_id="batch")
         document = node.get("tally", "a")
         assert document is not None
         assert document.state.total == 7

@@ -13,7 +13,7 @@ import pytest
 from domain.aggregate import Conflicting
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
-from streams.log import checkpointer, embedded, writer
+from streams.log import checkpointer, commands, writer
 from streams.log.commit_signal import CommitSignal
 from streams.log.embedded import EmbeddedLog
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
@@ -69,7 +69,7 @@ async def test_a_command_that_loses_every_race_is_told_to_try_again(
     log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await log.execute(TALLY, "a", Open("org-1"))
-    monkeypatch.setattr(embedded, "MAX_ATTEMPTS", 3)
+    monkeypatch.setattr(commands, "MAX_ATTEMPTS", 3)
     for attempt in range(3):
         log.append(commit(f"intent~{attempt}" if attempt else "intent", ("a", 1, Opened(org_id="x"))))
     with pytest.raises(Conflicting, match="changed 3 times"):
