@@ -53,6 +53,7 @@ def finish(m: Moment) -> None:
     reason = m.state.end_reason
     assert reason is not None, "an ending has a reason"
     _abort(m)
+    history.commit_asides(m)
     history.commit_user(m)
     usage.meter_call(m)
     for timer in tuple(m.state.timers):

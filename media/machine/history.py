@@ -7,7 +7,7 @@ from typing import Any
 
 from domain.call.events import MessageCommitted, Role
 from media.machine.moment import Moment
-from media.machine.state import HistoryEntry, MachineState
+from media.machine.state import HistoryEntry, MachineState, UserTurn
 
 INAUDIBLE = "[inaudible]"
 """What stands for words that were heard and not understood, in history and for the model."""
@@ -34,15 +34,29 @@ def commit_user(m: Moment) -> None:
     if user is None:
         return
     m.set(user=None, unfinished_partial=bool(user.partial))
-    if not user.said_something:
-        return
+    if user.said_something:
+        _commit_turn(m, user)
+        if not user.decided:
+            announce(m)
+
+
+def commit_asides(m: Moment) -> None:
+    """What was said over a speech becomes messages after it."""
+    asides = m.state.asides
+    if asides:
+        m.set(asides=())
+        for aside in asides:
+            _commit_turn(m, aside)
+        announce(m)
+
+
+def _commit_turn(m: Moment, user: UserTurn) -> None:
     text = user.text or INAUDIBLE
     ended_ms = max(user.started_ms, min(user.t0 if user.t0 is not None else m.now, m.now))
-    _record(m, "user", text, user.started_ms, ended_ms, confidence=user.confidence)
+    turn = user.number or m.state.turn
+    _record(m, "user", text, user.started_ms, ended_ms, turn=turn, confidence=user.confidence)
     entry = HistoryEntry(role="user", text=text, started_ms=user.started_ms, ended_ms=ended_ms)
     m.set(history=(*m.state.history, entry))
-    if not user.decided:
-        announce(m)
 
 
 def commit_assistant(
@@ -72,7 +86,7 @@ def commit_assistant(
 
 def commit_added(m: Moment, role: Role, text: str) -> None:
     """A message put in from outside (``add-message``, an instruction that came with a tool's result)."""
-    _record(m, role, text, m.now, m.now)
+    _record(m, role, text, m.now, m.now, turn=m.state.turn)
     add(m, HistoryEntry(role=role, text=text, started_ms=m.now, ended_ms=m.now))
 
 
@@ -108,7 +122,7 @@ def last_assistant_text(state: MachineState) -> str:
 
 
 def _record(
-    m: Moment, role: Role, text: str, started_ms: float, ended_ms: float, *, confidence: float | None = None
+    m: Moment, role: Role, text: str, started_ms: float, ended_ms: float, *, turn: int, confidence: float | None = None
 ) -> None:
     m.set(message_count=m.state.message_count + 1)
     m.record(
@@ -118,7 +132,7 @@ def _record(
             text=text,
             started_ms=started_ms,
             ended_ms=ended_ms,
-            turn=m.state.turn,
+            turn=turn,
             confidence=confidence,
         )
     )

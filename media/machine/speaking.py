@@ -140,7 +140,8 @@ def open_gate(m: Moment) -> None:
         return
     opens_ms = head.gate_ms
     if state.user_voiced and head.interruptible and state.end_reason is None:
-        opens_ms = max(opens_ms, state.voiced_since_ms + GATE_HOLD_MS)
+        words_ms = state.user.t1 if state.user is not None and state.user.t1 is not None else 0.0
+        opens_ms = max(opens_ms, max(state.voiced_since_ms, words_ms) + GATE_HOLD_MS)
     if m.now < opens_ms:
         if not m.armed("gate"):
             m.arm("gate", opens_ms)
@@ -160,12 +161,17 @@ def on_playout_started(m: Moment, heard: PlayoutStarted) -> None:
     m.mark("t7", utterance.turn, m.now)
     utterance = m.change_utterance(heard.utterance_id, started_ms=m.now)
     anchors = utterance.anchors
+    t0, t1 = anchors.t0, anchors.t1
+    if t0 is None and anchors.t2 is not None:
+        t0 = m.state.last_voiced_ms
+    if t0 is not None and t1 is not None:
+        t1 = max(t0, t1)
     m.record(
         TurnMeasured(
             turn=utterance.turn,
             source=utterance.source,
-            t0_ms=anchors.t0,
-            t1_ms=anchors.t1,
+            t0_ms=t0,
+            t1_ms=t1,
             t2_ms=anchors.t2,
             t3_ms=anchors.t3,
             t4_ms=anchors.t4,
@@ -211,6 +217,7 @@ def on_playout_finished(m: Moment, heard: PlayoutFinished) -> Utterance | None:
         turn=utterance.turn,
         interrupted=heard.stopped,
     )
+    history.commit_asides(m)
     return utterance
 
 

@@ -44,8 +44,9 @@ class Anchors(msgspec.Struct, frozen=True):
 class UserTurn(msgspec.Struct, frozen=True, kw_only=True):
     """What the caller has said and no message holds yet.
 
-    ``decided``: the turn is over and an answer is being made; new words take the decision back and are added.
-    ``heard_nothing``: something was said that was not understood. ``over_assistant``: it began while we spoke.
+    ``number`` is its exchange's, 0 before there are words. ``decided``: the turn is over and an answer is being made;
+    new words take the decision back and are added. ``heard_nothing``: something was said that was not understood.
+    ``over_assistant``: it began while we spoke.
     """
 
     finals: tuple[str, ...] = ()
@@ -56,7 +57,7 @@ class UserTurn(msgspec.Struct, frozen=True, kw_only=True):
     t0: float | None = None
     t1: float | None = None
     decided: bool = False
-    numbered: bool = False
+    number: int = 0
     over_assistant: bool = False
 
     @property
@@ -148,6 +149,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     """See the module's purpose. ``turn`` counts exchanges: 0 is before the caller's first words, and a user message
     and the answer to it share a number. ``speech_turn`` counts changes of speaker, as client messages do.
 
+    ``asides`` are acknowledgements over our speech: messages once that speech is one, never answered.
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
     armed timer.
@@ -163,7 +165,9 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
 
     user_voiced: bool = False
     voiced_since_ms: float = 0.0
+    last_voiced_ms: float | None = None
     user: UserTurn | None = None
+    asides: tuple[UserTurn, ...] = ()
     unfinished_partial: bool = False
     endpoint_rule: str = ""
     endpoint_wait_ms: float = 0.0

@@ -63,7 +63,7 @@ _PHRASE_SOURCES = ("model", "say", "tool-message")
 
 def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
     """The state before the first input, and outputs to carry out at once: the first message goes to the voice while
-    the caller is still being connected. Also in ``assistant-waits-for-user`` mode it is asked for once, to be kept."""
+    the caller is still being connected."""
     m = Moment(MachineState(plan=plan, first_message_owed=plan.first_message_mode == _WAITS), now_ms)
     if plan.first_message_mode == _SPEAKS_FIRST:
         interruptible = plan.first_message_interruptible
@@ -86,6 +86,7 @@ def _settle(m: Moment) -> None:
         return
     tools.settle(m)
     if m.state.end_reason is None:
+        turns.settle(m)
         answering.ask_when_possible(m)
     speaking.open_gate(m)
     ending.finish_when_quiet(m)

@@ -37,7 +37,8 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     request = replace(request, called_tools=True)
     m.set(request=request)
     audible = _silence_text(m, request)
-    history.commit_user(m)
+    if m.state.user is not None and m.state.user.decided:
+        history.commit_user(m)
     calls = tuple(replace(call, arguments=_arguments(m, call)) for call in called.calls)
     history.add(m, HistoryEntry(role="tool_calls", calls=calls, started_ms=m.now, ended_ms=m.now))
     shown = [_shown(call) for call in calls]

@@ -16,7 +16,7 @@ def on_speech_started(m: Moment, heard: SpeechStarted) -> None:
     """Voice activity: an answer nobody has heard yet is taken back, one that plays may be interrupted."""
     if m.state.user_voiced:
         return
-    m.set(user_voiced=True, voiced_since_ms=heard.at_ms, unfinished_partial=False)
+    m.set(user_voiced=True, voiced_since_ms=heard.at_ms, last_voiced_ms=None, unfinished_partial=False)
     speaking.speech_update(m, "user", "started")
     if m.state.end_reason is not None:
         return
@@ -33,7 +33,7 @@ def on_speech_stopped(m: Moment, heard: SpeechStopped) -> None:
     """Silence: from here the pause counts that may end the turn."""
     if not m.state.user_voiced:
         return
-    m.set(user_voiced=False)
+    m.set(user_voiced=False, last_voiced_ms=heard.at_ms)
     speaking.speech_update(m, "user", "stopped")
     m.disarm(interruption.TIMER)
     m.emit(FinalizeTranscript())
@@ -116,23 +116,43 @@ def decide(m: Moment, rule: str, wait_ms: float) -> None:
     turn = m.state.turn
     m.mark("t2", turn, m.now)
     m.record(TurnDecided(turn=turn, rule=rule, wait_ms=wait_ms, at_ms=m.now))
-    if m.state.speaking is not None and interruption.only_acknowledges(m, user.text):
-        m.set(user=user)
-        history.commit_user(m)
+    if (m.state.speaking is not None or _answer_under_way(m)) and interruption.only_acknowledges(m, user.text):
+        _set_aside(m, user)
         return
-    t0, t1 = user.t0, user.t1
-    if t0 is not None and t1 is not None:
-        t1 = max(t0, t1)
     m.set(
         user=replace(user, decided=True),
         answer_owed=True,
         ask_again=False,
-        answer_anchors=Anchors(t0=t0, t1=t1, t2=m.now),
+        answer_anchors=Anchors(t0=user.t0, t1=user.t1, t2=m.now),
         answer_gate_ms=max(m.now, m.state.backoff_until_ms) + m.plan.start.wait_ms,
     )
     history.announce(m)
-    if m.state.speaking is not None or m.state.tools:
-        history.commit_user(m)
+
+
+def settle(m: Moment) -> None:
+    """Words said over a word about a running tool make the answer behind it stale, once that word is spoken; mere
+    acknowledgement does not."""
+    user = m.state.user
+    if user is None or user.decided or not user.text or m.state.speaking is not None:
+        return
+    if not _answer_under_way(m):
+        return
+    if not interruption.only_acknowledges(m, user.text):
+        _take_back(m)
+    elif not m.state.user_voiced:
+        m.disarm(endpointing.TIMER)
+        _set_aside(m, user)
+
+
+def _set_aside(m: Moment, user: UserTurn) -> None:
+    m.set(user=None, unfinished_partial=bool(user.partial), asides=(*m.state.asides, user))
+
+
+def _answer_under_way(m: Moment) -> bool:
+    request = m.state.request
+    if request is not None and not request.called_tools:
+        return True
+    return any(utterance.source == "model" and not utterance.opened for utterance in m.state.utterances)
 
 
 def _fragment(m: Moment, user: UserTurn, *, final: bool) -> None:
@@ -160,18 +180,16 @@ def _fragment(m: Moment, user: UserTurn, *, final: bool) -> None:
 def _take_back(m: Moment) -> None:
     """The caller goes on: an answer that cannot be heard yet is dropped, its question stays open."""
     state = m.state
+    if state.user is not None and state.user.decided:
+        m.set(user=replace(state.user, decided=False), answer_owed=False)
     if state.speaking is not None:
         return
-    asked = state.answer_owed or (state.request is not None and not state.request.called_tools)
+    asked = state.answer_owed or _answer_under_way(m)
     answering.abort(m)
     for utterance in m.state.utterances:
         if utterance.source == "model" and not utterance.opened:
             speaking.drop(m, utterance)
-            asked = True
-    user = m.state.user
-    if user is not None and user.decided:
-        m.set(user=replace(user, decided=False), answer_owed=False)
-    elif asked:
+    if asked:
         m.set(answer_owed=False, ask_again=True)
 
 
@@ -182,15 +200,15 @@ def _new_turn(m: Moment, now_ms: float) -> UserTurn:
 
 def _numbered(m: Moment, user: UserTurn) -> UserTurn:
     """The first words of a turn begin a new exchange; mere sounds do not."""
-    if user.numbered:
+    if user.number:
         return user
     m.set(turn=m.state.turn + 1)
-    return replace(user, numbered=True)
+    return replace(user, number=m.state.turn)
 
 
 def _number(m: Moment) -> int:
     user = m.state.user
-    return m.state.turn if user is not None and user.numbered else m.state.turn + 1
+    return user.number if user is not None and user.number else m.state.turn + 1
 
 
 def _record_final(m: Moment, text: str, confidence: float | None, turn: int) -> None:

@@ -329,3 +329,35 @@ def test_definitions_for_the_model() -> None:
         "function": {"name": "f", "description": "d", "parameters": parameters},
     }
     assert [definition["function"]["name"] for definition in plan.tool_definitions] == ["f", "endCall"]
+
+
+SLOW_START = [{"type": "request-start", "content": "Let me look into the order book, that is a thick one."}]
+
+
+def over_the_filler(words: str) -> Scenario:
+    """Words said while a filler is spoken and the model already works on the tool's result."""
+    c = asking(tool(messages=SLOW_START), calls=(call(),), config={"stopSpeakingPlan": {"numWords": 9}})
+    c.replies.append(Reply("The blue box it is."))
+    c.results["findOrder"] = (100, ToolReturned(tool_call_id="", result="ok"))
+    c.hear("Where is my order?")
+    while c.phase != "ASSISTANT_SPEAKING":
+        c.run(10)
+    c.run(2500).feed(inputs.FinalHeard(text=words))
+    return c.run_until_quiet()
+
+
+def test_words_over_a_filler_make_the_answer_behind_it_stale() -> None:
+    c = over_the_filler("the blue one I mean")
+    assert [text for _, text in c.messages()] == [
+        "Where is my order?",
+        SLOW_START[0]["content"],
+        "the blue one I mean",
+        "The blue box it is.",
+    ]
+
+
+def test_acknowledging_a_filler_does_not_ask_twice() -> None:
+    c = over_the_filler("okay")
+    assert said(c) == [SLOW_START[0]["content"], "It ships on Monday."]
+    assert ("user", "okay") in c.messages()
+    assert len(c.outputs(outputs.StartModel)) == 2

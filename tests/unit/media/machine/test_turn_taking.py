@@ -259,7 +259,7 @@ def test_acknowledgement_over_the_assistant_is_kept_and_not_answered() -> None:
     call = answering()
     call.feed(inputs.FinalHeard(text="okay"))
     call.run_until_quiet()
-    assert [text for _, text in call.messages()] == ["tell me everything.", "okay", LONG]
+    assert [text for _, text in call.messages()] == ["tell me everything.", LONG, "okay"]
     assert len(call.outputs(outputs.StartModel)) == 1
 
 
@@ -271,7 +271,7 @@ def test_words_that_do_not_interrupt_are_answered_after_the_speech() -> None:
     assert call.phase == "ASSISTANT_SPEAKING"
     assert len(call.outputs(outputs.StartModel)) == 1
     call.run_until_quiet()
-    assert [text for _, text in call.messages()] == ["tell me everything.", "and parking?", LONG, "Parking is free."]
+    assert [text for _, text in call.messages()] == ["tell me everything.", LONG, "and parking?", "Parking is free."]
 
 
 def test_yes_at_the_end_of_a_question_is_an_answer() -> None:
@@ -325,7 +325,7 @@ def test_the_first_message_cannot_be_interrupted_by_default() -> None:
     call.feed(inputs.FinalHeard(text="stop talking."))
     assert call.phase == "ASSISTANT_SPEAKING"
     call.run_until_quiet()
-    assert call.messages() == [("user", "stop talking."), ("assistant", LONG), ("assistant", "Yes?")]
+    assert call.messages() == [("assistant", LONG), ("user", "stop talking."), ("assistant", "Yes?")]
 
 
 def test_the_first_message_can_be_interrupted_where_allowed() -> None:
