@@ -99,9 +99,9 @@ class AnalyticsStore:
         return store
 
     def client(self) -> Client:
-        """This thread's client, made at first use."""
+        """This thread's client, made at first use. Raises ``StoreUnavailable`` after ``close``."""
         client: Client | None = getattr(self._local, "client", None)
-        if client is None:
+        if client is None or self._closed:
             client = self._opened()
             self._local.client = client
         return client
