@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from api.dependencies import Maintenance
-from domain.analytics import Analytics
+from domain.analytics import Analytics, QueryProblem, QueryRejected, SqlResult
 from domain.log.ports import EventLog
 from infra.data_folder import DataFolder
 from infra.identifiers import now
@@ -38,6 +39,16 @@ class Projecting:
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
         await self.runner.reached(self.log.head())
+
+
+class ClosedAnalytics:
+    """``Analytics`` of a process that left the engine closed."""
+
+    async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        raise QueryRejected([QueryProblem("queries", "cannot be answered: the analytics engine is not open here")])
+
+    async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
+        raise QueryRejected([QueryProblem("sql", "cannot be answered: the analytics engine is not open here")])
 
 
 @contextlib.asynccontextmanager

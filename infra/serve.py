@@ -11,12 +11,15 @@ import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from domain.log.ports import LogUnavailable
 from domain.organization.founding import Founding
 from infra import logging as log_lines
-from infra.data_folder import DataFolder, RunningSystem
+from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
 from infra.http_server import CannotListen, listen, serving
 from infra.settings import Settings
 from infra.wiring import System, run_system
+from media.providers.errors import ProviderError
+from projections.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +28,8 @@ _LOCK_WAIT_SECONDS = 5.0
 
 _FORCED = 130
 
-CannotServe = CannotListen
+FAILURES = (CannotListen, FolderInUse, FolderUnusable, LogUnavailable, ProviderError, StoreUnavailable)
+"""Why a system does not start; each says what to do in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Started:
 
 
 def serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises ``FolderInUse``, ``FolderUnusable`` and ``CannotServe``."""
+    """Run until SIGTERM or SIGINT, then drain. Raises one of ``FAILURES`` when it cannot start."""
     import uvloop
 
     log_lines.configure(settings.log_level, settings.log_format)

@@ -3,19 +3,42 @@
 from __future__ import annotations
 
 import contextlib
+import secrets
 from collections.abc import AsyncIterator
 
 import httpx
 
+from infra.application import Gate, application, signing_secret
+from infra.cli.operator import client
 from infra.data_folder import DataFolder
+from infra.no_media import NoLiveCalls
+from infra.projecting import Projecting, opened_projecting
 from infra.settings import Settings
-from infra.wiring import stopped_system
+from infra.storage import opened_storage
 
 
 @contextlib.asynccontextmanager
-async def opened(
-    settings: Settings, folder: DataFolder, operator_token: str
-) -> AsyncIterator[httpx.AsyncBaseTransport]:
-    """A transport for the operator's client. ``folder`` must be owned by the caller."""
-    async with stopped_system(settings, folder, operator_token=operator_token) as app:
-        yield httpx.ASGITransport(app)
+async def opened(settings: Settings, folder: DataFolder, *, tables: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the operator's routes. ``folder`` must be owned by the caller.
+
+    Without ``tables`` the analytics engine stays closed, which saves its start; questions to it are refused. With it,
+    the tables hold everything that is on the log. Raises ``LogUnavailable`` and ``StoreUnavailable``.
+    """
+    token = secrets.token_urlsafe(16)
+    async with contextlib.AsyncExitStack() as parts:
+        storage = parts.enter_context(opened_storage(folder))
+        projecting: Projecting | None = None
+        if tables:
+            projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
+            await projecting.caught_up()
+        app = application(
+            storage,
+            projecting,
+            NoLiveCalls(),
+            Gate("nothing runs"),
+            public_url=settings.base_url(),
+            secret=signing_secret(settings, folder),
+            operator_token=token,
+        )
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        yield await parts.enter_async_context(client("http://data-folder", token, transport))

@@ -1,4 +1,4 @@
-"""The composition root: the one place that knows every part and puts them together."""
+"""The composition root of a running system: the one place that knows every part and puts them together."""
 
 from __future__ import annotations
 
@@ -7,21 +7,18 @@ import contextlib
 import os
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from api.app import create_app
-from api.dependencies import ApiDependencies, ApiSettings
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
 from domain.live_calls import LiveCalls
 from domain.organization.founding import Founding, carry_out, found
 from domain.pricing.tables import CURRENT_PRICE_TABLE
+from infra.application import Gate, application, signing_secret
 from infra.data_folder import DataFolder
-from infra.identifiers import now, random_id, time_ordered_id
-from infra.no_media import NoLiveCalls
+from infra.identifiers import now, random_id
 from infra.projecting import Projecting, opened_projecting
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
@@ -48,7 +45,7 @@ class System:
     live_calls: LiveCalls
     storage: Storage
     projecting: Projecting
-    _gate: _Gate
+    _gate: Gate
 
     async def first_organization(self) -> Founding | None:
         """Found an organisation when there is none yet; its keys are in the answer and nowhere else."""
@@ -65,16 +62,6 @@ class System:
                 await self.projecting.caught_up()
 
 
-@dataclass(slots=True)
-class _Gate:
-    """Whether new work is taken; the reason why not, otherwise."""
-
-    closed_because: str = "the server is starting"
-
-    def readiness(self) -> tuple[bool, str]:
-        return not self.closed_because, self.closed_because or "ready"
-
-
 @contextlib.asynccontextmanager
 async def run_system(
     settings: Settings, folder: DataFolder, *, public_url: str, operator_token: str
@@ -83,7 +70,7 @@ async def run_system(
 
     Raises ``LogUnavailable``, ``StoreUnavailable`` and ``ProviderError`` for a part that cannot start.
     """
-    gate = _Gate()
+    gate = Gate()
     async with contextlib.AsyncExitStack() as parts:
         storage = parts.enter_context(opened_storage(folder))
         egress = EgressPolicy.parse(settings.egress_allow)
@@ -122,61 +109,6 @@ async def run_system(
         yield System(app, live_calls, storage, projecting, gate)
 
 
-@contextlib.asynccontextmanager
-async def stopped_system(settings: Settings, folder: DataFolder, *, operator_token: str) -> AsyncIterator[FastAPI]:
-    """The same application over a folder in which nothing runs: everything but calls. ``folder`` must be owned."""
-    async with contextlib.AsyncExitStack() as parts:
-        storage = parts.enter_context(opened_storage(folder))
-        projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
-        await projecting.caught_up()
-        yield application(
-            storage,
-            projecting,
-            NoLiveCalls(),
-            _Gate("nothing runs"),
-            public_url=settings.base_url(),
-            secret=signing_secret(settings, folder),
-            operator_token=operator_token,
-        )
-
-
-def application(
-    storage: Storage,
-    projecting: Projecting,
-    live_calls: LiveCalls,
-    gate: _Gate,
-    *,
-    public_url: str,
-    secret: bytes,
-    operator_token: str,
-) -> FastAPI:
-    """The HTTP application over opened parts."""
-    log = storage.log
-    return create_app(
-        ApiDependencies(
-            commands=log,
-            documents=log,
-            log=log,
-            live_calls=live_calls,
-            analytics=projecting.analytics,
-            artifacts=storage.artifacts,
-            settings=ApiSettings(
-                public_url=public_url,
-                signing_secret=secret,
-                version=version("callfold"),
-                operator_token=operator_token,
-            ),
-            clock=now,
-            new_id=random_id,
-            new_call_id=time_ordered_id,
-            random_bytes=os.urandom,
-            fragments=storage.fragments,
-            maintenance=projecting.maintenance,
-            readiness=gate.readiness,
-        )
-    )
-
-
 async def found_organization(storage: Storage, name: str) -> Founding:
     """Found an organisation and issue its two keys."""
     founding = found(
@@ -184,11 +116,6 @@ async def found_organization(storage: Storage, name: str) -> Founding:
     )
     await carry_out(founding, storage.log)
     return founding
-
-
-def signing_secret(settings: Settings, folder: DataFolder) -> bytes:
-    """The configured secret, else the folder's own."""
-    return settings.secret.get_secret_value().encode() if settings.secret else folder.secret()
 
 
 def _provider_settings(settings: Settings) -> ProviderSettings:

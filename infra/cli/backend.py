@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -27,10 +26,11 @@ def settings_for(data_dir: Path | None, **overrides: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def open_backend(data_dir: Path | None, *, create: bool = False) -> AsyncIterator[Operator]:
+async def open_backend(data_dir: Path | None, *, create: bool = False, tables: bool = False) -> AsyncIterator[Operator]:
     """The running system when one owns the folder, else the folder, owned for as long as the command needs it.
 
-    ``create`` allows a folder that does not exist yet. Raises ``CommandFailed``.
+    ``create`` allows a folder that does not exist yet; ``tables`` says that the command asks the analytics engine.
+    Raises ``CommandFailed``.
     """
     settings = settings_for(data_dir)
     folder = DataFolder(settings.data_dir.absolute())
@@ -38,29 +38,32 @@ async def open_backend(data_dir: Path | None, *, create: bool = False) -> AsyncI
         raise CommandFailed(
             f"no callfold data in {folder.root}; start a system with `callfold up`, or name its folder with --data-dir"
         )
-    with contextlib.ExitStack() as owned:
-        running = _owner(folder, owned)
+    async with contextlib.AsyncExitStack() as parts:
+        running = _owner(folder, parts)
         if running is not None:
-            async with client(running.url, running.operator_token) as reached:
-                yield Operator(reached, place=running.url, live=True)
-        else:
-            from infra import logging as log_lines
-            from infra.stopped import opened
+            reached = await parts.enter_async_context(client(running.url, running.operator_token))
+            yield Operator(reached, place=running.url, live=True)
+            return
+        from domain.log.ports import LogUnavailable
+        from infra import logging as log_lines
+        from infra.stopped import opened
+        from projections.store import StoreUnavailable
 
-            # What goes wrong is the command's one sentence; the trace is for those who ask for it.
-            log_lines.configure("debug" if settings.log_level == "debug" else "critical", settings.log_format)
-            token = secrets.token_urlsafe(16)
-            async with opened(settings, folder, token) as transport:
-                inside = client("http://data-folder", token, transport)
-                yield Operator(inside, place=str(folder.root), live=False)
+        # What goes wrong is the command's one sentence; the trace is for those who ask for it.
+        log_lines.configure("debug" if settings.log_level == "debug" else "critical", settings.log_format)
+        try:
+            inside = await parts.enter_async_context(opened(settings, folder, tables=tables))
+        except (LogUnavailable, StoreUnavailable) as error:
+            raise CommandFailed(str(error)) from None
+        yield Operator(inside, place=str(folder.root), live=False)
 
 
-def _owner(folder: DataFolder, owned: contextlib.ExitStack) -> RunningSystem | None:
+def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSystem | None:
     """The system that owns the folder; ``None`` when nothing did and this process now does."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            owned.enter_context(folder.own(wait_seconds=0.2))
+            parts.enter_context(folder.own(wait_seconds=0.2))
         except FolderInUse as error:
             if error.running is not None:
                 return error.running

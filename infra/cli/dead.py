@@ -28,7 +28,7 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from infra.cli.terminal import print_json, print_table
 
     async def listed() -> list[Json]:
-        async with open_backend(data_dir) as operator:
+        async with open_backend(data_dir, tables=True) as operator:
             return await operator.dead_letters()
 
     letters = asyncio.run(listed())
@@ -62,7 +62,7 @@ def _act(action: Callable[[Operator], Awaitable[Json]], data_dir: DataDir, as_js
     from infra.cli.terminal import print_facts, print_json
 
     async def done() -> Json:
-        async with open_backend(data_dir) as operator:
+        async with open_backend(data_dir, tables=True) as operator:
             return await action(operator)
 
     outcome = asyncio.run(done())

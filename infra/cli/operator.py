@@ -156,5 +156,6 @@ def _failure(response: httpx.Response) -> CommandFailed:
     except (ValueError, KeyError, TypeError):
         return CommandFailed(f"the system answered {response.status_code}: {response.text[:200]}")
     text = "; ".join(message) if isinstance(message, list) else str(message)
-    sentence = text if not detail or detail in text else f"{text} {detail}"
+    told = not detail or detail in text or body.get("code") == "VALIDATION_FAILED"  # whose advice is about requests
+    sentence = text if told else f"{text} {detail}"
     return CommandFailed(sentence, code=3 if response.status_code == 404 else 1)

@@ -27,7 +27,7 @@ def rebuild(
     from infra.cli.terminal import print_facts, print_json, print_table
 
     async def rebuilt() -> Json:
-        async with open_backend(data_dir) as operator:
+        async with open_backend(data_dir, tables=True) as operator:
             if as_json:
                 return await operator.rebuild(projection)
             from rich.console import Console

@@ -27,7 +27,7 @@ def sql(
     from infra.cli.terminal import print_json, print_table
 
     async def answered() -> Json:
-        async with open_backend(data_dir) as operator:
+        async with open_backend(data_dir, tables=True) as operator:
             return await operator.sql(statement, limit=limit)
 
     result = asyncio.run(answered())

@@ -26,13 +26,12 @@ def up(
     """
     from infra.cli.backend import settings_for
     from infra.cli.failure import CommandFailed
-    from infra.data_folder import FolderInUse, FolderUnusable
-    from infra.serve import CannotServe, serve
+    from infra.serve import FAILURES, serve
 
     settings = settings_for(data_dir, host=host, port=port)
     try:
         serve(settings, _print_json if as_json else _print)
-    except (FolderInUse, FolderUnusable, CannotServe) as error:
+    except FAILURES as error:
         raise CommandFailed(str(error)) from None
 
 

@@ -1,0 +1,71 @@
+"""The HTTP application put together over opened parts, for a running system and for a stopped one."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from api.app import create_app
+from api.dependencies import ApiDependencies, ApiSettings
+from domain.live_calls import LiveCalls
+from infra.data_folder import DataFolder
+from infra.identifiers import now, random_id, time_ordered_id
+from infra.projecting import ClosedAnalytics, Projecting
+from infra.settings import Settings
+from infra.storage import Storage
+
+
+@dataclass(slots=True)
+class Gate:
+    """Whether new work is taken; ``closed_because`` says why not, otherwise."""
+
+    closed_because: str = "the server is starting"
+
+    def readiness(self) -> tuple[bool, str]:
+        """As ``ApiDependencies.readiness``."""
+        return not self.closed_because, self.closed_because or "ready"
+
+
+def application(
+    storage: Storage,
+    projecting: Projecting | None,
+    live_calls: LiveCalls,
+    gate: Gate,
+    *,
+    public_url: str,
+    secret: bytes,
+    operator_token: str,
+) -> FastAPI:
+    """Without ``projecting`` questions to the tables are refused and their upkeep is not there."""
+    log = storage.log
+    return create_app(
+        ApiDependencies(
+            commands=log,
+            documents=log,
+            log=log,
+            live_calls=live_calls,
+            analytics=projecting.analytics if projecting else ClosedAnalytics(),
+            artifacts=storage.artifacts,
+            settings=ApiSettings(
+                public_url=public_url,
+                signing_secret=secret,
+                version=version("callfold"),
+                operator_token=operator_token,
+            ),
+            clock=now,
+            new_id=random_id,
+            new_call_id=time_ordered_id,
+            random_bytes=os.urandom,
+            fragments=storage.fragments,
+            maintenance=projecting.maintenance if projecting else None,
+            readiness=gate.readiness,
+        )
+    )
+
+
+def signing_secret(settings: Settings, folder: DataFolder) -> bytes:
+    """The configured secret, else the folder's own."""
+    return settings.secret.get_secret_value().encode() if settings.secret else folder.secret()
