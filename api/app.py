@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Final
 
 from fastapi import FastAPI
@@ -43,7 +44,9 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
         description=_DESCRIPTION,
         swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True},
     )
-    context = ApiContext(dependencies, KeyRing(dependencies.documents, dependencies.clock))
+    closing = asyncio.Event()
+    app.state.closing = closing
+    context = ApiContext(dependencies, KeyRing(dependencies.documents, dependencies.clock), closing)
     install(app)
     for routes in (
         assistant_routes,
@@ -69,3 +72,12 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     )
     app.add_middleware(RequestIdentity, new_id=dependencies.new_id)
     return app
+
+
+def end_streams(app: FastAPI) -> None:
+    """End the event streams that are open. Call it on the application's loop before its server stops.
+
+    A server waits for open answers, and these have no end of their own.
+    """
+    closing: asyncio.Event = app.state.closing
+    closing.set()

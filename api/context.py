@@ -24,6 +24,8 @@ class ApiContext:
 
     dependencies: ApiDependencies
     ring: KeyRing
+    closing: asyncio.Event
+    """Set when the server stops: answers that would never end, end then."""
 
     async def caller(self, request: Request, required: KeyTag = "private") -> Principal:
         """Authenticate, then wait until this node has caught up with the position the client names, if any."""

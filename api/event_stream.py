@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 import msgspec
@@ -84,10 +83,11 @@ def stream_events(
     types: frozenset[str] | None,
     wanted: Callable[[Positioned], bool],
     heartbeat_seconds: float,
+    closing: asyncio.Event,
 ) -> StreamingResponse:
-    """An endless answer of events from ``after`` on; each carries its position as event id, so clients can resume."""
+    """Events from ``after`` on, until ``closing``; each carries its position as event id, so clients can resume."""
     return StreamingResponse(
-        _frames(log, after, types, wanted, heartbeat_seconds),
+        _frames(log, after, types, wanted, heartbeat_seconds, closing),
         media_type="text/event-stream",
         headers={"cache-control": "no-store", "x-accel-buffering": "no"},
     )
@@ -99,28 +99,31 @@ async def _frames(
     types: frozenset[str] | None,
     wanted: Callable[[Positioned], bool],
     heartbeat_seconds: float,
+    closing: asyncio.Event,
 ) -> AsyncIterator[bytes]:
     batches = log.follow(after, types)
     yield _COMMENT
-    pending: asyncio.Task[Sequence[Positioned] | None] | None = None
+    closed = asyncio.ensure_future(closing.wait())
+    pending = asyncio.ensure_future(_next(batches))
     try:
         while True:
-            pending = pending or asyncio.ensure_future(_next(batches))
-            done, _ = await asyncio.wait({pending}, timeout=heartbeat_seconds)
-            if not done:
+            await asyncio.wait({pending, closed}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
+            if closed.done():
+                return
+            if not pending.done():
                 yield _COMMENT
                 continue
-            batch, pending = pending.result(), None
+            batch = pending.result()
             if batch is None:
                 return
+            pending = asyncio.ensure_future(_next(batches))
             frames = [_frame(positioned) for positioned in batch if wanted(positioned)]
             if frames:
                 yield b"".join(frames)
     finally:
-        if pending is not None:
-            pending.cancel()
-            with suppress(asyncio.CancelledError):
-                await pending
+        closed.cancel()
+        pending.cancel()
+        await asyncio.gather(closed, pending, return_exceptions=True)
         if isinstance(batches, AsyncGenerator):
             await batches.aclose()
 

@@ -42,6 +42,7 @@ def event_routes(context: ApiContext) -> APIRouter:
             types=query.type_names(),
             wanted=lambda positioned: organization_of(positioned) == principal.org_id,
             heartbeat_seconds=dependencies.settings.limits.heartbeat_seconds,
+            closing=context.closing,
         )
 
     return router

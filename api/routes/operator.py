@@ -100,7 +100,12 @@ def operator_routes(context: ApiContext) -> APIRouter:
 
         if query.follow:
             return stream_events(
-                log, after, types=types, wanted=wanted, heartbeat_seconds=settings.limits.heartbeat_seconds
+                log,
+                after,
+                types=types,
+                wanted=wanted,
+                heartbeat_seconds=settings.limits.heartbeat_seconds,
+                closing=context.closing,
             )
         if originator is not None:
             history = (p for p in log.history(originator) if p.position > after)
