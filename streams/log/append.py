@@ -73,6 +73,11 @@ class AppendTransaction:
         self._commits: list[tuple[object, ...]] = []
         self._tracking: dict[str, int] = {}
 
+    @property
+    def head(self) -> int:
+        """The ordinal of the newest event, commits collected so far included."""
+        return self._next_ordinal - 1
+
     def next_version(self, originator_id: str) -> int:
         """The version that the originator's next event has to claim, commits collected so far included."""
         self._load_head(originator_id)

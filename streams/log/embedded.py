@@ -11,13 +11,14 @@ from typing import Any, TypeVar
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.event import Event
+from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.codec import EventCodec
 from domain.log.commit import Commit
 from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.log.receipt import Receipt
 from domain.registry import EVENT_TYPES, EventType
-from streams.log.append import SHARD
+from streams.log.append import SHARD, AppendTransaction
 from streams.log.application import LogApplication
 from streams.log.commands import LogCommands
 from streams.log.datastore import DATABASE_ERRORS, unavailable
@@ -83,7 +84,10 @@ class EmbeddedLog:
             with application.datastore.preparing(), application.datastore.transaction(commit=True) as cursor:
                 for statement in DOCUMENT_TABLES:
                     cursor.execute(statement)
-                refold(cursor.sqlite_cursor.connection, states)
+                connection = cursor.sqlite_cursor.connection
+                refold(connection, states, AppendTransaction(connection).head)
+        except UnknownEnvelopeVersion as newer:
+            raise LogUnavailable(f"the log file {path} was written by a newer build: {newer}") from newer
         except OSError as problem:
             raise LogUnavailable(f"the log file {path} cannot be opened: {problem}") from problem
         except DATABASE_ERRORS as problem:

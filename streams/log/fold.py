@@ -12,6 +12,7 @@ import msgspec
 from domain.aggregate import DocumentKeys
 from domain.event import Recorded
 from domain.registry import kind_of
+from streams.log.append import SHARD
 from streams.log.states import States
 
 SNAPSHOT_INTERVAL = 64
@@ -83,10 +84,11 @@ class Fold:
         """Make the outcome of ``stage`` part of this transaction."""
         self._stages.update(staged)
 
-    def write(self) -> None:
-        """Write the changed documents, keys and due snapshots."""
+    def write(self, head: int) -> None:
+        """Write the changed documents, keys and due snapshots. ``head`` is the ordinal the log now ends with."""
         for originator_id, stage in self._stages.items():
             write_document(self._connection, self._states, originator_id, stage)
+        _set_position(self._connection, head)
 
     def publish(self) -> None:
         """After the commit: let readers have the new states without decoding them."""
@@ -143,27 +145,40 @@ def write_document(connection: sqlite3.Connection, states: States, originator_id
         )
 
 
-def refold(connection: sqlite3.Connection, states: States) -> tuple[str, ...]:
-    """Fold anew every kind whose fingerprint changed since its documents were written; returns those kinds.
+def refold(connection: sqlite3.Connection, states: States, head: int) -> tuple[str, ...]:
+    """Fold anew every kind whose documents are not what the running code makes of the log; returns those kinds.
 
-    Runs inside a write transaction, so no reader sees a half-folded kind.
+    That is so for a kind whose fingerprint changed, and for all of them when events were appended that no fold saw
+    (through eventsourcing's recorder interface, say). Runs inside a write transaction, so no reader sees half of it.
     """
     folded_with = dict(connection.execute("SELECT kind, fingerprint FROM folds"))
-    changed = tuple(kind for kind, mark in states.states.fingerprints.items() if folded_with.get(kind) != mark)
-    for kind in changed:
-        connection.execute(
-            "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.states.topics[kind])
-        )
-        connection.execute("DELETE FROM key_hashes WHERE kind=?", (kind,))
-        connection.execute("DELETE FROM documents WHERE kind=?", (kind,))
-        originators = connection.execute(
-            "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id IN"
-            " (SELECT originator_id FROM stored_events WHERE originator_version<=1 AND topic GLOB ?)"
-            " GROUP BY originator_id",
-            (f"{kind}.*",),
-        ).fetchall()
-        for originator_id, version in originators:
-            state = states.folded(connection, kind, originator_id, version)
-            write_document(connection, states, originator_id, Stage(kind, 0, None, version, state))
-        connection.execute("INSERT OR REPLACE INTO folds VALUES (?,?)", (kind, states.states.fingerprints[kind]))
-    return changed
+    position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (SHARD,)).fetchone()
+    behind = (position[0] if position else 0) != head
+    marks = states.states.fingerprints
+    stale = tuple(kind for kind, mark in marks.items() if behind or folded_with.get(kind) != mark)
+    for kind in stale:
+        _refold_kind(connection, states, kind)
+        connection.execute("INSERT OR REPLACE INTO folds VALUES (?,?)", (kind, marks[kind]))
+    _set_position(connection, head)
+    return stale
+
+
+def _set_position(connection: sqlite3.Connection, head: int) -> None:
+    connection.execute("INSERT OR REPLACE INTO fold_position VALUES (?,?)", (SHARD, head))
+
+
+def _refold_kind(connection: sqlite3.Connection, states: States, kind: str) -> None:
+    connection.execute(
+        "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.states.topics[kind])
+    )
+    connection.execute("DELETE FROM key_hashes WHERE kind=?", (kind,))
+    connection.execute("DELETE FROM documents WHERE kind=?", (kind,))
+    originators = connection.execute(
+        "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id IN"
+        " (SELECT originator_id FROM stored_events WHERE originator_version<=1 AND topic GLOB ?)"
+        " GROUP BY originator_id",
+        (f"{kind}.*",),
+    ).fetchall()
+    for originator_id, version in originators:
+        state = states.folded(connection, kind, originator_id, version)
+        write_document(connection, states, originator_id, Stage(kind, 0, None, version, state))

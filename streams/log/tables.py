@@ -78,5 +78,19 @@ CREATE TABLE IF NOT EXISTS folds (
     fingerprint TEXT NOT NULL              -- of the code and state schema that made the documents of this kind
 ) WITHOUT ROWID"""
 
+FOLD_POSITION = """
+CREATE TABLE IF NOT EXISTS fold_position (
+    shard INTEGER PRIMARY KEY,
+    ordinal INTEGER NOT NULL               -- of the last event that the documents have seen
+)"""
+
 LOG_TABLES = (EVENTS, COMMITS, TRACKING, TRACKING_LAYOUT)
-DOCUMENT_TABLES = (DOCUMENTS, DOCUMENTS_BY_CREATION, KEY_HASHES, KEY_HASHES_BY_DOCUMENT, SNAPSHOTS, FOLDS)
+DOCUMENT_TABLES = (
+    DOCUMENTS,
+    DOCUMENTS_BY_CREATION,
+    KEY_HASHES,
+    KEY_HASHES_BY_DOCUMENT,
+    SNAPSHOTS,
+    FOLDS,
+    FOLD_POSITION,
+)

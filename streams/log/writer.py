@@ -21,7 +21,7 @@ from domain.log.receipt import CommitIdReused, Receipt
 from streams.log.append import AppendTransaction, slots_of
 from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
-from streams.log.fold import Fold
+from streams.log.fold import Fold, refold
 from streams.log.states import States
 
 MAX_PENDING = 10_000
@@ -146,9 +146,10 @@ class Writer:
             with self._datastore.transaction(commit=True) as cursor:
                 connection = cursor.sqlite_cursor.connection
                 append, fold = AppendTransaction(connection), Fold(connection, self._states)
+                refold(connection, self._states, append.head)
                 outcomes = [_attempt(connection, append, fold, proposal) for proposal in proposals]
                 append.write()
-                fold.write()
+                fold.write(append.head)
         except UnknownEnvelopeVersion as newer:
             self._halted = newer
             return [LogUnavailable(f"the log is halted: {newer}")] * len(proposals)

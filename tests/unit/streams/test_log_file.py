@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from eventsourcing.persistence import IntegrityError, StoredEvent
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domain.aggregate import Aggregate, DocumentKeys
+from domain.event import Recorded
 from domain.log.arbitration import Arbiter
+from domain.log.codec import UnknownEventType
 from domain.log.commit import Commit, Slot
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
@@ -125,13 +128,15 @@ def test_an_untouched_log_verifies_after_vacuum(written: Path) -> None:
 
 
 def test_a_newer_writers_record_halts_this_one(written: Path) -> None:
-    edit(written, "UPDATE commits SET v=2 WHERE commit_id='four'")
     with opened(written) as log:
+        edit(written, "UPDATE commits SET v=2 WHERE commit_id='four'")
         with pytest.raises(LogUnavailable, match="envelope version 2"):
             log.append(commit("five", ("c", 1, OPENED)))
         with pytest.raises(LogUnavailable, match="halted"):
             log.append(commit("six", ("c", 1, OPENED)))
         assert log.history("c") == []
+    with pytest.raises(LogUnavailable, match="written by a newer build"):
+        EmbeddedLog.open(written, clock=SteppingClock(), new_id=new_id)
 
 
 # Arbitration on a file is arbitration in memory
@@ -241,6 +246,51 @@ async def test_a_snapshot_taken_through_the_application_is_used(path: Path) -> N
         log.application.take_snapshot("a", version=5, projector_func=log.application.project)
         edit(path, "DELETE FROM stored_events WHERE originator_version BETWEEN 2 AND 5")
         assert log.application.folded("a").state.total == sum(range(10))
+
+
+async def test_events_saved_the_librarys_way_reach_documents_and_repository(path: Path) -> None:
+    saved = [
+        Recorded("a", 1, "s.0", START, OPENED),
+        Recorded("a", 2, "s.1", START, Added(amount=4)),
+    ]
+    with opened(path) as log:
+        recordings = log.application.save(*saved)
+        assert [recording.notification.id for recording in recordings] == [1, 2]
+        assert [item.topic for item in log.application.notification_log["1,10"].items] == [
+            "tally.opened",
+            "tally.added",
+        ]
+        assert log.application.folded("a").state.total == 4
+        with pytest.raises(IntegrityError):
+            log.application.save(saved[1])
+        # The next append through the log folds what passed it by.
+        await log.record("a", [Added(amount=1)], [START])
+        document = log.get("tally", "a")
+        assert document is not None
+        assert (document.version, document.state.total) == (3, 5)
+        log.application.save(Recorded("b", 1, "t.0", START, OPENED))
+    with opened(path) as log:
+        assert [document.id for document in log.list("tally")] == ["b", "a"]
+        assert log.verify().broken is None
+
+
+def test_the_mapper_takes_only_what_it_can_give_back(path: Path) -> None:
+    with opened(path) as log:
+        recorded = Recorded("a", 1, "s.0", START, OPENED)
+        mapper = log.application.mapper
+        assert mapper.to_domain_event(mapper.to_stored_event(recorded)) == recorded
+        with pytest.raises(TypeError, match="neither a recorded event nor a snapshot"):
+            mapper.to_stored_event(OPENED)
+        with pytest.raises(UnknownEventType, match="os:system"):
+            mapper.to_domain_event(StoredEvent("a", 1, "os:system", b"{}"))
+
+
+def test_the_environment_does_not_choose_the_recorder(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LOG_SQLITE_DBNAME", "file:/nowhere/at/all")
+    monkeypatch.setenv("PROCESS_RECORDER_TOPIC", "os:system")
+    with opened(path) as log:
+        assert log.append(commit("one", ("a", 1, OPENED))).verdict.accepted
+    assert path.exists()
 
 
 # Settings of connections
