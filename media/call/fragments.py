@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,10 @@ class FragmentSource:
     next_seq: int = 0
     dropped: int = 0
     """Shed since the last batch."""
-    shed_total: int = field(default=0)
+
+    def count_drop(self) -> None:
+        """One of this call's fragments had to go."""
+        self.dropped += 1
 
     def note(self, kind: str, at_ms: float, data: msgspec.Struct | dict[str, Any]) -> None:
         """Keep one fragment. ``data`` may be a frozen struct; it is turned into plain values in the flusher."""
@@ -75,8 +78,9 @@ class FragmentBuffer:
 
     def add(self, entry: _Entry) -> None:
         """Never blocks; may shed an older entry."""
-        if self._live >= self._cap:
-            self._shed()
+        if self._live >= self._cap and not self._shed() and entry.type not in _NEVER_SHED:
+            entry.source.count_drop()
+            return
         self._entries.append(entry)
         self._live += 1
         if _goes_first(entry):
@@ -146,21 +150,22 @@ class FragmentBuffer:
             return batches, error
         return [], None
 
-    def _shed(self) -> None:
+    def _shed(self) -> bool:
+        """Make room for one entry; ``False`` where nothing that waits may go."""
         while self._sheddable:
             entry = self._sheddable.popleft()
             if not entry.shed:
                 self._drop(entry)
-                return
+                return True
         for entry in self._entries:
             if not entry.shed and entry.type not in _NEVER_SHED:
                 self._drop(entry)
-                return
+                return True
+        return False
 
     def _drop(self, entry: _Entry) -> None:
         entry.shed = True
-        entry.source.dropped += 1
-        entry.source.shed_total += 1
+        entry.source.count_drop()
         self._live -= 1
 
     def _trim(self) -> None:

@@ -91,7 +91,10 @@ class Journal:
 
 
 class JournalWriter:
-    """The one flusher of a process: run ``run`` as a task for as long as there are calls."""
+    """The one flusher of a process: run ``run`` as a task for as long as there are calls.
+
+    At most ``concurrency`` appends are under way at once.
+    """
 
     def __init__(self, commands: Commands, new_id: IdSource, *, retry_s: float, concurrency: int = 8) -> None:
         self._commands = commands
@@ -99,6 +102,7 @@ class JournalWriter:
         self._retry_s = retry_s
         self._slots = asyncio.Semaphore(concurrency)
         self._due: dict[str, Journal] = {}
+        self._sending: set[Journal] = set()
         self._work = asyncio.Event()
         self.available = True
         """Whether the last append was accepted."""
@@ -115,18 +119,28 @@ class JournalWriter:
         self._work.set()
 
     async def run(self) -> None:
-        """Send for ever, all calls of one round at the same time, each call's batches one after the other."""
+        """Send for ever: each call's batches one after the other, calls independent of each other."""
+        async with asyncio.TaskGroup() as group:
+            while True:
+                await self._work.wait()
+                self._work.clear()
+                due, self._due = self._due, {}
+                for journal in due.values():
+                    if journal not in self._sending:
+                        self._sending.add(journal)
+                        group.create_task(self._send_all(journal), name=f"journal-{journal.call_id}")
+
+    async def _send_all(self, journal: Journal) -> None:
         pause_s = self._retry_s
-        while True:
-            await self._work.wait()
-            self._work.clear()
-            due, self._due = self._due, {}
-            outcomes = await asyncio.gather(*(self._send(journal) for journal in due.values()))
-            if all(outcomes):
-                pause_s = self._retry_s
-                continue
-            await asyncio.sleep(pause_s)
-            pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        try:
+            while len(journal):
+                if await self._send(journal):
+                    pause_s = self._retry_s
+                else:
+                    await asyncio.sleep(pause_s)
+                    pause_s = min(pause_s * 2, _LONGEST_PAUSE_S)
+        finally:
+            self._sending.discard(journal)
 
     async def _send(self, journal: Journal) -> bool:
         async with self._slots:
@@ -138,7 +152,6 @@ class JournalWriter:
                 if self.available:
                     _log.warning("journal.log_unavailable", extra={"call_id": journal.call_id, "reason": str(error)})
                 self.available = False
-                self.wake(journal)
                 return False
             except Exception:
                 # A defect of one event (it cannot be encoded, say) must not keep every other one from the log.
@@ -149,6 +162,4 @@ class JournalWriter:
         if appended is not None:
             self.available = True
             self.appended += len(appended.events)
-        if len(journal):
-            self.wake(journal)
         return True

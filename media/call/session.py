@@ -224,7 +224,10 @@ class CallSession:
             self._parts = None
         if fault is not None:
             _log.error("call.fault", extra={"call_id": self.call_id}, exc_info=fault)
-            await parts.transport.close(1011, "internal error", self._closing_grace_s)
+            async with asyncio.TaskGroup() as last_words:
+                sending = last_words.create_task(parts.transport.write())
+                await parts.transport.close(1011, "internal error", self._closing_grace_s)
+                sending.cancel()
 
     def _end_without_media(self, reason: str) -> None:
         """The tasks are gone: let the machine say what it has to, and make sure that the end is recorded."""

@@ -82,6 +82,7 @@ class ScriptedSpeechToText:
         self._traits = TranscriberTraits(native_end_of_turn=native_end_of_turn, needs_finalize=True)
         self.streams: list[ScriptedStream] = []
         """Every recognition that was opened, so that a test can speak through it."""
+        self._opened = asyncio.Condition()
 
     @property
     def provider(self) -> str:
@@ -90,6 +91,12 @@ class ScriptedSpeechToText:
     @property
     def traits(self) -> TranscriberTraits:
         return self._traits
+
+    async def opened(self, count: int) -> ScriptedStream:
+        """The ``count``-th recognition, once it is open."""
+        async with self._opened:
+            await self._opened.wait_for(lambda: len(self.streams) >= count)
+        return self.streams[count - 1]
 
     def next_answer(self) -> list[TranscriptFact]:
         text = self._texts.pop(0) if self._texts else ""
@@ -103,6 +110,8 @@ class ScriptedSpeechToText:
     async def connect(self) -> AsyncGenerator[TranscriptionStream, None]:
         stream = ScriptedStream(self)
         self.streams.append(stream)
+        async with self._opened:
+            self._opened.notify_all()
         yield stream
 
 

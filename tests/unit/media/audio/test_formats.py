@@ -19,11 +19,7 @@ def g711_levels() -> list[int]:
 
     Segment s has 16 steps of 2^(s+1); the first value of segment s follows from the sum of the earlier ones.
     """
-    levels = []
-    for segment in range(8):
-        for step in range(16):
-            levels.append((((2 * step + 33) << segment) - 33) * 4)
-    return levels
+    return [(((2 * step + 33) << segment) - 33) * 4 for segment in range(8) for step in range(16)]
 
 
 def encode_one(sample: int) -> int:

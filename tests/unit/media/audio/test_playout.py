@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from dataclasses import dataclass, field
 
@@ -122,7 +123,7 @@ def test_after_a_stall_the_clock_moves_on_instead_of_bursting() -> None:
     assert len(bench.sink.frames) - sent <= LEAD_MS // FRAME_MS
     bench.to(5_000)
     places = [at_ms for _, at_ms in bench.sink.frames]
-    gaps = [later - earlier for earlier, later in zip(places, places[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(places)]
     assert sorted(set(gaps)) == [20.0, 440.0]
     assert bench.finished[0].heard_ms == 2_000
 

@@ -83,7 +83,7 @@ class InMemorySocket:
     def vanish(self) -> None:
         self._incoming.put_nowait(None)
 
-    async def speak(self, voiced_ms: int, silence_ms: int = 400) -> None:
+    async def speak(self, voiced_ms: int = 160, silence_ms: int = 160) -> None:
         """A tone and then silence, in real time."""
         for _ in range(voiced_ms // FRAME_MS):
             self.say(_LOUD)
@@ -193,7 +193,7 @@ async def media_rig(
         artifacts=artifacts,
         providers=providers or ScriptedProviders(),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
-        settings=MediaSettings(live_dir=root / "live", **settings),
+        settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, **settings}),
         clock=clock,
         new_id=new_id,
         detector=lambda: peak_detector(1_000),

@@ -83,7 +83,7 @@ def test_metadata_services_stay_refused_even_where_everything_is_allowed(text: s
 
 
 def test_a_text_that_is_no_network_is_named() -> None:
-    with pytest.raises(ValueError, match="'lan'.*CIDR"):
+    with pytest.raises(ValueError, match=r"'lan'.*CIDR"):
         EgressPolicy.parse(["lan"])
 
 

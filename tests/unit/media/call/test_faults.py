@@ -1,0 +1,370 @@
+"""What may go wrong around a call: refusals, outages, faults of our own, dead processes. Every call gets its end."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.call.aggregate import CALL
+from domain.call.commands import ClaimCall, EndCall
+from domain.call.events import ArtifactStored, CallEnded, CallStarted, Warned
+from domain.call.state import Ended, Queued
+from domain.live_calls import CallNotLive, CallRejected
+from domain.log.ports import LogUnavailable
+from media.audio.recording import Recording
+from media.call.conversation import MachineConversation
+from media.call.leases import FileLeases
+from media.call.reaper import WORKER_DIED, Reaper
+from media.call.session import FAULT_REASON, OVERLOAD_REASON
+from media.machine.inputs import SpeechStarted
+from media.providers.errors import ProviderError
+from streams.log.embedded import EmbeddedLog
+from tests.unit.media.call.rig import InMemorySocket, Rig, ScriptedProviders, media_rig
+from tests.unit.media.call.test_calls import Caller, assistant, dial, of, providers
+
+
+async def refused(rig: Rig, call_id: str, socket: InMemorySocket | None = None) -> CallRejected:
+    with pytest.raises(CallRejected) as rejected:
+        await rig.tier.serve(call_id, socket or InMemorySocket())
+    return rejected.value
+
+
+async def test_one_call_too_many_is_told_to_try_later_and_stays_queued(tmp_path: Path) -> None:
+    async with media_rig(tmp_path, max_calls=1) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+        waiting = await rig.create(assistant())
+        rejected = await refused(rig, waiting)
+        assert rejected.code == 1013
+        assert "try again" in rejected.reason
+        assert isinstance(rig.call(waiting), Queued)
+        await caller.hang_up()
+        second = Caller(rig, waiting)
+        await second.until_said(1)
+        await second.hang_up()
+
+
+async def test_a_second_connection_to_a_running_call_is_refused(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+        assert (await refused(rig, caller.call_id)).code == 1008
+        assert caller.closed is None
+        await caller.hang_up()
+        ended = await refused(rig, caller.call_id)
+        assert ended.code == 1008
+        assert "manually-canceled" in ended.reason
+
+
+async def test_a_call_nobody_created_is_refused(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        assert (await refused(rig, "00000000-0000-4000-8000-00000000dead")).code == 1008
+
+
+async def test_a_provider_that_is_not_configured_refuses_the_call_with_the_documented_reason(tmp_path: Path) -> None:
+    refusal = ProviderError("deepgram", "transcriber", "not-configured", "no key: set DEEPGRAM_API_KEY")
+    async with media_rig(tmp_path, ScriptedProviders(refusal=refusal)) as rig:
+        call_id = await rig.create(assistant(transcriber={"provider": "deepgram"}))
+        socket = InMemorySocket()
+        rejected = await refused(rig, call_id, socket)
+        state = rig.call(call_id)
+        assert isinstance(state, Ended)
+        assert "deepgram" in state.end.reason
+        assert state.end.message is not None
+        assert "DEEPGRAM_API_KEY" in state.end.message
+        assert rejected.reason == state.end.reason
+        assert socket.messages == [{"type": "status-update", "status": "ended", "endedReason": state.end.reason}]
+        assert rig.types(call_id) == ["call.created", "call.claimed", "call.ended"]
+
+
+@pytest.mark.parametrize(
+    ("config", "transport", "reason"),
+    [
+        ({"firstMessageMode": "sings"}, None, "assistant-not-valid"),
+        ({}, {"audioFormat": {"format": "opus"}}, "call.start.error-get-transport"),
+    ],
+)
+async def test_what_cannot_start_ends_with_a_reason(
+    tmp_path: Path, config: dict[str, Any], transport: dict[str, Any] | None, reason: str
+) -> None:
+    async with media_rig(tmp_path) as rig:
+        call_id = await rig.create(assistant(**config), transport)
+        await refused(rig, call_id)
+        state = rig.call(call_id)
+        assert isinstance(state, Ended)
+        assert state.end.reason == reason
+
+
+async def test_draining_ends_running_calls_records_everything_and_takes_no_more(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        callers = [await dial(rig, assistant(firstMessage="A rather long greeting, " * 8)) for _ in range(3)]
+        for caller in callers:
+            await caller.until(lambda caller=caller: len(caller.audio) > 0)
+        await rig.tier.drain(10.0)
+        assert rig.tier.active() == 0
+        for caller in callers:
+            events = await caller.ended()
+            assert [event.reason for event in of(events, CallEnded)] == ["worker-shutdown"]
+            assert {event.track for event in of(events, ArtifactStored)} >= {"stereo", "log"}
+        late = await rig.create(assistant())
+        assert (await refused(rig, late)).code == 1012
+
+
+async def test_leaving_the_tier_ends_calls_that_still_run(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+    assert caller.closed == (1000, "worker-shutdown")
+    log = EmbeddedLog.open(tmp_path / "log.db", clock=lambda: datetime.now(UTC), new_id=str)
+    events = [positioned.recorded.event for positioned in log.history(caller.call_id)]
+    log.close()
+    assert of(events, CallEnded)[0].reason == "worker-shutdown"
+
+
+async def test_the_platform_ends_a_call_and_knows_when_that_is_recorded(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+        await rig.tier.end(caller.call_id, "manually-canceled")
+        assert of(rig.events(caller.call_id), CallEnded)[0].reason == "manually-canceled"
+        await caller.ended()
+        with pytest.raises(CallNotLive):
+            await rig.tier.end(caller.call_id, "manually-canceled")
+        with pytest.raises(CallNotLive):
+            await rig.tier.control(caller.call_id, {"type": "end-call"})
+
+
+async def test_a_connection_task_that_is_cancelled_does_not_take_the_record_with_it(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+        caller.serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await caller.serving
+        await rig.tier.drain(5.0)
+        assert of(rig.events(caller.call_id), CallEnded)[0].reason == "customer-ended-call"
+
+
+class Outage:
+    """The log with a switch: while it is off nothing is taken."""
+
+    def __init__(self, log: EmbeddedLog) -> None:
+        self._log = log
+        self.off = False
+        self.refused = asyncio.Event()
+
+    async def execute(self, *arguments: Any, **more: Any) -> Any:
+        self._check()
+        return await self._log.execute(*arguments, **more)
+
+    async def record(self, *arguments: Any, **more: Any) -> Any:
+        self._check()
+        return await self._log.record(*arguments, **more)
+
+    def _check(self) -> None:
+        if self.off:
+            self.refused.set()
+            raise LogUnavailable("no space left on device", full=True)
+
+
+async def test_an_outage_of_the_log_loses_nothing_and_keeps_the_order(tmp_path: Path) -> None:
+    switches: list[Outage] = []
+
+    def commands(log: EmbeddedLog) -> Outage:
+        switches.append(Outage(log))
+        return switches[0]
+
+    async with media_rig(tmp_path, providers("first", "second"), commands=commands, log_retry_s=0.02) as rig:
+        caller = await dial(rig)
+        await caller.until_said(1)
+        switches[0].off = True
+        await caller.speak()
+        await caller.until_said(2)
+        async with asyncio.timeout(5):
+            await switches[0].refused.wait()
+        before = rig.types(caller.call_id)
+        caller.control(type="end-call")
+        async with asyncio.timeout(5):
+            await caller.closed_event.wait()
+        assert rig.types(caller.call_id) == before
+        assert not caller.serving.done()
+        switches[0].off = False
+        events = await caller.ended()
+        kinds = [event.TYPE for event in events]
+        assert kinds[: len(before)] == before
+        assert kinds.index("call.turn_decided") < kinds.index("call.ended") < kinds.index("call.artifact_stored")
+        assert kinds.count("call.ended") == 1
+        assert len({positioned.recorded.id for positioned in rig.log.history(caller.call_id)}) == len(kinds)
+
+
+async def test_a_call_whose_events_pile_up_is_ended_and_they_are_kept(tmp_path: Path) -> None:
+    switches: list[Outage] = []
+
+    def commands(log: EmbeddedLog) -> Outage:
+        switches.append(Outage(log))
+        return switches[0]
+
+    async with media_rig(tmp_path, commands=commands, log_retry_s=0.02, journal_cap=6) as rig:
+        caller = await dial(rig)
+        await caller.until_said(1)
+        switches[0].off = True
+        for number in range(10):
+            caller.say(f"not json {number}")
+        async with asyncio.timeout(5):
+            await caller.closed_event.wait()
+        switches[0].off = False
+        events = await caller.ended()
+    assert of(events, CallEnded)[0].reason == OVERLOAD_REASON
+    assert len([warning for warning in of(events, Warned) if warning.code == "control-not-json"]) >= 7
+
+
+async def test_without_the_log_no_call_is_taken(tmp_path: Path) -> None:
+    def commands(log: EmbeddedLog) -> Outage:
+        outage = Outage(log)
+        outage.off = True
+        return outage
+
+    async with media_rig(tmp_path, commands=commands) as rig:
+        call_id = await rig.create(assistant())
+        assert (await refused(rig, call_id)).code == 1013
+        assert isinstance(rig.call(call_id), Queued)
+
+
+async def test_a_defect_in_one_conversation_ends_that_call_and_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sound_step = MachineConversation.step
+
+    def faulty(self: MachineConversation, happened: Any, now_ms: float) -> Any:
+        if isinstance(happened, SpeechStarted):
+            raise ZeroDivisionError("a defect")
+        return sound_step(self, happened, now_ms)
+
+    monkeypatch.setattr(MachineConversation, "step", faulty)
+    async with media_rig(tmp_path) as rig:
+        other = await dial(rig)
+        caller = await dial(rig)
+        await caller.until_said(1)
+        await caller.speak()
+        events = await caller.ended()
+        assert of(events, CallEnded)[0].reason == FAULT_REASON
+        assert caller.closed == (1011, "internal error")
+        await other.until_said(1)
+        assert of(await other.hang_up(), CallEnded)[0].reason == "manually-canceled"
+
+
+async def test_a_full_disk_costs_the_recording_and_not_the_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_space(self: Recording, data: bytes) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Recording, "write", no_space)
+    monkeypatch.setattr("media.call.session._RECORDING_PERIOD_S", 0.05)
+    async with media_rig(tmp_path, providers("hello")) as rig:
+        caller = await dial(rig)
+        await caller.until_said(1)
+        await caller.speak()
+        await caller.until_said(2)
+        events = await caller.hang_up()
+    (warning,) = of(events, Warned)
+    assert warning.code == "recording-stopped"
+    assert "No space left" in warning.detail
+    assert of(events, CallEnded)[0].reason == "manually-canceled"
+    assert [event.track for event in of(events, ArtifactStored)] == ["log"]
+
+
+async def test_recording_can_be_switched_off(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig, assistant(artifactPlan={"recordingEnabled": False}))
+        await caller.until_said(1)
+        events = await caller.hang_up()
+    assert [event.track for event in of(events, ArtifactStored)] == ["log"]
+
+
+DEAD_OWNER = "11111111-2222-3333-4444-555555555555.1.1"
+
+
+async def test_calls_of_a_dead_process_are_ended_and_their_recordings_saved(tmp_path: Path) -> None:
+    (tmp_path / "live").mkdir()
+    async with media_rig(tmp_path, reap_every_s=0.05) as rig:
+        call_id = await rig.create(assistant())
+        recording = Recording(tmp_path / "live" / f"{call_id}.wav")
+        recording.assistant(bytes(640), 0.0)
+        recording.write(recording.advance(3_000.0))
+        recording.abandon()
+        await rig.log.execute(CALL, call_id, ClaimCall(owner=DEAD_OWNER, lease_seconds=5.0))
+        async with asyncio.timeout(10):
+            async for batch in rig.log.follow(rig.head(), frozenset({"call.artifact_stored"})):
+                if any(item.recorded.originator_id == call_id for item in batch):
+                    break
+        events = rig.events(call_id)
+        assert of(events, CallEnded)[0].reason == WORKER_DIED
+        stereo = of(events, ArtifactStored)[0]
+        assert stereo.track == "stereo"
+        assert stereo.duration_ms == 1_500
+        assert not (tmp_path / "live" / f"{call_id}.wav").exists()
+
+
+async def test_calls_of_living_processes_and_finished_ones_are_left_alone(tmp_path: Path) -> None:
+    async with media_rig(tmp_path, reap_every_s=60) as rig:
+        running = await dial(rig)
+        await running.until(lambda: len(running.audio) > 0)
+        elsewhere = await rig.create(assistant())
+        neighbour = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=subprocess.PIPE)
+        try:
+            leases = FileLeases(tmp_path / "live" / "leases", 5.0)
+            owner = leases.owner.split(".")[0] + f".{neighbour.pid}." + start_of(neighbour.pid)
+            (tmp_path / "live" / "leases" / f"{owner}.lease").touch()
+            await rig.log.execute(CALL, elsewhere, ClaimCall(owner=owner, lease_seconds=5.0))
+            done = await rig.create(assistant())
+            await rig.log.execute(CALL, done, EndCall(reason="call-deleted"))
+            reaper = Reaper(rig.log, rig.log, leases, lambda: {running.call_id}, nothing_to_save, every_s=60)
+            assert await reaper.look() == 0
+        finally:
+            await neighbour.communicate(b"\n")
+        assert await reaper.look() == 1
+        assert of(rig.events(elsewhere), CallEnded)[0].reason == WORKER_DIED
+        assert await reaper.look() == 0
+        await running.hang_up()
+
+
+async def nothing_to_save() -> int:
+    return 0
+
+
+def start_of(pid: int) -> str:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+
+
+async def test_a_reused_process_id_and_a_silent_process_are_not_taken_for_the_owner(tmp_path: Path) -> None:
+    leases = FileLeases(tmp_path, lease_s=5.0)
+    boot, pid, start = leases.owner.split(".")
+    assert leases.alive(leases.owner)
+    reused = f"{boot}.{pid}.{int(start) + 1}"
+    (tmp_path / f"{reused}.lease").touch()
+    assert not leases.alive(reused)
+    silent = f"{boot}.1.{start_of(1)}"
+    assert not leases.alive(silent)
+    lease = tmp_path / f"{silent}.lease"
+    lease.touch()
+    assert leases.alive(silent)
+    os.utime(lease, (0, 0))
+    assert not leases.alive(silent)
+    assert not leases.alive("../../etc/passwd")
+
+
+async def test_a_call_started_event_holds_the_resolved_assistant(tmp_path: Path) -> None:
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig, assistant(firstMessage="Hello {{nobody}}."))
+        await caller.until_said(1)
+        events = await caller.hang_up()
+    assert of(events, CallStarted)[0].assistant["firstMessage"] == "Hello ."
+    assert [warning.code for warning in of(events, Warned)] == ["template-unknown-variable"]

@@ -1,0 +1,92 @@
+"""What the process owns for all calls: the 20 ms clock and the garbage collector."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from media.call.collector import CollectorPolicy
+from media.call.ticker import Ticker
+
+
+class Counter:
+    def __init__(self, enough: int) -> None:
+        self.ticks: list[float] = []
+        self.enough = enough
+        self.done = asyncio.Event()
+
+    def tick(self) -> None:
+        self.ticks.append(asyncio.get_running_loop().time())
+        if len(self.ticks) >= self.enough:
+            self.done.set()
+
+
+async def test_everyone_who_joined_is_called_every_twenty_milliseconds() -> None:
+    ticker = Ticker()
+    task = asyncio.create_task(ticker.run())
+    counters = [Counter(15) for _ in range(6)]
+    for counter in counters:
+        ticker.join(counter)
+    async with asyncio.timeout(10):
+        for counter in counters:
+            await counter.done.wait()
+    for counter in counters:
+        ticker.leave(counter)
+    counts = [len(counter.ticks) for counter in counters]
+    assert max(counts) - min(counts) <= 1
+    # At least as long as the pace asks; a busy machine may take longer.
+    assert all(counter.ticks[-1] - counter.ticks[0] >= 14 * 0.020 - 0.010 for counter in counters)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_who_has_left_is_not_called_any_more() -> None:
+    ticker = Ticker()
+    task = asyncio.create_task(ticker.run())
+    leaver, stayer = Counter(2), Counter(8)
+    ticker.join(leaver)
+    ticker.join(stayer)
+    async with asyncio.timeout(10):
+        await leaver.done.wait()
+        ticker.leave(leaver)
+        count = len(leaver.ticks)
+        await stayer.done.wait()
+    assert len(leaver.ticks) == count
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+def test_while_calls_run_only_the_youngest_generation_is_collected() -> None:
+    found = gc.get_threshold()
+    policy = CollectorPolicy()
+    try:
+        policy.started_up()
+        assert gc.get_freeze_count() > 0
+        policy.call_began()
+        policy.call_began()
+        assert gc.get_threshold()[0] == found[0]
+        assert min(gc.get_threshold()[1:]) > 10_000
+        policy.call_ended()
+        assert min(gc.get_threshold()[1:]) > 10_000
+        policy.call_ended()
+        assert gc.get_threshold() == found
+    finally:
+        policy.restore()
+    assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == found
+
+
+def test_the_objects_of_a_call_are_freed_without_the_collector() -> None:
+    """No cycles per call: a call that has ended leaves nothing for a full collection."""
+    from media.audio.playout import Playout
+    from tests.unit.media.call.test_runners import Quiet
+
+    gc.collect()
+    gc.disable()
+    try:
+        playout = Playout(Quiet(), lead_ms=80, on_started=lambda _: None, on_finished=lambda _: None)
+        playout.expect(1, 0, "a", "a", last=True)
+        del playout
+        assert gc.collect() == 0
+    finally:
+        gc.enable()
