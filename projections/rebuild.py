@@ -70,6 +70,7 @@ def rebuild(
     until: Position,
     progress: Callable[[Position], None] = lambda position: None,
     tables: Sequence[Table] = TABLES,
+    marker: Table = MARKER,
     drop_replaced: bool = False,
 ) -> Rebuilt:
     """Fill new tables up to ``until`` (the head of the log), compare them with the live ones, and swap.
@@ -81,7 +82,7 @@ def rebuild(
     client = store.client()
     for table in tables:
         client.command(table.create_sql(table.physical + BESIDE))
-    beside = ClickHouseSink(store, tables=tables, suffix=BESIDE)
+    beside = ClickHouseSink(store, tables=tables, marker=marker, suffix=BESIDE)
     failed = replay(beside, until, progress)
     with live.paused():
         live_at = live.resume_from(until.shard)
@@ -98,7 +99,7 @@ def rebuild(
             for table in tables
         )
         # The marker's table last: until it is swapped the others are at or beyond what it says.
-        for table in sorted(tables, key=lambda table: table is MARKER):
+        for table in sorted(tables, key=lambda table: table is marker):
             client.command(f"EXCHANGE TABLES {table.physical} AND {table.physical}{BESIDE}")
         point_views(store, tables)
     _drop(store, tables, REPLACED)
