@@ -95,15 +95,17 @@ class DataFolder:
     def own(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
         """Hold the folder for this process; the kernel lets go of it however the process ends.
 
-        Raises ``FolderInUse`` when another process holds it and does not let go within ``wait_seconds``.
+        Raises ``FolderInUse`` when a running system holds it, or another process does not let go within
+        ``wait_seconds``.
         """
         self.create()
         handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             deadline = time.monotonic() + wait_seconds
             while not _locked(handle):
-                if time.monotonic() >= deadline:
-                    raise FolderInUse(self.root, self.announced())
+                running = self.announced()
+                if running is not None or time.monotonic() >= deadline:
+                    raise FolderInUse(self.root, running)
                 time.sleep(_RETRY_SECONDS)
             # What a killed owner left behind says nothing any more.
             self._run_file.unlink(missing_ok=True)

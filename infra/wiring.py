@@ -60,6 +60,7 @@ class System:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await self.projecting.caught_up()
+        end_streams(self.app)
 
 
 @contextlib.asynccontextmanager
