@@ -168,6 +168,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             unsupported=(
                 *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
+                *(("a liquid rejectionPlan",) if any(tool.rejection.ignored for tool in tools.values()) else ()),
             ),
         )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from media.machine.reading import PlanInvalid, Section
+from media.machine.rejection import RejectionPlan, read_rejection
 
 START_FILLERS = (
     "Hold on a sec.",
@@ -68,6 +69,7 @@ class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
     detached: bool = False
     messages: tuple[ToolMessage, ...] = ()
     static_arguments: dict[str, Any] = {}
+    rejection: RejectionPlan = RejectionPlan()
 
     def at(self, moment: Moment, arguments: Mapping[str, Any]) -> tuple[ToolMessage, ...]:
         """The messages of a moment whose conditions hold; variants of each other."""
@@ -137,6 +139,7 @@ def _tool(section: Section, server_available: bool) -> ToolPlan:
         detached=section.flag("async", False),
         messages=_messages(section, kind),
         static_arguments=static,
+        rejection=read_rejection(section),
     )
 
 

@@ -16,6 +16,7 @@ from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, Too
 from media.machine.moment import Moment
 from media.machine.outputs import CallTool
 from media.machine.reading import PlanInvalid
+from media.machine.rejection import Said
 from media.machine.state import HistoryEntry, ModelRequest, RunningTool, ToolOutcome
 from media.machine.tool_plan import MESSAGE_SPACING_MS, ToolMessage, ToolPlan, read_message
 
@@ -39,7 +40,7 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     audible = _silence_text(m, request)
     if m.state.user is not None and m.state.user.decided:
         history.commit_user(m)
-    calls = tuple(replace(call, arguments=_arguments(m, call)) for call in called.calls)
+    calls = _distinct(m, request, called.calls)
     history.add(m, HistoryEntry(role="tool_calls", calls=calls, started_ms=m.now, ended_ms=m.now))
     shown = [_shown(call) for call in calls]
     m.notify("model-output", output=shown, turnId=answering.turn_id(request))
@@ -54,8 +55,9 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     filled = audible
     for call in calls:
         filled = _start(m, call, m.plan.tools.get(call.name), filled)
-    if any(_is_end_call(m, call) for call in calls):
-        _end_call(m, next(call for call in calls if _is_end_call(m, call)))
+    end_call = next((call for call in calls if _is_end_call(m, call)), None)
+    if end_call is not None:
+        _end_call(m, end_call)
 
 
 def on_returned(m: Moment, returned: ToolReturned) -> None:
@@ -137,6 +139,8 @@ def _start(m: Moment, call: RequestedTool, tool: ToolPlan | None, filled: bool) 
         _refuse(m, call, f"There is no tool named {call.name!r}.")
     elif tool.kind == "unsupported":
         _refuse(m, call, f"Tools of type {tool.type!r} are not supported by this server.")
+    elif _is_rejected(m, tool):
+        _refuse(m, call, "The call was rejected: the conversation does not allow it now.")
     elif tool.kind == "endCall":
         _complete(m, call, ENDING_RESULT)
     elif tool.kind == "client":
@@ -186,6 +190,17 @@ def _silence_text(m: Moment, request: ModelRequest) -> bool:
     return False
 
 
+def _distinct(m: Moment, request: ModelRequest, calls: tuple[RequestedTool, ...]) -> tuple[RequestedTool, ...]:
+    """The calls under ids that the conversation has not seen: some models number each answer's calls from 0."""
+    seen = {call.id for entry in m.state.history for call in entry.calls}
+    distinct = []
+    for number, call in enumerate(calls):
+        call_id = call.id if call.id and call.id not in seen else f"{call.id or 'call'}-{request.request_id}-{number}"
+        seen.add(call_id)
+        distinct.append(RequestedTool(call_id, call.name, _arguments(m, call)))
+    return tuple(distinct)
+
+
 def _arguments(m: Moment, call: RequestedTool) -> dict[str, Any]:
     tool = m.plan.tools.get(call.name)
     return {**call.arguments, **tool.static_arguments} if tool is not None else call.arguments
@@ -193,7 +208,13 @@ def _arguments(m: Moment, call: RequestedTool) -> dict[str, Any]:
 
 def _is_end_call(m: Moment, call: RequestedTool) -> bool:
     tool = m.plan.tools.get(call.name)
-    return tool is not None and tool.kind == "endCall"
+    return tool is not None and tool.kind == "endCall" and not _is_rejected(m, tool)
+
+
+def _is_rejected(m: Moment, tool: ToolPlan) -> bool:
+    roles = ("user", "assistant")
+    said = [Said(entry.role, entry.text) for entry in m.state.history if entry.role in roles]
+    return tool.rejection.conditions.met(said)
 
 
 def _end_call(m: Moment, call: RequestedTool) -> None:

@@ -361,3 +361,51 @@ def test_acknowledging_a_filler_does_not_ask_twice() -> None:
     assert said(c) == [SLOW_START[0]["content"], "It ships on Monday."]
     assert ("user", "okay") in c.messages()
     assert len(c.outputs(outputs.StartModel)) == 2
+
+
+def test_ids_that_a_model_uses_again_are_told_apart() -> None:
+    c = asking(tool(), calls=(call(id="call_0"),))
+    c.replies = [Reply(calls=(call(id="call_0"),)), Reply(calls=(call(id="call_0"), call(id=""))), Reply("Done.")]
+    c.results["findOrder"] = (100, ToolReturned(tool_call_id="", result="ok"))
+    c.hear("Where is my order?").run_until_quiet()
+    ids = [event.tool_call_id for event in c.events(ToolCalled)]
+    assert len(set(ids)) == 3
+    assert [event.tool_call_id for event in c.events(ToolCompleted)] == ids
+    assert said(c) == ["Done."]
+
+
+def regex(pattern: str, **fields: Any) -> dict[str, Any]:
+    return {"type": "regex", "regex": pattern, **fields}
+
+
+@pytest.mark.parametrize(
+    ("conditions", "rejected"),
+    [
+        ([], False),
+        ([regex("(?i)never mind")], True),
+        ([regex("please")], False),
+        ([regex("(bye|goodbye)", target={"role": "user"}, negate=True)], True),
+        ([regex("Hello", target={"role": "assistant", "position": 0})], True),
+        ([regex("Hello", target={"position": 7})], False),
+        ([regex("order"), regex("please")], False),
+        ([{"type": "group", "operator": "OR", "conditions": [regex("order"), regex("please")]}], True),
+        ([{"type": "group", "operator": "AND", "conditions": [regex("order"), regex("Never")]}], True),
+        ([{"type": "liquid", "liquid": "true"}], False),
+    ],
+)
+def test_rejection_plan(conditions: list[dict[str, Any]], rejected: bool) -> None:
+    configured = tool(rejectionPlan={"conditions": conditions})
+    c = asking(configured, calls=(call(),), config={"firstMessage": "Hello there."}).run_until_quiet()
+    c.results["findOrder"] = (100, ToolReturned(tool_call_id="", result="ok"))
+    c.hear("Never mind my order.").run_until_quiet()
+    assert [event.failure for event in c.events(ToolFailed)] == (["rejected"] if rejected else [])
+    assert bool(c.outputs(outputs.CallTool)) is not rejected
+    assert said(c)[-1] == "It ships on Monday."
+
+
+def test_a_rejected_end_call_does_not_end_the_call() -> None:
+    conditions = [regex("bye", target={"role": "user"}, negate=True)]
+    c = asking({"type": "endCall", "rejectionPlan": {"conditions": conditions}}, calls=(call("endCall"),))
+    c.hear("What else is there?").run_until_quiet()
+    assert c.ended is None
+    assert said(c) == ["It ships on Monday."]
