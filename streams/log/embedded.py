@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -76,23 +77,27 @@ class EmbeddedLog:
         ``jitter`` gives numbers in [0, 1) that spread retries. Raises ``LogUnavailable``.
         """
         codec = EventCodec(types)
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.touch(mode=0o600)
-            application = LogApplication(path, aggregates, codec)
-            states = States(aggregates, codec, application.states, StateCache())
-            with application.datastore.preparing(), application.datastore.transaction(commit=True) as cursor:
-                for statement in DOCUMENT_TABLES:
-                    cursor.execute(statement)
-                connection = cursor.sqlite_cursor.connection
-                refold(connection, states, AppendTransaction(connection).head)
-        except UnknownEnvelopeVersion as newer:
-            raise LogUnavailable(f"the log file {path} was written by a newer build: {newer}") from newer
-        except OSError as problem:
-            raise LogUnavailable(f"the log file {path} cannot be opened: {problem}") from problem
-        except DATABASE_ERRORS as problem:
-            raise unavailable(problem) from problem
-        return cls(application, states, clock=clock, new_id=new_id, jitter=jitter)
+        with ExitStack() as undo:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+                application = LogApplication(path, aggregates, codec)
+                undo.callback(application.close)
+                states = States(aggregates, codec, application.states, StateCache())
+                with application.datastore.preparing(), application.datastore.transaction(commit=True) as cursor:
+                    for statement in DOCUMENT_TABLES:
+                        cursor.execute(statement)
+                    connection = cursor.sqlite_cursor.connection
+                    refold(connection, states, AppendTransaction(connection).head)
+            except UnknownEnvelopeVersion as newer:
+                raise LogUnavailable(f"the log file {path} was written by a newer build: {newer}") from newer
+            except OSError as problem:
+                raise LogUnavailable(f"the log file {path} cannot be opened: {problem}") from problem
+            except DATABASE_ERRORS as problem:
+                raise unavailable(problem) from problem
+            log = cls(application, states, clock=clock, new_id=new_id, jitter=jitter)
+            undo.pop_all()
+            return log
 
     def close(self) -> None:
         """Append what is pending, end every ``follow``, close the file."""

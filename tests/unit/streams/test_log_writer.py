@@ -46,6 +46,33 @@ async def test_more_than_may_wait_is_refused_at_once(log: EmbeddedLog, monkeypat
     assert document.state.total == len(accepted) > 0
 
 
+async def test_a_file_at_its_page_limit_refuses_whole_batches_and_recovers(log: EmbeddedLog) -> None:
+    await log.execute(TALLY, "a", Open("org-1"))
+    datastore = log.application.datastore
+
+    def limit_pages(count: int) -> None:
+        with datastore.transaction(commit=True) as cursor:
+            cursor.execute(f"PRAGMA max_page_count={count}")
+
+    limit_pages(60)
+    note = "x" * 3000
+    outcomes: list[object] = []
+    while not any(isinstance(outcome, BaseException) for outcome in outcomes):
+        outcomes += await asyncio.gather(
+            *(log.record("a", [Added(amount=1, note=note)], [START]) for _ in range(5)), return_exceptions=True
+        )
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, LogUnavailable)]
+    assert all(refusal.full for refusal in refusals)
+    accepted = len(outcomes) - len(refusals)
+    document = log.get("tally", "a")
+    assert document is not None
+    assert document.state.total == accepted == log.head().ordinal - 1
+    limit_pages(100_000)
+    state, _ = await log.execute(TALLY, "a", Add(1))
+    assert state.total == accepted + 1
+    assert log.verify().broken is None
+
+
 async def test_what_is_pending_at_the_close_is_appended(log: EmbeddedLog) -> None:
     await log.execute(TALLY, "a", Open("org-1"))
     pending = [asyncio.ensure_future(log.record("a", [Added(amount=1)], [START])) for _ in range(50)]
