@@ -98,6 +98,7 @@ class PipelineWorker:
                         writing = None
                     if batch is not None:
                         writing = asyncio.create_task(self._write(batch))
+                        writing.add_done_callback(self._stop_on_failure)
                     if self._redrives:
                         if writing is not None:
                             await writing
@@ -111,6 +112,11 @@ class PipelineWorker:
     def stop(self) -> None:
         """End after the batch in hand. To be called on the worker's own loop."""
         self._stopping.set()
+
+    def _stop_on_failure(self, writing: asyncio.Task[None]) -> None:
+        """A write that failed for good must not wait to be noticed until the next event comes."""
+        if not writing.cancelled() and writing.exception() is not None:
+            self._stopping.set()
 
     def redrive(self, processor: str, originator_id: str, done: Future[int]) -> None:
         """Try the originator's parked events again, in order. To be called on the worker's own loop."""
