@@ -15,7 +15,7 @@ from api.errors import Issue, Problem, conflict, invalid, problem_response
 from api.preconditions import VersionMismatch
 from api.request_identity import request_id
 from domain.aggregate import Conflicting, NotFound, Refused
-from domain.analytics import QueryRejected
+from domain.analytics import AnalyticsUnavailable, QueryRejected
 from domain.live_calls import CallNotLive
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 
@@ -105,6 +105,11 @@ def install(app: FastAPI) -> None:
     async def rejected(request: Request, fault: QueryRejected) -> Response:
         return problem_response(request, from_query(fault))
 
+    @app.exception_handler(AnalyticsUnavailable)
+    async def no_analytics(request: Request, fault: AnalyticsUnavailable) -> Response:
+        LOGGER.warning("analytics.unavailable request=%s reason=%s", request_id(request.scope), fault)
+        return problem_response(request, _NO_ANALYTICS)
+
     @app.exception_handler(CallNotLive)
     async def not_live(request: Request, fault: CallNotLive) -> Response:
         return problem_response(request, Problem(404, "The call is not running.", code="NOT_FOUND"))
@@ -141,6 +146,13 @@ class LastResort:
             await response(scope, receive, send)
 
 
+_NO_ANALYTICS: Final = Problem(
+    503,
+    "The analytics store does not answer.",
+    detail="Try again in a moment; calls and assistants are not affected.",
+    code="ANALYTICS_UNAVAILABLE",
+    headers={"retry-after": "1"},
+)
 _UNFORESEEN: Final = Problem(
     500, "Internal server error", detail="Report the requestId to the operator of this server.", code="INTERNAL_ERROR"
 )

@@ -23,6 +23,10 @@ class QueryRejected(Exception):
         self.problems = tuple(problems)
 
 
+class AnalyticsUnavailable(Exception):
+    """The store does not answer now. The message says which, why, and what to do; it is for operators, not tenants."""
+
+
 class SqlResult(msgspec.Struct, frozen=True):
     """``types`` are ClickHouse type names; ``rows`` hold Python values in column order."""
 
@@ -36,7 +40,10 @@ class Analytics(Protocol):
     """Reads of the ClickHouse projections."""
 
     async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Answer ``POST /analytics`` queries, one result each, in order. Raises ``QueryRejected``."""
+        """Answer ``POST /analytics`` queries, one result each, in order.
+
+        Raises ``QueryRejected`` and ``AnalyticsUnavailable``.
+        """
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
-        """An analyst's own read-only statement, with time and memory caps. Raises ``QueryRejected``."""
+        """An analyst's own read-only statement, with time and memory caps. Raises the same."""

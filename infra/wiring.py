@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
+from api.app import end_streams
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
 from domain.live_calls import LiveCalls

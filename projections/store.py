@@ -15,8 +15,10 @@ import clickhouse_connect
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+from domain.analytics import AnalyticsUnavailable
 
-class StoreUnavailable(Exception):
+
+class StoreUnavailable(AnalyticsUnavailable):
     """The store cannot be opened or does not answer. The message says which, why, and what to do."""
 
 

@@ -68,16 +68,27 @@ class PastQuery(Query):
     at: Annotated[str | None, Field(description="Show the object as it was at this position or time.")] = None
 
 
-class AfterQuery(Query):
-    """Where to start a stream of events, and which types it carries."""
+class TypedQuery(Query):
+    """A choice of types."""
 
-    after: Annotated[str | None, Field(description="Start after this position; 0:0 is the beginning.")] = None
-    types: Annotated[str | None, Field(description="Event types, separated by commas; all by default.")] = None
+    types: Annotated[str | None, Field(description="Types, separated by commas; all by default.")] = None
 
     def type_names(self) -> frozenset[str] | None:
         """The dotted types asked for; ``None`` means all."""
         names = frozenset(name.strip() for name in (self.types or "").split(",") if name.strip())
         return names or None
+
+
+class AfterQuery(TypedQuery):
+    """Where to start a stream of events, and which types it carries."""
+
+    after: Annotated[str | None, Field(description="Start after this position; 0:0 is the beginning.")] = None
+
+
+class FragmentQuery(TypedQuery):
+    """``GET /call/{id}/fragments``."""
+
+    source: Annotated[str | None, Field(description="Only what this part of the pipeline wrote.")] = None
 
 
 class OperatorEventQuery(AfterQuery):

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.context import ApiContext
 from api.documentation import describe
-from api.errors import Issue, invalid, not_found
+from api.errors import Issue, Problem, invalid, not_found
 from api.event_stream import OrganizationOf, event_body, requested_start, stream_events
-from api.models.filters import AfterQuery, Query, parse_query
+from api.models.filters import AfterQuery, FragmentQuery, Query, parse_query
 from api.responses import json_response
 from domain.log.position import Position
 
 
 def event_routes(context: ApiContext) -> APIRouter:
-    """``/call/{id}/events`` and ``/event``."""
+    """``/call/{id}/events``, ``/call/{id}/fragments`` and ``/event``."""
     router = APIRouter(tags=["Events"])
     dependencies = context.dependencies
     log = dependencies.log
@@ -31,6 +34,17 @@ def event_routes(context: ApiContext) -> APIRouter:
         return json_response(
             [event_body(positioned) for positioned in log.history(id)], position=context.seen(principal)
         )
+
+    @router.get("/call/{id}/fragments", summary="The media facts of a call", **describe(query=FragmentQuery))
+    async def fragments(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        query = parse_query(request, FragmentQuery)
+        if dependencies.documents.get("call", id, org_id=principal.org_id) is None:
+            raise not_found("Call", id)
+        if dependencies.fragments is None:
+            raise Problem(501, "This node keeps no media facts.", detail="Ask a node that runs calls.")
+        read = partial(dependencies.fragments.read, id, source=query.source, types=query.type_names() or ())
+        return json_response(await run_in_threadpool(read))
 
     @router.get("/event", summary="A live stream of the organization's events", **describe(query=AfterQuery))
     async def stream(request: Request) -> Response:

@@ -10,7 +10,7 @@ import pytest
 
 from api.app import create_app
 from api.routes.unbuilt import operations
-from domain.analytics import QueryProblem, QueryRejected
+from domain.analytics import AnalyticsUnavailable, QueryProblem, QueryRejected
 from domain.organization.founding import Founding
 from tests.unit.api.installation import Installation
 
@@ -56,6 +56,13 @@ async def test_what_the_analytics_store_refuses(client: httpx.AsyncClient, insta
         ["queries.0.operations.0.column must be one of id, cost"],
     )
     assert answer.json()["errors"][0]["pointer"] == "/body/queries/0/operations/0/column"
+
+
+async def test_an_analytics_store_that_does_not_answer(client: httpx.AsyncClient, installation: Installation) -> None:
+    installation.analytics.answer = AnalyticsUnavailable("ClickHouse at https://db.internal:8443 refuses the password")
+    answer = await client.post("/analytics", json={"queries": [QUERY]})
+    assert (answer.status_code, answer.json()["code"]) == (503, "ANALYTICS_UNAVAILABLE")
+    assert "db.internal" not in answer.text
 
 
 async def test_health_needs_no_key_and_tells_when_no_work_is_taken(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import httpx
 import pytest
 
+from api.app import create_app
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.call.events import CallStarted
+from domain.fragments import Fragment, FragmentBatch
+from domain.organization.founding import Founding
 from domain.signing import is_call_token
 from tests.unit.api.installation import SECRET, Installation
 
@@ -239,3 +244,35 @@ async def test_no_event_shows_a_secret(client: httpx.AsyncClient, operator: dict
     assert "https://hooks.example" in everything
     assert "s3cret" not in everything + str(history)
     assert "0ld" not in everything + str(history)
+
+
+class OneCallsFragments:
+    """Media facts of one call."""
+
+    def __init__(self, call_id: str) -> None:
+        self.call_id = call_id
+
+    def append(self, batches: Sequence[FragmentBatch]) -> None:
+        raise AssertionError("the API appends nothing")
+
+    def read(self, call_id: str, *, source: str | None = None, types: Iterable[str] = ()) -> list[Fragment]:
+        facts = [
+            Fragment(seq=1, type="transcript.partial", at_ms=10.5, data={"text": "hel"}),
+            Fragment(seq=2, type="mark.t4", at_ms=20.0),
+        ]
+        return [fact for fact in facts if call_id == self.call_id and (not types or fact.type in types)]
+
+
+async def test_the_media_facts_of_a_call(
+    client: httpx.AsyncClient, installation: Installation, founding: Founding
+) -> None:
+    body = await start(client)
+    assert (await client.get(f"/call/{body['id']}/fragments")).status_code == 501
+    app = create_app(replace(installation.dependencies, fragments=OneCallsFragments(body["id"])))
+    key = {"authorization": f"Bearer {founding.private_key}"}
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://x", headers=key) as node:
+        every = await node.get(f"/call/{body['id']}/fragments")
+        marks = await node.get(f"/call/{body['id']}/fragments", params={"types": "mark.t4,mark.t5"})
+        assert (await node.get("/call/another/fragments")).status_code == 404
+    assert [fact["type"] for fact in every.json()] == ["transcript.partial", "mark.t4"]
+    assert marks.json() == [{"seq": 2, "type": "mark.t4", "at_ms": 20.0}]
