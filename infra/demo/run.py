@@ -22,12 +22,7 @@ from infra.demo.caller import Caller, ConversationFailed
 from infra.demo.evidence import Claim, call_seconds, claims
 from infra.demo.inspection import Found, inspect
 from infra.demo.screen import Screen
-from infra.demo.script import LINES, assistant
-
-_TRANSPORT = {
-    "provider": "vapi.websocket",
-    "audioFormat": {"format": "pcm_s16le", "container": "raw", "sampleRate": 16000},
-}
+from infra.demo.script import LINES, TRANSPORT, assistant
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +59,7 @@ async def _demonstrate(console: Console, *, keep: bool, as_json: bool) -> int:
         spoken = await speech.synthesize(line.text for line in LINES)
         _step(console, "creating an assistant and placing a call, over the REST API")
         created = await _post(stage.api, "/assistant", assistant(stage.book_url.replace("appointments", "tools")))
-        call = await _post(stage.api, "/call", {"assistantId": created["id"], "transport": _TRANSPORT})
+        call = await _post(stage.api, "/call", {"assistantId": created["id"], "transport": TRANSPORT})
         with Screen(console) as screen:
             await Caller(spoken, screen.message).hold(call["transport"]["websocketCallUrl"], LINES)
         _step(console, "reading the call back")

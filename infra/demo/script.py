@@ -8,6 +8,12 @@ from typing import Any
 
 from infra.demo.caller import Line
 
+TRANSPORT = {
+    "provider": "vapi.websocket",
+    "audioFormat": {"format": "pcm_s16le", "container": "raw", "sampleRate": 16000},
+}
+"""How the synthetic caller is connected."""
+
 LINES = (
     Line("what are your opening hours"),
     Line("sorry i would like to book a cleaning please", after_hearing_s=2.2),
