@@ -51,7 +51,7 @@ def begin(m: Moment, source: str, *, turn_id: str = "", interruptible: bool = Tr
         interruptible=interruptible,
         gate_ms=gate_ms,
     )
-    m.set(utterances=(*m.state.utterances, utterance), utterance_count=utterance_id)
+    m.set(utterances=(*m.state.utterances, utterance), utterance_count=utterance_id, unheard="")
     return utterance_id
 
 
@@ -218,6 +218,8 @@ def on_playout_finished(m: Moment, heard: PlayoutFinished) -> Utterance | None:
         interrupted=heard.stopped,
     )
     history.commit_asides(m)
+    if utterance.cut_by == "voice" and generated.startswith(text):
+        m.set(unheard=generated[len(text) :])
     return utterance
 
 

@@ -109,8 +109,7 @@ def decide(m: Moment, rule: str, wait_ms: float) -> None:
     m.disarm(endpointing.TIMER)
     if not user.said_something or (user.over_assistant and not user.text):
         m.set(user=None)
-        if m.state.ask_again:
-            m.set(answer_owed=True, ask_again=False)
+        _go_on_after_noise(m)
         return
     user = _numbered(m, user)
     turn = m.state.turn
@@ -142,6 +141,15 @@ def settle(m: Moment) -> None:
     elif not m.state.user_voiced:
         m.disarm(endpointing.TIMER)
         _set_aside(m, user)
+
+
+def _go_on_after_noise(m: Moment) -> None:
+    """It was nothing: ask again what was being asked, or say the rest of what was cut off."""
+    if m.state.ask_again:
+        m.set(answer_owed=True, ask_again=False)
+    elif m.state.unheard and not m.state.utterances and not m.state.answer_owed:
+        m.emit(Note(type="speech.resumed", data={"turn": m.state.turn}))
+        speaking.say(m, m.state.unheard, "model")
 
 
 def _set_aside(m: Moment, user: UserTurn) -> None:

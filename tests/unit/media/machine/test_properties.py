@@ -105,7 +105,7 @@ replies = st.builds(
     Reply,
     text=answers,
     calls=st.one_of(st.just([]), st.lists(st.sampled_from(TOOL_NAMES), max_size=2)).map(
-        lambda names: tuple(RequestedTool("", name, {}) for name in names)
+        lambda names: tuple(RequestedTool(f"call_{n}", name, {}) for n, name in enumerate(names))
     ),
     delay_ms=st.sampled_from([0, 50, 50, 400, 7000]),
     token_ms=st.sampled_from([0, 10, 60]),
@@ -157,20 +157,12 @@ endings = st.sampled_from(
 
 
 class Walk(Scenario):
-    """A scenario in which tool call ids are made unique and results are drawn."""
+    """A scenario that is driven by drawn actions."""
 
     def __init__(self, config: dict[str, Any], script: list[Reply]) -> None:
         super().__init__(config)
-        self.called = 0
-        self.running: list[str] = []
-        self.replies = [self._unique(reply) for reply in script]
-
-    def _unique(self, reply: Reply) -> Reply:
-        calls = []
-        for call in reply.calls:
-            self.called += 1
-            calls.append(RequestedTool(f"c{self.called}", call.name, {}))
-        return Reply(reply.text, tuple(calls), reply.delay_ms, reply.token_ms, reply.fails, reply.silent)
+        self.answered: list[str] = []
+        self.replies = list(script)
 
     def act(self, action: Action) -> None:
         kind, value = action
@@ -192,11 +184,11 @@ class Walk(Scenario):
 
     def _answer(self, result: str | None) -> None:
         sent = [order.tool_call_id for order in self.outputs(outputs.CallTool) if not order.detached]
-        open_calls = [call for call in sent if call not in self.running]
+        open_calls = [call for call in sent if call not in self.answered]
         if not open_calls:
             return
         call = open_calls[0]
-        self.running.append(call)
+        self.answered.append(call)
         if result is None:
             self.feed(ToolErred(tool_call_id=call, failure="timeout", error="No answer."))
         else:

@@ -382,3 +382,22 @@ def test_exchange_numbers_and_turns_of_speech() -> None:
     assert [event.turn for event in call.events(MessageCommitted)] == [0, 1, 1, 2, 2]
     started = [(u["role"], u["turn"]) for u in call.told("speech-update") if u["status"] == "started"]
     assert started == [("assistant", 0), ("user", 1), ("assistant", 2), ("user", 3), ("assistant", 4)]
+
+
+def test_a_speech_cut_off_by_noise_is_resumed() -> None:
+    call = answering()
+    call.feed(inputs.SpeechStarted(at_ms=call.now))
+    call.run(400).feed(inputs.SpeechStopped(at_ms=call.now))
+    assert call.events(AssistantInterrupted)
+    call.run_until_quiet()
+    first, second = (event for event in call.events(MessageCommitted) if event.role == "assistant")
+    assert first.interrupted
+    assert (first.text + second.text).replace(" ", "") == LONG.replace(" ", "")
+    assert len(call.outputs(outputs.StartModel)) == 1
+
+
+def test_a_speech_cut_off_by_words_is_not_resumed() -> None:
+    call = answering()
+    call.replies = [Reply("Of course.")]
+    call.hear("one moment please.").run_until_quiet()
+    assert [text for role, text in call.messages() if role == "assistant"][1:] == ["Of course."]
