@@ -1,0 +1,127 @@
+"""A whole spoken call through the real stack: real processes, sockets, speech, tool server, log, tables, disk."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import httpx
+import pytest
+
+from infra.cli.operator import Operator, client
+from infra.data_folder import DataFolder
+from infra.demo import children, speech
+from infra.demo.caller import Caller, Line
+from infra.demo.evidence import claims
+from infra.demo.inspection import Found, inspect
+from infra.demo.script import TRANSPORT, assistant
+from infra.demo.transcript import Transcript
+
+LINES = (
+    Line("i would like to book a cleaning on tuesday in the morning please", after_hearing_s=1.5),
+    Line("yes please"),
+    Line("thank you goodbye"),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> DataFolder:
+    return DataFolder(tmp_path_factory.mktemp("first-call"))
+
+
+@pytest.fixture(scope="module")
+def held(folder: DataFolder) -> tuple[Found, Transcript]:
+    """One call for every test of this module: it takes as long as people need to speak."""
+    return asyncio.run(_hold(folder))
+
+
+async def _hold(folder: DataFolder) -> tuple[Found, Transcript]:
+    transcript = Transcript()
+    async with (
+        children.appointment_book(folder.root, keep=False) as book,
+        children.system(folder.root, keep=False) as (_, started),
+    ):
+        running = folder.announced()
+        assert running is not None
+        key = started["organization"]["privateKey"]
+        headers = {"authorization": f"Bearer {key}"}
+        async with (
+            httpx.AsyncClient(base_url=started["url"], headers=headers, trust_env=False) as api,
+            client(running.url, running.operator_token) as operator_client,
+        ):
+            receptionist = assistant(book.announcement) | {"firstMessageInterruptionsEnabled": True}
+            created = (await api.post("/assistant", json=receptionist)).raise_for_status().json()
+            placed = await api.post("/call", json={"assistantId": created["id"], "transport": TRANSPORT})
+            assert placed.status_code == 201, placed.text
+            call = placed.json()
+            caller = Caller(
+                await speech.synthesize(line.text for line in LINES), lambda message: _take(transcript, message)
+            )
+            await caller.hold(call["transport"]["websocketCallUrl"], LINES)
+            found = await inspect(
+                call["id"],
+                tuple(line.text for line in LINES),
+                api=api,
+                operator=Operator(operator_client, place=running.url, live=True),
+                folder=folder,
+                book_url=book.announcement.replace("/tools", "/appointments"),
+            )
+            return found, transcript
+
+
+def _take(transcript: Transcript, message: dict[str, object]) -> None:
+    transcript.take(message, 0.0)
+
+
+def test_everything_the_demonstration_claims_really_happened(held: tuple[Found, Transcript]) -> None:
+    judged = claims(held[0].evidence)
+
+    assert [f"{claim.text}: {claim.shown_by}" for claim in judged if not claim.held] == []
+    assert len(judged) == 8
+
+
+def test_the_booking_reached_the_tool_server_as_it_was_spoken(held: tuple[Found, Transcript]) -> None:
+    (appointment,) = held[0].evidence.appointments
+
+    assert (appointment["day"], appointment["time"], appointment["service"]) == (
+        "Tuesday",
+        "nine o'clock",
+        "cleaning",
+    )
+
+
+def test_the_caller_saw_both_transcripts_the_tools_and_the_end(held: tuple[Found, Transcript]) -> None:
+    transcript = held[1]
+
+    kinds = {entry.kind for entry in transcript.entries}
+    assert kinds == {"assistant", "user", "tool", "note"}
+    assert (transcript.state, transcript.ended_reason) == ("ended", "assistant-ended-call")
+    assert all(entry.final for entry in transcript.entries if entry.kind == "assistant")
+
+
+def test_every_answered_turn_was_measured_from_the_callers_last_sound_to_our_first(
+    held: tuple[Found, Transcript],
+) -> None:
+    metrics = held[0].evidence.call["artifact"]["performanceMetrics"]
+    answered = [turn for turn in metrics["turnLatencies"] if turn.get("turnLatency")]
+
+    assert len(answered) == len(LINES) - 1  # the goodbye is answered by hanging up
+    for turn in answered:
+        assert 0 < turn["turnLatency"] < 5_000
+        assert turn["endpointingLatency"] > 0
+
+
+def test_the_call_stays_readable_after_the_system_has_stopped(
+    held: tuple[Found, Transcript], folder: DataFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from infra.cli.main import app
+
+    call_id = held[0].evidence.call["id"]
+    with pytest.raises(SystemExit) as done:
+        app(["calls", "show", call_id, "--data-dir", str(folder.root)])
+
+    assert done.value.code == 0
+    shown = capsys.readouterr().out
+    assert "assistant-ended-call" in shown
+    assert "bookAppointment" in shown
+    assert Path(held[0].recording).stat().st_size > 100_000
