@@ -23,6 +23,7 @@ from api.models.plans import (
     StartSpeakingPlan,
     StopSpeakingPlan,
     TransportConfiguration,
+    check_background_sound,
     check_voicemail_detection,
 )
 from api.models.tools import Tool
@@ -98,7 +99,7 @@ class AssistantBody(Closed):
     client_messages: list[ClientMessage] | None = None
     server_messages: list[ServerMessage] | None = None
     max_duration_seconds: Annotated[float, Field(ge=10, le=43_200)] | None = None
-    background_sound: str | None = None
+    background_sound: Annotated[str, AfterValidator(check_background_sound)] | None = None
     model_output_in_messages_enabled: bool | None = None
     transport_configurations: list[TransportConfiguration] | None = None
     observability_plan: ObservabilityPlan | None = None

@@ -59,7 +59,8 @@ def _uuid(value: str) -> str:
     return value
 
 
-def _url(value: str) -> str:
+def check_url(value: str) -> str:
+    """An absolute web address. Raises the violation."""
     # A template variable may stand anywhere in a URL; such a URL can be judged only once its values are known.
     if "{{" in value:
         return value
@@ -94,7 +95,7 @@ def instant(value: object) -> datetime:
 
 
 Identifier = Annotated[str, AfterValidator(_uuid)]
-Url = Annotated[str, AfterValidator(_url)]
+Url = Annotated[str, AfterValidator(check_url)]
 Instant = Annotated[datetime, BeforeValidator(instant, json_schema_input_type=str)]
 Name = Annotated[str, Field(max_length=40)]
 Spoken = Annotated[str, Field(max_length=1000)]

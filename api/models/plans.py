@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from api.models.base import Closed, Identifier, JsonObject, Open, Spoken, Url, by_field, mark, violation
+from api.models.base import Closed, Identifier, JsonObject, Open, Spoken, Url, by_field, check_url, mark, violation
 
 Seconds = Annotated[float, Field(ge=0)]
 FirstMessageMode = Literal[
@@ -257,6 +257,11 @@ class MessagePlan(Closed):
     idle_message_max_spoken_count: Annotated[float, Field(ge=0, le=100)] | None = None
     idle_message_reset_count_on_user_speech_enabled: bool | None = None
     silence_timeout_message: Spoken | None = None
+
+
+def check_background_sound(value: str) -> str:
+    """``off``, ``office``, or where the sound is."""
+    return value if value in {"off", "office"} else check_url(value)
 
 
 VOICEMAIL_PROVIDERS = ("google", "openai", "twilio", "vapi")

@@ -107,7 +107,8 @@ def unbuilt_routes(context: ApiContext) -> APIRouter:
     """Every known operation that no other router has; include it last."""
     router = APIRouter()
     for method, path, name, tag in operations():
-        router.add_api_route(path, _refuse(context, method, name, tag), methods=[method], include_in_schema=False)
+        # Plain routes: they have no parameters that FastAPI would have to look for at start.
+        router.add_route(path, _refuse(context, method, name, tag), methods=[method], include_in_schema=False)
     return router
 
 

@@ -1,8 +1,9 @@
-"""A fresh installation with one organisation, and clients that hold its keys."""
+"""Installations with one organisation, and clients that hold its keys."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import httpx
@@ -14,7 +15,8 @@ from tests.unit.api.installation import OPERATOR_TOKEN, Installation, install
 
 
 @pytest.fixture
-async def installation(tmp_path: Path) -> AsyncIterator[Installation]:
+def installation(tmp_path: Path) -> Iterator[Installation]:
+    """A fresh one."""
     built = install(tmp_path)
     yield built
     built.log.close()
@@ -38,6 +40,32 @@ async def client(anonymous: httpx.AsyncClient, founding: Founding) -> httpx.Asyn
     """A client with the organisation's private key."""
     anonymous.headers["authorization"] = f"Bearer {founding.private_key}"
     return anonymous
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """One for all tests of a module, for tables of requests that leave nothing behind or do not mind what is there."""
+    built = install(tmp_path_factory.mktemp("shared"))
+    yield built
+    built.log.close()
+
+
+@pytest.fixture(scope="module")
+def shared_founding(shared: Installation) -> Founding:
+    return asyncio.run(shared.found("Acme"))
+
+
+@pytest.fixture(scope="module")
+def shared_transport(shared: Installation) -> httpx.ASGITransport:
+    return httpx.ASGITransport(create_app(shared.dependencies))
+
+
+@pytest.fixture
+async def asking(shared_transport: httpx.ASGITransport, shared_founding: Founding) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the shared installation with the private key."""
+    key = {"authorization": f"Bearer {shared_founding.private_key}"}
+    async with httpx.AsyncClient(transport=shared_transport, base_url="https://calls.example", headers=key) as client:
+        yield client
 
 
 @pytest.fixture

@@ -38,12 +38,12 @@ async def test_queries_are_handed_on_as_sent(
     ],
 )
 async def test_queries_of_the_wrong_shape(
-    client: httpx.AsyncClient, installation: Installation, query: dict[str, object], message: str
+    asking: httpx.AsyncClient, shared: Installation, query: dict[str, object], message: str
 ) -> None:
-    answer = await client.post("/analytics", json={"queries": [query]})
+    answer = await asking.post("/analytics", json={"queries": [query]})
     assert answer.status_code == 400
     assert answer.json()["message"][0].startswith(message)
-    assert installation.analytics.asked == []
+    assert shared.analytics.asked == []
 
 
 async def test_what_the_analytics_store_refuses(client: httpx.AsyncClient, installation: Installation) -> None:
@@ -84,20 +84,20 @@ async def test_health_needs_no_key_and_tells_when_no_work_is_taken(
     assert (refused.status_code, refused.json()["code"]) == (503, "NOT_READY")
 
 
-async def test_the_documentation_page_needs_no_other_host(anonymous: httpx.AsyncClient) -> None:
-    page = await anonymous.get("/docs")
+async def test_the_documentation_page_needs_no_other_host(asking: httpx.AsyncClient) -> None:
+    page = await asking.get("/docs")
     assert page.status_code == 200
     addresses = re.findall(r'(?:src|href)="([^"]+)"', page.text)
     assert addresses
     assert not [address for address in addresses if "://" in address]
     for address in addresses:
-        assert (await anonymous.get(address)).status_code == 200
-    assert (await anonymous.get("/", follow_redirects=True)).url.path == "/docs"
+        assert (await asking.get(address)).status_code == 200
+    assert (await asking.get("/", follow_redirects=True)).url.path == "/docs"
 
 
-async def test_the_openapi_document_is_complete(anonymous: httpx.AsyncClient) -> None:
-    document = (await anonymous.get("/openapi.json")).json()
-    assert (await anonymous.get("/openapi.json")).json() == document
+async def test_the_openapi_document_is_complete(asking: httpx.AsyncClient) -> None:
+    document = (await asking.get("/openapi.json")).json()
+    assert (await asking.get("/openapi.json")).json() == document
     operations = [
         operation | {"at": f"{method} {path}"}
         for path, methods in document["paths"].items()

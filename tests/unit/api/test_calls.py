@@ -93,12 +93,12 @@ async def test_a_monitor_plan_withholds_addresses(client: httpx.AsyncClient, pla
     ],
 )
 async def test_calls_that_cannot_be_held(
-    client: httpx.AsyncClient, fields: dict[str, Any], status: int, message: str
+    asking: httpx.AsyncClient, fields: dict[str, Any], status: int, message: str
 ) -> None:
-    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}, **fields})
+    answer = await asking.post("/call", json={"transport": WEBSOCKET, "assistant": {}, **fields})
     assert answer.status_code == status
     assert answer.json()["message"].startswith(message)
-    assert (await client.get("/call")).json() == []
+    assert (await asking.get("/call")).json() == []
 
 
 async def test_only_the_latest_version_of_an_assistant_can_be_asked_for(client: httpx.AsyncClient) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.unit.api.installation import Installation
+
 MODEL = {"provider": "openai", "model": "gpt-4o"}
 
 
@@ -161,13 +163,20 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
             "INVALID_TYPE",
             "/body/firstMessageInterruptionsEnabled",
         ),
+        (
+            {"backgroundSound": "beach"},
+            "backgroundSound must be a URL address, such as https://example.com/path",
+            "INVALID_FORMAT",
+            "/body/backgroundSound",
+        ),
         ({"hooks": [{"on": "call.ending"}]}, "hooks.0.do is required", "FIELD_REQUIRED", "/body/hooks/0/do"),
     ],
 )
 async def test_each_violation_is_named(
-    client: httpx.AsyncClient, config: dict[str, Any], message: str, code: str, pointer: str
+    asking: httpx.AsyncClient, shared: Installation, config: dict[str, Any], message: str, code: str, pointer: str
 ) -> None:
-    answer = await client.post("/assistant", json=config)
+    before = shared.log.head()
+    answer = await asking.post("/assistant", json=config)
     body = answer.json()
     assert answer.status_code == 400
     assert (body["error"], body["statusCode"]) == ("Bad Request", 400)
@@ -180,20 +189,20 @@ async def test_each_violation_is_named(
         "VALIDATION_FAILED",
     )
     assert body["requestId"] == answer.headers["x-request-id"]
-    assert (await client.get("/assistant")).json() == []
+    assert shared.log.head() == before
 
 
 @pytest.mark.parametrize("part", ["model", "voice", "transcriber"])
-async def test_an_unknown_provider_is_refused_with_the_known_ones(client: httpx.AsyncClient, part: str) -> None:
-    message = (await client.post("/assistant", json={part: {"provider": "acme", "model": "m", "voiceId": "v"}})).json()[
+async def test_an_unknown_provider_is_refused_with_the_known_ones(asking: httpx.AsyncClient, part: str) -> None:
+    message = (await asking.post("/assistant", json={part: {"provider": "acme", "model": "m", "voiceId": "v"}})).json()[
         "message"
     ]
     assert message[0].startswith(f"{part}.provider must be one of the following values: ")
     assert "vapi" in message[0]
 
 
-async def test_all_violations_are_listed_at_once(client: httpx.AsyncClient) -> None:
-    answer = await client.post("/assistant", json={"name": 1, "foo": 2, "model": {"provider": "openai"}})
+async def test_all_violations_are_listed_at_once(asking: httpx.AsyncClient) -> None:
+    answer = await asking.post("/assistant", json={"name": 1, "foo": 2, "model": {"provider": "openai"}})
     assert sorted(answer.json()["message"]) == [
         "model.model is required",
         "name must be a string",
@@ -218,12 +227,14 @@ async def test_all_violations_are_listed_at_once(client: httpx.AsyncClient) -> N
         {"startSpeakingPlan": {"smartEndpointingEnabled": "livekit", "waitSeconds": 0}},
         {"voicemailDetection": {"provider": "twilio", "machineDetectionTimeout": 30}},
         {"serverMessages": ['transcript[transcriptType="final"]', "function-call"]},
+        {"backgroundSound": "office"},
+        {"backgroundSound": "https://sounds.example/beach.mp3"},
         {"artifactPlan": {"recordingFormat": "wav;l16", "pcapS3PathPrefix": "/pcaps"}},
         {"model": {"provider": "openai", "model": "gpt-9-that-does-not-exist-yet", "tools": [{"type": "dtmf"}]}},
     ],
 )
-async def test_what_the_platform_accepts_is_kept_as_sent(client: httpx.AsyncClient, config: dict[str, Any]) -> None:
-    answer = await client.post("/assistant", json=config)
+async def test_what_the_platform_accepts_is_kept_as_sent(asking: httpx.AsyncClient, config: dict[str, Any]) -> None:
+    answer = await asking.post("/assistant", json=config)
     assert answer.status_code == 201, answer.text
     assert {key: answer.json()[key] for key in config} == config
 
@@ -267,18 +278,18 @@ WEBSOCKET = {"provider": "vapi.websocket"}
         ({"name": "x" * 41}, "name must be shorter than or equal to 40 characters"),
     ],
 )
-async def test_each_violation_of_a_call_is_named(client: httpx.AsyncClient, body: dict[str, Any], message: str) -> None:
-    answer = await client.post("/call", json=body)
+async def test_each_violation_of_a_call_is_named(asking: httpx.AsyncClient, body: dict[str, Any], message: str) -> None:
+    answer = await asking.post("/call", json=body)
     assert (answer.status_code, answer.json()["message"]) == (400, [message])
 
 
-async def test_overrides_may_give_parts_of_a_model(client: httpx.AsyncClient) -> None:
+async def test_overrides_may_give_parts_of_a_model(asking: httpx.AsyncClient) -> None:
     overrides = {
         "model": {"messages": [{"role": "system", "content": "Be rude."}]},
         "voice": {"provider": "openai", "speed": 2},
         "variableValues": {"name": "Ada"},
         "tools:append": [{"type": "endCall"}],
     }
-    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}, "assistantOverrides": overrides})
+    answer = await asking.post("/call", json={"transport": WEBSOCKET, "assistant": {}, "assistantOverrides": overrides})
     assert answer.status_code == 201, answer.text
     assert answer.json()["assistantOverrides"] == overrides
