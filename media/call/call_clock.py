@@ -1,27 +1,29 @@
-"""The clock of one call: ms since it was claimed, on the loop's monotonic time, anchored to wall time once."""
+"""The clock of one call: milliseconds since it was claimed, on monotonic time, anchored to wall time once."""
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from time import monotonic
 
 
 class CallClock:
-    """``origin`` is the wall-clock time of zero; every other time of the call follows from it."""
+    """``origin`` is the wall-clock time of zero; every other time of the call follows from it.
 
-    __slots__ = ("_loop", "_zero", "origin")
+    The event loop's own time is not used: uvloop counts it in whole milliseconds and stops it within an iteration.
+    """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, origin: datetime) -> None:
-        self._loop = loop
-        self._zero = loop.time()
+    __slots__ = ("_monotonic", "_zero", "origin")
+
+    def __init__(self, origin: datetime, *, monotonic: Callable[[], float] = monotonic) -> None:
+        self._monotonic = monotonic
+        self._zero = monotonic()
         self.origin = origin
 
     def now_ms(self) -> float:
-        return (self._loop.time() - self._zero) * 1000
+        """Milliseconds since the call was claimed."""
+        return (self._monotonic() - self._zero) * 1000
 
     def wall_time(self, at_ms: float) -> datetime:
+        """The time of day of an instant of the call."""
         return self.origin + timedelta(milliseconds=at_ms)
-
-    def loop_time(self, at_ms: float) -> float:
-        """For ``loop.call_at``."""
-        return self._zero + at_ms / 1000

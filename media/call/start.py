@@ -5,7 +5,6 @@ What cannot start is refused with the ended reason the API documents, and the ca
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -230,11 +229,6 @@ def _recording(session: CallSession, live_dir: Path) -> Recording | None:
 def recording_path(live_dir: Path, call_id: str) -> Path:
     """Where a running call's recording grows."""
     return live_dir / f"{call_id}.wav"
-
-
-def new_clock(origin: Any) -> CallClock:
-    """The call's clock starts now."""
-    return CallClock(asyncio.get_running_loop(), origin)
 
 
 def _configuration(call: KeptCall, documents: Documents) -> tuple[Mapping[str, Any], str | None]:

@@ -34,7 +34,7 @@ from media.call.reaper import Reaper
 from media.call.salvage import Salvage
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
-from media.call.start import StartRefused, Workshop, assemble, new_clock, open_session, prepare
+from media.call.start import StartRefused, Workshop, assemble, open_session, prepare
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
@@ -251,7 +251,7 @@ class MediaTier:
 
     async def _serve(self, call_id: str, socket: CallSocket) -> None:
         call = await self._claim(call_id)
-        clock = new_clock(self._clock())
+        clock = CallClock(self._clock())
         try:
             prepared = prepare(call, clock, self._workshop)
         except StartRefused as refused:

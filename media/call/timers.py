@@ -21,9 +21,8 @@ class Timers:
 
     def arm(self, timer: ArmTimer) -> None:
         self.disarm(timer.timer)
-        self._armed[timer.timer] = self._loop.call_at(
-            self._clock.loop_time(timer.at_ms), self._fire, timer.timer, timer.generation
-        )
+        delay_s = max(0.0, timer.at_ms - self._clock.now_ms()) / 1000
+        self._armed[timer.timer] = self._loop.call_later(delay_s, self._fire, timer)
 
     def disarm(self, name: str) -> None:
         handle = self._armed.pop(name, None)
@@ -34,6 +33,10 @@ class Timers:
         for name in list(self._armed):
             self.disarm(name)
 
-    def _fire(self, name: str, generation: int) -> None:
-        self._armed.pop(name, None)
-        self._feed(TimerFired(timer=name, generation=generation))
+    def _fire(self, timer: ArmTimer) -> None:
+        if self._clock.now_ms() < timer.at_ms:
+            # The loop's clock is coarser than the call's; the machine must not be told before the time.
+            self.arm(timer)
+            return
+        self._armed.pop(timer.timer, None)
+        self._feed(TimerFired(timer=timer.timer, generation=timer.generation))

@@ -47,11 +47,11 @@ class ScriptedStream:
 
     def __init__(self, owner: ScriptedSpeechToText) -> None:
         self._owner = owner
-        self._facts: asyncio.Queue[TranscriptFact | Failure] = asyncio.Queue()
+        self._facts: asyncio.Queue[TranscriptFact | Pause | Failure] = asyncio.Queue()
         self.frames = 0
 
-    def put(self, *facts: TranscriptFact | Failure) -> None:
-        """Give these facts now."""
+    def put(self, *facts: TranscriptFact | Pause | Failure) -> None:
+        """Give these facts now, one after the other."""
         for fact in facts:
             self._facts.put_nowait(fact)
 
@@ -66,13 +66,17 @@ class ScriptedStream:
             fact = await self._facts.get()
             if isinstance(fact, Failure):
                 raise fact.error
-            if isinstance(fact, Final) and self._owner.final_delay_s:
-                await asyncio.sleep(self._owner.final_delay_s)
+            if isinstance(fact, Pause):
+                await asyncio.sleep(fact.seconds)
+                continue
             yield fact
 
 
 class ScriptedSpeechToText:
-    """Hears ``texts`` one after the other, one per stop of speech, ``final_delay_s`` after it; then empty finals."""
+    """Hears ``texts`` one after the other, one per stop of speech; then nothing it understands.
+
+    A partial and the final come ``final_delay_s`` after speech has stopped.
+    """
 
     def __init__(
         self, texts: Sequence[str] = (), *, final_delay_s: float = 0.0, native_end_of_turn: bool = False
@@ -98,9 +102,11 @@ class ScriptedSpeechToText:
             await self._opened.wait_for(lambda: len(self.streams) >= count)
         return self.streams[count - 1]
 
-    def next_answer(self) -> list[TranscriptFact]:
+    def next_answer(self) -> list[TranscriptFact | Pause]:
         text = self._texts.pop(0) if self._texts else ""
-        facts: list[TranscriptFact] = [Partial(text)] if text else []
+        facts: list[TranscriptFact | Pause] = [Pause(self.final_delay_s)] if self.final_delay_s else []
+        if text:
+            facts.append(Partial(text))
         facts.append(Final(text))
         if self._traits.native_end_of_turn:
             facts.append(EndOfTurn())

@@ -1,0 +1,271 @@
+"""The server of the voice benchmarks, in a process of its own: the media tier over HTTP, or a bare baseline.
+
+The tier runs with the log on a disk, the real call machine and voice detector, and scripted providers that take fixed
+times. The baseline does the least a server must: it notices the same silence, waits the same times, sends the same
+audio. Both are served by uvicorn as the product configures it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import uvloop
+from fastapi import FastAPI, WebSocket
+
+from api.call_sockets import StarletteCallSocket
+from domain.call.aggregate import CALL
+from domain.call.commands import CreateCall
+from domain.egress import EgressPolicy
+from domain.live_calls import CallRejected, CallSocket
+from infra.http_server import listen, serving
+from media.artifacts.local import LocalArtifactStore
+from media.audio.framing import FRAME_BYTES, FRAME_MS
+from media.audio.voice_activity import Detector, peak_detector, webrtc_detector
+from media.call.settings import MediaSettings
+from media.call.tier import MediaTier
+from media.providers.language_model import LanguageModel
+from media.providers.scripted import ScriptedLanguageModel, ScriptedSpeechToText, ScriptedTextToSpeech, tone
+from media.providers.speech_to_text import SpeechToText
+from media.providers.text_to_speech import TextToSpeech
+from streams.log.embedded import EmbeddedLog
+from streams.media_log.embedded import EmbeddedFragmentLog
+
+Kind = Literal["callfold", "baseline"]
+
+HANGOVER_MS = 200
+FINAL_S = 0.050
+FIRST_TOKEN_S = 0.200
+FIRST_AUDIO_S = 0.100
+PROVIDERS_MS = (FINAL_S + FIRST_TOKEN_S + FIRST_AUDIO_S) * 1000
+"""What the providers take in each turn, beside the silence that ends speech."""
+
+HEARD = "Please book it."
+ANSWER = "Certainly, that is done now."
+ANSWER_MS = 400.0
+ASSISTANT: dict[str, Any] = {
+    "firstMessage": "",
+    "firstMessageMode": "assistant-waits-for-user",
+    "model": {"messages": [{"role": "system", "content": "You book appointments."}]},
+    "startSpeakingPlan": {
+        "waitSeconds": 0,
+        "transcriptionEndpointingPlan": {"onPunctuationSeconds": 0, "onNoPunctuationSeconds": 0},
+    },
+    "silenceTimeoutSeconds": 300,
+}
+
+
+class Scripted:
+    """Providers of one process: every call gets its own, all take the same times."""
+
+    def transcribers(self, assistant: Mapping[str, Any]) -> Sequence[SpeechToText]:
+        return [ScriptedSpeechToText([HEARD] * 1_000, final_delay_s=FINAL_S)]
+
+    def models(self, assistant: Mapping[str, Any]) -> Sequence[LanguageModel]:
+        return [ScriptedLanguageModel(answers=(ANSWER,), first_token_s=FIRST_TOKEN_S)]
+
+    def voices(self, assistant: Mapping[str, Any]) -> Sequence[TextToSpeech]:
+        return [ScriptedTextToSpeech(ms_per_character=ANSWER_MS / len(ANSWER), first_audio_s=FIRST_AUDIO_S)]
+
+
+@dataclass
+class Figures:
+    """What the server process saw since it was last asked. ``loop_lag_ms`` are the delays of a 5 ms timer."""
+
+    cpu_s: float
+    wall_s: float
+    loop_lag_ms: list[float]
+    peak_mb: float
+
+
+class BenchmarkServer:
+    """The child process, as its parent drives it."""
+
+    def __init__(self, kind: Kind, core: int, max_calls: int = 2_000) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, far_end = context.Pipe()
+        self._process = context.Process(target=_run, args=(kind, core, far_end, max_calls), daemon=True)
+        self._process.start()
+        self.port: int = self._pipe.recv()
+
+    def calls(self, count: int) -> list[str]:
+        """Queue that many calls; their ids."""
+        self._pipe.send(("calls", count))
+        ids: list[str] = self._pipe.recv()
+        return ids
+
+    def figures(self) -> Figures:
+        """Since the last time."""
+        self._pipe.send(("figures", 0))
+        figures: Figures = self._pipe.recv()
+        return figures
+
+    def close(self) -> None:
+        self._pipe.send(("close", 0))
+        self._process.join(15)
+        if self._process.is_alive():
+            self._process.kill()
+
+
+def split_cores() -> int:
+    """Keep this process off the last core and return that one: it is the server's."""
+    cores = sorted(os.sched_getaffinity(0))
+    if len(cores) > 1:
+        os.sched_setaffinity(0, set(cores[:-1]))
+    return cores[-1]
+
+
+def _run(kind: Kind, core: int, pipe: Connection, max_calls: int) -> None:
+    os.sched_setaffinity(0, {core})
+    uvloop.run(_serve(kind, pipe, max_calls))
+
+
+async def _serve(kind: Kind, pipe: Connection, max_calls: int) -> None:
+    numbers = itertools.count(1)
+
+    def new_id() -> str:
+        return f"00000000-0000-4000-8000-{next(numbers):012d}"
+
+    with tempfile.TemporaryDirectory(prefix="callfold-bench-") as folder:
+        async with _tier(Path(folder), new_id, max_calls) as (tier, log):
+            listener = listen("127.0.0.1", 0)
+            async with serving(_app(kind, tier), listener), asyncio.TaskGroup() as group:
+                lag: list[float] = []
+                watch = group.create_task(_watch_loop(lag))
+                pipe.send(listener.getsockname()[1])
+                await _obey(pipe, log, new_id, lag)
+                watch.cancel()
+                await tier.drain(5.0)
+
+
+async def _obey(pipe: Connection, log: EmbeddedLog, new_id: Any, lag: list[float]) -> None:
+    loop = asyncio.get_running_loop()
+    cpu, wall = time.process_time(), time.perf_counter()
+    while True:
+        order, count = await loop.run_in_executor(None, pipe.recv)
+        if order == "close":
+            return
+        if order == "calls":
+            ids = [new_id() for _ in range(count)]
+            for call_id in ids:
+                command = CreateCall(
+                    org_id="org",
+                    type="vapi.websocketCall",
+                    request={"assistant": ASSISTANT},
+                    transport={"provider": "vapi.websocket"},
+                )
+                await log.execute(CALL, call_id, command)
+            pipe.send(ids)
+            continue
+        now_cpu, now_wall = time.process_time(), time.perf_counter()
+        peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        pipe.send(Figures(now_cpu - cpu, now_wall - wall, list(lag), peak_mb))
+        lag.clear()
+        cpu, wall = now_cpu, now_wall
+
+
+@contextlib.asynccontextmanager
+async def _tier(folder: Path, new_id: Any, max_calls: int) -> AsyncIterator[tuple[MediaTier, EmbeddedLog]]:
+    def clock() -> datetime:
+        return datetime.now(UTC)
+
+    log = EmbeddedLog.open(folder / "log.db", clock=clock, new_id=new_id)
+    fragments = EmbeddedFragmentLog(folder / "media.db")
+    tier = MediaTier(
+        commands=log,
+        documents=log,
+        fragments=fragments,
+        artifacts=LocalArtifactStore(folder / "artifacts"),
+        providers=Scripted(),
+        egress=EgressPolicy(),
+        settings=MediaSettings(
+            live_dir=folder / "live", silence_hangover_ms=HANGOVER_MS, max_calls=max_calls, reap_every_s=2.0
+        ),
+        clock=clock,
+        new_id=new_id,
+        detector=_exact_detector,
+    )
+    try:
+        async with tier:
+            yield tier, log
+    finally:
+        log.close()
+        fragments.close()
+
+
+def _exact_detector() -> Detector:
+    """The cost of the real detector and the judgement of a simple one: both servers find the same end of speech."""
+    real, exact = webrtc_detector(), peak_detector(1_000)
+
+    def voiced(frame: bytes) -> bool:
+        real(frame)
+        return exact(frame)
+
+    return voiced
+
+
+def _app(kind: Kind, tier: MediaTier) -> FastAPI:
+    app = FastAPI()
+
+    @app.websocket("/{call_id}")
+    async def transport(websocket: WebSocket, call_id: str) -> None:
+        await websocket.accept()
+        socket = StarletteCallSocket(websocket, 1 << 20)
+        if kind == "baseline":
+            await bare_call(socket)
+            return
+        try:
+            await tier.serve(call_id, socket)
+        except CallRejected as rejected:
+            await socket.close(rejected.code, rejected.reason)
+
+    return app
+
+
+async def bare_call(socket: CallSocket) -> None:
+    """Waits and nothing else: no recording, no log, no state."""
+    answer = tone(ANSWER_MS)
+    speaking, silent = False, 0
+    async with asyncio.TaskGroup() as group:
+        while (message := await socket.receive()) is not None:
+            if not isinstance(message, bytes):
+                break
+            if np.frombuffer(message, np.int16).max() > 1_000:
+                speaking, silent = True, 0
+                continue
+            silent += 1
+            if speaking and silent * FRAME_MS >= HANGOVER_MS:
+                speaking = False
+                group.create_task(_answer(socket, answer))
+
+
+async def _answer(socket: CallSocket, pcm: bytes) -> None:
+    for delay_s in (FINAL_S, FIRST_TOKEN_S, FIRST_AUDIO_S):
+        await asyncio.sleep(delay_s)
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    for start in range(0, len(pcm), FRAME_BYTES):
+        await socket.send_bytes(pcm[start : start + FRAME_BYTES])
+        due += FRAME_MS / 1000
+        await asyncio.sleep(max(0.0, due - loop.time()))
+
+
+async def _watch_loop(lag: list[float]) -> None:
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + 0.005
+        await asyncio.sleep(0.005)
+        lag.append((loop.time() - due) * 1000)
