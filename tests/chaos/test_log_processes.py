@@ -107,9 +107,10 @@ def kill_at_random(process: BaseProcess, pipe: Connection, acknowledgements: int
     messages = []
     for message in rest(pipe):
         messages.append(message)
-        acknowledgements -= message[0] == "acknowledged"
-        if acknowledgements == 0 and process.pid is not None:
-            os.kill(process.pid, signal.SIGKILL)
+        if message[0] == "acknowledged":
+            acknowledgements -= 1
+            if acknowledgements == 0:
+                process.kill()
     return messages
 
 
