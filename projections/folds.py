@@ -51,7 +51,7 @@ class CallTables:
         """Rows of every table that reads this type of event."""
         call = CALL.evolve(state, event.recorded)
         readers = _READERS.get(type(event.recorded.event), ())
-        return call, [Rows(name, tuple(rows(call, event))) for name, rows in readers]
+        return call, tuple([Rows(name, tuple(rows(call, event))) for name, rows in readers])
 
 
 @dataclass(frozen=True)

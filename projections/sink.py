@@ -167,6 +167,7 @@ class ClickHouseSink:
                 self._physical(table),
                 list(zip(*rows, strict=True)),
                 column_names=table.column_names,
+                column_types=table.column_types,
                 column_oriented=True,
                 settings=dict(settings),
             )

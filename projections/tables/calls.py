@@ -94,9 +94,13 @@ READS: frozenset[type[Event]] = frozenset(
 )
 
 STAGES = ("endpointing", "transcriber", "model", "voice", "turn")
+_SILENT: Mapping[str, Any] = performance_metrics((), (), 0)
 QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
+
+
+_NOTHING_USED: Row = (*(0.0,) * 7, *(0,) * len(QUANTITIES))
 
 
 def rows(call: Call, event: Positioned) -> Iterable[Row]:
@@ -110,7 +114,8 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
     identity, began = call.identity, start(call)
     started, ended = started_at(call), ended_at(call)
     messages = [entry.message for entry in call.entries if isinstance(entry, Said)]
-    performance = performance_metrics(call.turns, messages, call.assistant_interruptions)
+    spoken = bool(messages or call.turns or call.assistant_interruptions)
+    performance = performance_metrics(call.turns, messages, call.assistant_interruptions) if spoken else _SILENT
     return (
         *place(call, event),
         identity.id,
@@ -164,6 +169,8 @@ def _deleted_row(call: Deleted, event: Positioned) -> Row:
 
 def _money(usage: Usage) -> Row:
     """The amounts and quantities of a call, in the order of their columns."""
+    if not usage:
+        return _NOTHING_USED
     parts = cost_breakdown(call_cost(usage))
     return (
         *(float(parts[part]) for part in ("total", "transport", "stt", "llm", "tts", "vapi")),

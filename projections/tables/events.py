@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from domain.log.ports import Positioned
+from domain.registry import EVENT_TYPES
 from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE
 
@@ -30,22 +31,24 @@ TABLE = Table(
 )
 
 _encode = msgspec.json.Encoder().encode
+_KINDS = {name: name.partition(".")[0] for name in EVENT_TYPES}
 
 
 def rows(org_id: str, event: Positioned) -> Iterable[Row]:
     """One row, whatever the event."""
-    recorded = event.recorded
+    recorded, position = event.recorded, event.position
     fact = recorded.event
-    yield (
+    row = (
         org_id,
-        event.position.shard,
-        event.position.ordinal,
+        position.shard,
+        position.ordinal,
         recorded.time,
         recorded.id,
         fact.TYPE,
         fact.VERSION,
-        fact.TYPE.partition(".")[0],
+        _KINDS[fact.TYPE],
         recorded.originator_id,
         recorded.originator_version,
         _encode(fact).decode(),
     )
+    return (row,)

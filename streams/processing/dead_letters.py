@@ -73,6 +73,10 @@ class DeadLetters:
             )
             self._refresh()
 
+    def __bool__(self) -> bool:
+        """Whether there is any; mostly there is none, and then nothing need be asked of each event."""
+        return bool(self._parked or self._dropped)
+
     def blocks(self, processor: str, originator_id: str, position: Position) -> bool:
         """Whether an earlier event of the originator, or this one, is parked for the processor."""
         first = self._parked.get((processor, originator_id))

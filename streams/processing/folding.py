@@ -45,22 +45,20 @@ class Folding:
         effects: list[tuple[Position, Sequence[Effect]]] = []
         parked: list[DeadLetter] = []
         stopped: set[str] = set()
-        handles, blocks = self._handles, self._dead_letters.blocks
+        handles, letters, apply = self._handles, self._dead_letters, self.apply
         for event in events:
             recorded = event.recorded
             if handles is not None and recorded.event.TYPE not in handles:
                 continue
             originator_id = recorded.originator_id
-            if originator_id in stopped or blocks(self.name, originator_id, event.position):
+            if originator_id in stopped or (letters and letters.blocks(self.name, originator_id, event.position)):
                 parked.append(self._letter(event, BEHIND))
                 continue
             try:
-                made = tuple(self.apply(event))
+                effects.append((event.position, apply(event)))
             except ProcessorFailed as failure:
                 stopped.add(originator_id)
                 parked.append(self._letter(event, failure.reason))
-                continue
-            effects.append((event.position, made))
         if parked:
             self._dead_letters.park(parked)
         return effects
@@ -71,11 +69,11 @@ class Folding:
             [self._letter(event, reasons[event.position]) for event in events if event.position in reasons]
         )
 
-    def apply(self, event: Positioned) -> Iterable[Effect]:
+    def apply(self, event: Positioned) -> Sequence[Effect]:
         """The effects of one event. Raises ``ProcessorFailed``, and forgets the originator's state then."""
         recorded = event.recorded
         originator_id, version = recorded.originator_id, recorded.originator_version
-        if self._dead_letters.is_dropped(self.name, event.position):
+        if self._dead_letters and self._dead_letters.is_dropped(self.name, event.position):
             return ()
         try:
             known = self._states.get(originator_id)

@@ -22,7 +22,7 @@ from streams.processing.group import Batch, ProcessorGroup
 
 logger = logging.getLogger(__name__)
 
-BATCH_EVENTS = 4096
+BATCH_EVENTS = 8192
 """Events after which a batch is full. Fewer make each insert's fixed cost show, more make a catching-up row wait."""
 
 WINDOW_SECONDS = 0.1
