@@ -15,8 +15,10 @@ from domain.event import Recorded
 from domain.log.codec import EventCodec
 from domain.registry import kind_of
 from streams.log.datastore import LogDatastore
-from streams.log.mapper import Folded, LogEventStore, LogMapper, SnapshotStore, StateCodec, StateSnapshot
+from streams.log.event_store import LogEventStore, SnapshotStore
+from streams.log.mapper import LogMapper
 from streams.log.recorder import LogProcessRecorder
+from streams.log.state_codec import Folded, StateCodec, StateSnapshot
 
 Projector = Callable[[Folded | None, Iterable[Recorded | StateSnapshot]], Folded | None]
 

@@ -25,9 +25,9 @@ from streams.log.commands import LogCommands
 from streams.log.datastore import DATABASE_ERRORS, unavailable
 from streams.log.documents import DocumentReader
 from streams.log.fold import refold
-from streams.log.mapper import Folded
 from streams.log.reader import LogReader
 from streams.log.state_cache import StateCache
+from streams.log.state_codec import Folded
 from streams.log.states import States
 from streams.log.tables import DOCUMENT_TABLES
 from streams.log.verification import Verification, verify

@@ -138,7 +138,7 @@ def write_document(connection: sqlite3.Connection, states: States, originator_id
             [(hashed, stage.kind, originator_id) for hashed in keys.key_hashes],
         )
     if stage.version // SNAPSHOT_INTERVAL > max(stage.version_before, 0) // SNAPSHOT_INTERVAL:
-        topic, encoded = states.states.topics[stage.kind], states.states.encode(stage.state)
+        topic, encoded = states.codec.topics[stage.kind], states.codec.encode(stage.state)
         connection.execute("DELETE FROM stored_snapshots WHERE originator_id=?", (originator_id,))
         connection.execute(
             "INSERT INTO stored_snapshots VALUES (?,?,?,?)", (originator_id, stage.version, topic, encoded)
@@ -154,7 +154,7 @@ def refold(connection: sqlite3.Connection, states: States, head: int) -> tuple[s
     folded_with = dict(connection.execute("SELECT kind, fingerprint FROM folds"))
     position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (SHARD,)).fetchone()
     behind = (position[0] if position else 0) != head
-    marks = states.states.fingerprints
+    marks = states.codec.fingerprints
     stale = tuple(kind for kind, mark in marks.items() if behind or folded_with.get(kind) != mark)
     for kind in stale:
         _refold_kind(connection, states, kind)
@@ -169,7 +169,7 @@ def _set_position(connection: sqlite3.Connection, head: int) -> None:
 
 def _refold_kind(connection: sqlite3.Connection, states: States, kind: str) -> None:
     connection.execute(
-        "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.states.topics[kind])
+        "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.codec.topics[kind])
     )
     connection.execute("DELETE FROM key_hashes WHERE kind=?", (kind,))
     connection.execute("DELETE FROM documents WHERE kind=?", (kind,))
