@@ -82,7 +82,7 @@ def call_routes(context: ApiContext) -> APIRouter:
             if (answer := repeated(ids, principal, body)) is not None:
                 return answer
             raise
-        return json_response(views.body(state), status=201, position=appended.position)
+        return json_response(views.body(state), status=201, position=appended.position, version=state.version)
 
     @router.get("/call", summary="List calls, newest first", **describe(query=CallFilters))
     async def listing(request: Request) -> Response:
@@ -136,7 +136,7 @@ def call_routes(context: ApiContext) -> APIRouter:
             return json_response(views.body(document.state), position=context.seen(principal), version=document.version)
         command = RenameCall(org_id=principal.org_id, name=body["name"])
         state, appended = await commands.execute(aggregate, id, command)
-        return json_response(views.body(state), position=appended.position)
+        return json_response(views.body(state), position=appended.position, version=state.version)
 
     @router.delete("/call/{id}", summary="Delete a call; a running one is ended first", **describe(body=CallDeletion))
     async def delete(request: Request, id: str) -> Response:

@@ -139,6 +139,15 @@ async def test_only_the_name_can_be_changed(client: httpx.AsyncClient) -> None:
     assert (refused.status_code, refused.json()["message"]) == (400, ["property status should not exist"])
 
 
+async def test_a_call_is_renamed_only_in_the_version_that_was_seen(client: httpx.AsyncClient) -> None:
+    created = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {}})
+    path, seen = f"/call/{created.json()['id']}", {"if-match": created.headers["etag"]}
+    renamed = await client.patch(path, json={"name": "a"}, headers=seen)
+    assert renamed.headers["etag"] == (await client.get(path)).headers["etag"]
+    assert (await client.patch(path, json={"name": "b"}, headers=seen)).status_code == 412
+    assert (await client.get(path)).json()["name"] == "a"
+
+
 async def test_a_queued_call_is_deleted(client: httpx.AsyncClient) -> None:
     body = await start(client)
     deleted = await client.request("DELETE", f"/call/{body['id']}", json={})
