@@ -140,15 +140,22 @@ class Recording:
         frames = len(self._arrivals)
         arrived = np.array([at_ms for _, at_ms in self._arrivals]) - np.arange(frames) * FRAME_MS
         latest = np.minimum.accumulate(arrived[::-1])[::-1]
-        shift_ms = 0.0
-        begin_ms = self._customer_end / _SAMPLES_PER_MS
-        for index, (frame, _) in enumerate(self._arrivals):
-            if latest[index] - (begin_ms + shift_ms) > _TOLERANCE_MS:
-                shift_ms = float(latest[index]) - begin_ms
-            start = round((begin_ms + shift_ms + index * FRAME_MS) * _SAMPLES_PER_MS)
-            self._place(0, start, np.frombuffer(frame, np.int16))
-            self._customer_end = start + FRAME_SAMPLES
+        run_ms, first = self._customer_end / _SAMPLES_PER_MS, 0
+        for index in np.flatnonzero(latest - run_ms > _TOLERANCE_MS).tolist():
+            if latest[index] - run_ms > _TOLERANCE_MS:
+                self._place_run(first, index, run_ms)
+                run_ms, first = float(latest[index]), index
+        self._place_run(first, frames, run_ms)
         self._arrivals.clear()
+
+    def _place_run(self, first: int, end: int, run_ms: float) -> None:
+        """Frames that follow each other without a gap; frame 0 would stand at ``run_ms``."""
+        if first == end:
+            return
+        start = round((run_ms + first * FRAME_MS) * _SAMPLES_PER_MS)
+        sound = b"".join(frame for frame, _ in self._arrivals[first:end])
+        self._place(0, start, np.frombuffer(sound, np.int16))
+        self._customer_end = start + (end - first) * FRAME_SAMPLES
 
     def _place(self, channel: int, start: int, samples: Samples) -> None:
         if self._file is None:

@@ -1,6 +1,7 @@
-"""Voice activity of the caller, frame by frame: an energy gate, then the WebRTC detector on what the gate lets through.
+"""Voice activity of the caller, frame by frame: the WebRTC detector, and an energy gate on what it calls voiced.
 
-The detector takes about two microseconds a frame, so it runs on the loop; anything heavier belongs into a worker.
+The detector takes about two microseconds a frame, less than the gate, so it goes first and both run on the loop;
+anything heavier belongs into a worker.
 """
 
 from __future__ import annotations
@@ -82,7 +83,7 @@ class VoiceActivity:
 
     def push(self, frame: bytes, end_ms: float) -> Started | Stopped | None:
         """Judge one frame that ends at ``end_ms`` of the call's clock."""
-        voiced = self._loud(frame) and self._is_voiced(frame)
+        voiced = self._is_voiced(frame) and self._loud(frame)
         if voiced:
             self._last_voiced_ms = end_ms
         if not self.speaking:

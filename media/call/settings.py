@@ -28,7 +28,7 @@ class MediaSettings:
     """Audio that may wait for a client that does not read before the client counts as gone."""
 
     voice_gate_peak: int = 400
-    """Frames whose loudest sample is below this (of 32767) are silence without asking the detector."""
+    """Frames whose loudest sample is below this (of 32767) are silence whatever the detector says."""
     voice_start_frames: int = 4
     """Voiced 20 ms frames in a row that make a start of speech."""
     silence_hangover_ms: int = 240
