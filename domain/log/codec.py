@@ -10,7 +10,7 @@ import msgspec
 
 from domain.event import Event, Recorded
 from domain.registry import EVENT_TYPES, EventType
-from domain.upcasting import lift
+from domain.upcasting import NewerEventVersion, lift
 
 E = TypeVar("E", bound=Event)
 
@@ -33,6 +33,10 @@ class MalformedEvent(Exception):
         self.type_name = type_name
         self.originator_id = originator_id
         self.originator_version = originator_version
+
+
+UNREADABLE = (UnknownEventType, NewerEventVersion, MalformedEvent)
+"""What ``EventCodec.decode`` raises: the event stands on the log, but not in a form this build knows."""
 
 
 class _Written(msgspec.Struct):

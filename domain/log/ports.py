@@ -16,7 +16,7 @@ S = TypeVar("S")
 C = TypeVar("C")
 
 
-class Positioned(msgspec.Struct, frozen=True):
+class Positioned(msgspec.Struct, frozen=True, gc=False):
     """A recorded event together with its place in the shard."""
 
     position: Position

@@ -13,7 +13,7 @@ from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.event import Event
 from domain.log.arbitration import UnknownEnvelopeVersion
-from domain.log.codec import EventCodec
+from domain.log.codec import UNREADABLE, EventCodec
 from domain.log.commit import Commit
 from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned
 from domain.log.position import Position
@@ -91,6 +91,8 @@ class EmbeddedLog:
                     refold(connection, states, AppendTransaction(connection).head)
             except UnknownEnvelopeVersion as newer:
                 raise LogUnavailable(f"the log file {path} was written by a newer build: {newer}") from newer
+            except UNREADABLE as event:
+                raise LogUnavailable(f"the log file {path} holds an event this build cannot read: {event}") from event
             except OSError as problem:
                 raise LogUnavailable(f"the log file {path} cannot be opened: {problem}") from problem
             except DATABASE_ERRORS as problem:

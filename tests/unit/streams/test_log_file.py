@@ -209,6 +209,16 @@ async def test_changed_code_never_reads_what_the_old_code_folded(path: Path) -> 
         assert log.rebuilt("a").state == document.state
 
 
+async def test_a_build_that_cannot_read_an_event_says_which(path: Path) -> None:
+    with opened(path) as log:
+        await fill(log, 1)
+    older = {name: kind for name, kind in TALLY_TYPES.items() if name != "tally.key_cut"}
+    with pytest.raises(LogUnavailable, match=r"an event this build cannot read: .*tally\.key_cut"):
+        EmbeddedLog.open(path, clock=SteppingClock(), new_id=new_id, aggregates=TALLIES, types=older)
+    with opened(path) as log:
+        assert log.find_key("hash-1") is not None
+
+
 async def test_the_same_code_keeps_its_documents(path: Path) -> None:
     with opened(path) as log:
         await fill(log, SNAPSHOT_INTERVAL)
