@@ -235,3 +235,14 @@ def test_usage_of_a_call() -> None:
     assert meters["voice", "cartesia"].quantities == {"characters": len("Hello.") + len("Fine.")}
     assert meters["vapi", "vapi"].quantities == {"minutes": pytest.approx(0.999, abs=0.01)}
     assert {event.price_table for event in c.events(UsageMetered)} == {"2026-01"}
+
+
+def test_token_counts_that_never_come_do_not_keep_the_call_open() -> None:
+    c = Scenario({"model": {"tools": [{"type": "endCall"}]}}).connect().hear("That was all.").run(200)
+    call = inputs.RequestedTool("c1", "endCall", {})
+    c.feed(inputs.ModelCalledTools(request_id=1, calls=(call,)))
+    assert c.ended is None
+    c.run(30_001)
+    assert c.ended == "assistant-ended-call"
+    assert c.requests == {1: "aborted"}
+    assert [event.meter for event in c.events(UsageMetered)].count("model") == 1

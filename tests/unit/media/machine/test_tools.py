@@ -409,3 +409,17 @@ def test_a_rejected_end_call_does_not_end_the_call() -> None:
     c.hear("What else is there?").run_until_quiet()
     assert c.ended is None
     assert said(c) == ["It ships on Monday."]
+
+
+def test_a_cough_over_a_filler_does_not_cost_the_answer() -> None:
+    c = asking(tool(messages=SLOW_START), calls=(call(),))
+    c.replies = [c.replies[0], Reply("It ships never.", delay_ms=60_000), Reply("It ships on Monday.")]
+    c.results["findOrder"] = (100, ToolReturned(tool_call_id="", result="ok"))
+    c.hear("Where is my order?")
+    while c.phase != "ASSISTANT_SPEAKING":
+        c.run(10)
+    c.run(1000).feed(inputs.SpeechStarted(at_ms=c.now))
+    c.run(400).feed(inputs.SpeechStopped(at_ms=c.now))
+    c.run_until_quiet()
+    assert c.requests == {1: "finished", 2: "aborted", 3: "finished"}
+    assert said(c)[-1] == "It ships on Monday."

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.call.events import AssistantInterrupted, MessageCommitted, TranscriptFinalized, TurnDecided
+from domain.call.events import AssistantInterrupted, MessageCommitted, TranscriptFinalized, TurnDecided, TurnMeasured
 from media.machine import inputs, outputs
 from media.machine.history import INAUDIBLE
 from tests.unit.media.machine.scenario import MS_PER_CHARACTER, Reply, Scenario
@@ -401,3 +401,83 @@ def test_a_speech_cut_off_by_words_is_not_resumed() -> None:
     call.replies = [Reply("Of course.")]
     call.hear("one moment please.").run_until_quiet()
     assert [text for role, text in call.messages() if role == "assistant"][1:] == ["Of course."]
+
+
+def test_nothing_at_all_is_said_during_backoff() -> None:
+    call = answering({"stopSpeakingPlan": {"backoffSeconds": 2}})
+    call.feed(inputs.PartialHeard(text="stop"))
+    stopped_at = call.now
+    call.feed(inputs.ControlReceived(message={"type": "say", "content": "One more thing."}))
+    call.run(1_990)
+    assert len(call.outputs(outputs.StartPlayout)) == 1
+    call.run(20)
+    assert call.times(outputs.StartPlayout)[-1] == stopped_at + 2_000
+
+
+def test_a_timer_that_was_armed_anew_means_nothing() -> None:
+    call = Scenario().connect()
+    call.feed(inputs.FinalHeard(text="I would like"))
+    stale = call.timers["endpoint"]
+    call.run(500).feed(inputs.FinalHeard(text="a table"))
+    call.feed(inputs.TimerFired(timer="endpoint", generation=stale))
+    assert call.phase == "ENDPOINTING"
+    call.run(1_501)
+    assert call.phase == "THINKING"
+    call.feed(inputs.TimerFired(timer="endpoint", generation=stale + 1))
+    call.feed(inputs.TimerFired(timer="unheard of", generation=1))
+    assert len(call.events(TurnDecided)) == 1
+
+
+def test_an_answer_is_held_while_the_caller_still_makes_sounds() -> None:
+    call = Scenario({"startSpeakingPlan": {"waitSeconds": 0}})
+    call.replies = [Reply("Certainly.", delay_ms=10)]
+    call.connect()
+    call.feed(inputs.SpeechStarted(at_ms=0))
+    call.feed(inputs.FinalHeard(text="That is all."))
+    call.run(1_000)
+    assert call.phase == "CORKED"
+    call.feed(inputs.SpeechStopped(at_ms=call.now - 200))
+    assert call.phase == "ASSISTANT_SPEAKING"
+
+
+def test_an_answer_is_not_held_for_ever_by_noise() -> None:
+    call = Scenario()
+    call.replies = [Reply("Certainly.", delay_ms=10)]
+    call.connect()
+    call.feed(inputs.SpeechStarted(at_ms=0))
+    call.feed(inputs.FinalHeard(text="That is all."))
+    call.run(3_010)
+    assert call.phase == "ASSISTANT_SPEAKING"
+
+
+def test_the_last_voiced_frame_is_measured_although_the_turn_was_decided_before_silence_was_noticed() -> None:
+    call = Scenario()
+    call.replies = [Reply("Certainly.")]
+    call.connect().run(100)
+    call.feed(inputs.SpeechStarted(at_ms=100))
+    call.run(400).feed(inputs.FinalHeard(text="That is all."))
+    call.run(200)
+    assert call.events(TurnDecided)
+    call.feed(inputs.SpeechStopped(at_ms=480))
+    call.run_until_quiet()
+    (measured,) = call.events(TurnMeasured)
+    assert (measured.t0_ms, measured.t1_ms, measured.t2_ms) == (480, 500, 600)
+
+
+def test_every_measuring_point_of_an_ordinary_turn() -> None:
+    call = Scenario({"firstMessage": "Hello."}, voice_ms=120)
+    call.replies = [Reply("Certainly, at once.", delay_ms=200, token_ms=10)]
+    call.connect().run_until_quiet()
+    started = call.now
+    call.feed(inputs.SpeechStarted(at_ms=started))
+    call.run(400).feed(inputs.SpeechStopped(at_ms=started + 300))
+    call.run(100).feed(inputs.FinalHeard(text="May I come today?"))
+    call.run_until_quiet()
+    first, measured = call.events(TurnMeasured)
+    assert (first.turn, first.source, first.t0_ms, first.t4_ms, first.t5_ms) == (0, "first-message", None, None, 0)
+    points = [measured.t0_ms, measured.t1_ms, measured.t2_ms, measured.t3_ms, measured.t4_ms]
+    points += [measured.t5_ms, measured.t6_ms, measured.t7_ms]
+    since = [point - started for point in points if point is not None]
+    assert since == [300, 500, 600, 600, 800, 810, 930, 1000]
+    marks = {(o.type, o.data["at_ms"]) for o in call.outputs(outputs.Note) if o.data.get("turn") == 1}
+    assert marks >= {(f"mark.t{number}", point) for number, point in enumerate(points)}
