@@ -13,7 +13,7 @@ from domain.log.position import Position
 S = TypeVar("S")
 
 
-class Rows(msgspec.Struct, frozen=True):
+class Rows(msgspec.Struct, frozen=True, gc=False):
     """Rows for one projection table, column order as its definition says."""
 
     table: str
