@@ -70,6 +70,7 @@ class Listener:
         self._silent_ms = 0
         self._early: _Result | None = None
         self._partial = ""
+        self._settled = False
 
     def feed(self, pcm: bytes) -> None:
         data = self._rest + pcm
@@ -144,8 +145,19 @@ class Listener:
     def _result(self) -> _Result:
         assert self._utterance is not None
         self._decode()
+        audio = bytes(self._utterance)
+        result = self._judged(audio)
+        if result.confidence < UNDERSTOOD_CONFIDENCE and not self._settled:
+            # The front end adapts to the line with every utterance; before the first it knew nothing of this one.
+            self._decoder.start_utt()
+            self._decoder.process_raw(audio, False, False)
+            result = self._judged(audio)
+        self._settled = True
+        return result
+
+    def _judged(self, audio: bytes) -> _Result:
         hypothesis = finish(self._decoder)
-        return _Result(hypothesis, confidence(hypothesis, self._general(), bytes(self._utterance)))
+        return _Result(hypothesis, confidence(hypothesis, self._general(), audio))
 
     def _give(self, *, answers: bool) -> None:
         result = self._early or self._result()

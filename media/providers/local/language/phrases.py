@@ -12,10 +12,18 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from media.providers.local.language.conversation import base_sentences, day_phrases, time_phrases
+from media.providers.local.language.conversation import (
+    DAY_PARTS,
+    HOURS,
+    MONTHS,
+    WEEKDAYS,
+    base_sentences,
+    day_phrases,
+    time_phrases,
+)
 from media.providers.local.language.spoken import identifier_words, spoken_words
 
-MAX_TOPICS = 160
+MAX_TOPICS = 90
 MAX_SOURCE_CHARACTERS = 40_000
 
 _STOP_WORDS_TEXT = (
@@ -29,19 +37,63 @@ _STOP_WORDS_TEXT = (
     "doesn don t s ll re ve one d dont"
 )
 _STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
-_TOPIC_WORDS = 3
+_COVERED = frozenset((*WEEKDAYS, *DAY_PARTS, *HOURS, *MONTHS, "noon", "today", "tomorrow"))
+"""Days and times: the shared sentences have them in their own frames."""
+_TOPIC_WORDS = 2
+_SHARED_WEIGHT = 2
+"""How often the sentences of any call count against those about the assistant's subject: whatever a line is about, its
+callers say yes, no, days, times and goodbye."""
+
+_SHORTEST_STEM = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")
 
-_TOPIC_FRAMES = (
+_SHORT_FRAMES = (
     "{0}",
     "{0} please",
-    "what is your {0}",
-    "what are your {0}",
-    "what is the {0}",
-    "what are the {0}",
+    "the {0}",
+    "a {0}",
+    "my {0}",
+    "your {0}",
+    "is there {0}",
+    "is there a {0}",
+    "do you have {0}",
+    "do you have a {0}",
     "what about {0}",
     "what about the {0}",
+    "what is the {0}",
+    "what are the {0}",
+    "where is the {0}",
+    "how much is {0}",
+    "how much is the {0}",
+    "i need a {0}",
+    "i need {0}",
+    "i need to see the {0}",
+    "i would like a {0}",
+    "i have a {0}",
+    "i have a question about the {0}",
+    "i want to speak to {0}",
+    "i am a {0}",
+    "i am in {0}",
+    "can i {0}",
+    "where can i {0}",
+    "can i {0} here",
+    "can i see the {0}",
+    "can i pay with a {0}",
+    "do you {0}",
+    "do you take {0}",
+    "how do i {0}",
+    "i want to {0}",
+    "which {0}",
+    "with {0}",
+    "for {0}",
+    "for a {0}",
+)
+"""For everything an assistant mentions."""
+
+_LONG_FRAMES = (
+    "what is your {0}",
+    "what are your {0}",
     "what about your {0}",
     "tell me about {0}",
     "tell me about the {0}",
@@ -50,83 +102,52 @@ _TOPIC_FRAMES = (
     "could you tell me your {0} please",
     "can you tell me the {0}",
     "i have a question about {0}",
-    "i have a question about the {0}",
     "i have a question about my {0}",
     "i am calling about {0}",
     "i am calling about my {0}",
-    "do you have {0}",
-    "do you have a {0}",
     "do you offer {0}",
     "do you do {0}",
-    "do you take {0}",
     "do you accept {0}",
     "do you accept my {0}",
-    "is there {0}",
-    "is there a {0}",
+    "do you take my {0}",
     "are there {0}",
-    "which {0}",
-    "how much is {0}",
     "how much is a {0}",
-    "how much is the {0}",
     "how much does {0} cost",
     "how much does a {0} cost",
     "how much does the {0} cost",
     "how much do {0} cost",
     "what does {0} cost",
     "what does a {0} cost",
-    "what does the {0} cost",
     "what is the price of {0}",
     "what is the price of a {0}",
-    "where is the {0}",
     "where is {0}",
     "where are the {0}",
     "where can i find {0}",
     "who is the {0}",
     "who are the {0}",
-    "who is {0}",
-    "can i {0}",
-    "can i {0} here",
-    "where can i {0}",
+    "who are your {0}",
     "how can i {0}",
-    "how do i {0}",
     "can i pay by {0}",
-    "can i pay with {0}",
-    "can i pay with a {0}",
     "can i have a {0}",
     "can i get a {0}",
     "can i see {0}",
-    "can i see the {0}",
-    "i need {0}",
-    "i need a {0}",
     "i need to see {0}",
-    "i need to see the {0}",
     "i need to {0}",
     "i have {0}",
-    "i have a {0}",
-    "i am a {0}",
     "i am {0}",
-    "i am in {0}",
-    "i want {0}",
     "i want a {0}",
-    "i want to {0}",
+    "i want {0}",
     "i would like {0}",
-    "i would like a {0}",
     "i would like to {0}",
     "i would like to see {0}",
-    "i want to speak to {0}",
     "i would like to speak to {0}",
     "can i speak to {0}",
-    "for a {0}",
-    "for {0}",
-    "with {0}",
     "with {0} please",
-    "a {0}",
     "a {0} please",
-    "the {0}",
     "it is about {0}",
     "it's for a {0}",
-    "my {0}",
 )
+"""Besides, for what stands at the head of a line and for the choices of tools: what callers ask about most."""
 
 _REQUEST_FRAMES = (
     "i would like to {0}",
@@ -185,17 +206,19 @@ _VERB_WORDS: Mapping[str, tuple[str, ...]] = {
 
 
 def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
-    """Sentences for the recogniser's language model, each once, in a stable order; lower-case spoken words.
+    """Sentences for the recogniser's language model in a stable order; lower-case spoken words. A sentence that comes
+    more often is more likely.
 
     ``assistant`` is the resolved assistant configuration (wire form). Unknown shapes in it are skipped: a
     configuration that the recogniser cannot read must not keep a call from starting."""
     texts = list(_assistant_texts(assistant))
     tools = list(function_tools(assistant))
+    named = headings(texts, tools)
     lines: dict[str, None] = {}
     sources: Iterable[Iterable[str]] = (
-        base_sentences(),
         _own_sentences(texts),
-        _topic_questions(topics(texts, tools)),
+        _filled(_SHORT_FRAMES + _LONG_FRAMES, named),
+        _filled(_SHORT_FRAMES, mentions(texts)),
         *(_tool_requests(tool) for tool in tools),
         _keywords(assistant),
     )
@@ -203,7 +226,7 @@ def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
         for line in source:
             if spoken := spoken_words(line):
                 lines.setdefault(spoken)
-    return tuple(lines)
+    return tuple(lines) + _SHARED_WEIGHT * tuple(filter(None, map(spoken_words, base_sentences())))
 
 
 def function_tools(assistant: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -216,23 +239,37 @@ def function_tools(assistant: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
             yield function
 
 
-def topics(texts: Iterable[str], tools: Iterable[Mapping[str, Any]] = ()) -> tuple[str, ...]:
-    """What an assistant can be asked about: headings first, then runs of content words, then choices of its tools."""
+def headings(texts: Iterable[str], tools: Iterable[Mapping[str, Any]] = ()) -> tuple[str, ...]:
+    """What the configuration itself names as topics (``Opening hours: ...``), and the choices of its tools."""
     found: dict[str, None] = {}
-    texts = list(texts)
     for text in texts:
         for line in text.splitlines():
             if heading := _HEADING.match(line):
-                found.setdefault(spoken_words(heading[1]))
+                found.update(dict.fromkeys(_forms(spoken_words(heading[1]))))
     for tool in tools:
         for choice in _choices(tool):
-            found.setdefault(spoken_words(choice))
+            found.update(dict.fromkeys(_forms(spoken_words(choice))))
+    found.pop("", None)
+    return tuple(found)[:MAX_TOPICS]
+
+
+def mentions(texts: Iterable[str]) -> tuple[str, ...]:
+    """Runs of content words, and their last words alone: what else the assistant's own sentences are about."""
+    found: dict[str, None] = {}
     for text in texts:
         for sentence in _SENTENCE_END.split(text):
             for run in _content_runs(spoken_words(sentence).split()):
                 found.setdefault(run)
-    found.pop("", None)
     return tuple(found)[:MAX_TOPICS]
+
+
+def _forms(topic: str) -> Iterator[str]:
+    """The topic, its singular, and the verb in it (``parking``: ``park``)."""
+    yield topic
+    if topic.endswith("s") and not topic.endswith(("ss", "us", "is", "'s")) and len(topic) > _SHORTEST_STEM:
+        yield topic.removesuffix("s")
+    if topic.endswith("ing") and " " not in topic and len(topic) - 3 > _SHORTEST_STEM:
+        yield topic.removesuffix("ing")
 
 
 def _assistant_texts(assistant: Mapping[str, Any]) -> Iterator[str]:
@@ -255,7 +292,7 @@ def _own_sentences(texts: Iterable[str]) -> Iterator[str]:
 def _content_runs(words: list[str]) -> Iterator[str]:
     run: list[str] = []
     for word in [*words, "the"]:
-        if word not in _STOP_WORDS:
+        if word not in _STOP_WORDS and word not in _COVERED:
             run.append(word)
             continue
         if run:
@@ -264,9 +301,10 @@ def _content_runs(words: list[str]) -> Iterator[str]:
         run = []
 
 
-def _topic_questions(found: Iterable[str]) -> Iterator[str]:
+def _filled(frames: Iterable[str], found: Iterable[str]) -> Iterator[str]:
+    frames = tuple(frames)
     for topic in found:
-        for frame in _TOPIC_FRAMES:
+        for frame in frames:
             yield frame.format(topic)
 
 
@@ -290,9 +328,11 @@ def _tool_requests(tool: Mapping[str, Any]) -> Iterator[str]:
     objects = [f"{determiner} {thing}".strip() for determiner in (article, "my", "the", "")] if thing else [""]
     choices = list(_choices(tool))
     for verb in verbs:
-        for target in objects:
-            for frame in _REQUEST_FRAMES:
-                yield frame.format(f"{verb} {target}".strip())
+        for frame in _REQUEST_FRAMES:
+            yield frame.format(f"{verb} {objects[0]}".strip())
+        for target in objects[1:]:
+            for frame in _REQUEST_FRAMES[::4]:
+                yield frame.format(f"{verb} {target}")
     for frame in _OBJECT_FRAMES:
         for target in objects:
             yield frame.format(target)
