@@ -25,6 +25,8 @@ class Settled(msgspec.Struct, frozen=True):
 
     receipt: Receipt
     record_hash: bytes
+    slots: tuple[Slot, ...]
+    """What it took; empty when it is void."""
 
 
 def settled(connection: sqlite3.Connection, commit_id: str) -> Settled | None:
@@ -36,16 +38,11 @@ def settled(connection: sqlite3.Connection, commit_id: str) -> Settled | None:
         return None
     void_reason, first, events, hashed = row
     verdict = ACCEPTED if void_reason is None else Verdict(False, void_reason)
-    return Settled(_receipt(commit_id, verdict, first, events), hashed)
-
-
-def slots_of(connection: sqlite3.Connection, receipt: Receipt) -> tuple[Slot, ...]:
-    """The slots that an accepted commit took."""
-    rows = connection.execute(
+    taken = connection.execute(
         "SELECT originator_id, originator_version FROM stored_events WHERE ordinal>=? AND ordinal<? ORDER BY ordinal",
-        (receipt.ordinals.start, receipt.ordinals.stop),
+        (first, first + events),
     )
-    return tuple(Slot(originator_id, version) for originator_id, version in rows)
+    return Settled(_receipt(commit_id, verdict, first, events), hashed, tuple(Slot(*slot) for slot in taken))
 
 
 class AppendTransaction:
@@ -113,7 +110,7 @@ class AppendTransaction:
         self._load(commit)
         verdict = self._arbiter.settle(commit)
         receipt = _receipt(commit.commit_id, verdict, self._next_ordinal, len(commit.slots) if verdict.accepted else 0)
-        self._settled[commit.commit_id] = Settled(receipt, hashed)
+        self._settled[commit.commit_id] = Settled(receipt, hashed, commit.slots if verdict.accepted else ())
         self._collect(commit, record, hashed, receipt)
         return receipt
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -62,7 +62,7 @@ class Fold:
     def stage(self, recorded: Sequence[Recorded]) -> dict[str, Stage]:
         """Fold the events of one commit without keeping the result; ``keep`` does that.
 
-        Events of kinds that are not folded are passed over. Raises ``ForeignEvent`` and whatever ``evolve`` refuses.
+        Events of kinds that are not folded leave no state. Raises ``ForeignEvent`` and whatever ``evolve`` refuses.
         """
         staged: dict[str, Stage] = {}
         for event in recorded:
@@ -70,14 +70,14 @@ class Fold:
             stage = staged.get(originator_id) or self._open(kind, originator_id, event.originator_version - 1)
             if stage.kind != kind:
                 raise ForeignEvent(originator_id, stage.kind, event.event.TYPE)
-            aggregate = self._states.aggregates.get(kind)
-            if aggregate is None:
-                continue
             staged[originator_id] = stage
-            stage.state = aggregate.evolve(stage.state, event)
             stage.version = event.originator_version
+            aggregate = self._states.aggregates.get(kind)
+            if aggregate is not None:
+                stage.state = aggregate.evolve(stage.state, event)
         for stage in staged.values():
-            stage.keys = self._states.aggregates[stage.kind].keys(stage.state)
+            if stage.kind in self._states.aggregates:
+                stage.keys = self._states.aggregates[stage.kind].keys(stage.state)
         return staged
 
     def keep(self, staged: Mapping[str, Stage]) -> None:
@@ -86,14 +86,17 @@ class Fold:
 
     def write(self, head: int) -> None:
         """Write the changed documents, keys and due snapshots. ``head`` is the ordinal the log now ends with."""
-        for originator_id, stage in self._stages.items():
+        for originator_id, stage in self._folded():
             write_document(self._connection, self._states, originator_id, stage)
         _set_position(self._connection, head)
 
     def publish(self) -> None:
         """After the commit: let readers have the new states without decoding them."""
-        for originator_id, stage in self._stages.items():
+        for originator_id, stage in self._folded():
             self._states.cache.put(stage.kind, originator_id, stage.version, stage.state)
+
+    def _folded(self) -> Iterator[tuple[str, Stage]]:
+        return ((key, stage) for key, stage in self._stages.items() if stage.kind in self._states.aggregates)
 
     def _open(self, kind: str, originator_id: str, version: int) -> Stage:
         """A copy of what this transaction, or else the log, says of the originator."""

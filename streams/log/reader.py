@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any
 
 from domain.log.codec import EventCodec
@@ -62,7 +63,8 @@ class LogReader:
         loop, grown = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
-            if not loop.is_closed():
+            # A loop that was closed meanwhile has nobody left who waits.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(grown.set)
 
         self._datastore.commits.attach(wake)

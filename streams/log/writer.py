@@ -8,6 +8,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +19,7 @@ from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.commit import Commit, Slot
 from domain.log.ports import LogUnavailable
 from domain.log.receipt import CommitIdReused, Receipt
-from streams.log.append import AppendTransaction, slots_of
+from streams.log.append import AppendTransaction
 from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
 from streams.log.fold import Fold, refold
@@ -147,14 +148,14 @@ class Writer:
                 connection = cursor.sqlite_cursor.connection
                 append, fold = AppendTransaction(connection), Fold(connection, self._states)
                 refold(connection, self._states, append.head)
-                outcomes = [_attempt(connection, append, fold, proposal) for proposal in proposals]
+                outcomes = [_attempt(append, fold, proposal) for proposal in proposals]
                 append.write()
                 fold.write(append.head)
         except UnknownEnvelopeVersion as newer:
             self._halted = newer
-            return [LogUnavailable(f"the log is halted: {newer}")] * len(proposals)
+            return [LogUnavailable(f"the log is halted: {newer}") for _ in proposals]
         except DATABASE_ERRORS as problem:
-            return [unavailable(problem)] * len(proposals)
+            return [unavailable(problem) for _ in proposals]
         except Exception as defect:
             # Nothing was appended. Alone, the proposal that meets a defect fails and the others do not.
             if len(proposals) == 1:
@@ -173,8 +174,8 @@ class Writer:
             else:
                 by_loop[pending.loop].append((pending, outcome))
         for loop, settled in by_loop.items():
-            # A closed loop has nobody left who waits.
-            if not loop.is_closed():
+            # A loop that was closed meanwhile has nobody left who waits.
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(_settle_all, settled)
 
 
@@ -183,24 +184,22 @@ def _settle_all(settled: Sequence[tuple[_Pending, Outcome | Exception]]) -> None
         pending.settle(outcome)
 
 
-def _attempt(
-    connection: sqlite3.Connection, append: AppendTransaction, fold: Fold, proposal: Proposal
-) -> Outcome | Exception:
+def _attempt(append: AppendTransaction, fold: Fold, proposal: Proposal) -> Outcome | Exception:
     """Append one proposal to the open transaction; its own faults spare the rest of the batch."""
     try:
-        return _append(connection, append, fold, proposal)
+        return _append(append, fold, proposal)
     except (UnknownEnvelopeVersion, sqlite3.Error):
         raise
     except Exception as refusal:
         return refusal
 
 
-def _append(connection: sqlite3.Connection, append: AppendTransaction, fold: Fold, proposal: Proposal) -> Outcome:
+def _append(append: AppendTransaction, fold: Fold, proposal: Proposal) -> Outcome:
     known = append.known(proposal.commit_id)
     slots = proposal.slots
     if slots is None:
         if known is not None:
-            slots = slots_of(connection, known.receipt)
+            slots = known.slots
             if len(slots) != len(proposal.bodies):
                 raise CommitIdReused(proposal.commit_id)
         else:

@@ -281,6 +281,23 @@ class LogContract:
         assert document is not None
         assert document.state.total == 7
 
+    async def test_facts_sent_twice_at_once_under_one_commit_id_are_recorded_once(self, node: Node) -> None:
+        await node.execute(TALLY, "a", Open("org-1"))
+        same = await asyncio.gather(
+            *(node.record("a", [Added(amount=1), Added(amount=2)], [START, START], commit_id="batch") for _ in range(4))
+        )
+        assert all(appended == same[0] for appended in same)
+        assert len(node.history("a")) == 3
+
+    async def test_kinds_are_not_mixed_within_one_batch_either(self, node: Node) -> None:
+        outcomes = await asyncio.gather(
+            node.record("x", [Noticed(text="rain")], [START]),
+            node.record("x", [OPENED], [START]),
+            return_exceptions=True,
+        )
+        assert isinstance(outcomes[1], ValueError)
+        assert len(node.history("x")) == 1
+
     async def test_a_fact_that_the_fold_refuses_does_not_harm_its_neighbours(self, node: Node) -> None:
         await node.execute(TALLY, "a", Open("org-1"))
         outcomes = await asyncio.gather(
