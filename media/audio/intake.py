@@ -6,8 +6,9 @@ from collections import deque
 
 from media.audio.framing import FRAME_MS
 
-_CATCH_UP_MS = 500.0
-"""Audio that a stalled network owes is taken at once up to this; what is older counts as a pause of the client."""
+_CREDIT_MS = 1_000.0
+"""Audio that a stalled network (or loop) owes is taken at once up to this, or it would lag behind for good. A client
+that paused for longer and then sends a file gets no more credit than that."""
 
 
 class Intake:
@@ -37,8 +38,9 @@ class Intake:
         """The next frame that is due, or ``None``."""
         if not self._waiting:
             return None
-        if self._clock_ms is None or self._clock_ms < now_ms - _CATCH_UP_MS:
+        if self._clock_ms is None:
             self._clock_ms = now_ms - FRAME_MS
+        self._clock_ms = max(self._clock_ms, now_ms - _CREDIT_MS)
         if self._clock_ms + FRAME_MS > now_ms + self._lead_ms:
             return None
         self._clock_ms += FRAME_MS

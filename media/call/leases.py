@@ -6,10 +6,14 @@ or a reused process id is not taken for the owner. Its heartbeat file tells a pr
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 import time
 from pathlib import Path
 from typing import Protocol
+
+_log = logging.getLogger(__name__)
 
 
 class Leases(Protocol):
@@ -27,6 +31,16 @@ class Leases(Protocol):
 
     def release(self) -> None:
         """This process serves nothing any more."""
+
+
+async def keep_alive(leases: Leases, every_s: float) -> None:
+    """Beat for ever. A beat that fails is tried again: until the lease runs out nothing is lost."""
+    while True:
+        try:
+            await asyncio.to_thread(leases.beat)
+        except OSError as error:
+            _log.warning("lease.not_renewed", extra={"reason": error.strerror or str(error)})
+        await asyncio.sleep(every_s)
 
 
 class FileLeases:

@@ -46,10 +46,9 @@ class Reaper:
         self.reaped = 0
 
     async def run(self) -> None:
-        """Beat and look for orphans for ever, at once and then at intervals."""
+        """Look for orphans for ever, at once and then at intervals."""
         while True:
             try:
-                await asyncio.to_thread(self._leases.beat)
                 await self.look()
                 await self._salvage()
             except (OSError, LogUnavailable) as error:

@@ -138,7 +138,7 @@ class CallSession:
         self.feed(ControlReceived(message=message))
 
     def transport_closed(self, detail: str) -> None:
-        self._note("transport.closed", {"detail": detail})
+        self.note("transport.closed", {"detail": detail})
         self.feed(TransportClosed())
 
     def warned(self, code: str, detail: str) -> None:
@@ -277,6 +277,7 @@ class CallSession:
     def _begin(self) -> None:
         """What the machine wants before the first input; inputs that this brings about wait for ``Connected``."""
         now_ms = self.clock.now_ms()
+        self._fragments.note("machine.began", now_ms, {})
         self._stepping = True
         try:
             self._carry_out_all(self._conversation.begin(now_ms), now_ms)
@@ -305,7 +306,7 @@ class CallSession:
             case Record(event=event):
                 self.record(event)
             case Note(type=kind, data=data):
-                self._note(kind, data)
+                self.note(kind, data)
             case HangUp():
                 self._hung_up.set()
             case ArmTimer():
@@ -344,5 +345,6 @@ class CallSession:
                 else:
                     parts.playout.muted = muted
 
-    def _note(self, kind: str, data: dict[str, Any]) -> None:
+    def note(self, kind: str, data: dict[str, Any]) -> None:
+        """Keep a fragment of this call."""
         self._fragments.note(kind, self.clock.now_ms(), data)

@@ -149,6 +149,13 @@ def open_session(
             variable_values=prepared.resolved.variable_values,
         )
     )
+    session.note(
+        "machine.plan",
+        {
+            "native_end_of_turn": prepared.chosen.transcribers[0].traits.native_end_of_turn,
+            "price_table": workshop.price_table,
+        },
+    )
     for warning in prepared.resolved.warnings:
         detail = f"{warning.field}: {warning.detail}" if warning.field else warning.detail
         session.record(Warned(code=warning.code, detail=detail, at_ms=clock.now_ms()))

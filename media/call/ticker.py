@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from time import monotonic
 from typing import Protocol
 
 from media.audio.framing import FRAME_MS
@@ -39,21 +40,18 @@ class Ticker:
             self._busy.clear()
 
     async def run(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await self._busy.wait()
-            due = loop.time()
+            due = monotonic()
             beat, worst_s = 0, 0.0
             while self._busy.is_set():
                 due += _BEAT_S
-                delay_s = due - loop.time()
-                if delay_s > 0:
-                    await asyncio.sleep(delay_s)
-                else:
-                    # Late: go on from here instead of catching up in a burst, but let the others run first.
-                    due = loop.time()
-                    await asyncio.sleep(0)
-                worst_s = max(worst_s, loop.time() - due)
+                await asyncio.sleep(max(0.0, due - monotonic()))
+                late_s = monotonic() - due
+                worst_s = max(worst_s, late_s)
+                if late_s > _BEAT_S:
+                    # Go on from here instead of catching up in a burst.
+                    due += late_s
                 for ticked in tuple(self._groups[beat % _GROUPS]):
                     ticked.tick()
                 beat += 1

@@ -27,7 +27,7 @@ from media.call.collector import CollectorPolicy
 from media.call.conversation import MachineConversation
 from media.call.fragments import FragmentBuffer
 from media.call.journal import JournalWriter
-from media.call.leases import FileLeases, Leases
+from media.call.leases import FileLeases, Leases, keep_alive
 from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.reaper import Reaper
@@ -137,6 +137,7 @@ class MediaTier:
             ("journal", self._journals.run()),
             ("fragments", self._fragments.run()),
             ("ticker", self._ticker.run()),
+            ("lease", keep_alive(self._leases, self._settings.lease_s / 4)),
             ("reaper", self._reaper.run()),
         ):
             self._background.append(self._group.create_task(work, name=f"media-{name}"))

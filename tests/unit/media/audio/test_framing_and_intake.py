@@ -61,9 +61,9 @@ def test_what_a_stalled_network_owes_is_taken_at_once() -> None:
     intake = Intake(lead_ms=40, cap_ms=60_000)
     intake.push(frame(0))
     drain(intake, 0.0)
-    for number in range(1, 15):
+    for number in range(1, 46):
         intake.push(frame(number))
-    assert len(drain(intake, 280.0)) == 14
+    assert len(drain(intake, 900.0)) == 45
 
 
 def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
@@ -72,7 +72,7 @@ def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
     drain(intake, 0.0)
     for number in range(500):
         intake.push(frame(number))
-    assert len(drain(intake, 10_000.0)) <= 4
+    assert len(drain(intake, 10_000.0)) <= (1_000 + 40) // FRAME_MS + 1
 
 
 def test_more_than_the_cap_ahead_is_refused() -> None:

@@ -225,6 +225,24 @@ async def test_a_call_whose_events_pile_up_is_ended_and_they_are_kept(tmp_path: 
     assert len([warning for warning in of(events, Warned) if warning.code == "control-not-json"]) >= 7
 
 
+async def test_a_log_that_never_comes_back_does_not_keep_the_process_from_ending(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    switches: list[Outage] = []
+
+    def commands(log: EmbeddedLog) -> Outage:
+        switches.append(Outage(log))
+        return switches[0]
+
+    async with asyncio.timeout(20), media_rig(tmp_path, commands=commands, closing_grace_s=0.05) as rig:
+        caller = await dial(rig)
+        await caller.until_said(1)
+        switches[0].off = True
+    await asyncio.gather(caller.serving, return_exceptions=True)
+    assert caller.closed == (1000, "worker-shutdown")
+    assert any(record.message == "journal.events_lost" for record in caplog.records)
+
+
 async def test_without_the_log_no_call_is_taken(tmp_path: Path) -> None:
     def commands(log: EmbeddedLog) -> Outage:
         outage = Outage(log)
