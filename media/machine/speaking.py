@@ -234,8 +234,5 @@ def heard_text(chunks: tuple[str, ...], heard_chars: tuple[int, ...]) -> str:
 
 
 def transcript(m: Moment, role: str, kind: str, text: str) -> None:
-    """A client's ``transcript``; clients that asked for finals only know it under a longer name."""
-    wanted = m.plan.client_messages
-    finals_only = 'transcript[transcriptType="final"]'
-    name = finals_only if kind == "final" and "transcript" not in wanted and finals_only in wanted else "transcript"
-    m.notify(name, role=role, transcriptType=kind, transcript=text)
+    """A client's ``transcript``: ``partial`` or ``final`` words of either side."""
+    m.notify("transcript", role=role, transcriptType=kind, transcript=text)
