@@ -4,7 +4,7 @@ VENV := .venv
 READY := $(VENV)/.synced
 PYTHON_IN_VENV := $(VENV)/bin/python
 PACKAGES := api domain infra media projections streams
-BENCHMARKS := $(patsubst %.py,%,$(notdir $(filter-out %/__init__.py %/_%,$(wildcard tests/benchmarks/*.py))))
+BENCHMARKS := $(basename $(notdir $(shell grep -l __main__ tests/benchmarks/*.py)))
 
 # Numeric libraries would otherwise start a thread per core for arrays of a few hundred samples.
 export OPENBLAS_NUM_THREADS := 1

@@ -1,17 +1,11 @@
-"""The synthetic caller's voice: words in, audio out, by the local voice in its own process."""
+"""The synthetic caller's words as audio, and whether this machine can speak and listen at all."""
 
 from __future__ import annotations
 
 import importlib.util
 from collections.abc import Iterable
 
-from media.providers.local.voice import LocalVoice
-from media.providers.local.voices import VoiceSettings
-from media.providers.local.worker import WorkerProcess
-from media.providers.text_to_speech import AudioChunk
-
-CALLER = VoiceSettings(voice="en-us+f2", words_per_minute=135)
-"""Another voice than the assistant's, and the one that the local recogniser understands best."""
+from media.providers.local.caller import SyntheticCaller
 
 
 def missing_part() -> str:
@@ -25,14 +19,6 @@ def missing_part() -> str:
 
 
 async def synthesize(texts: Iterable[str]) -> dict[str, bytes]:
-    """16 kHz mono s16le audio of each text."""
-    worker = WorkerProcess("media.providers.local.voice_worker", "vapi", "voice")
-    await worker.start()
-    try:
-        voice = LocalVoice(worker, CALLER)
-        return {
-            text: b"".join([fact.pcm async for fact in voice.synthesize(text) if isinstance(fact, AudioChunk)])
-            for text in texts
-        }
-    finally:
-        await worker.close()
+    """16 kHz mono s16le audio of each text, in whole frames of 20 ms."""
+    async with SyntheticCaller() as caller:
+        return {text: await caller.say(text) for text in texts}
