@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -12,6 +11,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall
@@ -175,10 +175,8 @@ async def media_rig(
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """``commands`` may wrap the log to make it fail."""
-    numbers = itertools.count(1)
-
     def new_id() -> str:
-        return f"00000000-0000-4000-8000-{next(numbers):012d}"
+        return str(uuid4())
 
     def clock() -> datetime:
         return datetime.now(UTC)

@@ -1,0 +1,60 @@
+"""kill -9 in the middle of a call: no acknowledged event is lost, the call gets its end, the recording is saved."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from domain.call.events import ArtifactStored, CallEnded, MessageCommitted
+from media.call.reaper import WORKER_DIED
+from tests.unit.media.call.rig import media_rig
+
+_CHILD = """
+import asyncio, json, sys
+from pathlib import Path
+from tests.unit.media.call.rig import InMemorySocket, media_rig
+from tests.unit.media.call.test_calls import assistant, providers
+
+async def main(root):
+    async with media_rig(root, providers(ms_per_character=20.0)) as rig:
+        call_id = await rig.create(assistant(firstMessage="Hello."))
+        socket = InMemorySocket()
+        serving = asyncio.create_task(rig.tier.serve(call_id, socket))
+        await socket.until_message(type="transcript", role="assistant")
+        socket.control(type="say", content="A very long announcement, " * 40)
+        recording = root / "live" / f"{call_id}.wav"
+        while recording.stat().st_size <= 44 or "call.message_committed" not in rig.types(call_id):
+            await asyncio.sleep(0.05)
+        print(json.dumps({"call": call_id, "types": rig.types(call_id)}), flush=True)
+        await serving
+
+asyncio.run(main(Path(sys.argv[1])))
+"""
+
+
+async def test_a_killed_process_leaves_an_ended_call_and_a_playable_recording(tmp_path: Path) -> None:
+    child = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _CHILD, str(tmp_path), stdout=asyncio.subprocess.PIPE
+    )
+    assert child.stdout is not None
+    async with asyncio.timeout(60):
+        seen: dict[str, Any] = json.loads(await child.stdout.readline())
+    child.send_signal(signal.SIGKILL)
+    await child.wait()
+
+    async with media_rig(tmp_path, reap_every_s=0.05) as rig:
+        async with asyncio.timeout(20):
+            async for batch in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.artifact_stored"})):
+                if any(item.recorded.event.track == "assistant" for item in batch):  # type: ignore[attr-defined]  # of that type
+                    break
+        events = rig.events(seen["call"])
+        assert [event.TYPE for event in events][: len(seen["types"])] == seen["types"]
+        assert [event.reason for event in events if isinstance(event, CallEnded)] == [WORKER_DIED]
+        assert "Hello." in [event.text for event in events if isinstance(event, MessageCommitted)]
+        tracks = {event.track: event for event in events if isinstance(event, ArtifactStored)}
+        assert set(tracks) == {"stereo", "mono", "customer", "assistant"}
+        assert (tracks["stereo"].duration_ms or 0) > 0
