@@ -36,7 +36,7 @@ _ORDER_SECTION = re.compile(
 )
 _UNKNOWN = re.compile(
     r"\bif you (?:do not|don't|cannot|can't) (?:know|answer|understand)[^.\n]*?\bsay[,:]?\s*"
-    r"[\"'\u201c](.+?)[\"'\u201d]",
+    r"[\"\u201c](.+?)[\"\u201d]",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b[Yy]ou are (?:called |named )?([A-Z][a-z]+)\b(?!\s+[a-z]+ly\b)|\b[Yy]our name is ([A-Z][a-z]+)")

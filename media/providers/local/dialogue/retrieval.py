@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from media.providers.local.dialogue.embedding import Vector, embed, embed_all, shares_meaning
+from media.providers.local.dialogue.embedding import Vector, content_words, embed, embed_all, shares_meaning
 from media.providers.local.dialogue.prompt import Entry, Prompt
 from media.providers.local.dialogue.tools import Tool
 from media.providers.local.language.spoken import spoken_words
@@ -24,6 +24,7 @@ _REQUESTED_KNOWLEDGE = 0.55
 """Who asks for something to be done does not ask what is known about it."""
 
 _MAX_SPOKEN_SENTENCES = 3
+_BARE_QUESTIONS = (("where", "address"), ("when", "hours"), ("how much", "price"), ("who", "staff"))
 
 _QUESTION = re.compile(
     r"^(?:what|where|when|which|who|why|how|is|are|do|does|did|can you tell|could you tell|tell me|am i|will|"
@@ -31,7 +32,7 @@ _QUESTION = re.compile(
 )
 _REQUEST = re.compile(
     r"\b(?:i would like|i'd like|i want|i need|can i (?:get|have|book|make|come|order)|could i|may i|please|let me|"
-    r"book|schedule|order|reserve|give me|i am calling to)\b"
+    r"give me|i am calling to)\b|^(?:book|schedule|order|reserve)\b"
 )
 
 
@@ -65,6 +66,7 @@ class Index:
 
     def find(self, text: str) -> Found:
         """``text`` is spoken words without politeness."""
+        text = _spelled_out(text)
         vector = embed(text)
         question = bool(_QUESTION.match(text))
         tool, tool_score = self._best_tool(text, vector)
@@ -112,6 +114,13 @@ class Index:
             if found and (best is None or len(found) > len(best[1])):
                 best = (tool, found)
         return best
+
+
+def _spelled_out(text: str) -> str:
+    """A question of question words alone (``where are you``) with what it asks for."""
+    if content_words(text):
+        return text
+    return next((f"{text} {meant}" for words, meant in _BARE_QUESTIONS if text.startswith(words)), text)
 
 
 def spoken_answer(entry: Entry) -> str:

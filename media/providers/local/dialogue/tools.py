@@ -29,7 +29,7 @@ _LONGEST_ACTION = 12
 _NOT_A_VERB = frozenset(("this", "the", "a", "an", "use", "used", "call", "calls", "tool", "function", "it", "when"))
 _UNCOUNTABLE = re.compile(r"(?:ity|ness|ance|ence|status|weather|information|info|help|time|s)$")
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n")
-_EXAMPLES = re.compile(r",?\s*(?:\(?(?:for example|e\.g\.|such as|like|in the form|format)\b.*)$", re.IGNORECASE)
+_EXAMPLES = re.compile(r",?\s*\(?(?:for example|e\.g\.|such as|in the form|format)\b.*$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
