@@ -65,7 +65,7 @@ class AppendTransaction:
         self._arbiter = Arbiter()
         self._asked_heads: set[str] = set()
         self._asked_tracking: set[str] = set()
-        self._settled: dict[str, Settled] = {}
+        self._settled: dict[str, Settled | None] = {}
         self._events: list[tuple[int, str, int, str, bytes]] = []
         self._commits: list[tuple[object, ...]] = []
         self._tracking: dict[str, int] = {}
@@ -82,12 +82,9 @@ class AppendTransaction:
 
     def known(self, commit_id: str) -> Settled | None:
         """What the log, or this transaction, already holds under this id."""
-        found = self._settled.get(commit_id)
-        if found is None:
-            found = settled(self._connection, commit_id)
-            if found is not None:
-                self._settled[commit_id] = found
-        return found
+        if commit_id not in self._settled:
+            self._settled[commit_id] = settled(self._connection, commit_id)
+        return self._settled[commit_id]
 
     def preview(self, commit: Commit) -> Verdict:
         """The verdict that ``append`` would give to a commit with a new id. Changes nothing."""

@@ -103,6 +103,9 @@ class Fold:
         known = self._stages.get(originator_id)
         if known is not None:
             return Stage(known.kind, known.version_before, known.before, known.version, known.state)
+        cached = self._states.cache.get(kind, originator_id, version)
+        if cached is not None:
+            return Stage(kind, version, cached, version, cached)
         first = self._connection.execute(
             "SELECT topic FROM stored_events WHERE originator_id=? ORDER BY originator_version LIMIT 1",
             (originator_id,),
