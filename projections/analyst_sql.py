@@ -96,7 +96,7 @@ def run_statement(store: AnalyticsStore, statement: str, *, org_id: str | None, 
         try:
             _check(client, text, org_id)
             began = perf_counter()
-            found = client.query(text, query_tz="UTC")
+            found = client.query(text)
         except ClickHouseError as error:
             raise _rejected(f"was refused by the engine: {error}") from error
         return SqlResult(

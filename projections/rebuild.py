@@ -127,10 +127,13 @@ def table_hash(store: AnalyticsStore, physical: str, until: Position) -> TableHa
 
 
 def point_views(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> None:
-    """Let the plain names show the versions of the tables that this code writes."""
+    """Let the plain names show the versions of the tables that this code writes; readers see one or the other."""
+    client = store.client()
     calls = next((table for table in tables if table.name == "calls"), BY_NAME["calls"]).physical
     for table in tables:
-        store.client().command(table.view_sql(calls=calls))
+        client.command(table.view_sql(calls=calls, name=f"{table.name}{BESIDE}"))
+        client.command(f"EXCHANGE TABLES {table.name} AND {table.name}{BESIDE}")
+        client.command(f"DROP VIEW {table.name}{BESIDE} SYNC")
 
 
 def _drop(store: AnalyticsStore, tables: Sequence[Table], suffix: str) -> None:

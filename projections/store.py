@@ -86,7 +86,7 @@ class AnalyticsStore:
             arguments = {"interface": "chdb", "path": str(path)}
 
         def connect() -> Client:
-            return clickhouse_connect.get_client(**arguments)
+            return clickhouse_connect.get_client(tz_mode="aware", **arguments)
 
         store = cls(connect, engine_arguments=arguments, owner=owner)
         try:

@@ -73,11 +73,14 @@ class Table:
             + f"COMMENT {quoted(self.comment)}"
         )
 
-    def view_sql(self, *, calls: str, physical: str | None = None) -> str:
-        """The CREATE OR REPLACE VIEW statement that points the plain name at this version's table."""
-        select = self.view.replace("{source}", physical or self.physical).replace("{calls}", calls)
+    def view_sql(self, *, calls: str, name: str | None = None) -> str:
+        """The CREATE OR REPLACE VIEW statement that lets the plain name, or ``name``, show this version's table.
+
+        ``calls`` is the physical table of the calls. While the statement replaces a view there is a moment without.
+        """
+        select = self.view.replace("{source}", self.physical).replace("{calls}", calls)
         columns = ",\n    ".join(column.ddl for column in self.shown or self.columns)
-        return f"CREATE OR REPLACE VIEW {self.name}\n(\n    {columns}\n)\nAS {select}"
+        return f"CREATE OR REPLACE VIEW {name or self.name}\n(\n    {columns}\n)\nAS {select}"
 
 
 def quoted(text: str) -> str:

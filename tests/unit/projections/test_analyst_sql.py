@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -39,7 +40,7 @@ async def test_an_answer_has_names_types_and_python_values(analytics: ClickHouse
     assert result.columns == ("one", "text", "at")
     assert result.types == ("UInt8", "String", "DateTime64(3, 'UTC')")
     assert result.rows[0][:2] == (1, "it's; fine")
-    assert result.rows[0][2].isoformat().startswith("2026-11-01T10:00:00")
+    assert result.rows[0][2] == datetime(2026, 11, 1, 10, tzinfo=UTC)
     assert result.elapsed_ms > 0
 
 

@@ -221,7 +221,16 @@ async def test_concurrency_is_the_most_calls_that_ran_at_once(
         assert result["result"] == [{"maxConcurrency": max(running(calls, moment) for moment in moments)}]
         return
     width = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}[step]
-    ticks = (begin + timedelta(seconds=width * number) for number in range(int((end - begin).total_seconds()) // width))
+    reached = (
+        begin + timedelta(seconds=width * number)
+        for call in calls
+        if call["started_at"] is not None
+        for number in range(
+            int((call["started_at"] - begin).total_seconds()) // width,
+            int((call["ended_at"] - begin).total_seconds()) // width + 1,
+        )
+    )
+    ticks = {tick for tick in reached if begin <= tick < end}
     most: dict[str, int] = defaultdict(int)
     for moment in (*moments, *ticks):
         key = bucket(moment, step, "UTC")

@@ -204,6 +204,8 @@ def test_a_table_nobody_knows_is_a_mistake_of_the_processor(store: AnalyticsStor
 
 def test_times_are_stored_as_the_instants_they_are(store: AnalyticsStore) -> None:
     send(ClickHouseSink(store), 1, 40)
+    first = store.client().query("SELECT recorded_at FROM events_v1 ORDER BY log_ordinal LIMIT 1").result_rows[0][0]
+    assert first == LOG[0].recorded.time
     found = store.client().query("SELECT toUnixTimestamp64Micro(recorded_at) FROM events_v1 ORDER BY log_ordinal")
     assert [row[0] for row in found.result_rows] == [micros(event) for event in LOG[:40]]
 
@@ -223,3 +225,18 @@ def test_another_projection_has_a_position_of_its_own(store: AnalyticsStore) -> 
         assert (sink.resume_from(0), ClickHouseSink(store).resume_from(0)) == (at(2), at(0))
     finally:
         store.client().command("DROP TABLE notes_v1 SYNC")
+
+
+def test_filters_on_organisation_and_creation_reach_the_sort_order_through_the_view(store: AnalyticsStore) -> None:
+    """Otherwise every question of one organisation would read the calls of all."""
+    send(ClickHouseSink(store), 1, 90)
+    plan = str(
+        store.client().command(
+            "EXPLAIN indexes = 1 SELECT sum(cost_usd) FROM calls "
+            "WHERE org_id = 'org-a' AND created_at >= '2026-10-05 00:00:00' AND created_at < '2026-10-06 00:00:00'"
+        )
+    )
+    key = plan.split("PrimaryKey", 1)[1].split("Condition", 1)[0]
+    assert "org_id" in key
+    assert "created_at" in key
+    assert "variable_values" not in plan
