@@ -73,6 +73,12 @@ class ProviderRegistry:
         workers = (self._voice_worker, *self._recogniser_workers[:1])
         return tuple(worker.unavailable for worker in workers if worker.unavailable)
 
+    @property
+    def worker_pids(self) -> tuple[int, ...]:
+        """Process ids of the living speech workers."""
+        workers = (self._voice_worker, *self._recogniser_workers)
+        return tuple(worker.pid for worker in workers if worker.pid is not None)
+
     def transcriber(self, assistant: Configuration) -> SpeechToText:
         """What hears for this assistant. Raises ``ProviderError`` (``not-configured``) where it cannot be used here."""
         return _make("transcriber", self._transcribers, assistant)
@@ -109,14 +115,19 @@ class ProviderRegistry:
 
     def _local_recogniser(self, assistant: Configuration) -> SpeechToText:
         worker = min(self._recogniser_workers, key=lambda candidate: candidate.load)
-        _refuse_unavailable(worker, "transcriber")
+        self._refuse_unavailable(worker, "transcriber")
         recogniser = LocalRecogniser(worker, assistant)
         recogniser.prepare()
         return recogniser
 
     def _local_voice(self, assistant: Configuration) -> TextToSpeech:
-        _refuse_unavailable(self._voice_worker, "voice")
+        self._refuse_unavailable(self._voice_worker, "voice")
         return LocalVoice(self._voice_worker, voice_settings(_section(assistant, "voice")))
+
+    def _refuse_unavailable(self, worker: WorkerProcess, stage: Stage) -> None:
+        missing = worker.unavailable if self._settings.local_speech else "local speech is switched off here"
+        if missing:
+            raise ProviderError(LOCAL, stage, "not-configured", missing)
 
 
 def _make(
@@ -165,8 +176,3 @@ def _fallback_models(assistant: Configuration) -> list[Configuration]:
 def _section(assistant: Configuration, stage: Stage) -> Configuration:
     section = assistant.get(stage)
     return section if isinstance(section, Mapping) else {}
-
-
-def _refuse_unavailable(worker: WorkerProcess, stage: Stage) -> None:
-    if worker.unavailable:
-        raise ProviderError(LOCAL, stage, "not-configured", worker.unavailable)
