@@ -93,7 +93,7 @@ def claims(evidence: Evidence) -> list[Claim]:
         Claim(
             "ClickHouse holds the call's row",
             row.get("ended_reason") == call.get("endedReason") and bool(row),
-            f"{row}",
+            f"{row.get('status')}, {row.get('ended_reason')}" if row else "no row",
         ),
         Claim(
             "the log alone gives the same call",

@@ -70,7 +70,7 @@ def _summary(call: dict[str, Any]) -> str:
         f"status {call.get('status')}",
         f"endedReason {call.get('endedReason')}",
         f"{len(call.get('messages') or ())} messages",
-        f"cost {call.get('cost')} USD",
+        f"cost {call.get('cost') or 0:.4f} USD",
     )
     return ", ".join(parts)
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import shutil
+import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from infra.cli.operator import Operator, client
 from infra.cli.terminal import print_json
 from infra.data_folder import DataFolder
 from infra.demo import children, report, speech
-from infra.demo.caller import Caller, ConversationFailed
+from infra.demo.caller import Caller, ConversationFailed, Line
 from infra.demo.evidence import Claim, call_seconds, claims
 from infra.demo.inspection import Found, inspect
 from infra.demo.screen import Screen
@@ -34,6 +36,7 @@ class Stage:
     folder: DataFolder
     api: httpx.AsyncClient
     operator: Operator
+    tools_url: str
     book_url: str
     stop: str
 
@@ -54,23 +57,10 @@ def run(*, keep: bool, as_json: bool) -> int:
 
 
 async def _demonstrate(console: Console, *, keep: bool, as_json: bool) -> int:
-    async with _stage(console, keep=keep) as stage:
-        _step(console, "synthesising what the caller will say")
-        spoken = await speech.synthesize(line.text for line in LINES)
-        _step(console, "creating an assistant and placing a call, over the REST API")
-        created = await _post(stage.api, "/assistant", assistant(stage.book_url.replace("appointments", "tools")))
-        call = await _post(stage.api, "/call", {"assistantId": created["id"], "transport": TRANSPORT})
+    root = Path(tempfile.mkdtemp(prefix="callfold-demo-"))
+    async with opened_stage(console, root, keep=keep) as stage:
         with Screen(console) as screen:
-            await Caller(spoken, screen.message).hold(call["transport"]["websocketCallUrl"], LINES)
-        _step(console, "reading the call back")
-        found = await inspect(
-            call["id"],
-            tuple(line.text for line in LINES),
-            api=stage.api,
-            operator=stage.operator,
-            folder=stage.folder,
-            book_url=stage.book_url,
-        )
+            found = await hold_call(stage, console, assistant(stage.tools_url), LINES, screen.message)
         judged = claims(found.evidence)
         console.print(report.latencies(found.evidence.call))
         console.print(report.facts(found))
@@ -82,10 +72,34 @@ async def _demonstrate(console: Console, *, keep: bool, as_json: bool) -> int:
     return 0 if all(claim.held for claim in judged) else 1
 
 
+async def hold_call(
+    stage: Stage,
+    console: Console,
+    configuration: dict[str, Any],
+    lines: Sequence[Line],
+    on_message: Callable[[dict[str, Any]], None],
+) -> Found:
+    """Create the assistant, place the call, speak the lines, and read everything back when it is over."""
+    _step(console, "synthesising what the caller will say")
+    spoken = await speech.synthesize(line.text for line in lines)
+    _step(console, "creating an assistant and placing a call, over the REST API")
+    created = await _post(stage.api, "/assistant", configuration)
+    call = await _post(stage.api, "/call", {"assistantId": created["id"], "transport": TRANSPORT})
+    await Caller(spoken, on_message).hold(call["transport"]["websocketCallUrl"], lines)
+    _step(console, "reading the call back")
+    return await inspect(
+        call["id"],
+        tuple(line.text for line in lines),
+        api=stage.api,
+        operator=stage.operator,
+        folder=stage.folder,
+        book_url=stage.book_url,
+    )
+
+
 @contextlib.asynccontextmanager
-async def _stage(console: Console, *, keep: bool) -> AsyncIterator[Stage]:
-    """A system with a data folder of its own, and the dentist's appointment book."""
-    root = Path(tempfile.mkdtemp(prefix="callfold-demo-"))
+async def opened_stage(console: Console, root: Path, *, keep: bool) -> AsyncIterator[Stage]:
+    """A system on the data folder ``root``, and the dentist's appointment book, each a process of its own."""
     folder = DataFolder(root)
     _step(console, f"starting callfold and a dentist's appointment book (data in {root})")
     async with (
@@ -108,6 +122,7 @@ async def _stage(console: Console, *, keep: bool) -> AsyncIterator[Stage]:
                 folder=folder,
                 api=api,
                 operator=Operator(operator_client, place=running.url, live=True),
+                tools_url=book.announcement,
                 book_url=book.announcement.replace("/tools", "/appointments"),
                 stop=f"kill {system.pid} {book.pid}",
             )
@@ -135,12 +150,21 @@ def _say_how_to_go_on(console: Console, stage: Stage, found: Found, *, keep: boo
         console.print(
             f"  curl -H 'Authorization: Bearer {stage.private_key}' {stage.url}/call/{call_id}", soft_wrap=True
         )
-    directory = f"--data-dir {stage.folder.root}"
-    console.print(f"  callfold calls show {call_id} {directory}", soft_wrap=True)
-    console.print(f"  callfold events tail --once --of {call_id} {directory}", soft_wrap=True)
-    console.print(f'  callfold sql "{found.statement}" {directory}', soft_wrap=True)
+    program, directory = _program(), f"--data-dir {stage.folder.root}"
+    console.print(f"  {program} calls show {call_id} {directory}", soft_wrap=True)
+    console.print(f"  {program} events tail --once --of {call_id} {directory}", soft_wrap=True)
+    console.print(f'  {program} sql "{found.statement}" {directory}', soft_wrap=True)
     if keep:
         console.print(f"Stop it with: {stage.stop}")
+
+
+def _program() -> str:
+    """How this person has to call the command from here."""
+    started_as = Path(sys.argv[0])
+    if shutil.which("callfold") or not started_as.is_absolute():
+        return "callfold" if shutil.which("callfold") else str(started_as)
+    here = Path.cwd()
+    return str(started_as.relative_to(here)) if started_as.is_relative_to(here) else str(started_as)
 
 
 def _summary(found: Found, judged: list[Claim]) -> dict[str, Any]:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from pathlib import Path
 
-import httpx
 import pytest
+from rich.console import Console
 
-from infra.cli.operator import Operator, client
+from infra.cli.main import app
 from infra.data_folder import DataFolder
-from infra.demo import children, speech
-from infra.demo.caller import Caller, Line
+from infra.demo.caller import Line
 from infra.demo.evidence import claims
-from infra.demo.inspection import Found, inspect
-from infra.demo.script import TRANSPORT, assistant
+from infra.demo.inspection import Found
+from infra.demo.run import hold_call, opened_stage
+from infra.demo.script import assistant
 from infra.demo.transcript import Transcript
 
 LINES = (
@@ -37,36 +38,11 @@ def held(folder: DataFolder) -> tuple[Found, Transcript]:
 
 async def _hold(folder: DataFolder) -> tuple[Found, Transcript]:
     transcript = Transcript()
-    async with (
-        children.appointment_book(folder.root, keep=False) as book,
-        children.system(folder.root, keep=False) as (_, started),
-    ):
-        running = folder.announced()
-        assert running is not None
-        key = started["organization"]["privateKey"]
-        headers = {"authorization": f"Bearer {key}"}
-        async with (
-            httpx.AsyncClient(base_url=started["url"], headers=headers, trust_env=False) as api,
-            client(running.url, running.operator_token) as operator_client,
-        ):
-            receptionist = assistant(book.announcement) | {"firstMessageInterruptionsEnabled": True}
-            created = (await api.post("/assistant", json=receptionist)).raise_for_status().json()
-            placed = await api.post("/call", json={"assistantId": created["id"], "transport": TRANSPORT})
-            assert placed.status_code == 201, placed.text
-            call = placed.json()
-            caller = Caller(
-                await speech.synthesize(line.text for line in LINES), lambda message: _take(transcript, message)
-            )
-            await caller.hold(call["transport"]["websocketCallUrl"], LINES)
-            found = await inspect(
-                call["id"],
-                tuple(line.text for line in LINES),
-                api=api,
-                operator=Operator(operator_client, place=running.url, live=True),
-                folder=folder,
-                book_url=book.announcement.replace("/tools", "/appointments"),
-            )
-            return found, transcript
+    console = Console(file=io.StringIO())
+    async with opened_stage(console, folder.root, keep=False) as stage:
+        receptionist = assistant(stage.tools_url) | {"firstMessageInterruptionsEnabled": True}
+        found = await hold_call(stage, console, receptionist, LINES, lambda message: _take(transcript, message))
+    return found, transcript
 
 
 def _take(transcript: Transcript, message: dict[str, object]) -> None:
@@ -114,8 +90,6 @@ def test_every_answered_turn_was_measured_from_the_callers_last_sound_to_our_fir
 def test_the_call_stays_readable_after_the_system_has_stopped(
     held: tuple[Found, Transcript], folder: DataFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from infra.cli.main import app
-
     call_id = held[0].evidence.call["id"]
     with pytest.raises(SystemExit) as done:
         app(["calls", "show", call_id, "--data-dir", str(folder.root)])
