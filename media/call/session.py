@@ -87,7 +87,7 @@ class CallSession:
         self._files = files
         self._closing_grace_s = closing_grace_s
         self._loop = asyncio.get_running_loop()
-        self._timers = Timers(self._loop, clock, self.feed)
+        self._timers = Timers(self._loop, clock)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -310,7 +310,7 @@ class CallSession:
             case HangUp():
                 self._hung_up.set()
             case ArmTimer():
-                self._timers.arm(output)
+                self._timers.arm(output, self.feed)
             case DisarmTimer(timer=name):
                 self._timers.disarm(name)
             case Notify(message=message):

@@ -52,8 +52,11 @@ class Ticker:
                 if late_s > _BEAT_S:
                     # Go on from here instead of catching up in a burst.
                     due += late_s
-                for ticked in tuple(self._groups[beat % _GROUPS]):
-                    ticked.tick()
+                self._tick(beat % _GROUPS)
                 beat += 1
                 if beat % _WINDOW_BEATS == 0:
                     self.worst_lag_ms, worst_s = worst_s * 1000, 0.0
+
+    def _tick(self, group: int) -> None:
+        for ticked in tuple(self._groups[group]):
+            ticked.tick()

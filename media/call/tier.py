@@ -159,7 +159,11 @@ class MediaTier:
         for task in self._background:
             task.cancel()
         try:
-            await self._group.__aexit__(kind, error, traceback)
+            if isinstance(error, asyncio.CancelledError):
+                await self._group.__aexit__(kind, error, traceback)
+            else:
+                # What went wrong in the block is the block's own; the group is for what went wrong in its tasks.
+                await self._group.__aexit__(None, None, None)
         finally:
             self._group = None
             await self._fragments.flush()

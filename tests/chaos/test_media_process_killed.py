@@ -16,19 +16,28 @@ from tests.unit.media.call.rig import media_rig
 _CHILD = """
 import asyncio, json, sys
 from pathlib import Path
+from media.audio.recording import Recording
 from tests.unit.media.call.rig import InMemorySocket, media_rig
 from tests.unit.media.call.test_calls import assistant, providers
 
 async def main(root):
+    loop, written, write = asyncio.get_running_loop(), asyncio.Event(), Recording.write
+
+    def write_and_tell(self, data):
+        write(self, data)
+        if data:
+            loop.call_soon_threadsafe(written.set)
+
+    Recording.write = write_and_tell
     async with media_rig(root, providers(ms_per_character=20.0)) as rig:
         call_id = await rig.create(assistant(firstMessage="Hello."))
         socket = InMemorySocket()
         serving = asyncio.create_task(rig.tier.serve(call_id, socket))
         await socket.until_message(type="transcript", role="assistant")
         socket.control(type="say", content="A very long announcement, " * 40)
-        recording = root / "live" / f"{call_id}.wav"
-        while recording.stat().st_size <= 44 or "call.message_committed" not in rig.types(call_id):
-            await asyncio.sleep(0.05)
+        async for _ in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.message_committed"})):
+            break
+        await written.wait()
         print(json.dumps({"call": call_id, "types": rig.types(call_id)}), flush=True)
         await serving
 

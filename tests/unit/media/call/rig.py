@@ -175,6 +175,7 @@ async def media_rig(
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """``commands`` may wrap the log to make it fail."""
+
     def new_id() -> str:
         return str(uuid4())
 
