@@ -22,7 +22,7 @@ def present_version(store: AnalyticsStore) -> str | None:
     client = store.client()
     if client.command(f"EXISTS TABLE {VERSION_TABLE}") != 1:
         return None
-    rows = client.query(f"SELECT version_num FROM {VERSION_TABLE}").result_rows  # noqa: S608 (constant name)
+    rows = client.query("SELECT version_num FROM {table:Identifier}", parameters={"table": VERSION_TABLE}).result_rows
     return str(rows[0][0]) if rows else None
 
 

@@ -28,7 +28,6 @@ CREATE TABLE IF NOT EXISTS dead_letters (
     PRIMARY KEY (processor, shard, ordinal)
 ) WITHOUT ROWID
 """
-_COLUMNS = "processor, originator_id, shard, ordinal, reason, attempt"
 
 BEHIND = "waits for an earlier event of its originator"
 """Reason of the letters that are parked only to keep the order."""
@@ -58,7 +57,8 @@ class DeadLetters:
         """Keep these, durably, when it returns. One that is kept already (the range was replayed) stays as it is."""
         with self._lock, self._connection:
             self._connection.executemany(
-                f"INSERT OR IGNORE INTO dead_letters ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?)",  # noqa: S608 (constant)
+                "INSERT OR IGNORE INTO dead_letters (processor, originator_id, shard, ordinal, reason, attempt) "
+                "VALUES (?, ?, ?, ?, ?, ?)",
                 [
                     (
                         letter.processor,
@@ -90,8 +90,8 @@ class DeadLetters:
         """Parked events in the order of the log."""
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM dead_letters WHERE NOT dropped "  # noqa: S608 (constant)
-                "AND (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR originator_id = ?2) ORDER BY shard, ordinal",
+                "SELECT processor, originator_id, shard, ordinal, reason, attempt FROM dead_letters "
+                "WHERE NOT dropped AND (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR originator_id = ?2) ORDER BY shard, ordinal",
                 (processor, originator_id),
             ).fetchall()
         return [

@@ -169,7 +169,7 @@ def call_history(random_: random.Random, *, org_id: str, created_at: datetime, t
         yield (
             over,
             UsageMetered(
-                meter=meter,  # type: ignore[arg-type]  # one of the literals
+                meter=meter,
                 provider="vapi.websocket" if meter == "transport" else "vapi",
                 quantities={"minutes": minutes},
                 price_table="2026-11-01",
