@@ -91,7 +91,8 @@ class DeadLetters:
         with self._lock:
             rows = self._connection.execute(
                 "SELECT processor, originator_id, shard, ordinal, reason, attempt FROM dead_letters "
-                "WHERE NOT dropped AND (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR originator_id = ?2) ORDER BY shard, ordinal",
+                "WHERE NOT dropped AND (?1 IS NULL OR processor = ?1) AND (?2 IS NULL OR originator_id = ?2) "
+                "ORDER BY shard, ordinal",
                 (processor, originator_id),
             ).fetchall()
         return [
