@@ -26,7 +26,7 @@ PRE_ROLL_FRAMES = 15
 """300 ms before speech was noticed: the recogniser needs a lead-in to settle, and soft beginnings are in there."""
 
 OPENING_FRAMES = 2
-EARLY_FINAL_MS = 200
+EARLY_FINAL_MS = 160
 """Silence after which the final passes run already; if the caller goes on, the utterance is decoded again."""
 
 EARLY_FINAL_MAX_MS = 8_000

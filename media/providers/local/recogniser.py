@@ -121,7 +121,8 @@ class RecognitionStream:
             async with asyncio.timeout(FINAL_TIMEOUT_S):
                 return await self._facts.get()
         except TimeoutError:
-            detail = f"no final transcript within {FINAL_TIMEOUT_S:.0f} s"
+            self._worker.replace()
+            detail = f"no final transcript within {FINAL_TIMEOUT_S:g} s"
             return ProviderError(PROVIDER, "transcriber", "timeout", detail)
 
     def _flush(self) -> None:

@@ -46,7 +46,7 @@ class LocalVoice:
         try:
             self._worker.send(Speak(stream, text, settings.voice, settings.words_per_minute, settings.pitch))
             while not finished:
-                fact = await _next(facts)
+                fact = await self._next(facts)
                 if isinstance(fact, ProviderError):
                     raise fact
                 if isinstance(fact, SpokenAudio):
@@ -59,13 +59,13 @@ class LocalVoice:
             if not finished:
                 self._worker.send(CancelSpeech(stream))
 
-
-async def _next(facts: asyncio.Queue[FromWorker | ProviderError]) -> FromWorker | ProviderError:
-    if not facts.empty():
-        return facts.get_nowait()
-    try:
-        async with asyncio.timeout(ANSWER_TIMEOUT_S):
-            return await facts.get()
-    except TimeoutError:
-        detail = f"no answer from the speech worker within {ANSWER_TIMEOUT_S:.0f} s"
-        raise ProviderError(PROVIDER, "voice", "timeout", detail) from None
+    async def _next(self, facts: asyncio.Queue[FromWorker | ProviderError]) -> FromWorker | ProviderError:
+        if not facts.empty():
+            return facts.get_nowait()
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT_S):
+                return await facts.get()
+        except TimeoutError:
+            self._worker.replace()
+            detail = f"no answer from the speech worker within {ANSWER_TIMEOUT_S:g} s"
+            raise ProviderError(PROVIDER, "voice", "timeout", detail) from None

@@ -45,6 +45,7 @@ class WorkerProcess:
         self._child: _Child | None = None
         self._ready = asyncio.Event()
         self._unavailable = ""
+        self._failures = 0
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
@@ -104,6 +105,13 @@ class WorkerProcess:
         if self._child is not None:
             self._child.write(frame(message))
 
+    def replace(self) -> None:
+        """Kill a child that does not answer: whoever waited too long for it asks for this, and all its streams fail."""
+        if self._child is not None:
+            logger.error("speech_worker_stuck", extra={"worker": self.module})
+            self._ready.clear()
+            self._child.kill()
+
     async def _wait_ready(self, timeout_s: float) -> None:
         if self._supervisor is None:
             raise self._error("failed", "the speech worker was not started")
@@ -114,46 +122,35 @@ class WorkerProcess:
             raise self._error("failed", f"the speech worker was not ready within {timeout_s:.0f} s") from None
 
     async def _supervise(self) -> None:
-        failures = 0
         while True:
-            became_ready = await self._run_child()
+            await self._run_child()
             if self._unavailable:
                 return
-            failures = 0 if became_ready else failures + 1
-            delay_s = RESTART_DELAYS_S[min(failures, len(RESTART_DELAYS_S) - 1)]
+            delay_s = RESTART_DELAYS_S[min(self._failures, len(RESTART_DELAYS_S) - 1)]
+            self._failures += 1
             logger.warning("speech_worker_restarting", extra={"worker": self.module, "delay_s": delay_s})
             await asyncio.sleep(delay_s)
 
-    async def _run_child(self) -> bool:
-        """Run one child to its end; True if it had become ready."""
+    async def _run_child(self) -> None:
+        """Run one child to its end."""
         loop = asyncio.get_running_loop()
-        # A session of its own: Ctrl-C goes to every process of the terminal's group, and calls that are being ended
-        # still need their voice.
         _, child = await loop.subprocess_exec(
-            lambda: _Child(self._on_message),
-            *(sys.executable, "-P", "-m", self.module),
-            stderr=None,
-            start_new_session=True,
+            lambda: _Child(self._on_message), sys.executable, "-P", "-m", self.module, stderr=None
         )
         self._child = child
-        became_ready = False
         try:
             await child.gone.wait()
-            became_ready = self._ready.is_set()
         finally:
             self._child = None
             if not self._unavailable:
                 self._ready.clear()
-            child.end()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                    await child.exited.wait()
             self._fail_all("the speech worker process ended")
-        return became_ready
+            await child.end()
 
     def _on_message(self, message: FromWorker) -> None:
         if isinstance(message, Ready):
             self._unavailable = message.unavailable
+            self._failures = 0
             self._ready.set()
         elif isinstance(message, Failed):
             route = self._routes.pop(message.stream, None)
@@ -195,10 +192,22 @@ class _Child(asyncio.SubprocessProtocol):
         if self._stdin is not None and not self._stdin.is_closing():
             self._stdin.write(data)
 
-    def end(self) -> None:
-        """Close its pipes and kill it: a worker keeps nothing that is worth waiting for."""
+    def kill(self) -> None:
+        """End it at once; ``gone`` follows."""
         if self._transport is not None:
-            self._transport.close()
+            with contextlib.suppress(ProcessLookupError):
+                self._transport.kill()
+
+    async def end(self) -> None:
+        """Close its input, which is the order to leave; kill it when it does not follow."""
+        assert self._transport is not None
+        assert self._stdin is not None
+        self._stdin.close()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await self.exited.wait()
+        self._transport.close()
+        await self.exited.wait()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's has the methods, not the base class

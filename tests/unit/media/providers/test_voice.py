@@ -11,6 +11,7 @@ from itertools import pairwise
 import pytest
 
 from media.providers.errors import ProviderError
+from media.providers.local import voice as voice_module
 from media.providers.local.voice import MAX_CHARACTERS, LocalVoice
 from media.providers.local.voices import VoiceSettings, voice_settings
 from media.providers.local.worker import WorkerProcess
@@ -100,6 +101,22 @@ async def test_a_killed_worker_is_replaced() -> None:
         with pytest.raises(ProviderError) as caught:
             await asyncio.wait_for(speaking, 10)
         assert caught.value.category == "failed"
+        assert seconds(await speak(worker, "Hello.")) > 0
+    finally:
+        await worker.close()
+
+
+async def test_a_worker_that_hangs_is_a_timeout_and_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(voice_module, "ANSWER_TIMEOUT_S", 0.3)
+    worker = WorkerProcess("media.providers.local.voice_worker", "vapi", "voice")
+    await worker.start()
+    try:
+        assert worker.pid is not None
+        os.kill(worker.pid, signal.SIGSTOP)
+        with pytest.raises(ProviderError) as caught:
+            await speak(worker, TEXT)
+        assert caught.value.category == "timeout"
+        monkeypatch.undo()
         assert seconds(await speak(worker, "Hello.")) > 0
     finally:
         await worker.close()
