@@ -75,9 +75,14 @@ def rebuild(
 ) -> Rebuilt:
     """Fill new tables up to ``until`` (the head of the log), compare them with the live ones, and swap.
 
+    With some of the live sink's tables alone (the marker must be among them) it goes no further than that sink
+    stands: the marker would otherwise say of the other tables that they hold what they have not got yet.
+
     Blocking. The tables that were live are kept under the suffix ``_replaced`` until the next rebuild, or dropped.
     Raises ``SinkUnavailable``; the live tables are untouched then, and the next rebuild begins anew.
     """
+    if not {table.name for table in live.tables} <= {table.name for table in tables}:
+        until = min(until, live.resume_from(until.shard))
     _drop(store, tables, BESIDE)
     client = store.client()
     for table in tables:

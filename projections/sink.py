@@ -65,7 +65,8 @@ class ClickHouseSink:
         hook: Hook = _pass,
     ) -> None:
         self._store = store
-        self._tables = (*(table for table in tables if table is not marker), marker)
+        self.tables = (*(table for table in tables if table is not marker), marker)
+        """In the order they are written."""
         self._marker = marker
         self._suffix = suffix
         self._hook = hook
@@ -78,7 +79,7 @@ class ClickHouseSink:
             shard = self._shard(first.shard)
             by_table = self._grouped(rows)
             if last.ordinal <= shard.position:
-                for table in self._tables:
+                for table in self.tables:
                     self._add_missing(table, by_table[table.name], first, last)
                 return
             if first.ordinal > shard.position + 1:
@@ -93,7 +94,7 @@ class ClickHouseSink:
             if not recovering:
                 self._plan(first, last)
                 self._hook("after_plan")
-            for table in self._tables:
+            for table in self.tables:
                 if recovering:
                     self._recover(table, by_table[table.name], first, last)
                 else:
@@ -217,7 +218,7 @@ class ClickHouseSink:
         by_table: dict[str, list[Row]] = defaultdict(list)
         for part in rows:
             by_table[part.table].extend(part.rows)
-        unknown = by_table.keys() - {table.name for table in self._tables}
+        unknown = by_table.keys() - {table.name for table in self.tables}
         if unknown:
             raise ValueError(f"no such projection table: {', '.join(sorted(unknown))}")
         return by_table

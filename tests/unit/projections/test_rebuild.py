@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import pytest
 
 from domain.log.ports import Positioned
 from domain.log.position import Position
-from domain.processing import RowSink
+from domain.processing import Rows, RowSink
 from projections import rebuild as rebuilding
 from projections.folds import PROCESSORS
 from projections.rebuild import Comparison, rebuild, table_hash
@@ -92,6 +92,31 @@ def test_tables_that_were_lost_are_filled_from_nothing(
     assert result.position == log.head()
     assert store.client().command("SELECT count() FROM events") == len(log.events)
     assert live.resume_from(0) == log.head()
+
+
+def test_one_table_alone_is_rebuilt_no_further_than_the_others_stand(
+    store: AnalyticsStore, log: MemoryLog, replay: EmbeddedReplay, live: ClickHouseSink
+) -> None:
+    middle = Position(0, len(log.events) // 2)
+    replay(live, middle, quietly)
+    some = tuple(table for table in TABLES if table.name in ("costs", MARKER.name))
+
+    class CostsAlone:
+        """Passes on the rows of the tables that are rebuilt."""
+
+        def __init__(self, sink: RowSink) -> None:
+            self.resume_from, self.planned_end, self._sink = sink.resume_from, sink.planned_end, sink
+
+        def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+            self._sink.write(first, last, [part for part in rows if part.table in ("costs", MARKER.name)])
+
+    def replay_costs(sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
+        return replay(CostsAlone(sink), until, progress)
+
+    result = rebuild(store, replay_costs, live, until=log.head(), tables=some)
+    assert (result.position, result.equal) == (middle, True)
+    replay(live, log.head(), quietly)
+    assert rebuild(store, replay, live, until=log.head()).equal
 
 
 def test_what_arrives_meanwhile_is_in_the_new_tables_too(
