@@ -36,7 +36,7 @@ check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 	@echo '==> mypy --strict' && $(VENV)/bin/mypy --strict
 	@echo '==> lint-imports' && $(VENV)/bin/lint-imports --no-cache
 
-bench: $(READY) ## Run the benchmarks (BENCHMARKS="append rebuild" for some); they print, they do not judge
+bench: $(READY) ## Run the benchmarks (BENCHMARKS="log_append rebuild" for some); they print, they do not judge
 	@for name in $(BENCHMARKS); do echo "==> $$name" && $(PYTHON_IN_VENV) -m tests.benchmarks.$$name || exit 1; done
 
 clean: ## Remove .venv, caches and build outputs (never a data folder)
