@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import math
+import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,7 +22,7 @@ from media.providers.local.language.pronunciation import dictionary_lines, load_
 FRAME_MS = 10
 """PocketSphinx analyses 100 frames a second."""
 
-CACHED_LANGUAGES = 64
+CACHED_LANGUAGES = 24
 
 NOISE_RMS = 80.0
 """White noise in steps of a 16-bit sample, added to everything that is decoded. Digital silence upsets the recogniser's
@@ -89,20 +91,34 @@ class NoiseFloor:
         return self._noise[at]
 
 
-class Languages:
-    """Compiled language models and dictionaries, one per set of sentences, kept as files in ``folder``."""
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """A dictionary and a language model as the decoder's files have them."""
 
-    def __init__(self, folder: Path) -> None:
+    dictionary: str
+    model: str
+
+
+class Languages:
+    """Compiled language models and dictionaries, one per set of sentences."""
+
+    def __init__(self) -> None:
         pocketsphinx.set_loglevel("FATAL")
         self._model = Path(pocketsphinx.get_model_path("en-us"))
         self._dictionary = load_dictionary(self._model / "cmudict-en-us.dict")
-        self._folder = folder
-        self._compiled: OrderedDict[str, Path] = OrderedDict()
+        self._compiled: OrderedDict[bytes, _Language] = OrderedDict()
 
     def domain_decoder(self, lines: Sequence[str]) -> pocketsphinx.Decoder:
         """A decoder for one call that expects sentences made of these; words it cannot pronounce are not expected."""
-        stem = self._compile(lines)
-        return self._decoder(dict=f"{stem}.dict", lm=f"{stem}.lm", wip=_WORD_INSERTION_PENALTY, cmninit=_CEPSTRAL_MEAN)
+        language = self._language(lines)
+        # The library reads files only; they live no longer than that, so a killed process leaves nothing behind.
+        with tempfile.TemporaryDirectory(prefix="callfold-recogniser-") as folder:
+            dictionary, model = Path(folder, "words.dict"), Path(folder, "sentences.lm")
+            dictionary.write_text(language.dictionary, encoding="utf-8")
+            model.write_text(language.model, encoding="utf-8")
+            return self._decoder(
+                dict=str(dictionary), lm=str(model), wip=_WORD_INSERTION_PENALTY, cmninit=_CEPSTRAL_MEAN
+            )
 
     def general_decoder(self) -> pocketsphinx.Decoder:
         """A decoder for any English in one quick pass: too inaccurate to be believed, good enough to compare with."""
@@ -122,27 +138,25 @@ class Languages:
     def _decoder(self, **options: Any) -> pocketsphinx.Decoder:
         return pocketsphinx.Decoder(pocketsphinx.Config(hmm=str(self._model / "en-us"), **options))
 
-    def _compile(self, lines: Sequence[str]) -> Path:
-        key = hashlib.blake2b("\n".join(lines).encode(), digest_size=16).hexdigest()
-        stem = self._compiled.get(key)
-        if stem is not None:
-            self._compiled.move_to_end(key)
-            return stem
-        stem = self._folder / key
+    def _language(self, lines: Sequence[str]) -> _Language:
+        key = hashlib.blake2b("\n".join(lines).encode(), digest_size=16).digest()
+        language = self._compiled.get(key)
+        if language is None:
+            language = self._compiled[key] = self._compile(lines)
+            if len(self._compiled) > CACHED_LANGUAGES:
+                self._compiled.popitem(last=False)
+        self._compiled.move_to_end(key)
+        return language
+
+    def _compile(self, lines: Sequence[str]) -> _Language:
         entries = dictionary_lines({word for line in lines for word in line.split()}, self._dictionary)
         known = {entry.partition(" ")[0].partition("(")[0] for entry in entries}
-        Path(f"{stem}.dict").write_text("\n".join(entries) + "\n", encoding="utf-8")
         model = ArpaBoLM(add_start=True, discount_mass=_DISCOUNT_MASS)
         model.read_corpus(line for line in lines if known.issuperset(line.split()))
         model.compute()
-        if not model.write_file(f"{stem}.lm"):
-            raise OSError(f"cannot write a language model into {self._folder}: is the disk full?")
-        self._compiled[key] = stem
-        if len(self._compiled) > CACHED_LANGUAGES:
-            _, oldest = self._compiled.popitem(last=False)
-            for suffix in (".dict", ".lm"):
-                Path(f"{oldest}{suffix}").unlink(missing_ok=True)
-        return stem
+        text = io.StringIO()
+        model.write(text)
+        return _Language("\n".join(entries) + "\n", text.getvalue())
 
 
 def partial_text(decoder: pocketsphinx.Decoder) -> str:

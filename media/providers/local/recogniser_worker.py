@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import tempfile
 from collections import OrderedDict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -30,7 +28,7 @@ INSTALL_HINT = (
     "the PocketSphinx recogniser is not installed: install the extra with `pip install 'callfold[embedded]'`, "
     "or choose another transcriber provider"
 )
-CACHED_ASSISTANTS = 64
+CACHED_ASSISTANTS = 24
 
 
 class _Assistants:
@@ -58,38 +56,37 @@ def main() -> None:
     except ImportError as error:
         pipe.send(Ready(unavailable=f"{INSTALL_HINT} ({error})"))
         return
-    with tempfile.TemporaryDirectory(prefix="callfold-recogniser-") as folder:
-        languages = Languages(Path(folder))
-        assistants = _Assistants()
-        listeners: dict[int, Listener] = {}
-        general = cache(languages.general_decoder)
-        general()
+    languages = Languages()
+    assistants = _Assistants()
+    listeners: dict[int, Listener] = {}
+    general = cache(languages.general_decoder)
+    general()
 
-        def handle(message: ToWorker) -> None:
-            match message:
-                case PrepareRecognition():
-                    languages.domain_decoder(assistants.sentences(message.assistant))
-                case OpenRecognition():
-                    decoder = languages.domain_decoder(assistants.sentences(message.assistant))
-                    listeners[message.stream] = Listener(message.stream, decoder, general, NoiseFloor(), pipe.send)
-                case HeardAudio():
-                    if (listener := listeners.get(message.stream)) is not None:
-                        listener.feed(message.pcm)
-                case FinalizeRecognition():
-                    if (listener := listeners.get(message.stream)) is not None:
-                        listener.finalize()
-                case CloseRecognition():
-                    listeners.pop(message.stream, None)
-
-        pipe.send(Ready())
-        while (message := pipe.receive()) is not None:
-            try:
-                handle(message)
-            except (RuntimeError, ValueError, OSError) as error:
-                # What the decoder and the disk raise: this caller's stream is lost, the others are not.
-                logger.exception("recognition_failed")
+    def handle(message: ToWorker) -> None:
+        match message:
+            case PrepareRecognition():
+                languages.domain_decoder(assistants.sentences(message.assistant))
+            case OpenRecognition():
+                decoder = languages.domain_decoder(assistants.sentences(message.assistant))
+                listeners[message.stream] = Listener(message.stream, decoder, general, NoiseFloor(), pipe.send)
+            case HeardAudio():
+                if (listener := listeners.get(message.stream)) is not None:
+                    listener.feed(message.pcm)
+            case FinalizeRecognition():
+                if (listener := listeners.get(message.stream)) is not None:
+                    listener.finalize()
+            case CloseRecognition():
                 listeners.pop(message.stream, None)
-                pipe.send(Failed(message.stream, f"{type(error).__name__}: {error}"))
+
+    pipe.send(Ready())
+    while (message := pipe.receive()) is not None:
+        try:
+            handle(message)
+        except (RuntimeError, ValueError, OSError) as error:
+            # What the decoder and the disk raise: this caller's stream is lost, the others are not.
+            logger.exception("recognition_failed")
+            listeners.pop(message.stream, None)
+            pipe.send(Failed(message.stream, f"{type(error).__name__}: {error}"))
 
 
 if __name__ == "__main__":

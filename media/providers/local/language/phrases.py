@@ -21,6 +21,13 @@ from media.providers.local.language.conversation import (
     day_phrases,
     time_phrases,
 )
+from media.providers.local.language.frames import (
+    LONG_FRAMES,
+    OBJECT_FRAMES,
+    REQUEST_FRAMES,
+    SHORT_FRAMES,
+    VERB_WORDS,
+)
 from media.providers.local.language.spoken import identifier_words, spoken_words
 
 MAX_TOPICS = 90
@@ -48,162 +55,6 @@ _SHORTEST_STEM = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")
 
-_SHORT_FRAMES = (
-    "{0}",
-    "{0} please",
-    "the {0}",
-    "a {0}",
-    "my {0}",
-    "your {0}",
-    "is there {0}",
-    "is there a {0}",
-    "do you have {0}",
-    "do you have a {0}",
-    "what about {0}",
-    "what about the {0}",
-    "what is the {0}",
-    "what are the {0}",
-    "where is the {0}",
-    "how much is {0}",
-    "how much is the {0}",
-    "i need a {0}",
-    "i need {0}",
-    "i need to see the {0}",
-    "i would like a {0}",
-    "i have a {0}",
-    "i have a question about the {0}",
-    "i want to speak to {0}",
-    "i am a {0}",
-    "i am in {0}",
-    "can i {0}",
-    "where can i {0}",
-    "can i {0} here",
-    "can i see the {0}",
-    "can i pay with a {0}",
-    "do you {0}",
-    "do you take {0}",
-    "how do i {0}",
-    "i want to {0}",
-    "which {0}",
-    "with {0}",
-    "for {0}",
-    "for a {0}",
-)
-"""For everything an assistant mentions."""
-
-_LONG_FRAMES = (
-    "what is your {0}",
-    "what are your {0}",
-    "what about your {0}",
-    "tell me about {0}",
-    "tell me about the {0}",
-    "can you tell me about {0}",
-    "can you tell me your {0}",
-    "could you tell me your {0} please",
-    "can you tell me the {0}",
-    "i have a question about {0}",
-    "i have a question about my {0}",
-    "i am calling about {0}",
-    "i am calling about my {0}",
-    "do you offer {0}",
-    "do you do {0}",
-    "do you accept {0}",
-    "do you accept my {0}",
-    "do you take my {0}",
-    "are there {0}",
-    "how much is a {0}",
-    "how much does {0} cost",
-    "how much does a {0} cost",
-    "how much does the {0} cost",
-    "how much do {0} cost",
-    "what does {0} cost",
-    "what does a {0} cost",
-    "what is the price of {0}",
-    "what is the price of a {0}",
-    "where is {0}",
-    "where are the {0}",
-    "where can i find {0}",
-    "who is the {0}",
-    "who are the {0}",
-    "who are your {0}",
-    "how can i {0}",
-    "can i pay by {0}",
-    "can i have a {0}",
-    "can i get a {0}",
-    "can i see {0}",
-    "i need to see {0}",
-    "i need to {0}",
-    "i have {0}",
-    "i am {0}",
-    "i want a {0}",
-    "i want {0}",
-    "i would like {0}",
-    "i would like to {0}",
-    "i would like to see {0}",
-    "i would like to speak to {0}",
-    "can i speak to {0}",
-    "with {0} please",
-    "a {0} please",
-    "it is about {0}",
-    "it's for a {0}",
-)
-"""Besides, for what stands at the head of a line and for the choices of tools: what callers ask about most."""
-
-_REQUEST_FRAMES = (
-    "i would like to {0}",
-    "hello i would like to {0}",
-    "hi i would like to {0}",
-    "i'd like to {0}",
-    "hello i'd like to {0}",
-    "i want to {0}",
-    "hello i want to {0}",
-    "hi i want to {0}",
-    "i need to {0}",
-    "hello i need to {0}",
-    "hi i need to {0}",
-    "can i {0}",
-    "hello can i {0}",
-    "could i {0}",
-    "may i {0}",
-    "can you {0}",
-    "could you {0}",
-    "can you {0} please",
-    "please {0}",
-    "how do i {0}",
-    "how can i {0}",
-    "is it possible to {0}",
-    "i am calling to {0}",
-    "{0}",
-    "{0} please",
-)
-_OBJECT_FRAMES = (
-    "i need {0}",
-    "i would like {0}",
-    "i'd like {0}",
-    "i want {0}",
-    "can i have {0}",
-    "can i get {0}",
-    "could i get {0}",
-    "do you have {0}",
-    "i am calling about {0}",
-    "{0} please",
-)
-_VERB_WORDS: Mapping[str, tuple[str, ...]] = {
-    "book": ("book", "make", "schedule", "get", "arrange"),
-    "schedule": ("schedule", "make", "book", "arrange"),
-    "create": ("create", "make", "open"),
-    "order": ("order", "buy", "get"),
-    "cancel": ("cancel",),
-    "change": ("change", "move"),
-    "update": ("update", "change"),
-    "reschedule": ("reschedule", "move", "change"),
-    "check": ("check", "know"),
-    "find": ("find", "look for"),
-    "get": ("get", "know"),
-    "lookup": ("look up", "check", "find"),
-    "reserve": ("reserve", "book", "get"),
-}
-
 
 def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
     """Sentences for the recogniser's language model in a stable order; lower-case spoken words. A sentence that comes
@@ -217,8 +68,8 @@ def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
     lines: dict[str, None] = {}
     sources: Iterable[Iterable[str]] = (
         _own_sentences(texts),
-        _filled(_SHORT_FRAMES + _LONG_FRAMES, named),
-        _filled(_SHORT_FRAMES, mentions(texts)),
+        _filled(SHORT_FRAMES + LONG_FRAMES, named),
+        _filled(SHORT_FRAMES, mentions(texts)),
         *(_tool_requests(tool) for tool in tools),
         _keywords(assistant),
     )
@@ -322,18 +173,18 @@ def _tool_requests(tool: Mapping[str, Any]) -> Iterator[str]:
     name = identifier_words(str(tool["name"])).split()
     if not name:
         return
-    verbs = _VERB_WORDS.get(name[0], (name[0],))
+    verbs = VERB_WORDS.get(name[0], (name[0],))
     thing = " ".join(name[1:])
     article = "an" if thing[:1] in tuple("aeiou") else "a"
     objects = [f"{determiner} {thing}".strip() for determiner in (article, "my", "the", "")] if thing else [""]
     choices = list(_choices(tool))
     for verb in verbs:
-        for frame in _REQUEST_FRAMES:
+        for frame in REQUEST_FRAMES:
             yield frame.format(f"{verb} {objects[0]}".strip())
         for target in objects[1:]:
-            for frame in _REQUEST_FRAMES[::4]:
+            for frame in REQUEST_FRAMES[::4]:
                 yield frame.format(f"{verb} {target}")
-    for frame in _OBJECT_FRAMES:
+    for frame in OBJECT_FRAMES:
         for target in objects:
             yield frame.format(target)
     if isinstance(description := tool.get("description"), str):
