@@ -64,6 +64,40 @@ def test_rows_are_in_the_tables_at_once(system: SystemProcess) -> None:
     assert counted["organization.created"] >= 1
 
 
+@pytest.mark.parametrize("which", [(), ("--projection", "calls")])
+def test_tables_are_made_again_while_it_runs_and_equal_the_live_ones(
+    system: SystemProcess, which: tuple[str, ...]
+) -> None:
+    done = _callfold("rebuild", *which, "--data-dir", str(system.folder.root), "--json")
+
+    assert done.returncode == 0, done.stderr
+    outcome = json.loads(done.stdout)
+    assert outcome["equal"] is True
+    assert outcome["failedEvents"] == 0
+    assert {"calls", "events"} <= {table["table"] for table in outcome["tables"]}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("sql", "DROP TABLE calls"), "SELECT"),
+        (("sql", "SELECT nothing FROM nowhere"), "nowhere"),
+        (("rebuild", "--projection", "weather"), "There is no table weather"),
+        (("dead", "retry", "weather", "nobody"), "There is no processor weather"),
+        (("calls", "show", "nobody"), "Call nobody does not exist"),
+    ],
+)
+def test_what_it_refuses_is_one_sentence_on_the_command_line(
+    system: SystemProcess, arguments: tuple[str, ...], says: str
+) -> None:
+    refused = _callfold(*arguments, "--data-dir", str(system.folder.root))
+
+    assert refused.returncode in (1, 3)
+    assert refused.stderr.startswith("error: ")
+    assert says in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_a_second_system_on_the_same_folder_says_who_owns_it(system: SystemProcess) -> None:
     second = start(system.folder.root)
     _, complaint = second.communicate(timeout=60)

@@ -1,0 +1,59 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from infra.cli.main import app
+from infra.data_folder import DataFolder, RunningSystem
+from infra.diagnosis import Finding, diagnose
+
+
+@pytest.fixture(autouse=True)
+def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("OPENAI_API_KEY", "CALLFOLD_EGRESS_ALLOW", "CALLFOLD_PUBLIC_URL", "CALLFOLD_DATA_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def findings(data_dir: Path) -> dict[str, Finding]:
+    return {finding.check: finding for finding in diagnose(data_dir)}
+
+
+def test_a_fresh_machine_has_no_problem_and_says_how_to_begin(tmp_path: Path) -> None:
+    found = findings(tmp_path / "data")
+
+    assert [f for f in found.values() if f.status == "problem"] == []
+    assert found["system"].fix == "Start it with `callfold up`."
+    assert not (tmp_path / "data").exists()
+
+
+def test_keys_are_told_as_set_or_not_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert findings(tmp_path)["OPENAI_API_KEY"].status == "absent"
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
+
+    result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path), "--json"])
+
+    told = {entry["check"]: entry for entry in json.loads(result.stdout)}
+    assert (told["OPENAI_API_KEY"]["status"], told["OPENAI_API_KEY"]["detail"]) == ("ok", "set")
+    assert "very-secret" not in result.stdout
+
+
+def test_a_wrong_setting_is_a_problem_that_names_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLFOLD_EGRESS_ALLOW", "everything")
+
+    result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path)])
+
+    assert result.exit_code == 1
+    assert "CALLFOLD_EGRESS_ALLOW" in result.stdout
+
+
+def test_a_system_that_does_not_answer_is_a_problem_with_its_process(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.log.touch()
+    with folder.own():
+        folder.announce(RunningSystem(pid=4711, url="http://127.0.0.1:9", operator_token="t"))
+        found = findings(tmp_path)["system"]
+
+    assert found.status == "problem"
+    assert "process 4711 at http://127.0.0.1:9 does not answer" in found.detail
+    assert "kill 4711" in found.fix
