@@ -57,8 +57,8 @@ NOT_ABOUT_THE_DENTIST = (
     "the volcano erupted without any warning",
     "the quick brown fox jumps over the lazy dog",
 )
-WORD_ACCURACY_FLOOR = 0.88
-"""Seen: 0.95 to 0.97."""
+WORD_ACCURACY_FLOOR = 0.92
+"""Seen: 0.97 to 0.99."""
 
 
 async def test_ordinary_sentences_of_callers_are_understood(
