@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from infra.cli.main import app
 from infra.data_folder import DataFolder
 from infra.demo.caller import Line
 from infra.demo.evidence import claims
@@ -88,14 +89,13 @@ def test_every_answered_turn_was_measured_from_the_callers_last_sound_to_our_fir
 
 
 def test_the_call_stays_readable_after_the_system_has_stopped(
-    held: tuple[Found, Transcript], folder: DataFolder, capsys: pytest.CaptureFixture[str]
+    held: tuple[Found, Transcript], folder: DataFolder
 ) -> None:
-    call_id = held[0].evidence.call["id"]
-    with pytest.raises(SystemExit) as done:
-        app(["calls", "show", call_id, "--data-dir", str(folder.root)])
+    command = (sys.executable, "-m", "infra.cli", "calls", "show", held[0].evidence.call["id"])
 
-    assert done.value.code == 0
-    shown = capsys.readouterr().out
-    assert "assistant-ended-call" in shown
-    assert "bookAppointment" in shown
+    shown = subprocess.run([*command, "--data-dir", str(folder.root)], capture_output=True, text=True, timeout=60)
+
+    assert shown.returncode == 0, shown.stderr
+    assert "assistant-ended-call" in shown.stdout
+    assert "bookAppointment" in shown.stdout
     assert Path(held[0].recording).stat().st_size > 100_000

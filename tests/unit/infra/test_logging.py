@@ -1,19 +1,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
-
-import pytest
 
 from infra.logging import configure
-
-
-@pytest.fixture(autouse=True)
-def _restored() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    yield
-    root.handlers[:], root.level = handlers, level
 
 
 def test_a_json_line_is_an_event_name_with_its_fields() -> None:
