@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from domain.pricing.tables import PRICE_TABLES
+
 PREFIX = "CALLFOLD_"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 """Where a demonstration's own tool server may be reached; never a server's default."""
@@ -134,6 +136,13 @@ class Settings(BaseSettings):
     def _analytics_engine(cls, value: str) -> str:
         if value != "embedded" and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("use embedded (the default) or the http:// or https:// URL of a ClickHouse server")
+        return value
+
+    @field_validator("price_table")
+    @classmethod
+    def _known_price_table(cls, value: str) -> str:
+        if value and value not in PRICE_TABLES:
+            raise ValueError(f"there is no price table {value!r}; choose one of {', '.join(sorted(PRICE_TABLES))}")
         return value
 
     @field_validator("secret")

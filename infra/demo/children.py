@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from infra.settings import LOOPBACK
+from infra.settings import LOOPBACK, PREFIX
 
 _READY_SECONDS = 30.0
 _STOP_SECONDS = 20.0
@@ -47,7 +47,7 @@ async def appointment_book(folder: Path, *, keep: bool) -> AsyncIterator[Child]:
 async def system(folder: Path, *, keep: bool) -> AsyncIterator[tuple[Child, dict[str, Any]]]:
     """``callfold up`` on a free port, allowed to call tool servers on loopback; with what it said at its start."""
     arguments = ("-m", "infra.cli", "up", "--port", "0", "--data-dir", str(folder), "--json")
-    environment = {"CALLFOLD_EGRESS_ALLOW": ",".join(LOOPBACK), "CALLFOLD_PUBLIC_URL": "", "CALLFOLD_HOST": "127.0.0.1"}
+    environment = {PREFIX + "EGRESS_ALLOW": ",".join(LOOPBACK)}
     async with _child(*arguments, log=folder / "system.log", keep=keep, **environment) as child:
         yield child, json.loads(child.announcement)
 
@@ -65,7 +65,8 @@ async def _child(*arguments: str, log: Path, keep: bool, **environment: str) -> 
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=complaints,
-            env=os.environ | environment,
+            # What a person has set for their own system must not reach this one: it could write to their database.
+            env={name: value for name, value in os.environ.items() if not name.startswith(PREFIX)} | environment,
             start_new_session=True,
         )
     kept = False

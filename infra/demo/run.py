@@ -26,6 +26,9 @@ from infra.demo.inspection import Found, inspect
 from infra.demo.screen import Screen
 from infra.demo.script import LINES, TRANSPORT, assistant
 
+_PIPE_COLUMNS = 140
+"""A pipe has no width of its own."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stage:
@@ -44,6 +47,8 @@ class Stage:
 def run(*, keep: bool, as_json: bool) -> int:
     """Hold the call; 0 when every claim held, else 1. With ``as_json`` progress goes to standard error."""
     console = Console(stderr=as_json, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=as_json, highlight=False, width=_PIPE_COLUMNS)
     if reason := speech.missing_part():
         console.print(Text(f"error: {reason}", style="red"))
         return 1

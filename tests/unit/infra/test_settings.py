@@ -48,6 +48,7 @@ def test_networks_are_read_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CALLFOLD_PORT", "70000", "65535"),
         ("CALLFOLD_PUBLIC_URL", "calls.example.com", "http:// or https://"),
         ("CALLFOLD_SECRET", "short", "32 characters"),
+        ("CALLFOLD_PRICE_TABLE", "1999-01-01", "choose one of"),
         ("CALLFOLD_LOG_LEVEL", "loud", "warning"),
         ("OPENAI_BASE_URL", "ftp://models", "http:// or https://"),
         ("CALLFOLD_ENV_FILE", "/nowhere/callfold.env", "not a file"),
