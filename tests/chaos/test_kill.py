@@ -7,10 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 from infra.identifiers import now, random_id
 from streams.log.embedded import EmbeddedLog
 from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_line, place_call, running
+
+pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
 END_SECONDS = 5.0
 WORKER_DIED = "call.in-progress.error-vapifault-worker-died"

@@ -19,6 +19,8 @@ from infra.demo.run import hold_call, opened_stage
 from infra.demo.script import assistant
 from infra.demo.transcript import Transcript
 
+pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+
 LINES = (
     Line("i would like to book a cleaning on tuesday in the morning please", after_hearing_s=1.5),
     Line("yes please"),

@@ -15,6 +15,8 @@ from infra.identifiers import now, random_id
 from streams.log.embedded import EmbeddedLog
 from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_line, place_call, running, start
 
+pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+
 
 @pytest.fixture(scope="module")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemProcess]:
