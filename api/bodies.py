@@ -13,10 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 
 from api.errors import Problem, bad_request, invalid
 from api.violations import issues
-
-DEEPEST_NESTING: Final = 64
-SMALLEST_INTEGER: Final = -(2**63)
-LARGEST_INTEGER: Final = 2**64 - 1
+from domain.foreign_json import DEEPEST_NESTING, LARGEST_INTEGER, SMALLEST_INTEGER
 
 _PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides")
 _PARTIAL_FIELDS: Final = ("model", "voice", "transcriber")

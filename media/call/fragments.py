@@ -148,6 +148,26 @@ class FragmentBuffer:
             self._store.append(batches)
         except (OSError, LogUnavailable) as error:
             return batches, error
+        except Exception:
+            return self._write_one_by_one(batches)
+        return [], None
+
+    def _write_one_by_one(self, batches: list[FragmentBatch]) -> tuple[list[FragmentBatch], Exception | None]:
+        """A fragment cannot be stored (encoded, say): it is given up, and no other is lost for it."""
+        for number, batch in enumerate(batches):
+            for place, fragment in enumerate(batch.fragments):
+                dropped = batch.dropped if place == 0 else 0
+                single = msgspec.structs.replace(batch, fragments=(fragment,), dropped=dropped)
+                try:
+                    self._store.append([single])
+                except (OSError, LogUnavailable) as error:
+                    # Those of this batch that are stored already are known by their number when they come again.
+                    return batches[number:], error
+                except Exception:
+                    _log.exception(
+                        "fragments.fragment_refused",
+                        extra={"call_id": batch.call_id, "fragment_type": fragment.type},
+                    )
         return [], None
 
     def _shed(self) -> bool:

@@ -91,8 +91,8 @@ class ModelRunner:
                         if text:
                             said.append(text)
                             self._feed(ModelText(request_id=request_id, text=text))
-                    case ToolCallRequest(id=call_id, name=name, arguments=arguments):
-                        calls.append(RequestedTool(call_id, name, arguments))
+                    case ToolCallRequest(id=call_id, name=name, arguments=arguments, problem=problem):
+                        calls.append(RequestedTool(call_id, name, arguments, problem))
                     case Usage():
                         usage = fact
         if calls:

@@ -73,11 +73,12 @@ class ModelText(_Input, frozen=True, kw_only=True):
 
 
 class RequestedTool(msgspec.Struct, frozen=True):
-    """One tool call of a model; ``arguments`` is the decoded object."""
+    """One tool call of a model; ``arguments`` is the decoded object, ``problem`` says why there is none to run with."""
 
     id: str
     name: str
     arguments: dict[str, Any]
+    problem: str = ""
 
 
 class ModelCalledTools(_Input, frozen=True, kw_only=True):

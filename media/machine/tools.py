@@ -26,6 +26,8 @@ ENDED_AFTER_MESSAGE = "assistant-ended-call-after-message-spoken"
 ASYNC_RESULT = "The request was sent."
 CLIENT_RESULT = "The request was handed to the caller's client."
 ENDING_RESULT = "The call ends."
+MOST_ROUNDS = 25
+"""Answers in a row that call tools before the caller has said anything more: a model that goes on is in a loop."""
 
 _FAILURES: frozenset[str] = frozenset(get_args(ToolFailure))
 
@@ -125,6 +127,10 @@ def _go_on(m: Moment) -> None:
         if outcome.instruction:
             history.commit_added(m, "system", outcome.instruction)
     caller_waits = m.state.user is not None or m.state.answer_owed
+    if not caller_waits and _rounds_since_the_caller(m) >= MOST_ROUNDS:
+        detail = f"The model called tools {MOST_ROUNDS} times in a row; it is not asked again before the caller speaks."
+        m.record(Warned(code="tool-loop", detail=detail, at_ms=m.now))
+        return
     if caller_waits or not all(outcome.said for outcome in outcomes):
         m.set(answer_owed=True)
         return
@@ -133,10 +139,21 @@ def _go_on(m: Moment) -> None:
     speaking.say(m, text, "tool-message", gate_ms=m.state.answer_gate_ms, end_reason=end_reason)
 
 
+def _rounds_since_the_caller(m: Moment) -> int:
+    rounds = 0
+    for entry in reversed(m.state.history):
+        if entry.role == "user":
+            break
+        rounds += entry.role == "tool_calls"
+    return rounds
+
+
 def _start(m: Moment, call: RequestedTool, tool: ToolPlan | None, filled: bool) -> bool:
     """Begin one call; returns whether something is being said about the wait."""
     if tool is None:
         _refuse(m, call, f"There is no tool named {call.name!r}.")
+    elif call.problem:
+        _refuse(m, call, call.problem)
     elif tool.kind == "unsupported":
         _refuse(m, call, f"Tools of type {tool.type!r} are not supported by this server.")
     elif _is_rejected(m, tool):
@@ -197,7 +214,7 @@ def _distinct(m: Moment, request: ModelRequest, calls: tuple[RequestedTool, ...]
     for number, call in enumerate(calls):
         call_id = call.id if call.id and call.id not in seen else f"{call.id or 'call'}-{request.request_id}-{number}"
         seen.add(call_id)
-        distinct.append(RequestedTool(call_id, call.name, _arguments(m, call)))
+        distinct.append(replace(call, id=call_id, arguments=_arguments(m, call)))
     return tuple(distinct)
 
 
@@ -208,7 +225,7 @@ def _arguments(m: Moment, call: RequestedTool) -> dict[str, Any]:
 
 def _is_end_call(m: Moment, call: RequestedTool) -> bool:
     tool = m.plan.tools.get(call.name)
-    return tool is not None and tool.kind == "endCall" and not _is_rejected(m, tool)
+    return tool is not None and tool.kind == "endCall" and not call.problem and not _is_rejected(m, tool)
 
 
 def _is_rejected(m: Moment, tool: ToolPlan) -> bool:

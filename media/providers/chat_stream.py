@@ -7,17 +7,17 @@ Shared by every provider that speaks the chat-completions protocol. The answer i
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
 from domain.egress import EgressBlocked
+from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
 from media.providers.errors import Category, ProviderError
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
@@ -31,6 +31,15 @@ _STATUS: Mapping[int, Category] = {
 }
 _EVENT_STREAM = "text/event-stream"
 _JSON = "application/json"
+
+_LONGEST_TOKEN: Final = 16
+"""Characters. An answer longer than this many for each token it was allowed ignores its limit and is cut."""
+_LEAST_LIMIT: Final = 2_000
+_MOST_CALLS: Final = 128
+_LONGEST_ARGUMENTS: Final = 1 << 18
+"""Characters of the arguments of all tool calls of one answer."""
+_MOST_CHUNKS: Final = 200_000
+_MOST_TOKENS: Final = 10**9
 
 
 @dataclass(slots=True)
@@ -55,6 +64,8 @@ async def stream_chat(
     ``first_token_s`` bounds the time to the first piece of the answer. Raises ``ProviderError``; closing the generator
     closes the connection, which is how the server learns that nobody listens any more."""
     options = {name: body[name] for name in body if name not in ("model", "messages")}
+    tokens = body.get("max_tokens") or body.get("max_completion_tokens") or 0
+    longest = max(_LEAST_LIMIT, int(tokens) * _LONGEST_TOKEN)
     try:
         async with AsyncExitStack() as stack:
             async with asyncio.timeout(first_token_s):
@@ -69,9 +80,9 @@ async def stream_chat(
                 )
                 content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
                 if content_type == _JSON:
-                    facts = _whole(provider, ChatCompletion.model_validate_json(await response.read()))
+                    facts = _whole(provider, ChatCompletion.model_validate_json(await response.read()), longest)
                 elif content_type == _EVENT_STREAM:
-                    facts = _pieces(provider, aiter(await response.parse()))
+                    facts = _pieces(provider, aiter(await response.parse()), longest)
                     stack.push_async_callback(facts.aclose)
                 else:
                     raise ProviderError(provider, "model", "failed", f"answered {content_type or 'no content type'!r}")
@@ -85,74 +96,105 @@ async def stream_chat(
         raise ProviderError(provider, "model", "bad-request", str(error)) from error
     except openai.OpenAIError as error:
         raise _provider_error(provider, error) from error
-    except (ValidationError, json.JSONDecodeError, UnicodeDecodeError, AttributeError, TypeError) as error:
+    except (ValidationError, ValueError, AttributeError, TypeError, RecursionError) as error:
         # The SDK builds chunks without validating them: an object of another shape shows only when it is read.
         detail = f"an answer that is no chat completion ({type(error).__name__})"
         raise ProviderError(provider, "model", "failed", detail) from error
 
 
-async def _pieces(provider: str, chunks: AsyncIterator[ChatCompletionChunk]) -> AsyncGenerator[ModelFact, None]:
+async def _pieces(
+    provider: str, chunks: AsyncIterator[ChatCompletionChunk], longest: int
+) -> AsyncGenerator[ModelFact, None]:
     calls: dict[int, _PartialCall] = {}
     usage: Usage | None = None
-    written = 0
+    written = arguments = seen = 0
+    half = ""
     finished = False
     async for chunk in chunks:
+        seen += 1
         if chunk.usage is not None:
             usage = _usage(chunk)
         for choice in chunk.choices or ():
             finished = finished or choice.finish_reason is not None
             delta = choice.delta
-            if delta.content:
-                written += len(delta.content)
-                yield TextDelta(delta.content)
+            if text := half + _text(delta.content):
+                half = text[-1] if ends_in_half_a_character(text) else ""
+                text = joined_surrogates(text.removesuffix(half))
+                written += len(text)
+                if text:
+                    yield TextDelta(text)
             for piece in delta.tool_calls or ():
                 call = calls.setdefault(piece.index, _PartialCall())
-                call.id = piece.id or call.id
+                call.id = _text(piece.id) or call.id
                 if piece.function is not None:
-                    call.name = piece.function.name or call.name
-                    call.arguments.append(piece.function.arguments or "")
+                    call.name = _text(piece.function.name) or call.name
+                    call.arguments.append(_text(piece.function.arguments))
+                    arguments += len(call.arguments[-1])
             if delta.function_call is not None:
                 call = calls.setdefault(-1, _PartialCall(id="call_0"))
-                call.name = delta.function_call.name or call.name
-                call.arguments.append(delta.function_call.arguments or "")
+                call.name = _text(delta.function_call.name) or call.name
+                call.arguments.append(_text(delta.function_call.arguments))
+                arguments += len(call.arguments[-1])
+        if written > longest or seen > _MOST_CHUNKS:
+            finished = True
+            break
+        if len(calls) > _MOST_CALLS or arguments > _LONGEST_ARGUMENTS:
+            detail = f"more than {_MOST_CALLS} tool calls, or {_LONGEST_ARGUMENTS} characters of arguments, at once"
+            raise ProviderError(provider, "model", "failed", detail)
     if not finished:
         raise ProviderError(provider, "model", "failed", "the answer broke off before its end")
     for index in sorted(calls):
         call = calls[index]
-        yield _tool_call(provider, call.id or f"call_{index}", call.name, "".join(call.arguments))
+        yield _tool_call(call.id or f"call_{index}", call.name, "".join(call.arguments))
     yield usage or Usage(0, -(-written // 4), estimated=True)
 
 
-async def _whole(provider: str, completion: ChatCompletion) -> AsyncGenerator[ModelFact, None]:
+async def _whole(provider: str, completion: ChatCompletion, longest: int) -> AsyncGenerator[ModelFact, None]:
     if not completion.choices:
         raise ProviderError(provider, "model", "failed", "an answer without choices")
     message = completion.choices[0].message
-    if message.content:
-        yield TextDelta(message.content)
+    text = joined_surrogates(message.content or "")[:longest]
+    if text:
+        yield TextDelta(text)
     for call in message.tool_calls or ():
         if call.type == "function":
-            yield _tool_call(provider, call.id, call.function.name, call.function.arguments)
+            yield _tool_call(call.id, call.function.name, call.function.arguments)
     if message.function_call is not None:
-        yield _tool_call(provider, "call_0", message.function_call.name, message.function_call.arguments)
-    yield _usage(completion) if completion.usage else Usage(0, -(-len(message.content or "") // 4), estimated=True)
+        yield _tool_call("call_0", message.function_call.name, message.function_call.arguments)
+    yield _usage(completion) if completion.usage else Usage(0, -(-len(text) // 4), estimated=True)
 
 
-def _tool_call(provider: str, call_id: str, name: str, arguments: str) -> ToolCallRequest:
+def _tool_call(call_id: str, name: str, arguments: str) -> ToolCallRequest:
+    """What cannot be read goes back to the model as the tool's answer: models often get it right the second time."""
+    call_id, name = joined_surrogates(call_id), joined_surrogates(name)
     try:
-        decoded = json.loads(arguments or "{}")
-    except json.JSONDecodeError as error:
-        detail = f"the arguments of tool {name!r} are no JSON"
-        raise ProviderError(provider, "model", "failed", detail) from error
+        decoded = read_json(arguments or "{}")
+    except UnreadableJson as error:
+        return ToolCallRequest(call_id, name, {}, problem=f"The arguments cannot be read ({error}).")
     if not isinstance(decoded, dict):
-        raise ProviderError(provider, "model", "failed", f"the arguments of tool {name!r} are no JSON object")
+        return ToolCallRequest(call_id, name, {}, problem="The arguments are not a JSON object.")
     return ToolCallRequest(call_id, name, decoded)
+
+
+def _text(value: object) -> str:
+    """Chunks are not validated by the SDK. Raises ``TypeError`` for what is no text."""
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise TypeError(f"{type(value).__name__} where text belongs")
+    return value
 
 
 def _usage(answer: ChatCompletionChunk | ChatCompletion) -> Usage:
     assert answer.usage is not None
     details = answer.usage.prompt_tokens_details
-    cached = (details.cached_tokens or 0) if details is not None else 0
-    return Usage(answer.usage.prompt_tokens, answer.usage.completion_tokens, cached)
+    cached = _count(details.cached_tokens) if details is not None else 0
+    return Usage(_count(answer.usage.prompt_tokens), _count(answer.usage.completion_tokens), cached)
+
+
+def _count(value: object) -> int:
+    """A plausible number of tokens, whatever the server reports."""
+    return min(max(value, 0), _MOST_TOKENS) if isinstance(value, int) else 0
 
 
 def _provider_error(provider: str, error: openai.OpenAIError) -> ProviderError:

@@ -29,12 +29,13 @@ class TextDelta:
 
 @dataclass(frozen=True, slots=True)
 class ToolCallRequest:
-    """``arguments`` is the decoded object; a provider whose model wrote no valid JSON object raises
-    ``ProviderError`` of category ``failed``."""
+    """``arguments`` is the decoded object. ``problem`` is one sentence for the model where it wrote no readable JSON
+    object: then ``arguments`` is empty and the tool must not run."""
 
     id: str
     name: str
     arguments: dict[str, Any]
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)

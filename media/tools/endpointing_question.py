@@ -10,6 +10,7 @@ import httpx
 import msgspec
 
 from domain.egress import EgressBlocked
+from domain.foreign_json import UnreadableJson, read_json
 from media.machine.inputs import EndpointingAnswered, Input
 from media.machine.outputs import AskEndpointing
 from media.tools.tool_request import ToolServer, find_server
@@ -70,7 +71,7 @@ class EndpointingQuestions:
             )
             response.raise_for_status()
             timeout_ms = _timeout_ms(response.content)
-        except (httpx.HTTPError, httpx.InvalidURL, EgressBlocked, msgspec.DecodeError) as error:
+        except (httpx.HTTPError, httpx.InvalidURL, EgressBlocked, UnreadableJson) as error:
             if not self._warned:
                 self._warned = True
                 self._warn("endpointing-server-failed", f"the text heuristic decides instead ({type(error).__name__})")
@@ -84,7 +85,7 @@ def _server(assistant: Mapping[str, Any]) -> ToolServer | None:
 
 
 def _timeout_ms(body: bytes) -> float:
-    answer = msgspec.json.decode(body)
+    answer = read_json(body)
     seconds = answer.get("timeoutSeconds") if isinstance(answer, dict) else None
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
         return _NO_ANSWER_MS

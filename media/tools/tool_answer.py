@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from domain.call.events import ToolFailure
+from domain.foreign_json import UnreadableJson, read_json
 
 NO_RESULT = "No result returned"
 
@@ -44,9 +45,9 @@ def read_answer(status: int, body: bytes, call_ids: Sequence[str], *, cap: int) 
     if not 200 <= status < 300:
         return dict.fromkeys(call_ids, Failed("http-status", f"The tool server answered with HTTP status {status}."))
     try:
-        answer = msgspec.json.decode(body) if body.strip() else None
-    except msgspec.DecodeError:
-        return dict.fromkeys(call_ids, Failed("bad-body", "The tool server's answer is not JSON."))
+        answer = read_json(body) if body.strip() else None
+    except UnreadableJson as error:
+        return dict.fromkeys(call_ids, Failed("bad-body", f"The tool server's answer is {_clip(str(error), 200)[0]}."))
     if not isinstance(answer, Mapping):
         return dict.fromkeys(call_ids, Failed("bad-body", "The tool server's answer is not a JSON object."))
     if answer.get("error"):

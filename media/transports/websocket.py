@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import msgspec
 
+from domain.foreign_json import UnreadableJson, read_json
 from domain.live_calls import CallSocket
 from media.audio.formats import AudioFormat, Decoder, Encoder
 from media.audio.framing import FRAME_MS, Framer
@@ -27,7 +28,6 @@ _CONTAINERS: Mapping[bytes, str] = {
 }
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder().decode
 
 
 class Receiver(Protocol):
@@ -157,8 +157,8 @@ class WebSocketTransport:
         if len(text) > self._max_message_bytes:
             return 1009, f"message of {len(text)} characters; at most {self._max_message_bytes} are taken"
         try:
-            message = _decode(text)
-        except msgspec.DecodeError as error:
+            message = read_json(text)
+        except UnreadableJson as error:
             self._receiver.warned("control-not-json", f"a text message was ignored: {error}")
             return None
         if not isinstance(message, dict) or not isinstance(message.get("type"), str):

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 from domain.fragments import Fragment, FragmentBatch
 from media.call.fragments import FragmentBuffer
 from media.machine.inputs import FinalHeard, PartialHeard
+from streams.media_log.embedded import EmbeddedFragmentLog
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -149,3 +151,19 @@ async def test_the_flusher_writes_by_itself(thread: ThreadPoolExecutor) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
     assert len(store.read("a")) == 1
+
+
+async def test_a_fragment_that_cannot_be_encoded_takes_no_other_with_it(
+    thread: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    store = EmbeddedFragmentLog(tmp_path / "media.db")
+    buffered = buffer(store, thread)
+    for call in (buffered.open("a", "call", "org", START), buffered.open("b", "call", "org", START)):
+        call.note("mark.t1", 1.0, {"at": 1})
+        call.note("model.delta", 2.0, {"text": "\ud800" if call.call_id == "a" else "fine"})
+        call.note("mark.t1", 3.0, {"at": 3})
+    await buffered.flush()
+    assert [fragment.data for fragment in store.read("a")] == [{"at": 1}, {"at": 3}]
+    assert [fragment.data for fragment in store.read("b")] == [{"at": 1}, {"text": "fine"}, {"at": 3}]
+    assert len(buffered) == 0
+    store.close()

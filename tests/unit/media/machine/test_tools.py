@@ -6,10 +6,11 @@ from typing import Any
 
 import pytest
 
-from domain.call.events import ToolCalled, ToolCompleted, ToolFailed
+from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, Warned
 from media.machine import inputs, outputs
 from media.machine.inputs import RequestedTool, ToolErred, ToolReturned
 from media.machine.tool_plan import DELAY_FILLER, START_FILLERS
+from media.machine.tools import MOST_ROUNDS
 from tests.unit.media.machine.scenario import Reply, Scenario
 
 SERVER = {"url": "https://shop.example/tools"}
@@ -423,3 +424,24 @@ def test_a_cough_over_a_filler_does_not_cost_the_answer() -> None:
     c.run_until_quiet()
     assert c.requests == {1: "finished", 2: "aborted", 3: "finished"}
     assert said(c)[-1] == "It ships on Monday."
+
+
+def test_arguments_that_cannot_be_read_do_not_reach_the_tool_and_the_model_is_told() -> None:
+    broken = RequestedTool("c1", "findOrder", {}, problem="The arguments are not a JSON object.")
+    c = asking(tool(), calls=(broken,))
+    c.hear("Where is my order?").run_until_quiet()
+    assert c.outputs(outputs.CallTool) == []
+    assert c.events(ToolFailed)[0].error == "The arguments are not a JSON object."
+    assert said(c) == ["It ships on Monday."]
+
+
+def test_a_model_that_only_ever_calls_tools_is_stopped_until_the_caller_speaks() -> None:
+    c = asking(tool(), calls=(call(),))
+    c.replies = [Reply(calls=(call(id=f"c{number}"),)) for number in range(200)]
+    c.results["findOrder"] = (10, ToolReturned(tool_call_id="", result="again"))
+    c.hear("Where is my order?").run(20_000)
+    assert len(c.outputs(outputs.StartModel)) == MOST_ROUNDS
+    assert [warned.code for warned in c.events(Warned)] == ["tool-loop"]
+    c.replies = [Reply("It ships on Monday.")]
+    c.hear("Are you there?").run_until_quiet()
+    assert said(c) == ["It ships on Monday."]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
@@ -148,3 +149,86 @@ async def test_a_configuration_without_a_url_is_refused(client: httpx.AsyncClien
         CustomLlm(client, {"model": "mine"})
     assert caught.value.category == "not-configured"
     assert "model.url" in caught.value.detail
+
+
+def event(delta: dict[str, Any], reason: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": delta, "finish_reason": reason}
+    return b"data: " + json.dumps({"object": "chat.completion.chunk", "choices": [choice]}).encode() + b"\n\n"
+
+
+def tool_event(arguments: str, name: str = "book", index: int = 0) -> bytes:
+    function = {"name": name, "arguments": arguments}
+    return event({"tool_calls": [{"index": index, "id": f"c{index}", "type": "function", "function": function}]})
+
+
+END = event({}, "stop") + b"data: [DONE]\n\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        '{"day": ',
+        "[1]",
+        '{"a":' + "[" * 100_000 + "]" * 100_000 + "}",
+        r'{"name": "\ud800"}',
+        '{"n": NaN}',
+        '{"n": 123456789012345678901234567890}',
+    ],
+    ids=["broken", "no object", "deep", "half a character", "no number", "huge integer"],
+)
+async def test_arguments_that_cannot_be_read_are_the_models_to_correct(
+    client: httpx.AsyncClient, arguments: str
+) -> None:
+    async with OpenAiServer(Raw(tool_event(arguments) + END)) as server:
+        call, usage = await ask(client, {"url": server.base_url})
+    assert isinstance(call, ToolCallRequest)
+    assert (call.id, call.name, call.arguments) == ("c0", "book", {})
+    assert "arguments" in call.problem
+    assert isinstance(usage, Usage)
+
+
+async def test_a_character_that_comes_in_two_halves_is_one_and_a_lonely_half_can_be_kept(
+    client: httpx.AsyncClient,
+) -> None:
+    pieces = event({"content": "Hi \ud83d"}) + event({"content": "\ude00 you \ud83d."})
+    async with OpenAiServer(Raw(pieces + END)) as server:
+        facts = await ask(client, {"url": server.base_url})
+    text = "".join(fact.text for fact in facts if isinstance(fact, TextDelta))
+    assert text == "Hi 😀 you �."
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"data: " + b"[" * 100_000 + b"]" * 100_000 + b"\n\n" + END,
+        event({"content": ["no", "text"]}) + END,
+        event({"tool_calls": [{"index": 0, "id": 7, "function": {"name": "book", "arguments": "{}"}}]}) + END,
+        b"".join(tool_event("{}", index=index) for index in range(200)) + END,
+        tool_event('{"a": "') + tool_event("x" * 300_000) + END,
+    ],
+    ids=["deep", "list for text", "number for id", "too many calls", "endless arguments"],
+)
+async def test_answers_of_impossible_shape_or_size_fail_as_the_models_fault(
+    client: httpx.AsyncClient, body: bytes
+) -> None:
+    async with OpenAiServer(Raw(body)) as server:
+        with pytest.raises(ProviderError) as raised:
+            await ask(client, {"url": server.base_url})
+    assert raised.value.category == "failed"
+
+
+async def test_a_model_that_ignores_its_limit_is_cut_off(client: httpx.AsyncClient) -> None:
+    words = event({"content": "word " * 100}) * 1_000
+    async with OpenAiServer(Raw(words)) as server:
+        facts = await ask(client, {"url": server.base_url})
+    written = sum(len(fact.text) for fact in facts if isinstance(fact, TextDelta))
+    assert REQUEST.max_tokens * 4 < written < REQUEST.max_tokens * 20
+    assert isinstance(facts[-1], Usage)
+
+
+async def test_impossible_token_counts_become_plausible(client: httpx.AsyncClient) -> None:
+    counted = {"prompt_tokens": -5, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 10**30}}
+    usage = b"data: " + json.dumps({"choices": [], "usage": counted}).encode() + b"\n\n"
+    async with OpenAiServer(Raw(event({"content": "Hi."}) + event({}, "stop") + usage)) as server:
+        facts = await ask(client, {"url": server.base_url})
+    assert facts[-1] == Usage(0, 0, 10**9)

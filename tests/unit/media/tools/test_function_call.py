@@ -208,6 +208,8 @@ RESULT = "shipped yesterday"
         (200, [1, 2], "bad-body"),
         (200, b"<html>oops</html>", "bad-body"),
         (200, b"\xff\xfe\x00", "bad-body"),
+        (200, b'{"results": ' + b"[" * 100_000 + b"]" * 100_000 + b"}", "bad-body"),
+        (200, b'{"results": [{"toolCallId": "a", "result": 123456789012345678901234567890}]}', "bad-body"),
         (500, {"results": [{"toolCallId": "call_1", "result": RESULT}]}, "http-status"),
         (404, b"", "http-status"),
         (302, b"", "http-status"),

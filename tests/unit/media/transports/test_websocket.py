@@ -149,6 +149,7 @@ async def test_control_messages_reach_the_call() -> None:
         ('{"type": 7}', "control-without-type"),
         ("", "control-not-json"),
         ('{"type": "say", ', "control-not-json"),
+        ('{"type": "say", "content": ' + "[" * 900 + "]" * 900 + "}", "control-not-json"),
     ],
 )
 async def test_text_that_is_no_control_message_is_a_warning_and_nothing_else(text: str, code: str) -> None:
