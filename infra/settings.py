@@ -54,6 +54,14 @@ class Settings(BaseSettings):
     max_calls: int = Field(
         100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
     )
+    connect_seconds: float = Field(
+        60.0,
+        ge=1,
+        le=86_400,
+        json_schema_extra={"unit": "s"},
+        description="How long a call waits for its connection after it was created; then it ends with "
+        "`call.in-progress.error-vapifault-transport-never-connected`.",
+    )
     drain_seconds: float = Field(
         10.0,
         ge=0.1,

@@ -92,7 +92,9 @@ async def run_system(
                 artifacts=storage.artifacts,
                 providers=registry,
                 egress=egress,
-                settings=MediaSettings(max_calls=settings.max_calls, live_dir=folder.live),
+                settings=MediaSettings(
+                    max_calls=settings.max_calls, live_dir=folder.live, connect_within_s=settings.connect_seconds
+                ),
                 clock=now,
                 new_id=random_id,
                 price_table=settings.price_table or CURRENT_PRICE_TABLE,

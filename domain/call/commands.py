@@ -43,10 +43,17 @@ class EndCall(msgspec.Struct, frozen=True, kw_only=True):
     at_ms: float | None = None
 
 
+class ExpireCall(msgspec.Struct, frozen=True, kw_only=True):
+    """Close a call that nobody has connected to. Refused once it was claimed, so that no conversation is cut off."""
+
+    reason: str
+    message: str | None = None
+
+
 class DeleteCall(msgspec.Struct, frozen=True, kw_only=True):
     """Forget the call. A queued one is ended first, a running one has to be ended by its owner first."""
 
     org_id: str
 
 
-CallCommand = CreateCall | RenameCall | ClaimCall | EndCall | DeleteCall
+CallCommand = CreateCall | RenameCall | ClaimCall | EndCall | ExpireCall | DeleteCall

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from domain.aggregate import Conflicting, NotFound, Refused
-from domain.call.commands import CallCommand, ClaimCall, CreateCall, DeleteCall, EndCall, RenameCall
+from domain.call.commands import CallCommand, ClaimCall, CreateCall, DeleteCall, EndCall, ExpireCall, RenameCall
 from domain.call.events import CallClaimed, CallCreated, CallDeleted, CallEnded, CallRenamed
 from domain.call.state import Call, Deleted, Ended, KeptCall, Live, Queued, Ringing
 from domain.event import Event
@@ -33,6 +33,10 @@ def decide(state: Call | None, command: CallCommand) -> Sequence[Event]:
             if isinstance(state, Ended):
                 raise Conflicting(f"The call has ended already with {state.end.reason}.", field="status")
             return [CallEnded(reason=command.reason, at_ms=command.at_ms, message=command.message)]
+        case ExpireCall(reason=reason, message=message):
+            if not isinstance(state, Queued):
+                raise Conflicting("The call does not wait for a connection any more.", field="status")
+            return [CallEnded(reason=reason, message=message)]
         case DeleteCall(org_id=org_id):
             _require_owner(state, org_id)
             return _delete(state)

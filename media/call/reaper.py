@@ -1,21 +1,24 @@
-"""Ends calls that nobody serves any more, so that every call has a terminal event whatever happened to its process."""
+"""Ends calls that nobody serves any more and calls that nobody ever connected to, so that every call has a terminal
+event whatever happened to its process or its caller."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection
+from datetime import timedelta
 
 from domain.aggregate import Refused
 from domain.call.aggregate import CALL
-from domain.call.commands import EndCall
+from domain.call.commands import EndCall, ExpireCall
 from domain.call.state import Live, Ringing
-from domain.log.ports import Commands, Documents, LogUnavailable
+from domain.log.ports import Clock, Commands, Documents, LogUnavailable
 from media.call.leases import Leases
 
 _log = logging.getLogger(__name__)
 
 WORKER_DIED = "call.in-progress.error-vapifault-worker-died"
+NEVER_CONNECTED = "call.in-progress.error-vapifault-transport-never-connected"
 _STATUSES = ("ringing", "in-progress")
 _PAGE = 10_000
 
@@ -25,6 +28,7 @@ class Reaper:
     recordings of calls that are over.
 
     A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
+    One that still waits for its connection ``connect_within_s`` after it was created is over as well.
     """
 
     def __init__(
@@ -35,6 +39,8 @@ class Reaper:
         serving: Callable[[], Collection[str]],
         salvage: Callable[[], Awaitable[int]],
         *,
+        clock: Clock,
+        connect_within_s: float,
         every_s: float,
     ) -> None:
         self._commands = commands
@@ -42,6 +48,8 @@ class Reaper:
         self._leases = leases
         self._serving = serving
         self._salvage = salvage
+        self._clock = clock
+        self._connect_within_s = connect_within_s
         self._every_s = every_s
         self.reaped = 0
 
@@ -50,6 +58,7 @@ class Reaper:
         while True:
             try:
                 await self.look()
+                await self.expire()
                 await self._salvage()
             except (OSError, LogUnavailable) as error:
                 _log.warning("reaper.waits", extra={"reason": str(error)})
@@ -70,6 +79,26 @@ class Reaper:
             self.reaped += 1
             _log.warning("call.reaped", extra={"call_id": call_id})
         return ended
+
+    async def expire(self) -> int:
+        """End every call that has waited too long for its connection; returns how many. Raises ``LogUnavailable``."""
+        ended = 0
+        command = ExpireCall(
+            reason=NEVER_CONNECTED, message=f"Nobody connected within {self._connect_within_s:g} seconds."
+        )
+        for call_id in await asyncio.to_thread(self._never_connected):
+            try:
+                await self._commands.execute(CALL, call_id, command)
+            except Refused:
+                continue
+            ended += 1
+            _log.info("call.never_connected", extra={"call_id": call_id})
+        return ended
+
+    def _never_connected(self) -> list[str]:
+        latest = self._clock() - timedelta(seconds=self._connect_within_s)
+        waiting = self._documents.list("call", status=("queued",), created=(("lt", latest),), limit=_PAGE)
+        return [document.id for document in waiting]
 
     def _orphans(self) -> list[str]:
         orphans = []

@@ -53,6 +53,8 @@ class MediaSettings:
     log_retry_s: float = 0.25
     """First pause before a refused append is sent again; doubles up to 5 s."""
 
+    connect_within_s: float = 60.0
+    """A call to which nobody has connected this long after it was created is ended."""
     lease_s: float = 5.0
     """An owner whose heartbeat is older than this is dead and its calls are ended."""
     reap_every_s: float = 2.0

@@ -127,6 +127,8 @@ class MediaTier:
             self._leases,
             serving=self._held.keys,
             salvage=salvage.look,
+            clock=clock,
+            connect_within_s=settings.connect_within_s,
             every_s=settings.reap_every_s,
         )
 

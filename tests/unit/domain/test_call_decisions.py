@@ -4,7 +4,7 @@ import pytest
 
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.call.aggregate import CALL
-from domain.call.commands import CallCommand, ClaimCall, CreateCall, DeleteCall, EndCall, RenameCall
+from domain.call.commands import CallCommand, ClaimCall, CreateCall, DeleteCall, EndCall, ExpireCall, RenameCall
 from domain.call.events import CallClaimed, CallDeleted, CallEnded, CallRenamed
 from domain.event import Event
 from tests.unit.domain.call_facts import CLAIMED, CREATED, LIVE, ORG, OVER, RINGING
@@ -48,6 +48,16 @@ def test_a_call_is_claimed_once_and_not_after_its_end(history: tuple[Event, ...]
 @pytest.mark.parametrize("history", [(CREATED,), RINGING, LIVE])
 def test_a_call_can_be_ended_from_outside_until_it_is_over(history: tuple[Event, ...]) -> None:
     given(CALL, *history).when(END).then(CallEnded(reason=END.reason, message=END.message))
+
+
+def test_a_call_that_nobody_connected_to_expires() -> None:
+    expire = ExpireCall(reason="call.in-progress.error-vapifault-transport-never-connected", message="Nobody came.")
+    given(CALL, CREATED).when(expire).then(CallEnded(reason=expire.reason, message=expire.message))
+
+
+@pytest.mark.parametrize("history", [RINGING, LIVE, OVER])
+def test_a_call_that_somebody_connected_to_does_not_expire(history: tuple[Event, ...]) -> None:
+    given(CALL, *history).when(ExpireCall(reason="late")).refused(Conflicting, because="connection", field="status")
 
 
 def test_the_first_ended_reason_stands() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -344,13 +344,49 @@ async def test_calls_of_living_processes_and_finished_ones_are_left_alone(tmp_pa
             await rig.log.execute(CALL, elsewhere, ClaimCall(owner=owner, lease_seconds=5.0))
             done = await rig.create(assistant())
             await rig.log.execute(CALL, done, EndCall(reason="call-deleted"))
-            reaper = Reaper(rig.log, rig.log, leases, lambda: {running.call_id}, nothing_to_save, every_s=60)
+            reaper = Reaper(
+                rig.log,
+                rig.log,
+                leases,
+                lambda: {running.call_id},
+                nothing_to_save,
+                clock=lambda: datetime.now(UTC),
+                connect_within_s=60,
+                every_s=60,
+            )
             assert await reaper.look() == 0
         finally:
             await neighbour.communicate(b"\n")
         assert await reaper.look() == 1
         assert of(rig.events(elsewhere), CallEnded)[0].reason == WORKER_DIED
         assert await reaper.look() == 0
+        await running.hang_up()
+
+
+async def test_a_call_that_nobody_connects_to_is_ended_and_one_that_was_just_made_waits(tmp_path: Path) -> None:
+    async with media_rig(tmp_path, reap_every_s=60) as rig:
+        running = await dial(rig)
+        await running.until(lambda: len(running.audio) > 0)
+        abandoned = await rig.create(assistant())
+        later_s = 30
+        reaper = Reaper(
+            rig.log,
+            rig.log,
+            FileLeases(tmp_path / "live" / "leases", 5.0),
+            lambda: {running.call_id},
+            nothing_to_save,
+            clock=lambda: datetime.now(UTC) + timedelta(seconds=later_s),
+            connect_within_s=60,
+            every_s=60,
+        )
+        assert await reaper.expire() == 0
+        later_s = 61
+        assert await reaper.expire() == 1
+        (end,) = of(rig.events(abandoned), CallEnded)
+        assert end.reason == "call.in-progress.error-vapifault-transport-never-connected"
+        assert await reaper.expire() == 0
+        assert (await refused(rig, abandoned)).code == 1008
+        assert not of(rig.events(running.call_id), CallEnded)
         await running.hang_up()
 
 
