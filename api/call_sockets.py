@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
@@ -13,6 +14,18 @@ MESSAGE_TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
 LONGEST_REASON_BYTES: Final = 123
 """What a close frame can carry, RFC 6455 section 5.5."""
+
+
+DIRECT_MESSAGES: Final = "callfold.direct_messages"
+"""The ASGI extension under which a server offers ``DirectMessages`` for a connection."""
+
+
+class DirectMessages(Protocol):
+    """What a server can do besides ASGI: messages without a wake-up of tasks. See ``CallSocket``."""
+
+    def deliver(self, take: Callable[[bytes], bool]) -> None: ...
+
+    def send_now(self, data: bytes | str) -> bool: ...
 
 
 class StarletteCallSocket:
@@ -25,6 +38,16 @@ class StarletteCallSocket:
     def __init__(self, websocket: WebSocket, limit_bytes: int) -> None:
         self._websocket = websocket
         self._limit_bytes = limit_bytes
+        self._direct: DirectMessages | None = (websocket.scope.get("extensions") or {}).get(DIRECT_MESSAGES)
+
+    def deliver(self, take: Callable[[bytes], bool]) -> None:
+        """Short messages go to ``take`` where the server has a short way; every other comes through ``receive``."""
+        if self._direct is not None:
+            self._direct.deliver(take)
+
+    def send_now(self, data: bytes | str) -> bool:
+        """``False`` where it has to be awaited."""
+        return self._direct is not None and self._is_open() and self._direct.send_now(data)
 
     async def receive(self) -> bytes | str | None:
         """Next message; ``None`` when the peer has gone."""

@@ -11,6 +11,8 @@ from collections.abc import AsyncIterator, Iterator
 import uvicorn
 from fastapi import FastAPI
 
+from infra.call_protocol import CallProtocol
+
 
 class CannotListen(Exception):
     """The address or port cannot be used; the message says which and why."""
@@ -47,8 +49,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
     """Answer on ``listener`` inside the context; open connections get a moment to finish when it ends."""
     config = uvicorn.Config(
         app,
-        # The sans-I/O WebSocket layer costs three quarters of the CPU per 20 ms frame that the default one does.
-        ws="websockets-sansio",
+        ws=CallProtocol,
         ws_ping_interval=None,  # a call sends audio every 20 ms; its own watchdog notices a peer that has gone
         ws_per_message_deflate=False,  # audio does not compress
         log_config=None,

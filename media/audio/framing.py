@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 SAMPLE_RATE_HZ = 16_000
 FRAME_MS = 20
@@ -25,10 +25,11 @@ class Framer:
     def __init__(self) -> None:
         self._rest = b""
 
-    def push(self, pcm: bytes) -> Iterator[bytes]:
+    def push(self, pcm: bytes) -> Sequence[bytes]:
         """Every whole frame that is there now."""
+        if len(pcm) == FRAME_BYTES and not self._rest:
+            return (pcm,)
         data = self._rest + pcm if self._rest else pcm
         whole = len(data) - len(data) % FRAME_BYTES
         self._rest = data[whole:]
-        for start in range(0, whole, FRAME_BYTES):
-            yield data[start : start + FRAME_BYTES]
+        return [data[start : start + FRAME_BYTES] for start in range(0, whole, FRAME_BYTES)]

@@ -131,8 +131,12 @@ class CallSession:
             self._break(fault)
 
     def audio_arrived(self) -> None:
-        if self._parts is not None:
+        if self._parts is None:
+            return
+        try:
             self._parts.hearing.pump(self.clock.now_ms())
+        except Exception as fault:
+            self._break(fault)
 
     def control_arrived(self, message: dict[str, Any]) -> None:
         self.feed(ControlReceived(message=message))

@@ -73,6 +73,8 @@ class WebSocketTransport:
         self._drained.set()
         self._reported_gone = False
         self._heard_anything = False
+        self._fault: tuple[int, str] | None = None
+        """Close code and reason for what came the short way and was wrong."""
         self.closed = False
 
     # What the call does with the connection.
@@ -120,12 +122,13 @@ class WebSocketTransport:
 
     async def read(self) -> None:
         """Take messages until the client goes or is sent away."""
+        self._socket.deliver(self._take_directly)
         while True:
             message = await self._socket.receive()
             if message is None:
                 self._gone("the client closed the connection")
                 return
-            fault = self._take_text(message) if isinstance(message, str) else self._take_audio(message)
+            fault = self._fault or (self._take_text(message) if isinstance(message, str) else self._take_audio(message))
             if fault is not None:
                 code, reason = fault
                 self._receiver.warned("transport-refused", reason)
@@ -152,6 +155,12 @@ class WebSocketTransport:
                     self._out.clear()
                     self._gone("the connection broke while sending")
             self._drained.set()
+
+    def _take_directly(self, data: bytes) -> bool:
+        """Audio at the moment it arrives. What is wrong with it is for ``read``, which can send the client away."""
+        if self._fault is None and not self.closed:
+            self._fault = self._take_audio(data)
+        return self._fault is None
 
     def _take_text(self, text: str) -> tuple[int, str] | None:
         if len(text) > self._max_message_bytes:
@@ -194,10 +203,13 @@ class WebSocketTransport:
             self._audio_waiting = 0
             self._gone("the client does not read what it is sent")
             return
-        self._audio_waiting += 1
         self._put(data)
 
     def _put(self, item: bytes | str) -> None:
+        if self._drained.is_set() and self._socket.send_now(item):
+            return
+        if isinstance(item, bytes):
+            self._audio_waiting += 1
         self._out.append(item)
         self._drained.clear()
         self._work.set()

@@ -34,8 +34,8 @@ from domain.live_calls import CallRejected, CallSocket
 from domain.log.ports import IdSource
 from infra.http_server import listen, serving
 from media.artifacts.local import LocalArtifactStore
-from media.audio.framing import FRAME_BYTES, FRAME_MS
-from media.audio.voice_activity import Detector, peak_detector, webrtc_detector
+from media.audio.framing import FRAME_BYTES, FRAME_MS, SILENCE
+from media.audio.voice_activity import Detector, webrtc_detector
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
 from media.providers.language_model import LanguageModel
@@ -243,11 +243,11 @@ async def _tier(
 
 def _exact_detector() -> Detector:
     """The cost of the real detector and the judgement of a simple one: both servers find the same end of speech."""
-    real, exact = webrtc_detector(), peak_detector(1_000)
+    real = webrtc_detector()
 
     def voiced(frame: bytes) -> bool:
         real(frame)
-        return exact(frame)
+        return frame != SILENCE
 
     return voiced
 

@@ -48,6 +48,12 @@ class InMemorySocket:
         self.closed_event = asyncio.Event()
         self._changed = asyncio.Condition()
 
+    def deliver(self, take: Callable[[bytes], bool]) -> None:
+        """It has no short way."""
+
+    def send_now(self, data: bytes | str) -> bool:
+        return False
+
     async def receive(self) -> bytes | str | None:
         return await self._incoming.get()
 
