@@ -10,7 +10,7 @@ from domain.assistant.events import AssistantCreated
 from domain.call.aggregate import CALL
 from domain.call.events import CallCreated
 from domain.call.state import Call
-from domain.event import Event
+from domain.event import Event, Recorded
 from domain.log.ports import Positioned
 from domain.processing import Effect, Processor, Rows
 from domain.registry import EVENT_TYPES
@@ -24,7 +24,7 @@ class _CallTable(Protocol):
     TABLE: Table
     READS: frozenset[type[Event]]
 
-    def rows(self, call: Call, event: Positioned) -> Iterable[Row]: ...
+    def rows(self, call: Call, event: Positioned) -> tuple[Row, ...]: ...
 
 
 _CALL_TABLES: tuple[_CallTable, ...] = (calls, turns, messages, tool_calls, costs, latencies)
@@ -50,8 +50,10 @@ class CallTables:
     def apply(self, state: Call | None, event: Positioned) -> tuple[Call | None, Iterable[Effect]]:
         """Rows of every table that reads this type of event."""
         call = CALL.evolve(state, event.recorded)
-        readers = _READERS.get(type(event.recorded.event), ())
-        return call, tuple([Rows(name, tuple(rows(call, event))) for name, rows in readers])
+        readers = _READERS.get(type(event.recorded.event))
+        if readers is None:
+            return call, ()
+        return call, tuple([Rows(name, rows(call, event)) for name, rows in readers])
 
 
 @dataclass(frozen=True)
@@ -69,11 +71,13 @@ class EventTable:
     def apply(self, state: str, event: Positioned) -> tuple[str, Iterable[Effect]]:
         """One row."""
         recorded = event.recorded
-        first = recorded.event
-        org_id = state or (
-            first.org_id if isinstance(first, CallCreated | AssistantCreated) else recorded.originator_id
-        )
-        return org_id, (Rows(events.TABLE.name, tuple(events.rows(org_id, event))),)
+        org_id = state or _organisation(recorded)
+        return org_id, (Rows(events.TABLE.name, events.rows(org_id, event)),)
+
+
+def _organisation(first: Recorded) -> str:
+    event = first.event
+    return event.org_id if isinstance(event, CallCreated | AssistantCreated) else first.originator_id
 
 
 PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), EventTable())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -15,9 +15,10 @@ from domain.call.events import (
     CallEnded,
     CallRenamed,
     CallStarted,
+    TurnMeasured,
     UsageMetered,
 )
-from domain.call.performance import performance_metrics
+from domain.call.performance import turn_latency, user_interruptions
 from domain.call.state import Call, Deleted, Ended, KeptCall, Said, ToolBroke, ToolRequested, status
 from domain.call.usage import Usage
 from domain.event import Event
@@ -93,8 +94,8 @@ READS: frozenset[type[Event]] = frozenset(
     {CallCreated, CallRenamed, CallClaimed, CallStarted, CallEnded, CallDeleted, UsageMetered}
 )
 
-STAGES = ("endpointing", "transcriber", "model", "voice", "turn")
-_SILENT: Mapping[str, Any] = performance_metrics((), (), 0)
+STAGES = ("endpointing_latency", "transcriber_latency", "model_latency", "voice_latency", "turn_latency")
+_UNMEASURED: Row = (None,) * len(STAGES)
 QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
 
 _encode = msgspec.json.Encoder(order="sorted").encode
@@ -103,19 +104,17 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 _NOTHING_USED: Row = (*(0.0,) * 7, *(0,) * len(QUANTITIES))
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """The call's header after the event. Readings of a running call wait for its end: they would be most rows."""
     if isinstance(event.recorded.event, UsageMetered) and not isinstance(call, Ended | Deleted):
-        return
-    yield _deleted_row(call, event) if isinstance(call, Deleted) else _kept_row(call, event)
+        return ()
+    return (_deleted_row(call, event) if isinstance(call, Deleted) else _kept_row(call, event),)
 
 
 def _kept_row(call: KeptCall, event: Positioned) -> Row:
     identity, began = call.identity, start(call)
     started, ended = started_at(call), ended_at(call)
     messages = [entry.message for entry in call.entries if isinstance(entry, Said)]
-    spoken = bool(messages or call.turns or call.assistant_interruptions)
-    performance = performance_metrics(call.turns, messages, call.assistant_interruptions) if spoken else _SILENT
     return (
         *place(call, event),
         identity.id,
@@ -131,13 +130,13 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         ended,
         None if started is None or ended is None else (ended - started).total_seconds(),
         *_money(call.usage),
-        *(performance.get(f"{stage}LatencyAverage") for stage in STAGES),
+        *_averages(call.turns),
         sum(1 for message in messages if message.role == "user"),
         sum(1 for message in messages if message.role == "assistant"),
         sum(1 for entry in call.entries if isinstance(entry, ToolRequested)),
         sum(1 for entry in call.entries if isinstance(entry, ToolBroke)),
-        performance["numAssistantInterrupted"],
-        performance["numUserInterrupted"],
+        call.assistant_interruptions,
+        user_interruptions(messages),
         len(call.warnings),
         None,
         {} if began is None else _variables(began.variable_values),
@@ -159,7 +158,7 @@ def _deleted_row(call: Deleted, event: Positioned) -> Row:
         "",
         *(None,) * 4,
         *_money(call.usage),
-        *(None,) * len(STAGES),
+        *_UNMEASURED,
         *(0,) * 7,
         None,
         {},
@@ -177,6 +176,19 @@ def _money(usage: Usage) -> Row:
         float(parts["analysisCostBreakdown"]["summary"]),
         *(int(parts[part]) for part in QUANTITIES),
     )
+
+
+def _averages(turns: Iterable[TurnMeasured]) -> Row:
+    """The mean of each stage over the turns that have it, in the order of the columns."""
+    latencies = [turn_latency(turn) for turn in turns]
+    if not latencies:
+        return _UNMEASURED
+    return tuple([_mean([getattr(latency, stage) for latency in latencies]) for stage in STAGES])
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return round(sum(known) / len(known), 3) if known else None
 
 
 def _text(value: object) -> str | None:

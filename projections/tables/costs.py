@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from domain.call.events import UsageMetered
 from domain.call.state import Call
 from domain.event import Event
 from domain.log.ports import Positioned
-from domain.pricing.cost import call_cost
+from domain.pricing.cost import CostRow, call_cost
 from projections.call_state import place
 from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS
@@ -41,25 +39,30 @@ TABLE = Table(
 READS: frozenset[type[Event]] = frozenset({UsageMetered})
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """One row per meter reading."""
     reading = event.recorded.event
-    if isinstance(reading, UsageMetered):
-        for cost in call_cost((reading,)).rows:
-            quantities = cost.quantities
-            yield (
-                *place(call, event),
-                event.recorded.originator_id,
-                cost.meter,
-                cost.provider,
-                cost.model,
-                reading.turn,
-                float(quantities.get("minutes", 0)),
-                int(quantities.get("promptTokens", 0)),
-                int(quantities.get("completionTokens", 0)),
-                int(quantities.get("cachedPromptTokens", 0)),
-                int(quantities.get("characters", 0)),
-                cost.price_table,
-                cost.priced,
-                float(cost.usd),
-            )
+    if not isinstance(reading, UsageMetered):
+        return ()
+    first = place(call, event)
+    return tuple([_row(first, event.recorded.originator_id, reading.turn, cost) for cost in call_cost((reading,)).rows])
+
+
+def _row(first: Row, call_id: str, turn: int | None, cost: CostRow) -> Row:
+    quantity = cost.quantities.get
+    return (
+        *first,
+        call_id,
+        cost.meter,
+        cost.provider,
+        cost.model,
+        turn,
+        float(quantity("minutes", 0)),
+        int(quantity("promptTokens", 0)),
+        int(quantity("completionTokens", 0)),
+        int(quantity("cachedPromptTokens", 0)),
+        int(quantity("characters", 0)),
+        cost.price_table,
+        cost.priced,
+        float(cost.usd),
+    )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from domain.log.ports import Positioned
@@ -34,7 +32,7 @@ _encode = msgspec.json.Encoder().encode
 _KINDS = {name: name.partition(".")[0] for name in EVENT_TYPES}
 
 
-def rows(org_id: str, event: Positioned) -> Iterable[Row]:
+def rows(org_id: str, event: Positioned) -> tuple[Row, ...]:
     """One row, whatever the event."""
     recorded, position = event.recorded, event.position
     fact = recorded.event

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from typing import Any
 
 from domain.call.events import TurnMeasured
@@ -41,32 +41,42 @@ TABLE = Table(
 READS: frozenset[type[Event]] = frozenset({TurnMeasured})
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """One row per measured turn."""
     marks = event.recorded.event
-    if isinstance(marks, TurnMeasured):
-        began = start(call)
-        assistant: dict[str, Any] = {} if began is None else began.assistant
-        stages = turn_latency(marks)
-        yield (
-            *place(call, event),
-            event.recorded.originator_id,
-            marks.turn,
-            marks.source,
-            _setting(assistant, "transcriber", "provider"),
-            _setting(assistant, "model", "provider"),
-            _setting(assistant, "model", "model"),
-            _setting(assistant, "voice", "provider"),
-            stages.transcriber_latency,
-            stages.endpointing_latency,
-            stages.model_latency,
-            stages.voice_latency,
-            stages.turn_latency,
-        )
+    if not isinstance(marks, TurnMeasured):
+        return ()
+    began = start(call)
+    assistant: Mapping[str, Any] = _NONE if began is None else began.assistant
+    model = _settings(assistant, "model")
+    stages = turn_latency(marks)
+    row = (
+        *place(call, event),
+        event.recorded.originator_id,
+        marks.turn,
+        marks.source,
+        _text(_settings(assistant, "transcriber"), "provider"),
+        _text(model, "provider"),
+        _text(model, "model"),
+        _text(_settings(assistant, "voice"), "provider"),
+        stages.transcriber_latency,
+        stages.endpointing_latency,
+        stages.model_latency,
+        stages.voice_latency,
+        stages.turn_latency,
+    )
+    return (row,)
 
 
-def _setting(assistant: dict[str, Any], stage: str, name: str) -> str:
-    """A provider setting; empty where the configuration, which is kept as the client sent it, has none."""
+_NONE: Mapping[str, Any] = {}
+
+
+def _settings(assistant: Mapping[str, Any], stage: str) -> Mapping[str, Any]:
+    """A stage's settings; none where the configuration, which is kept as the client sent it, has no such object."""
     settings = assistant.get(stage)
-    value = settings.get(name) if isinstance(settings, dict) else None
+    return settings if isinstance(settings, dict) else _NONE
+
+
+def _text(settings: Mapping[str, Any], name: str) -> str:
+    value = settings.get(name)
     return value if isinstance(value, str) else ""

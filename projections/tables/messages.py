@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from domain.call.events import MessageCommitted
 from domain.call.state import Call
 from domain.event import Event
@@ -39,22 +37,24 @@ TABLE = Table(
 READS: frozenset[type[Event]] = frozenset({MessageCommitted})
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """One row per message."""
     message = event.recorded.event
-    if isinstance(message, MessageCommitted):
-        yield (
-            *place(call, event),
-            event.recorded.originator_id,
-            message.message_id,
-            message.role,
-            message.turn,
-            message.text,
-            message.generated_text,
-            message.source,
-            message.interrupted,
-            message.confidence,
-            instant(call, message.started_ms),
-            message.started_ms,
-            message.ended_ms,
-        )
+    if not isinstance(message, MessageCommitted):
+        return ()
+    row = (
+        *place(call, event),
+        event.recorded.originator_id,
+        message.message_id,
+        message.role,
+        message.turn,
+        message.text,
+        message.generated_text,
+        message.source,
+        message.interrupted,
+        message.confidence,
+        instant(call, message.started_ms),
+        message.started_ms,
+        message.ended_ms,
+    )
+    return (row,)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import msgspec
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed
@@ -79,7 +77,7 @@ READS: frozenset[type[Event]] = frozenset({ToolCalled, ToolCompleted, ToolFailed
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """One row per fact; columns that the fact does not speak of are null."""
     match event.recorded.event:
         case ToolCalled() as asked:
@@ -93,5 +91,5 @@ def rows(call: Call, event: Positioned) -> Iterable[Row]:
             facts = ("failed", broken.name, None, None, None, None, broken.failure, broken.error, None, broken.at_ms)
             tool_call_id = broken.tool_call_id
         case _:
-            return
-    yield (*place(call, event), event.recorded.originator_id, tool_call_id, *facts)
+            return ()
+    return ((*place(call, event), event.recorded.originator_id, tool_call_id, *facts),)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from domain.call.events import AssistantInterrupted, TurnDecided, TurnMeasured
 from domain.call.state import Call
 from domain.event import Event
@@ -62,7 +60,7 @@ READS: frozenset[type[Event]] = frozenset({TurnDecided, TurnMeasured, AssistantI
 _UNMEASURED = (None,) * 9
 
 
-def rows(call: Call, event: Positioned) -> Iterable[Row]:
+def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """One row per fact; columns that the fact does not speak of are null."""
     match event.recorded.event:
         case TurnDecided() as decided:
@@ -76,5 +74,5 @@ def rows(call: Call, event: Positioned) -> Iterable[Row]:
             facts = (None, None, None, *_UNMEASURED, cut.by, cut.heard_ms)
             turn = cut.turn
         case _:
-            return
-    yield (*place(call, event), event.recorded.originator_id, turn, *facts)
+            return ()
+    return ((*place(call, event), event.recorded.originator_id, turn, *facts),)

@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
 from domain.processing import DeadLetter, Effect, Processor
@@ -26,6 +28,14 @@ class ProcessorFailed(Exception):
         self.reason = reason
 
 
+class _Known(msgspec.Struct, frozen=True, gc=False):
+    """An originator's state after the event with this version. Not tracked by the collector, since one is made for
+    every event and kept: walking them all would take longer than making them."""
+
+    version: int
+    state: Any
+
+
 class Folding:
     """Keeps the states of the originators met last; another one's state is folded again from its history."""
 
@@ -38,27 +48,39 @@ class Folding:
         self._log = log
         self._dead_letters = dead_letters
         self._capacity = capacity
-        self._states: OrderedDict[str, tuple[int, Any]] = OrderedDict()
+        self._states: OrderedDict[str, _Known] = OrderedDict()
 
     def fold(self, events: Sequence[Positioned]) -> list[tuple[Position, Sequence[Effect]]]:
-        """Effects by event, in order. Events that fail, and those behind them, are parked when it returns."""
+        """Effects of the events that have any, in order. Events that fail, and those behind them, are parked when it
+        returns."""
         effects: list[tuple[Position, Sequence[Effect]]] = []
         parked: list[DeadLetter] = []
         stopped: set[str] = set()
-        handles, letters, apply = self._handles, self._dead_letters, self.apply
+        # Letters of this processor are added by its own thread only, so none can appear while this runs.
+        handles, letters, apply, any_letters = (
+            self._handles,
+            self._dead_letters,
+            self._applied,
+            bool(self._dead_letters),
+        )
         for event in events:
             recorded = event.recorded
             if handles is not None and recorded.event.TYPE not in handles:
                 continue
             originator_id = recorded.originator_id
-            if originator_id in stopped or (letters and letters.blocks(self.name, originator_id, event.position)):
+            if (any_letters and letters.blocks(self.name, originator_id, event.position)) or originator_id in stopped:
                 parked.append(self._letter(event, BEHIND))
                 continue
+            if any_letters and letters.is_dropped(self.name, event.position):
+                continue
             try:
-                effects.append((event.position, apply(event)))
+                made = apply(event)
             except ProcessorFailed as failure:
                 stopped.add(originator_id)
                 parked.append(self._letter(event, failure.reason))
+            else:
+                if made:
+                    effects.append((event.position, made))
         if parked:
             self._dead_letters.park(parked)
         return effects
@@ -71,24 +93,29 @@ class Folding:
 
     def apply(self, event: Positioned) -> Sequence[Effect]:
         """The effects of one event. Raises ``ProcessorFailed``, and forgets the originator's state then."""
+        return () if self._dead_letters.is_dropped(self.name, event.position) else self._applied(event)
+
+    def _applied(self, event: Positioned) -> Sequence[Effect]:
         recorded = event.recorded
         originator_id, version = recorded.originator_id, recorded.originator_version
-        if self._dead_letters and self._dead_letters.is_dropped(self.name, event.position):
-            return ()
+        states = self._states
         try:
-            known = self._states.get(originator_id)
-            state = known[1] if known is not None and known[0] < version else self._history(originator_id, version)
+            known = states.get(originator_id)
+            state = (
+                known.state if known is not None and known.version < version else self._history(originator_id, version)
+            )
             state, effects = self._processor.apply(state, event)
             made = tuple(effects)
         except Exception as error:
             # Whatever a processor raises is about this event; the lot of the others must not depend on it.
-            self._states.pop(originator_id, None)
+            states.pop(originator_id, None)
             reason = f"{type(error).__name__} at {recorded.event.TYPE}, version {version} of its originator: {error}"
             raise ProcessorFailed(reason[:REASON_CHARACTERS]) from error
-        self._states[originator_id] = (version, state)
-        self._states.move_to_end(originator_id)
-        if len(self._states) > self._capacity:
-            self._states.popitem(last=False)
+        states[originator_id] = _Known(version, state)
+        if known is not None:
+            states.move_to_end(originator_id)
+        elif len(states) > self._capacity:
+            states.popitem(last=False)
         return made
 
     def forget(self, originator_id: str) -> None:

@@ -22,8 +22,9 @@ from streams.processing.group import Batch, ProcessorGroup
 
 logger = logging.getLogger(__name__)
 
-BATCH_EVENTS = 8192
-"""Events after which a batch is full. Fewer make each insert's fixed cost show, more make a catching-up row wait."""
+BATCH_EVENTS = 32_768
+"""Events after which a batch is full. Only catching up fills one: an insert costs the engine about 10 ms of processor
+time whatever its size, which 8,192 events a batch made half of all inserting. More takes memory and gains little."""
 
 WINDOW_SECONDS = 0.1
 """How long a batch that is not full waits for more events. Most of the time until a row can be seen is this."""
