@@ -6,7 +6,6 @@ assistant configured of these, so that the call can say so.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -242,12 +241,12 @@ def _formatting(plan: Section) -> FormatPlan:
 
 def _replacement(entry: Section) -> Replacement:
     if entry.choice("type", "exact", ("exact", "regex")) == "regex":
-        return Replacement(pattern=read_pattern(entry, "regex", "options"), value=entry.text("value"), literal=False)
+        return Replacement(pattern=read_pattern(entry, "regex", "options"), value=entry.text("value"))
     key = entry.text("key")
     if not key:
         raise PlanInvalid(entry.where("key"), "is empty", "Name the text to be replaced.")
     count = 0 if entry.flag("replaceAllEnabled", False) else 1
-    return Replacement(pattern=re.compile(re.escape(key)), value=entry.text("value"), count=count)
+    return Replacement(pattern=key, value=entry.text("value"), count=count)
 
 
 def _provider(section: Section) -> Provider:

@@ -6,11 +6,11 @@ met, and the plan reports them so that the call can warn.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
+from domain.patterns import Pattern
 from media.machine.reading import Section
 from media.machine.speaking_plans import read_pattern
 
@@ -28,7 +28,7 @@ class Said(msgspec.Struct, frozen=True):
 class Condition(msgspec.Struct, frozen=True, kw_only=True):
     """A pattern on one message (``position`` from the end when negative), or a group joined by AND or OR."""
 
-    pattern: re.Pattern[str] | None = None
+    pattern: Pattern | None = None
     role: str = ""
     position: int = -1
     negate: bool = False
@@ -42,7 +42,7 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True):
             return bool(self.parts) and join(part.met(messages) for part in self.parts)
         fitting = [message.text for message in messages if self.role in ("", message.role)]
         exists = -len(fitting) <= self.position < len(fitting)
-        matches = exists and self.pattern.search(fitting[self.position][-_LONGEST_SUBJECT:]) is not None
+        matches = exists and self.pattern.found_in(fitting[self.position][-_LONGEST_SUBJECT:])
         return matches != self.negate
 
 

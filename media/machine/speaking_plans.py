@@ -10,6 +10,7 @@ from typing import Literal
 
 import msgspec
 
+from domain.patterns import Pattern, PatternInvalid, pattern
 from media.machine.reading import PlanInvalid, Section
 from media.machine.wait_function import WaitFunction, WaitFunctionInvalid
 
@@ -24,23 +25,23 @@ INTERRUPTION_PHRASES = (
 )
 DEFAULT_WAIT_FUNCTION = "20 + 500 * sqrt(x) + 2500 * x^3"
 
-_OPTIONS = {"ignore-case": re.IGNORECASE, "multi-line": re.MULTILINE}
+_OPTIONS = {"ignore-case": "ignore_case", "multi-line": "multi_line", "whole-word": "whole_word"}
 _WORD = re.compile(r"[\w-]+")
 _LONGEST_SUBJECT = 1_000
-"""Rules are tested against this many last characters, so that a careless pattern stays cheap."""
+"""Rules are tested against this many last characters."""
 
 
 class EndpointingRule(msgspec.Struct, frozen=True, kw_only=True):
     """A custom rule: the patterns that must match, and the pause it then asks for."""
 
-    assistant: re.Pattern[str] | None = None
-    customer: re.Pattern[str] | None = None
+    assistant: Pattern | None = None
+    customer: Pattern | None = None
     timeout_ms: float
 
     def matches(self, assistant_text: str, customer_text: str) -> bool:
         """JavaScript's ``RegExp.test``: a match anywhere counts."""
         tests = ((self.assistant, assistant_text), (self.customer, customer_text))
-        return all(pattern is None or pattern.search(text[-_LONGEST_SUBJECT:]) for pattern, text in tests)
+        return all(rule is None or rule.found_in(text[-_LONGEST_SUBJECT:]) for rule, text in tests)
 
 
 class StartSpeaking(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,19 +141,13 @@ def _rule(rule: Section) -> EndpointingRule:
     return EndpointingRule(assistant=assistant, customer=customer, timeout_ms=timeout_ms)
 
 
-def read_pattern(rule: Section, name: str, options_name: str) -> re.Pattern[str]:
+def read_pattern(rule: Section, name: str, options_name: str) -> Pattern:
     """A regular expression with the options Vapi's schema knows (``ignore-case``, ``whole-word``, ``multi-line``)."""
-    flags = re.RegexFlag(0)
-    source = rule.text(name)
-    for option in rule.sections(options_name):
-        kind = option.choice("type", "", (*_OPTIONS, "whole-word"))
-        if not option.flag("enabled", True):
-            continue
-        if kind == "whole-word":
-            source = rf"\b(?:{source})\b"
-        else:
-            flags |= _OPTIONS[kind]
+    enabled = {
+        _OPTIONS[option.choice("type", "", tuple(_OPTIONS))]: option.flag("enabled", True)
+        for option in rule.sections(options_name)
+    }
     try:
-        return re.compile(source, flags)
-    except re.error as error:
-        raise PlanInvalid(rule.where(name), f"is not a regular expression: {error}", "Correct it.") from error
+        return pattern(rule.text(name), **enabled)
+    except PatternInvalid as error:
+        raise PlanInvalid(rule.where(name), str(error), error.fix) from error

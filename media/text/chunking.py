@@ -21,6 +21,8 @@ FIRST_MIN_CHARACTERS = 10
 _FLUSH = re.compile(r"<\s*/?\s*flush\s*/?\s*>", re.IGNORECASE)
 _CLOSERS = "\"'”’»)]*_"
 _LONGEST_TAG = 80
+LONGEST_PIECE = 600
+"""Characters. Text without any boundary is cut here, at a space where there is one: no voice takes a book at once."""
 
 
 class ChunkPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,7 +44,7 @@ class ChunkBuffer(msgspec.Struct, frozen=True):
 def feed(plan: ChunkPlan, buffer: ChunkBuffer, text: str) -> tuple[ChunkBuffer, tuple[str, ...]]:
     """Add a token; returns the new buffer and the pieces that became complete."""
     if not plan.enabled:
-        return (buffer, (text,)) if text else (buffer, ())
+        return buffer, tuple(text[at : at + LONGEST_PIECE] for at in range(0, len(text), LONGEST_PIECE))
     pending = buffer.text + text
     begun = buffer.begun
     pieces: list[str] = []
@@ -73,6 +75,13 @@ def flush(plan: ChunkPlan, buffer: ChunkBuffer) -> str:
 
 def _cut(plan: ChunkPlan, text: str, minimum: int, *, more: bool) -> int:
     """Where the first piece ends (0: nowhere yet). ``more`` says that text may still follow directly."""
+    cut = _boundary(plan, text[:LONGEST_PIECE], minimum, more=more or len(text) > LONGEST_PIECE)
+    if cut or len(text) <= LONGEST_PIECE:
+        return cut
+    return text.rfind(" ", 0, LONGEST_PIECE) + 1 or LONGEST_PIECE
+
+
+def _boundary(plan: ChunkPlan, text: str, minimum: int, *, more: bool) -> int:
     if len(text) < minimum:
         return 0
     boundaries = plan.boundaries

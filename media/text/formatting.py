@@ -12,6 +12,7 @@ from datetime import date
 
 import msgspec
 
+from domain.patterns import Pattern
 from media.text import number_words
 
 NUMBER_TO_DIGITS_CUTOFF = 2025
@@ -21,13 +22,12 @@ UNPLACED = frozenset({"quote", "dash"})
 
 
 class Replacement(msgspec.Struct, frozen=True, kw_only=True):
-    """What is replaced after everything else, ``count`` times (0: wherever it stands). In the value of a pattern that
-    is not ``literal``, ``$1`` and ``$&`` stand for what was matched, as in JavaScript."""
+    """What is replaced after everything else, ``count`` times (0: wherever it stands): a text, or what a pattern
+    finds. In the value of a pattern ``$1`` and ``$&`` stand for what was matched, as in JavaScript."""
 
-    pattern: re.Pattern[str]
+    pattern: str | Pattern
     value: str
     count: int = 0
-    literal: bool = True
 
 
 class FormatPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -243,22 +243,22 @@ def _each_digit(text: str) -> str:
 
 
 def _replace(replacement: Replacement, text: str) -> str:
-    value = replacement.value
-    if replacement.literal:
-        return replacement.pattern.sub(lambda _: value, text, count=replacement.count)
+    value, count = replacement.value, replacement.count
+    if isinstance(replacement.pattern, str):
+        return text.replace(replacement.pattern, value, count or -1)
 
-    def expanded(found: re.Match[str]) -> str:
+    def expanded(found: tuple[str, ...]) -> str:
         return _REFERENCE.sub(lambda reference: _group(found, reference[1]), value)
 
-    return replacement.pattern.sub(expanded, text, count=replacement.count)
+    return replacement.pattern.replace(text, expanded, count)
 
 
-def _group(found: re.Match[str], reference: str) -> str:
+def _group(found: tuple[str, ...], reference: str) -> str:
     """What JavaScript's ``$1`` or ``$&`` stands for; a group that does not exist stands for itself."""
     if reference == "&":
         return found[0]
     number = int(reference)
-    return f"${reference}" if number > found.re.groups else found[number] or ""
+    return f"${reference}" if number >= len(found) else found[number]
 
 
 _STEPS: tuple[tuple[str, bool, Callable[[FormatPlan, str], str]], ...] = (

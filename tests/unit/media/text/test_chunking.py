@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.text.chunking import ChunkBuffer, ChunkPlan, feed, flush
+from media.text.chunking import LONGEST_PIECE, ChunkBuffer, ChunkPlan, feed, flush
 
 
 def cut(plan: ChunkPlan, *tokens: str) -> list[str]:
@@ -76,3 +76,15 @@ def test_pieces_concatenate_to_the_text(tokens: list[str], minimum: int, first: 
 def test_flush_marks_vanish_and_nothing_else(tokens: list[str]) -> None:
     pieces = cut(ChunkPlan(), *tokens)
     assert "".join(pieces) == "".join(tokens).replace("<flush />", "")
+
+
+@pytest.mark.parametrize("plan", [ChunkPlan(), ChunkPlan(enabled=False)])
+@pytest.mark.parametrize("text", ["a" * 5_000, "word " * 1_000, "3." * 3_000, "<" * 2_000])
+def test_text_without_boundaries_is_cut_all_the_same(plan: ChunkPlan, text: str) -> None:
+    pieces = cut(plan, text)
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= LONGEST_PIECE
+
+
+def test_the_cut_is_at_a_space_where_there_is_one() -> None:
+    assert all(piece.endswith("word ") for piece in cut(ChunkPlan(), "word " * 1_000))

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from domain.patterns import pattern
 from media.text.formatting import FORMATTERS, FormatPlan, Replacement, speakable
 from media.text.number_words import cardinal, ordinal, year
 
@@ -84,8 +83,8 @@ def test_cutoff() -> None:
 def test_replacements_come_last() -> None:
     plan = FormatPlan(
         replacements=(
-            Replacement(pattern=re.compile("five"), value="cinq", count=1),
-            Replacement(pattern=re.compile(r"(\w+) dollars"), value="dollars $1 $9 $&", literal=False),
+            Replacement(pattern="five", value="cinq", count=1),
+            Replacement(pattern=pattern(r"(\w+) dollars"), value="dollars $1 $9 $&"),
         )
     )
     assert speakable(plan, "$5 and 5") == "dollars cinq $9 cinq dollars and five"
