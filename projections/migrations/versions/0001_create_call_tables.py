@@ -1,9 +1,14 @@
 """Create the tables of the first calls, and the views that analysts read.
 
 ClickHouse has no transactions around DDL, so every statement may be run again after a crash in the middle.
+
+The statements repeat what ``projections.tables`` defines, on purpose: a migration is history and stays as it ran, while
+the definitions go on to describe newer versions. Tests hold the newest migration and the definitions equal.
 """
 
 from __future__ import annotations
+
+import re
 
 from alembic import op
 
@@ -216,53 +221,7 @@ COMMENT 'Every event of the log, in order, one row each'
 }
 
 VIEWS = {
-    "calls": """
-CREATE OR REPLACE VIEW calls
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `call_id` String COMMENT 'Call',
-    `created_at` DateTime64(6, 'UTC') COMMENT 'When the call was accepted (UTC); filters and buckets use it',
-    `type` LowCardinality(String) COMMENT 'inboundPhoneCall, outboundPhoneCall, webCall or vapi.websocketCall',
-    `assistant_id` Nullable(String) COMMENT 'Stored assistant that answers; null for one sent inside the request',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `status` LowCardinality(String) COMMENT 'queued, ringing, in-progress or ended',
-    `ended_reason` LowCardinality(Nullable(String)) COMMENT 'Why the call ended; null while it runs',
-    `name` Nullable(String) COMMENT 'Label given by the client',
-    `transport_provider` LowCardinality(String) COMMENT 'Transport that carries the audio, as vapi.websocket',
-    `customer_number` Nullable(String) COMMENT 'Telephone number of the other side (E.164), where there is one',
-    `started_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'When audio began to flow (UTC); null if it never did',
-    `ended_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'When the call ended (UTC)',
-    `duration_seconds` Nullable(Float64) COMMENT 'Seconds from started_at to ended_at; null if it never started',
-    `cost_usd` Float64 COMMENT 'Everything the call cost so far (USD): the sum of the cost parts',
-    `cost_transport_usd` Float64 COMMENT 'Transport part of the cost (USD)',
-    `cost_stt_usd` Float64 COMMENT 'Speech recognition part of the cost (USD)',
-    `cost_llm_usd` Float64 COMMENT 'Language model part of the cost (USD)',
-    `cost_tts_usd` Float64 COMMENT 'Speech synthesis part of the cost (USD)',
-    `cost_vapi_usd` Float64 COMMENT 'Platform part of the cost (USD)',
-    `cost_analysis_summary_usd` Float64 COMMENT 'Cost of the summary made after the call (USD)',
-    `llm_prompt_tokens` UInt64 COMMENT 'Tokens sent to the language model, cached ones included',
-    `llm_completion_tokens` UInt64 COMMENT 'Tokens written by the language model',
-    `llm_cached_prompt_tokens` UInt64 COMMENT 'Prompt tokens that the model''s provider had cached',
-    `tts_characters` UInt64 COMMENT 'Characters sent to speech synthesis',
-    `average_endpointing_latency_ms` Nullable(Float64) COMMENT 'Mean wait for the end of the user''s turn (ms)',
-    `average_transcriber_latency_ms` Nullable(Float64) COMMENT 'Mean delay of the final transcript (ms)',
-    `average_model_latency_ms` Nullable(Float64) COMMENT 'Mean time to the model''s first token (ms)',
-    `average_voice_latency_ms` Nullable(Float64) COMMENT 'Mean time from first text to first audio (ms)',
-    `average_turn_latency_ms` Nullable(Float64) COMMENT 'Mean time from the user''s last word to audio (ms)',
-    `user_message_count` UInt32 COMMENT 'Messages of the user in the conversation',
-    `assistant_message_count` UInt32 COMMENT 'Messages of the assistant in the conversation',
-    `tool_call_count` UInt32 COMMENT 'Tool calls made',
-    `tool_failure_count` UInt32 COMMENT 'Tool calls that failed',
-    `assistant_interruption_count` UInt32 COMMENT 'Times the caller cut the assistant off',
-    `user_interruption_count` UInt32 COMMENT 'Times the assistant began to speak while the user spoke',
-    `warning_count` UInt32 COMMENT 'Warnings recorded during the call',
-    `success_evaluation` LowCardinality(Nullable(String)) COMMENT 'Verdict of the analysis after the call',
-    `variable_values` Map(String, String) COMMENT 'Template variables of the call; other than text as JSON',
-    `deleted_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'When the call was deleted (UTC); such calls are not shown'
-)
-AS SELECT
+    "calls": """SELECT
     s.org_id AS org_id,
     s.log_shard AS log_shard,
     s.call_id AS call_id,
@@ -309,31 +268,7 @@ FROM calls_v1 AS s
 GROUP BY s.org_id, s.log_shard, s.call_id, s.created_at, s.type, s.assistant_id
 HAVING deleted_at IS NULL
 """,
-    "turns": """
-CREATE OR REPLACE VIEW turns
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `call_id` String COMMENT 'Call that the row belongs to; joins to calls.call_id',
-    `turn` UInt32 COMMENT 'Number of the conversation turn within the call',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `rule` LowCardinality(Nullable(String)) COMMENT 'Rule that decided that the user''s turn was over',
-    `wait_ms` Nullable(Float64) COMMENT 'Pause that the rule asked for (ms)',
-    `decided_ms` Nullable(Float64) COMMENT 'When it was decided, on the call''s own clock (ms)',
-    `source` LowCardinality(Nullable(String)) COMMENT 'Origin of the answer''s text: model, first-message, say, …',
-    `t0_ms` Nullable(Float64) COMMENT 'Last voiced frame of the user, on the call''s own clock (ms)',
-    `t1_ms` Nullable(Float64) COMMENT 'Final transcript (ms)',
-    `t2_ms` Nullable(Float64) COMMENT 'Turn decision (ms)',
-    `t3_ms` Nullable(Float64) COMMENT 'Request to the model (ms)',
-    `t4_ms` Nullable(Float64) COMMENT 'First token of the model (ms)',
-    `t5_ms` Nullable(Float64) COMMENT 'First text handed to the voice (ms)',
-    `t6_ms` Nullable(Float64) COMMENT 'First audio from the voice (ms)',
-    `t7_ms` Nullable(Float64) COMMENT 'First frame sent to the caller (ms)',
-    `interrupted_by` LowCardinality(Nullable(String)) COMMENT 'voice, words, phrase or control, if cut off',
-    `heard_ms` Nullable(Float64) COMMENT 'Audio that had been played when the caller cut in (ms)'
-)
-AS SELECT
+    "turns": """SELECT
     s.org_id AS org_id,
     s.log_shard AS log_shard,
     s.call_id AS call_id,
@@ -358,51 +293,10 @@ FROM turns_v1 AS s
 WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NULL)
 GROUP BY s.org_id, s.log_shard, s.call_id, s.turn
 """,
-    "messages": """
-CREATE OR REPLACE VIEW messages
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `call_id` String COMMENT 'Call that the row belongs to; joins to calls.call_id',
-    `message_id` String COMMENT 'Message',
-    `role` LowCardinality(String) COMMENT 'system, user, assistant or tool',
-    `turn` UInt32 COMMENT 'Number of the conversation turn within the call',
-    `text` String COMMENT 'Words said; for the assistant the part that was heard before any interruption',
-    `generated_text` Nullable(String) COMMENT 'What the model wrote, where it differs from what was heard',
-    `source` LowCardinality(String) COMMENT 'Origin of a spoken text: model, first-message, say, …',
-    `interrupted` Bool COMMENT 'Whether the caller cut the message off',
-    `confidence` Nullable(Float64) COMMENT 'Recogniser''s confidence from 0 to 1',
-    `spoken_at` Nullable(DateTime64(6, 'UTC')) COMMENT 'When speaking began (UTC)',
-    `started_ms` Float64 COMMENT 'Begin on the call''s own clock (ms since the call was claimed)',
-    `ended_ms` Float64 COMMENT 'End on the call''s own clock (ms)'
-)
-AS SELECT * FROM messages_v1 AS s
+    "messages": """SELECT * FROM messages_v1 AS s
 WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NULL)
 """,
-    "tool_calls": """
-CREATE OR REPLACE VIEW tool_calls
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `call_id` String COMMENT 'Call that the row belongs to; joins to calls.call_id',
-    `tool_call_id` String COMMENT 'Tool call',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `status` LowCardinality(String) COMMENT 'called, completed or failed',
-    `name` LowCardinality(Nullable(String)) COMMENT 'Name of the tool',
-    `kind` LowCardinality(Nullable(String)) COMMENT 'Type of the tool: function, endCall, …',
-    `turn` Nullable(UInt32) COMMENT 'Turn in which the model called the tool',
-    `arguments` Nullable(String) COMMENT 'Arguments as a JSON object',
-    `result` Nullable(String) COMMENT 'What the tool answered',
-    `failure` LowCardinality(Nullable(String)) COMMENT 'Category of the failure: timeout, http-status, bad-body, …',
-    `error` Nullable(String) COMMENT 'What the model was told about the failure',
-    `called_ms` Nullable(Float64) COMMENT 'When it was called, on the call''s own clock (ms)',
-    `finished_ms` Nullable(Float64) COMMENT 'When it was answered or had failed (ms)',
-    `latency_ms` Nullable(Float64) COMMENT 'Time from the call of the tool to its answer or failure (ms)'
-)
-AS SELECT
+    "tool_calls": """SELECT
     s.org_id AS org_id,
     s.log_shard AS log_shard,
     s.call_id AS call_id,
@@ -424,71 +318,22 @@ FROM tool_calls_v1 AS s
 WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NULL)
 GROUP BY s.org_id, s.log_shard, s.call_id, s.tool_call_id
 """,
-    "costs": """
-CREATE OR REPLACE VIEW costs
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `call_id` String COMMENT 'Call that the row belongs to; joins to calls.call_id',
-    `meter` LowCardinality(String) COMMENT 'transport, transcriber, model, voice or vapi (the platform)',
-    `provider` LowCardinality(String) COMMENT 'Provider whose service was used',
-    `model` LowCardinality(String) COMMENT 'Model or voice of the provider, where there is one',
-    `turn` Nullable(UInt32) COMMENT 'Turn that the reading belongs to, where it belongs to one',
-    `minutes` Float64 COMMENT 'Metered minutes',
-    `prompt_tokens` UInt64 COMMENT 'Metered prompt tokens, cached ones included',
-    `completion_tokens` UInt64 COMMENT 'Metered completion tokens',
-    `cached_prompt_tokens` UInt64 COMMENT 'Metered prompt tokens that were cached',
-    `characters` UInt64 COMMENT 'Metered characters of synthesised speech',
-    `price_table` LowCardinality(String) COMMENT 'Dated price table that the amount follows',
-    `priced` Bool COMMENT 'False where the price table has no such price; the amount is then 0',
-    `cost_usd` Float64 COMMENT 'Amount (USD)'
-)
-AS SELECT * FROM costs_v1 AS s
+    "costs": """SELECT * FROM costs_v1 AS s
 WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NULL)
 """,
-    "latencies": """
-CREATE OR REPLACE VIEW latencies
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `call_id` String COMMENT 'Call that the row belongs to; joins to calls.call_id',
-    `turn` UInt32 COMMENT 'Number of the conversation turn within the call',
-    `source` LowCardinality(String) COMMENT 'Where the answer''s text came from: model, first-message, say …',
-    `transcriber_provider` LowCardinality(String) COMMENT 'Provider of speech recognition',
-    `model_provider` LowCardinality(String) COMMENT 'Provider of the language model',
-    `model` LowCardinality(String) COMMENT 'Language model',
-    `voice_provider` LowCardinality(String) COMMENT 'Provider of speech synthesis',
-    `transcriber_ms` Nullable(Float64) COMMENT 'Last voiced frame to final transcript (ms)',
-    `endpointing_ms` Nullable(Float64) COMMENT 'Final transcript to the decision that the turn was over (ms)',
-    `model_ms` Nullable(Float64) COMMENT 'Request to first token (ms)',
-    `voice_ms` Nullable(Float64) COMMENT 'First text handed over to first audio (ms)',
-    `turn_ms` Nullable(Float64) COMMENT 'Last voiced frame of the user to first frame of the answer (ms)'
-)
-AS SELECT * FROM latencies_v1 AS s
+    "latencies": """SELECT * FROM latencies_v1 AS s
 WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NULL)
 """,
-    "events": """
-CREATE OR REPLACE VIEW events
-(
-    `org_id` LowCardinality(String) COMMENT 'Organisation that owns the row',
-    `log_shard` UInt16 COMMENT 'Shard of the log that the event behind this row stands in',
-    `log_ordinal` UInt64 COMMENT 'Gapless number of that event within its shard; newer rows have higher numbers',
-    `recorded_at` DateTime64(6, 'UTC') COMMENT 'When the event was recorded on the log (UTC)',
-    `event_id` String COMMENT 'Unique id of the event: id of its commit and index within it',
-    `type` LowCardinality(String) COMMENT 'Dotted event type, aggregate first, as call.ended',
-    `schema_version` UInt16 COMMENT 'Version of the event type''s schema that data follows',
-    `originator_kind` LowCardinality(String) COMMENT 'organization, assistant or call',
-    `originator_id` String COMMENT 'Organisation, assistant or call that the event happened to',
-    `originator_version` UInt32 COMMENT 'Gapless number of the event in the originator''s own history, from 1',
-    `data` String COMMENT 'Fields of the event as a JSON object; read them with JSONExtractString and the like'
-)
-AS SELECT * FROM events_v1
+    "events": """SELECT * FROM events_v1
 """,
 }
+"""What each view selects. Its column list, types and comments included, is made from its table's CREATE above."""
+
+DERIVED = {
+    "latency_ms": "`latency_ms` Nullable(Float64) "
+    "COMMENT 'Time from the call of the tool to its answer or failure (ms)'",
+}
+"""Columns that only views have."""
 
 SINK_RANGES = """
 CREATE TABLE IF NOT EXISTS sink_ranges
@@ -505,9 +350,19 @@ COMMENT 'Newest range of the log announced before it was written, so that a cras
 """
 
 
+def view_statement(view: str) -> str:
+    """The CREATE of a view: the columns are its SELECT's, or all of the table where that selects them all."""
+    select = VIEWS[view]
+    lines = re.findall(r"^    (`(\w+)` .*?),?$", TABLES[f"{view}_v1"], re.MULTILINE)
+    columns = {name: line for line, name in lines}
+    names = re.findall(r"^    .* AS (\w+),?$", select, re.MULTILINE) or list(columns)
+    described = ",\n    ".join((columns | DERIVED)[name] for name in names)
+    return f"\nCREATE OR REPLACE VIEW {view}\n(\n    {described}\n)\nAS {select}"
+
+
 def upgrade() -> None:
     """Tables first: a view is checked against what it reads."""
-    for statement in (*TABLES.values(), SINK_RANGES, *VIEWS.values()):
+    for statement in (*TABLES.values(), SINK_RANGES, *(view_statement(view) for view in VIEWS)):
         op.execute(statement)
 
 
