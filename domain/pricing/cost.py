@@ -1,13 +1,14 @@
 """From meter readings to money: the rows of ``costs`` and the ``costBreakdown`` of a call.
 
-Nothing here is stored: the same readings and the same dated table give the same amounts for ever. Sums are made in
-decimal, so that the total is the sum of the rows to the last digit; only the wire form is floating point.
+Nothing here is stored: the same readings and the same dated table give the same amounts for ever. Quantities and the
+amount of each row are decimals of ten places, so that the total is the sum of the rows to the last digit; only the wire
+form is floating point.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
+from decimal import Context, Decimal
 from typing import Any
 
 import msgspec
@@ -19,6 +20,9 @@ from domain.pricing.tables import PRICE_TABLES
 
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
+_TEN_PLACES = Decimal("1e-10")
+_WIDE = Context(prec=400)
+"""Digits enough for every float that a meter may read."""
 
 
 class CostRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,7 +71,7 @@ def call_cost(readings: Iterable[UsageMetered]) -> CallCost:
 
 
 def _row(total: UsageMetered) -> CostRow:
-    quantities = {unit: Decimal(str(amount)) for unit, amount in total.quantities.items()}
+    quantities = {unit: _ten_places(Decimal(str(amount))) for unit, amount in total.quantities.items()}
     table = PRICE_TABLES.get(total.price_table)
     usd = _price(table, total, quantities) if table else None
     return CostRow(
@@ -77,9 +81,14 @@ def _row(total: UsageMetered) -> CostRow:
         config=total.config,
         price_table=total.price_table,
         quantities=quantities,
-        usd=usd if usd is not None else Decimal(0),
+        usd=_ten_places(usd) if usd is not None else _NOTHING,
         priced=usd is not None,
     )
+
+
+def _ten_places(amount: Decimal) -> Decimal:
+    """A shorter number for the same value, as far as a ten-thousandth of a millionth tells values apart."""
+    return _WIDE.normalize(_WIDE.quantize(amount, _TEN_PLACES))
 
 
 def _price(table: PriceTable, reading: UsageMetered, quantities: dict[str, Decimal]) -> Decimal | None:

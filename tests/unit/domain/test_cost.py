@@ -83,6 +83,21 @@ def test_rows_are_one_per_meter_provider_model_and_table(usage: Sequence[UsageMe
     assert sorted(kinds) == sorted({(r.meter, r.provider, r.model, r.price_table) for r in usage})
 
 
+def test_amounts_and_quantities_are_free_of_the_noise_of_floating_point() -> None:
+    usage = [metered("vapi", "vapi", "minutes", minutes) for minutes in (0.1, 0.2, 49.2150000001 / 60, 1 / 3)]
+    rows = cost_rows(call_cost(usage))
+    breakdown = cost_breakdown(call_cost(usage))
+    for amount in (rows[0]["cost"], rows[0]["minutes"], breakdown["total"]):
+        assert len(repr(amount).partition(".")[2]) <= 10
+    assert breakdown["total"] == rows[0]["cost"] == pytest.approx(0.05 * rows[0]["minutes"], abs=1e-10)
+
+
+@for_all(readings)
+def test_the_shown_total_is_the_sum_of_the_shown_rows_to_the_last_place(usage: Sequence[UsageMetered]) -> None:
+    cost = call_cost(usage)
+    assert cost_breakdown(cost)["total"] == float(sum(Decimal(repr(row["cost"])) for row in cost_rows(cost)))
+
+
 @pytest.mark.parametrize(
     ("reading", "usd"),
     [
