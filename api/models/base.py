@@ -14,6 +14,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from api.violations import VARIANT_MARK
+from domain.patterns import PatternInvalid, pattern
 
 
 class Closed(BaseModel):
@@ -94,8 +95,20 @@ def instant(value: object) -> datetime:
     return moment
 
 
+def check_pattern(value: str) -> str:
+    """A regular expression that can be run. Raises the violation."""
+    # A template variable may stand anywhere in it; such an expression can be judged only once its values are known.
+    if "{{" not in value:
+        try:
+            pattern(value)
+        except PatternInvalid as fault:
+            raise violation("INVALID_FORMAT", f"{fault}; {fault.fix}") from None
+    return value
+
+
 Identifier = Annotated[str, AfterValidator(_uuid)]
 Url = Annotated[str, AfterValidator(check_url)]
+Expression = Annotated[str, AfterValidator(check_pattern)]
 Instant = Annotated[datetime, BeforeValidator(instant, json_schema_input_type=str)]
 Name = Annotated[str, Field(max_length=40)]
 Spoken = Annotated[str, Field(max_length=1000)]

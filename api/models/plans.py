@@ -6,7 +6,19 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Discriminator, Field, Tag
 
-from api.models.base import Closed, Identifier, JsonObject, Open, Spoken, Url, by_field, check_url, mark, violation
+from api.models.base import (
+    Closed,
+    Expression,
+    Identifier,
+    JsonObject,
+    Open,
+    Spoken,
+    Url,
+    by_field,
+    check_url,
+    mark,
+    violation,
+)
 
 Seconds = Annotated[float, Field(ge=0)]
 FirstMessageMode = Literal[
@@ -52,7 +64,7 @@ class OneSidedEndpointingRule(_EndpointingRule):
     """A pause to wait for when what one side said last matches."""
 
     type: Literal["assistant", "customer", "both"]
-    regex: str
+    regex: Expression
     regex_options: list[JsonObject] | None = None
 
 
@@ -60,9 +72,9 @@ class BothEndpointingRule(_EndpointingRule):
     """A pause to wait for when what both sides said last matches."""
 
     type: Literal["both"]
-    assistant_regex: str
+    assistant_regex: Expression
     assistant_regex_options: list[JsonObject] | None = None
-    customer_regex: str
+    customer_regex: Expression
     customer_regex_options: list[JsonObject] | None = None
 
 

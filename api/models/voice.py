@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
-from api.models.base import Closed, JsonObject, Open, by_field, mark, violation
+from api.models.base import Closed, Expression, JsonObject, Open, by_field, mark, violation
 from api.models.plans import Server
 
 VoiceProvider = Literal[
@@ -59,6 +59,7 @@ class Replacement(Open):
 
     type: Literal["exact", "regex"]
     value: str
+    regex: Expression | None = None
 
 
 class FormatPlan(Closed):

@@ -76,6 +76,16 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
             "OUT_OF_RANGE",
             "/body/startSpeakingPlan/customEndpointingRules/0/timeoutSeconds",
         ),
+        (
+            {
+                "startSpeakingPlan": {
+                    "customEndpointingRules": [{"type": "customer", "regex": "(a", "timeoutSeconds": 1}]
+                }
+            },
+            "startSpeakingPlan.customEndpointingRules.0.regex is not a regular expression: missing ): (a; Correct it.",
+            "INVALID_FORMAT",
+            "/body/startSpeakingPlan/customEndpointingRules/0/regex",
+        ),
         ({"model": "gpt-4o"}, "model must be an object", "INVALID_TYPE", "/body/model"),
         ({"model": {"model": "gpt-4o"}}, "model.provider is required", "FIELD_REQUIRED", "/body/model/provider"),
         (
