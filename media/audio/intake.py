@@ -15,16 +15,18 @@ class Intake:
     """Frames in as they arrive, out as they are due.
 
     A client that sends in real time is served without delay. One that runs ahead (a file sent as fast as it can be
-    read) is held back to ``lead_ms`` ahead of real time; the rest waits, up to ``cap_ms``.
+    read) is held back to ``lead_ms`` ahead of real time; the rest waits, up to ``cap_ms``. ``opened_ms`` is when the
+    client could begin to send: what it said while the call was being put together is owed like what a stall held up,
+    or the whole call would lag behind by it.
     """
 
     __slots__ = ("_cap_frames", "_clock_ms", "_lead_ms", "_waiting")
 
-    def __init__(self, *, lead_ms: int, cap_ms: int) -> None:
+    def __init__(self, *, lead_ms: int, cap_ms: int, opened_ms: float = 0.0) -> None:
         self._lead_ms = lead_ms
         self._cap_frames = cap_ms // FRAME_MS
         self._waiting: deque[bytes] = deque()
-        self._clock_ms: float | None = None
+        self._clock_ms = opened_ms - FRAME_MS
         """End of the audio taken so far, on the call's clock."""
 
     def push(self, frame: bytes) -> bool:
@@ -38,8 +40,6 @@ class Intake:
         """The next frame that is due, or ``None``."""
         if not self._waiting:
             return None
-        if self._clock_ms is None:
-            self._clock_ms = now_ms - FRAME_MS
         self._clock_ms = max(self._clock_ms, now_ms - _CREDIT_MS)
         if self._clock_ms + FRAME_MS > now_ms + self._lead_ms:
             return None

@@ -13,6 +13,9 @@ class MediaSettings:
 
     max_calls: int = 100
     """Calls this process serves at once; one more is refused with close code 1013 (try again later)."""
+    max_lag_ms: float = 50.0
+    """No new call is taken (close code 1013) while the 20 ms clock has been later than this, at the 99th percentile of
+    each of the last seconds: calls that run come first."""
     live_dir: Path = field(default_factory=lambda: Path(gettempdir()) / "callfold-live")
     """Where recordings grow while their calls run, and where owners keep their lease files."""
 
@@ -69,6 +72,7 @@ class MediaSettings:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("max_calls", 1, 10_000),
+            ("max_lag_ms", 1, 10_000),
             ("playout_lead_ms", 40, 1_000),
             ("input_lead_ms", 20, 2_000),
             ("voice_start_frames", 1, 50),

@@ -163,12 +163,21 @@ def open_session(
 
 
 def assemble(
-    session: CallSession, socket: CallSocket, prepared: Prepared, workshop: Workshop, client: httpx.AsyncClient
+    session: CallSession,
+    socket: CallSocket,
+    prepared: Prepared,
+    workshop: Workshop,
+    client: httpx.AsyncClient,
+    *,
+    opened_ms: float,
 ) -> Parts:
-    """Everything the session drives. ``client`` must be guarded against inner addresses."""
+    """Everything the session drives. ``client`` must be guarded against inner addresses.
+
+    ``opened_ms`` is the instant at which the caller's connection was accepted, a little before the call's zero.
+    """
     settings = workshop.settings
     config = prepared.resolved.config
-    intake = Intake(lead_ms=settings.input_lead_ms, cap_ms=settings.input_cap_ms)
+    intake = Intake(lead_ms=settings.input_lead_ms, cap_ms=settings.input_cap_ms, opened_ms=opened_ms)
     transport = WebSocketTransport(
         socket,
         prepared.audio_format,

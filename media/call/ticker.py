@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from time import monotonic
 from typing import Protocol
 
@@ -11,6 +12,7 @@ from media.audio.framing import FRAME_MS
 _GROUPS = 4
 _BEAT_S = FRAME_MS / 1000 / _GROUPS
 _WINDOW_BEATS = 200
+_SUSTAINED_WINDOWS = 3
 
 
 class Ticked(Protocol):
@@ -22,11 +24,13 @@ class Ticked(Protocol):
 class Ticker:
     """Calls ``tick`` of everything that joined, every 20 ms. Sleeps while nothing has."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, window_beats: int = _WINDOW_BEATS) -> None:
+        self._window_beats = window_beats
         self._groups: list[list[Ticked]] = [[] for _ in range(_GROUPS)]
         self._busy = asyncio.Event()
         self.worst_lag_ms = 0.0
         """The latest beat of the last second; what is late here is late for every call."""
+        self._windows: deque[float] = deque(maxlen=_SUSTAINED_WINDOWS)
 
     def join(self, ticked: Ticked) -> None:
         min(self._groups, key=len).append(ticked)
@@ -38,24 +42,34 @@ class Ticker:
                 group.remove(ticked)
         if not any(self._groups):
             self._busy.clear()
+            self._windows.clear()
+
+    @property
+    def sustained_lag_ms(self) -> float:
+        """The 99th percentile of the beats' delays that each of the last seconds reached; 0 before there are enough."""
+        return min(self._windows) if len(self._windows) == _SUSTAINED_WINDOWS else 0.0
 
     async def run(self) -> None:
         while True:
             await self._busy.wait()
             due = monotonic()
-            beat, worst_s = 0, 0.0
+            beat = 0
+            delays_s: list[float] = []
             while self._busy.is_set():
                 due += _BEAT_S
                 await asyncio.sleep(max(0.0, due - monotonic()))
                 late_s = monotonic() - due
-                worst_s = max(worst_s, late_s)
+                delays_s.append(late_s)
                 if late_s > _BEAT_S:
                     # Go on from here instead of catching up in a burst.
                     due += late_s
                 self._tick(beat % _GROUPS)
                 beat += 1
-                if beat % _WINDOW_BEATS == 0:
-                    self.worst_lag_ms, worst_s = worst_s * 1000, 0.0
+                if beat % self._window_beats == 0:
+                    delays_s.sort()
+                    self.worst_lag_ms = delays_s[-1] * 1000
+                    self._windows.append(delays_s[-max(1, self._window_beats // 100)] * 1000)
+                    delays_s.clear()
 
     def _tick(self, group: int) -> None:
         for ticked in tuple(self._groups[group]):

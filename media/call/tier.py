@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from time import monotonic
 from types import TracebackType
 from typing import Any
 
@@ -233,6 +234,8 @@ class MediaTier:
             raise CallRejected(_POLICY, "another connection serves the call already")
         if len(self._held) >= self._settings.max_calls:
             raise CallRejected(_TRY_LATER, f"{self._settings.max_calls} calls are running here; try again later")
+        if self._ticker.sustained_lag_ms > self._settings.max_lag_ms:
+            raise CallRejected(_TRY_LATER, "this server is too busy to take another call now; try again later")
 
     def _session(self, call_id: str) -> CallSession:
         session = self._live.get(call_id)
@@ -257,8 +260,10 @@ class MediaTier:
             self._collector.call_ended()
 
     async def _serve(self, call_id: str, socket: CallSocket) -> None:
+        opened_s = monotonic()
         call = await self._claim(call_id)
         clock = CallClock(self._clock())
+        opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
         try:
             prepared = prepare(call, clock, self._workshop)
         except StartRefused as refused:
@@ -266,7 +271,7 @@ class MediaTier:
             raise CallRejected(_SERVER_ERROR, refused.reason) from refused
         session = open_session(call, clock, prepared, self._workshop)
         async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client:
-            parts = assemble(session, socket, prepared, self._workshop, client)
+            parts = assemble(session, socket, prepared, self._workshop, client, opened_ms=opened_ms)
             self._live[call_id] = session
             self._ticker.join(session)
             if self._draining:

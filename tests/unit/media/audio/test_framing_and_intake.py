@@ -66,6 +66,16 @@ def test_what_a_stalled_network_owes_is_taken_at_once() -> None:
     assert len(drain(intake, 900.0)) == 45
 
 
+def test_what_the_client_said_while_the_call_was_put_together_is_taken_at_once() -> None:
+    intake = Intake(lead_ms=40, cap_ms=60_000, opened_ms=-200.0)
+    for number in range(25):
+        intake.push(frame(number))
+    assert len(drain(intake, 300.0)) == 25
+    for number in range(50):
+        intake.push(frame(number))
+        assert drain(intake, 300.0 + (number + 1) * FRAME_MS) == [frame(number)]
+
+
 def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
     intake = Intake(lead_ms=40, cap_ms=60_000)
     intake.push(frame(0))

@@ -23,6 +23,7 @@ from media.call.conversation import MachineConversation
 from media.call.leases import FileLeases
 from media.call.reaper import WORKER_DIED, Reaper
 from media.call.session import FAULT_REASON, OVERLOAD_REASON
+from media.call.ticker import Ticker
 from media.machine.inputs import SpeechStarted
 from media.providers.errors import ProviderError
 from streams.log.embedded import EmbeddedLog
@@ -49,6 +50,26 @@ async def test_one_call_too_many_is_told_to_try_later_and_stays_queued(tmp_path:
         second = Caller(rig, waiting)
         await second.until_said(1)
         await second.hang_up()
+
+
+async def test_a_process_that_lags_takes_no_more_calls_and_keeps_those_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with media_rig(tmp_path, max_lag_ms=50) as rig:
+        caller = await dial(rig)
+        await caller.until(lambda: len(caller.audio) > 0)
+        waiting = await rig.create(assistant())
+        monkeypatch.setattr(Ticker, "sustained_lag_ms", 51.0)
+        rejected = await refused(rig, waiting)
+        assert rejected.code == 1013
+        assert "busy" in rejected.reason
+        assert isinstance(rig.call(waiting), Queued)
+        assert caller.closed is None
+        monkeypatch.setattr(Ticker, "sustained_lag_ms", 49.0)
+        second = Caller(rig, waiting)
+        await second.until_said(1)
+        await second.hang_up()
+        await caller.hang_up()
 
 
 async def test_a_second_connection_to_a_running_call_is_refused(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from time import monotonic
 
 from media.call.collector import CollectorPolicy
 from media.call.ticker import Ticker
@@ -52,6 +53,31 @@ async def test_who_has_left_is_not_called_any_more() -> None:
         count = len(leaver.ticks)
         await stayer.done.wait()
     assert len(leaver.ticks) == count
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_lag_counts_as_sustained_after_seconds_of_it_and_is_forgotten_while_nothing_runs() -> None:
+    class Slow(Counter):
+        def tick(self) -> None:
+            end = monotonic() + 0.03
+            while monotonic() < end:
+                pass
+            super().tick()
+
+    ticker = Ticker(window_beats=20)
+    task = asyncio.create_task(ticker.run())
+    slow = Slow(20)
+    ticker.join(slow)
+    async with asyncio.timeout(60):
+        await slow.done.wait()
+    assert ticker.sustained_lag_ms >= 20
+    ticker.leave(slow)
+    quick = Counter(2)
+    ticker.join(quick)
+    async with asyncio.timeout(10):
+        await quick.done.wait()
+    assert ticker.sustained_lag_ms == 0
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
