@@ -88,7 +88,7 @@ def runs(kind: Kind, core: int, calls: int, turns: int, wanted: int) -> list[Run
 def row(kind: Kind, calls: int, kept: list[Run]) -> list[str]:
     """Medians over the runs, in the order of ``COLUMNS``."""
     if not kept:
-        return [kind, "callers too slow"]
+        return [kind, "no run in which the callers kept up"]
 
     def middle(figure: Callable[[Run], float]) -> float:
         return statistics.median(figure(one) for one in kept)

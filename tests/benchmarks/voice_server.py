@@ -48,7 +48,6 @@ from streams.media_log.embedded import EmbeddedFragmentLog
 Kind = Literal["callfold", "baseline"]
 
 HANGOVER_MS = 200
-_PRIORITY = -10
 FINAL_S = 0.050
 FIRST_TOKEN_S = 0.200
 FIRST_AUDIO_S = 0.100
@@ -139,10 +138,10 @@ class BenchmarkServer:
 def split_cores() -> int:
     """Keep this process off the last core and return that one: it is the server's.
 
-    Where that is allowed, both go before other work on the machine.
+    Where that is allowed, both get real-time priority, so that other work on the machine is not what is measured.
     """
     with contextlib.suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, _PRIORITY)
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(0, set(cores[:-1]))
