@@ -7,7 +7,7 @@ import io
 import math
 import tempfile
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +130,7 @@ class Languages:
             bestpath=False,
             ds=2,
             topn=2,
-            maxhmmpf=1000,
+            maxhmmpf=500,
             maxwpf=5,
             pl_window=8,
         )
@@ -188,18 +188,23 @@ def finish(decoder: pocketsphinx.Decoder) -> Hypothesis:
     return Hypothesis(str(hypothesis.hypstr), score * 100, words)
 
 
-def confidence(domain: Hypothesis, general: pocketsphinx.Decoder, pcm: bytes) -> float:
-    """How sure it is that the domain's language covers what was said in ``pcm``, in 0..1.
+def score_in_one_go(decoder: pocketsphinx.Decoder, pcm: bytes) -> float:
+    """How well ``decoder`` can explain a whole utterance."""
+    decoder.start_utt()
+    decoder.process_raw(pcm, False, True)
+    return finish(decoder).score
 
-    A clearly good score needs no comparison; anything else is decoded again with the general model, and the domain
-    must explain the sound better than general English does."""
+
+def confidence(domain: Hypothesis, general_score: Callable[[], float]) -> float:
+    """How sure it is that the domain's language covers what was said, in 0..1.
+
+    A clearly good score needs no comparison; anything else must explain the sound better than general English does,
+    whose score for the same utterance is only worked out then."""
     if not domain.text:
         return 0.0
     if domain.score > CLEAR_SCORE:
         return CLEAR_CONFIDENCE
-    general.start_utt()
-    general.process_raw(pcm, False, True)
-    gap = domain.score - finish(general).score
+    gap = domain.score - general_score()
     if math.isnan(gap):
         return 0.0
     return 1.0 / (1.0 + math.exp(min(max((GAP_MIDDLE - gap) / GAP_WIDTH, -40.0), 40.0)))

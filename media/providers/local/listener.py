@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import pocketsphinx
 
@@ -15,6 +16,7 @@ from media.providers.local.decoder import (
     confidence,
     finish,
     partial_text,
+    score_in_one_go,
 )
 from media.providers.local.messages import FinalText, PartialText, RecognisedWord
 
@@ -146,18 +148,19 @@ class Listener:
         assert self._utterance is not None
         self._decode()
         audio = bytes(self._utterance)
-        result = self._judged(audio)
+        general_score = cache(lambda: score_in_one_go(self._general(), audio))
+        result = self._judged(general_score)
         if result.confidence < UNDERSTOOD_CONFIDENCE and not self._settled:
             # The front end adapts to the line with every utterance; before the first it knew nothing of this one.
             self._decoder.start_utt()
             self._decoder.process_raw(audio, False, False)
-            result = self._judged(audio)
+            result = self._judged(general_score)
         self._settled = True
         return result
 
-    def _judged(self, audio: bytes) -> _Result:
+    def _judged(self, general_score: Callable[[], float]) -> _Result:
         hypothesis = finish(self._decoder)
-        return _Result(hypothesis, confidence(hypothesis, self._general(), audio))
+        return _Result(hypothesis, confidence(hypothesis, general_score))
 
     def _give(self, *, answers: bool) -> None:
         result = self._early or self._result()

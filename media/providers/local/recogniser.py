@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from media.providers.errors import ProviderError
+from media.providers.local.language.punctuation import is_open, punctuated
 from media.providers.local.messages import (
     CloseRecognition,
     FinalizeRecognition,
@@ -74,7 +75,8 @@ class LocalRecogniser:
 
 
 class RecognitionStream:
-    """One live recognition; ``shed_frames`` counts audio that was dropped because the worker was behind."""
+    """One live recognition: partials as bare words, finals as sentences with a mark where the caller seems to have
+    finished. ``shed_frames`` counts audio that was dropped because the worker was behind."""
 
     def __init__(self, worker: WorkerProcess, number: int, facts: asyncio.Queue[FromWorker | ProviderError]) -> None:
         self._worker = worker
@@ -82,6 +84,7 @@ class RecognitionStream:
         self._facts = facts
         self._frames: deque[bytes] = deque()
         self._awaited_finals = 0
+        self._left_open = False
         self.shed_frames = 0
 
     def feed(self, frame: bytes) -> None:
@@ -109,10 +112,16 @@ class RecognitionStream:
                 case FinalText() as final:
                     self._awaited_finals -= final.answers
                     yield Final(
-                        final.text,
+                        self._written(final.text),
                         final.confidence,
                         tuple(Word(word.text, word.start_ms, word.end_ms, word.confidence) for word in final.words),
                     )
+
+    def _written(self, words: str) -> str:
+        """A final as a sentence; words after a phrase that was left open are its continuation."""
+        text = punctuated(words, continues=self._left_open)
+        self._left_open = bool(words) and is_open(words)
+        return text
 
     async def _next(self) -> FromWorker | ProviderError:
         if not self._awaited_finals:

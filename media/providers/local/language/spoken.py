@@ -11,6 +11,9 @@ _ONES_TEXT = (
 _TENS_TEXT = "- - twenty thirty forty fifty sixty seventy eighty ninety"
 _ONES = tuple(_ONES_TEXT.split())
 _TENS = tuple(_TENS_TEXT.split())
+NUMBER_WORDS = frozenset((*_ONES, *_TENS[2:], "oh", "hundred", "thousand", "million"))
+"""The words that numbers are said with."""
+
 _ORDINALS = {
     "1st": "first",
     "2nd": "second",
