@@ -10,6 +10,10 @@ _CREDIT_MS = 1_000.0
 """Audio that a stalled network (or loop) owes is taken at once up to this, or it would lag behind for good. A client
 that paused for longer and then sends a file gets no more credit than that."""
 
+_PACE = 0.999
+"""Frames are due a little faster than real time: a client's clock may be fast by some hundred parts per million, and
+over an hour what it is ahead would grow into a delay of every turn."""
+
 
 class Intake:
     """Frames in as they arrive, out as they are due.
@@ -43,7 +47,7 @@ class Intake:
         self._clock_ms = max(self._clock_ms, now_ms - _CREDIT_MS)
         if self._clock_ms + FRAME_MS > now_ms + self._lead_ms:
             return None
-        self._clock_ms += FRAME_MS
+        self._clock_ms += FRAME_MS * _PACE
         return self._waiting.popleft()
 
     @property

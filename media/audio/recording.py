@@ -133,7 +133,8 @@ class Recording:
 
         A frame cannot have sounded after it arrived, nor can any later one: the latest place that suits the whole
         stretch is the smallest lateness of what follows. A burst after a stalled network thus closes up again, while
-        a stretch that was never sent leaves a gap.
+        a stretch that was never sent leaves a gap. Where a client's clock is fast, frames come before their place:
+        then the stretch moves back, over the end of the one before.
         """
         if not self._arrivals:
             return
@@ -141,6 +142,8 @@ class Recording:
         arrived = np.array([at_ms for _, at_ms in self._arrivals]) - np.arange(frames) * FRAME_MS
         latest = np.minimum.accumulate(arrived[::-1])[::-1]
         run_ms, first = self._customer_end / _SAMPLES_PER_MS, 0
+        if self._customer_end and run_ms - latest[0] > _TOLERANCE_MS / 2:
+            run_ms = max(0.0, float(latest[0]))
         for index in np.flatnonzero(latest - run_ms > _TOLERANCE_MS).tolist():
             if latest[index] - run_ms > _TOLERANCE_MS:
                 self._place_run(first, index, run_ms)

@@ -122,7 +122,7 @@ class WebSocketTransport:
 
     async def read(self) -> None:
         """Take messages until the client goes or is sent away."""
-        self._socket.deliver(self._take_directly)
+        self._socket.deliver(self.take_directly)
         while True:
             message = await self._socket.receive()
             if message is None:
@@ -156,7 +156,7 @@ class WebSocketTransport:
                     self._gone("the connection broke while sending")
             self._drained.set()
 
-    def _take_directly(self, data: bytes) -> bool:
+    def take_directly(self, data: bytes) -> bool:
         """Audio at the moment it arrives. What is wrong with it is for ``read``, which can send the client away."""
         if self._fault is None and not self.closed:
             self._fault = self._take_audio(data)
