@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import calls, dead, demo, doctor, events, org, rebuild, sql, up
+from infra.cli import calls, dead, demo, doctor, events, org, rebuild, sql, up, verify
 from infra.cli.failure import CommandFailed
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("up", short_help="Run everything in one process.")(up.up)
 app.command("demo", short_help="Hold one spoken call and show it.")(demo.demo)
 app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
 app.command("rebuild", short_help="Make the tables again from the log.")(rebuild.rebuild)
+app.command("verify", short_help="Check the log's records and their chain.")(verify.verify)
 app.command("doctor", short_help="What is configured, what is missing.")(doctor.doctor)
 app.add_typer(org.app, name="org")
 app.add_typer(calls.app, name="calls")
