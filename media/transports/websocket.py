@@ -27,6 +27,10 @@ _CONTAINERS: Mapping[bytes, str] = {
     b"fLaC": "a FLAC file",
 }
 
+_TEXT_BURST = 200
+_TEXT_PER_S = 50
+"""Text messages a client may send at once, and after that each second: every one is weighed, and many are recorded."""
+
 _encode = msgspec.json.Encoder().encode
 
 
@@ -73,6 +77,8 @@ class WebSocketTransport:
         self._drained.set()
         self._reported_gone = False
         self._heard_anything = False
+        self._text_allowance = float(_TEXT_BURST)
+        self._text_seen_s: float | None = None
         self._fault: tuple[int, str] | None = None
         """Close code and reason for what came the short way and was wrong."""
         self.closed = False
@@ -165,6 +171,8 @@ class WebSocketTransport:
     def _take_text(self, text: str) -> tuple[int, str] | None:
         if len(text) > self._max_message_bytes:
             return 1009, f"message of {len(text)} characters; at most {self._max_message_bytes} are taken"
+        if not self._may_send_text():
+            return 1008, f"more than {_TEXT_PER_S} text messages a second; send fewer"
         try:
             message = read_json(text)
         except UnreadableJson as error:
@@ -177,6 +185,15 @@ class WebSocketTransport:
             return None
         self._receiver.control_arrived(message)
         return None
+
+    def _may_send_text(self) -> bool:
+        now_s = asyncio.get_running_loop().time()
+        if self._text_seen_s is not None:
+            grown = self._text_allowance + (now_s - self._text_seen_s) * _TEXT_PER_S
+            self._text_allowance = min(float(_TEXT_BURST), grown)
+        self._text_seen_s = now_s
+        self._text_allowance -= 1
+        return self._text_allowance >= 0
 
     def _take_audio(self, data: bytes) -> tuple[int, str] | None:
         if len(data) > self._max_message_bytes:

@@ -254,3 +254,18 @@ async def test_closing_does_not_wait_for_ever_for_a_client_that_does_not_read() 
     assert socket.closed == (1000, "")
     writing.cancel()
     await asyncio.gather(writing, return_exceptions=True)
+
+
+@pytest.mark.parametrize("text", ["not json", '{"type": "say", "content": "again"}'])
+async def test_a_client_that_floods_the_line_with_text_is_sent_away(text: str) -> None:
+    async with connected() as line:
+        for _ in range(5_000):
+            line.socket.say(text)
+        async with asyncio.timeout(5):
+            await line.socket.closed_event.wait()
+        assert line.socket.closed is not None
+        code, reason = line.socket.closed
+        assert code == 1008
+        assert "text messages a second" in reason
+        assert len(line.call.controls) + len(line.call.warnings) < 500
+        assert line.call.closed == [reason]
