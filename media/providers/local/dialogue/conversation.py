@@ -15,6 +15,7 @@ from media.providers.local.dialogue import wording
 from media.providers.local.dialogue.prompt import Prompt
 from media.providers.local.dialogue.retrieval import Index, spoken_answer
 from media.providers.local.dialogue.smalltalk import SmallTalk, small_talk, without_politeness
+from media.providers.local.dialogue.subjects import asked_about
 from media.providers.local.dialogue.tools import Tool
 from media.providers.local.dialogue.values import is_no, is_yes
 from media.providers.local.language.spoken import spoken_words
@@ -101,7 +102,7 @@ def open_conversation(conversation: Conversation, subject: Subject) -> tuple[Con
 
 def _understand(conversation: Conversation, text: str, subject: Subject) -> tuple[Conversation, Reply]:
     remark = small_talk(text)
-    if remark in ("goodbye", "repeat", "person"):
+    if remark in ("goodbye", "repeat", "person", "wait", "presence"):
         return _remark(conversation, remark, subject)
     if conversation.task is not None:
         return _go_on(conversation, conversation.task, text, remark, subject)
@@ -109,7 +110,7 @@ def _understand(conversation: Conversation, text: str, subject: Subject) -> tupl
         return _proceed(conversation, changed)
     if conversation.offered and is_no(text) and len(text.split()) <= _SHORT_REFUSAL:
         return _remark(conversation, "goodbye", subject)
-    if remark is not None:
+    if remark is not None and remark != "call-back":
         return _remark(conversation, remark, subject)
     core = without_politeness(text)
     found = subject.index.find(core)
@@ -119,8 +120,15 @@ def _understand(conversation: Conversation, text: str, subject: Subject) -> tupl
         return replace(conversation, misunderstood=0), Reply(spoken_answer(found.entry))
     if len(core.split()) <= _SHORT_REQUEST and (fitting := subject.index.tool_for_values(core)) is not None:
         return _begin(conversation, *fitting)
+    if remark is not None:
+        return _remark(conversation, remark, subject)
+    if (asked := asked_about(core)) is not None:
+        answer = wording.no_information(asked.name, subject.prompt, subject.tools)
+        return replace(conversation, misunderstood=0), Reply(answer)
     if is_yes(text):
         return replace(conversation, misunderstood=0), Reply("Of course. What can I do for you?")
+    if is_no(text) and len(text.split()) <= _SHORT_REFUSAL:
+        return replace(conversation, misunderstood=0), Reply(f"All right. {wording.anything_else(conversation.turns)}")
     return _not_understood(conversation, subject)
 
 
@@ -207,6 +215,16 @@ def _remark(conversation: Conversation, remark: SmallTalk, subject: Subject) -> 
             if end is not None:
                 return conversation, Reply(call=end)
             return conversation, Reply("Thank you for calling. Goodbye!")
+        case "wait":
+            return conversation, Reply("Of course, take your time.")
+        case "presence":
+            pending = _pending_question(conversation.task) if conversation.task else "How can I help you?"
+            return conversation, Reply(f"Yes, I am here and I can hear you. {pending}")
+        case "question":
+            return conversation, Reply("Of course. What would you like to know?")
+        case "call-back":
+            known = wording.abilities(subject.prompt, subject.tools)
+            return conversation, Reply(f"I am sorry, I cannot call back or take a message. {known}")
         case "repeat":
             return conversation, Reply(conversation.said or wording.greeting(subject.prompt))
         case "person":

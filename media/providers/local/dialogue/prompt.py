@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from media.providers.local.dialogue.subjects import told_by
 from media.providers.local.language.spoken import spoken_words
 
 MAX_ENTRIES = 400
@@ -40,6 +41,10 @@ _UNKNOWN = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b[Yy]ou are (?:called |named )?([A-Z][a-z]+)\b(?!\s+[a-z]+ly\b)|\b[Yy]our name is ([A-Z][a-z]+)")
+_ORGANISATION = re.compile(
+    r"\b[Yy]ou are (?:an?|the) [a-z][a-z -]*?\b(?:of|for|at) (?:the )?"
+    r"([A-Z][\w'&-]*(?: (?:(?:and|of|the) )?[A-Z&][\w'&-]*)*)"
+)
 _NOT_NAMES = frozenset({"The", "An", "Our", "My"})
 
 
@@ -57,17 +62,20 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """``name`` is what the assistant calls itself and ``unknown_answer`` what it shall say when it does not know; both
-    empty where the prompt does not tell."""
+    """``name`` is what the assistant calls itself, ``organisation`` for whom it speaks, and ``unknown_answer`` what it
+    shall say when it does not know; empty where the prompt does not tell."""
 
     name: str
     entries: tuple[Entry, ...]
     unknown_answer: str = ""
+    organisation: str = ""
 
     @property
     def topics(self) -> tuple[str, ...]:
-        """Topics in the order of the prompt, each once."""
-        return tuple(dict.fromkeys(entry.topic for entry in self.entries if entry.topic))
+        """Topics in the order of the prompt, each once; what statements without a topic are about comes last."""
+        named = [entry.topic for entry in self.entries if entry.topic]
+        told = [subject.name for entry in self.entries if not entry.topic for subject in told_by(entry.text)]
+        return tuple(dict.fromkeys([*named, *told]))
 
 
 def parse_prompt(text: str) -> Prompt:
@@ -97,8 +105,12 @@ def parse_prompt(text: str) -> Prompt:
     name = _NAME.search(text)
     found = next((group for group in name.groups() if group), "") if name else ""
     unknown = _UNKNOWN.search(text)
+    organisation = _ORGANISATION.search(text)
     return Prompt(
-        "" if found in _NOT_NAMES else found, tuple(entries[:MAX_ENTRIES]), unknown[1].strip() if unknown else ""
+        "" if found in _NOT_NAMES else found,
+        tuple(entries[:MAX_ENTRIES]),
+        unknown[1].strip() if unknown else "",
+        organisation[1] if organisation else "",
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from media.providers.local.dialogue.embedding import Vector, content_words, embed, embed_all, shares_meaning
 from media.providers.local.dialogue.prompt import Entry, Prompt
+from media.providers.local.dialogue.subjects import asked_about, told_by
 from media.providers.local.dialogue.tools import Tool
 from media.providers.local.language.spoken import spoken_words
 
@@ -24,7 +25,12 @@ _REQUESTED_KNOWLEDGE = 0.55
 """Who asks for something to be done does not ask what is known about it."""
 
 _MAX_SPOKEN_SENTENCES = 3
-_BARE_QUESTIONS = (("where", "address"), ("when", "hours"), ("how much", "price"), ("who", "staff"))
+_BARE_QUESTIONS = (("when", "hours"), ("who", "staff"))
+_INDIRECT = re.compile(
+    r"^(?:(?:can|could|would|will) you (?:please )?(?:tell|explain to) me|do you know|(?:please )?tell me|"
+    r"i (?:would like|want|need|wanted) to (?:know|ask)|i'd like to (?:know|ask)|i was wondering|may i ask|can i ask)"
+    r"(?: please)? (?=(?:what|where|whereabouts|when|which|who|how|if|whether)\b)"
+)
 
 _QUESTION = re.compile(
     r"^(?:what|where|when|which|who|why|how|is|are|do|does|did|can you tell|could you tell|tell me|am i|will|"
@@ -54,8 +60,8 @@ class Index:
         entry_texts: list[str] = []
         for entry in prompt.entries:
             topic = spoken_words(entry.topic)
-            spoken = [spoken_words(sentence) for sentence in entry.sentences()]
-            for text in filter(None, [topic, *(f"{topic} {sentence}".strip() for sentence in spoken)]):
+            spoken = [_with_subjects(topic, sentence) for sentence in entry.sentences()]
+            for text in filter(None, [topic, *spoken]):
                 self._entries.append(entry)
                 entry_texts.append(text)
         self._entry_texts = entry_texts
@@ -66,7 +72,7 @@ class Index:
 
     def find(self, text: str) -> Found:
         """``text`` is spoken words without politeness."""
-        text = _spelled_out(text)
+        text = _spelled_out(_INDIRECT.sub("", text))
         vector = embed(text)
         question = bool(_QUESTION.match(text))
         tool, tool_score = self._best_tool(text, vector)
@@ -116,8 +122,17 @@ class Index:
         return best
 
 
+def _with_subjects(topic: str, sentence: str) -> str:
+    """A sentence of an entry as it is compared: with its topic, or the words for what it is about."""
+    meant = topic or " ".join(subject.words for subject in told_by(sentence))
+    return f"{meant} {spoken_words(sentence)}".strip()
+
+
 def _spelled_out(text: str) -> str:
-    """A question of question words alone (``where are you``) with what it asks for."""
+    """A question with the words for what it asks for, where it does not name that itself."""
+    subject = asked_about(text)
+    if subject is not None and not shares_meaning(text, subject.words):
+        return f"{text} {subject.words}"
     if content_words(text):
         return text
     return next((f"{text} {meant}" for words, meant in _BARE_QUESTIONS if text.startswith(words)), text)

@@ -29,14 +29,15 @@ _MAX_RESULT_CHARACTERS = 400
 
 def greeting(prompt: Prompt) -> str:
     """How to begin when the configuration has no first message."""
-    name = f" This is {prompt.name}." if prompt.name else ""
+    name = f" This is {prompt.name or prompt.organisation}." if prompt.name or prompt.organisation else ""
     return f"Hello!{name} How can I help you today?"
 
 
 def introduction(prompt: Prompt, tools: Sequence[Tool]) -> str:
     """Who speaks: never claims to be a person."""
     name = f"I am {prompt.name}, an" if prompt.name else "I am an"
-    return f"{name} automatic assistant. {abilities(prompt, tools)}"
+    employer = f" of {prompt.organisation}" if prompt.organisation and not prompt.name else ""
+    return f"{name} automatic assistant{employer}. {abilities(prompt, tools)}"
 
 
 def abilities(prompt: Prompt, tools: Sequence[Tool]) -> str:
@@ -61,6 +62,11 @@ def not_understood(count: int, prompt: Prompt, tools: Sequence[Tool]) -> str:
     if count == 1:
         return f"Sorry, I still did not get it. Please try other words. {known}"
     return "I am afraid I cannot help with that. Please ask me something else, or say goodbye to end the call."
+
+
+def no_information(about: str, prompt: Prompt, tools: Sequence[Tool]) -> str:
+    """For a question that was understood, but that neither the prompt nor a tool answers."""
+    return f"{prompt.unknown_answer or f'I am sorry, I have no information about {about}.'} {abilities(prompt, tools)}"
 
 
 def slot_question(slot: Slot) -> str:

@@ -35,6 +35,30 @@ _LAST_NAMES_TEXT = (
 FIRST_NAMES = tuple(_FIRST_NAMES_TEXT.split())
 LAST_NAMES = tuple(_LAST_NAMES_TEXT.split())
 
+_ASKING = ("can you tell me", "could you tell me", "hello can you tell me", "do you know", "i would like to know")
+_ASKED = (
+    "where you are",
+    "where you are located",
+    "where i can find you",
+    "how to get there",
+    "how i get there",
+    "when you are open",
+    "when you open",
+    "when you close",
+    "what your opening hours are",
+    "how much it costs",
+    "how much that costs",
+    "what it costs",
+    "how long it takes",
+    "what you can do",
+    "what i need to bring",
+    "your address",
+    "the address",
+    "your phone number",
+    "your opening hours",
+    "the price",
+    "the prices",
+)
 _TIME_OPENERS = ("", "at", "around", "after", "before", "maybe at", "no at", "yes at", "how about", "what about", "is")
 _DAY_OPENERS = (
     "",
@@ -55,6 +79,9 @@ _DAY_OPENERS = (
 def base_sentences() -> Iterator[str]:
     """Sentences of any call: small talk, agreement, refusal, days, times, numbers, names."""
     yield from SENTENCES
+    for index, asked in enumerate(_ASKED):
+        yield from (f"{asking} {asked}" for asking in _ASKING)
+        yield f"{_ASKING[index % len(_ASKING)]} {asked} please"
     yield from _times()
     yield from _days()
     for index, digit in enumerate(DIGITS):

@@ -146,6 +146,8 @@ could you speak a little slower please
 who are you
 who is this
 who am i speaking to
+who am i talking to
+what is this place
 what is your name
 what's your name
 are you a robot
@@ -156,6 +158,8 @@ how are you today
 i am fine thank you
 what can you do
 what can i do here
+what can you tell me
+what can i ask you
 what can you help me with
 how can you help me
 can you help me
@@ -184,6 +188,11 @@ i would like to speak to someone
 i would like to speak to a person
 can i speak to a person
 can i speak to a person please
+can i speak to someone
+can i speak to somebody
+can i speak to somebody please
+could i talk to somebody please
+i would like to speak to somebody
 can i talk to someone
 can i talk to a real person
 could i speak to a human please
@@ -193,6 +202,8 @@ i need to speak to someone
 connect me to a person please
 please transfer me
 is anyone there
+is anybody there
+hello is anyone there
 are you there
 are you still there
 can you hear me
@@ -267,6 +278,10 @@ what is the phone number
 what is your phone number
 what is your email address
 how do i get there
+how do i get to you
+where can i find you
+where exactly are you
+which street are you on
 how can i find you
 how do i find you
 can i pay by card
