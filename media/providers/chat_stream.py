@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+import httpx
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
@@ -96,6 +97,10 @@ async def stream_chat(
         raise ProviderError(provider, "model", "bad-request", str(error)) from error
     except openai.OpenAIError as error:
         raise _provider_error(provider, error) from error
+    except httpx.HTTPError as error:
+        # The body of an answer that is not a stream is read past the SDK's own error handling.
+        detail = f"the answer broke off or is too long ({type(error).__name__})"
+        raise ProviderError(provider, "model", "failed", detail) from error
     except (ValidationError, ValueError, AttributeError, TypeError, RecursionError) as error:
         # The SDK builds chunks without validating them: an object of another shape shows only when it is read.
         detail = f"an answer that is no chat completion ({type(error).__name__})"

@@ -2,14 +2,15 @@
 
 The name is resolved once per request and the connection goes to that very address, so a second DNS answer cannot lead
 elsewhere. TLS names, certificate checks and the Host header keep the original name. Redirects are not followed and
-proxies of the environment are not used.
+proxies of the environment are not used. Answers are asked for uncompressed and taken up to a limit, so that none can
+fill the memory.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 
 import httpx
@@ -17,6 +18,8 @@ import httpx
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
 
 _RESOLVE_S = 2.0
+ANSWER_CAP = 16 << 20
+"""Bytes of one answer."""
 
 Resolve = Callable[[str, int], Awaitable[list[Address]]]
 """Addresses of a host, in order of preference."""
@@ -49,6 +52,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         address = await self._checked_address(host, port)
         headers = request.headers.copy()
         headers["host"] = request.headers.get("host", parts.netloc)
+        headers["accept-encoding"] = "identity"
         pinned = httpx.Request(
             request.method,
             request.url.copy_with(host=str(address)),
@@ -59,7 +63,14 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         inner = self._by_host.get(host)
         if inner is None:
             inner = self._by_host[host] = httpx.AsyncHTTPTransport(trust_env=False)
-        return await inner.handle_async_request(pinned)
+        response = await inner.handle_async_request(pinned)
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            await response.aclose()
+            raise httpx.DecodingError(f"answered with content encoding {coding} although identity was asked for")
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Limited(response.stream)
+        return response
 
     async def aclose(self) -> None:
         for inner in self._by_host.values():
@@ -77,6 +88,24 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             # A name with one inner and one public address is an attack or a mistake; both are refused.
             self._policy.check(host, address)
         return addresses[0]
+
+
+class _Limited(httpx.AsyncByteStream):
+    """An answer's body up to ``ANSWER_CAP`` bytes; a longer one is an error of the server."""
+
+    def __init__(self, stream: httpx.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        taken = 0
+        async for piece in self._stream:
+            taken += len(piece)
+            if taken > ANSWER_CAP:
+                raise httpx.RemoteProtocolError(f"the answer is longer than {ANSWER_CAP} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
 
 
 def guarded_client(policy: EgressPolicy, *, timeout_s: float, resolve: Resolve = resolve) -> httpx.AsyncClient:

@@ -10,10 +10,11 @@ from typing import Any
 import httpx
 import pytest
 
-from domain.egress import EgressBlocked
+from domain.egress import EgressBlocked, EgressPolicy
 from media.providers.custom_llm import CustomLlm, base_url, besides
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
+from media.tools.egress import ANSWER_CAP, guarded_client
 from tests.simulators.openai_server import Drop, Hold, OpenAiServer, Raw, Say, Status, Whole
 
 CONTEXT: dict[str, Any] = {
@@ -232,3 +233,17 @@ async def test_impossible_token_counts_become_plausible(client: httpx.AsyncClien
     async with OpenAiServer(Raw(event({"content": "Hi."}) + event({}, "stop") + usage)) as server:
         facts = await ask(client, {"url": server.base_url})
     assert facts[-1] == Usage(0, 0, 10**9)
+
+
+@pytest.mark.parametrize(
+    ("body", "content_type"),
+    [(b"data: " + b"x" * ANSWER_CAP, "text/event-stream"), (b" " * (ANSWER_CAP + 1), "application/json")],
+)
+async def test_an_answer_that_would_fill_the_memory_is_the_models_failure(body: bytes, content_type: str) -> None:
+    async with (
+        OpenAiServer(Raw(body, content_type=content_type)) as server,
+        guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=10) as guarded,
+    ):
+        with pytest.raises(ProviderError) as raised:
+            await ask(guarded, {"url": server.base_url})
+    assert raised.value.category == "failed"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 from ipaddress import ip_address
 
 import httpx
 import pytest
 
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
-from media.tools.egress import guarded_client
+from media.tools.egress import ANSWER_CAP, guarded_client
 from tests.unit.media.tools.tool_server import tool_server
 
 INNER = [
@@ -166,3 +167,23 @@ async def test_a_name_that_does_not_resolve_is_a_connection_error() -> None:
     async with guarded_client(EgressPolicy(), timeout_s=5, resolve=nowhere) as client:
         with pytest.raises(httpx.ConnectError, match=r"missing\.example"):
             await client.get("http://missing.example/")
+
+
+async def test_a_compressed_answer_is_not_unpacked() -> None:
+    with tool_server() as server:
+        server.headers["content-encoding"] = "gzip"
+        server.answers.append((200, gzip.compress(bytes(50_000_000))))
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+            with pytest.raises(httpx.DecodingError, match="gzip"):
+                await client.post(server.url, content=b"{}")
+        assert server.received[0].headers["accept-encoding"] == "identity"
+
+
+async def test_an_answer_is_taken_up_to_a_limit() -> None:
+    with tool_server() as server:
+        server.answers.append((200, bytes(ANSWER_CAP)))
+        server.answers.append((200, bytes(ANSWER_CAP + 1)))
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+            assert len((await client.post(server.url, content=b"{}")).content) == ANSWER_CAP
+            with pytest.raises(httpx.RemoteProtocolError, match="longer"):
+                await client.post(server.url, content=b"{}")
