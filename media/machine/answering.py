@@ -100,14 +100,19 @@ def turn_id(request: ModelRequest) -> str:
 def _speak(m: Moment, request: ModelRequest, text: str, *, last: bool) -> ModelRequest:
     utterance_id = request.utterance_id
     if utterance_id is None or m.utterance(utterance_id) is None:
-        first = request.turn > 0 or m.plan.first_message_interruptible
+        interruptible = m.plan.first_message_interruptible or request.turn > 0 or _caller_is_in_history(m)
         utterance_id = speaking.begin(
-            m, "model", turn_id=turn_id(request), interruptible=first, gate_ms=m.state.answer_gate_ms
+            m, "model", turn_id=turn_id(request), interruptible=interruptible, gate_ms=m.state.answer_gate_ms
         )
         speaking.take_anchors(m, utterance_id, request.anchors)
         request = replace(request, utterance_id=utterance_id)
     speaking.send(m, utterance_id, text, last=last)
     return request
+
+
+def _caller_is_in_history(m: Moment) -> bool:
+    """Whether what is said now answers somebody: a message added from outside begins no turn of its own."""
+    return any(entry.role == "user" and not entry.from_prompt for entry in m.state.history)
 
 
 def _first_message_instead(m: Moment) -> None:

@@ -125,3 +125,13 @@ def test_what_cannot_be_done_is_said_and_harmless(message: dict[str, Any], code:
     c.feed(ControlReceived(message=message))
     assert [warned.code for warned in c.events(Warned)] == ([code] if code else [])
     assert c.phase == "IDLE"
+
+
+def test_the_answer_to_an_added_user_message_can_be_interrupted() -> None:
+    c = Scenario({"firstMessageMode": "assistant-waits-for-user"})
+    c.replies = [Reply(LONG), Reply("Yes?")]
+    c.connect()
+    control(c, type="add-message", message={"role": "user", "content": "Tell me all."}).run(1_500)
+    c.hear("Stop, please.").run_until_quiet()
+    assert [event.by for event in c.events(AssistantInterrupted)] == ["voice"]
+    assert c.messages()[-1] == ("assistant", "Yes?")
