@@ -30,17 +30,17 @@ _NO_KEY = "none"
 class CustomLlm:
     """One assistant's model. ``client`` makes the requests and is guarded against private addresses by who made it."""
 
-    def __init__(self, client: httpx.AsyncClient, configuration: Mapping[str, Any], api_key: str | None = None) -> None:
+    def __init__(self, client: httpx.AsyncClient, configuration: Mapping[str, Any]) -> None:
         """Raises ``ProviderError`` (``not-configured``) when the configuration has no URL."""
         url = configuration.get("url")
         if not isinstance(url, str) or not url:
             raise ProviderError(PROVIDER, "model", "not-configured", "model.url is missing: set it to the base URL")
         self._model = str(configuration.get("model") or "")
         self._send_mode = str(configuration.get("metadataSendMode") or "variable")
-        self._headers = _headers(configuration.get("headers"), api_key)
+        self._headers = _headers(configuration.get("headers"))
         self._first_token_s = _timeout_s(configuration.get("timeoutSeconds"))
         self._client = openai.AsyncOpenAI(
-            api_key=api_key or _NO_KEY,
+            api_key=_NO_KEY,
             base_url=base_url(url),
             max_retries=0,
             timeout=openai.Timeout(self._first_token_s, connect=CONNECT_S),
@@ -87,14 +87,12 @@ def besides(send_mode: str, context: Mapping[str, Any]) -> dict[str, Any]:
     return objects if metadata is None else objects | {"metadata": metadata}
 
 
-def _headers(configured: object, api_key: str | None) -> dict[str, Any]:
-    """Configured headers except ``Authorization``, which only a credential sets."""
+def _headers(configured: object) -> dict[str, Any]:
+    """Configured headers except ``Authorization``: keys belong into credentials, not into an assistant."""
     headers: dict[str, Any] = {}
     if isinstance(configured, Mapping):
         headers = {str(name): str(value) for name, value in configured.items() if str(name).lower() != "authorization"}
-    if not api_key:
-        headers["Authorization"] = openai.Omit()
-    return headers
+    return headers | {"Authorization": openai.Omit()}
 
 
 def _timeout_s(configured: object) -> float:

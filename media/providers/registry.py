@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx
-import openai
 
-from media.providers.custom_llm import CustomLlm
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
 from media.providers.local.dialogue.model import GuidedConversation
@@ -17,10 +16,12 @@ from media.providers.local.recogniser import LocalRecogniser
 from media.providers.local.voice import LocalVoice
 from media.providers.local.voices import voice_settings
 from media.providers.local.worker import WorkerProcess
-from media.providers.openai_chat import OpenAiChat, openai_client
 from media.providers.settings import ProviderSettings
 from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
+
+if TYPE_CHECKING:
+    import openai
 
 LOCAL = "vapi"
 """Vapi's own provider name; here it means the providers of this installation. The default of every stage."""
@@ -54,8 +55,9 @@ class ProviderRegistry:
 
     async def start(self) -> None:
         """Start the speech workers and wait until each can work or has said what this machine lacks."""
-        if self._settings.local_speech:
-            async with asyncio.TaskGroup() as group:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.to_thread(_load_vendors))
+            if self._settings.local_speech:
                 for worker in (self._voice_worker, *self._recogniser_workers):
                     group.create_task(worker.start())
 
@@ -106,12 +108,16 @@ class ProviderRegistry:
         return _usable("voice", self.voice, assistant, _plan(assistant, "voice", "voices"))
 
     def _openai_chat(self, assistant: Configuration) -> LanguageModel:
+        from media.providers.openai_chat import OpenAiChat, openai_client
+
         if self._openai is None:
             self._openai = openai_client(self._settings.openai_api_key, self._settings.openai_base_url)
         return OpenAiChat(self._openai, _section(assistant, "model"))
 
     def _custom_llm(self, assistant: Configuration) -> LanguageModel:
-        return CustomLlm(self._tenant_client, _section(assistant, "model"), self._settings.custom_llm_api_key)
+        from media.providers.custom_llm import CustomLlm
+
+        return CustomLlm(self._tenant_client, _section(assistant, "model"))
 
     def _local_recogniser(self, assistant: Configuration) -> SpeechToText:
         worker = min(self._recogniser_workers, key=lambda candidate: candidate.load)
@@ -128,6 +134,12 @@ class ProviderRegistry:
         missing = worker.unavailable if self._settings.local_speech else "local speech is switched off here"
         if missing:
             raise ProviderError(LOCAL, stage, "not-configured", missing)
+
+
+def _load_vendors() -> None:
+    """Import what the OpenAI SDK brings along, most of a second, while the workers start: no call shall wait for it."""
+    for module in ("media.providers.openai_chat", "media.providers.custom_llm"):
+        import_module(module)
 
 
 def _make(

@@ -14,6 +14,5 @@ class ProviderSettings:
 
     openai_api_key: str | None = field(default=None, repr=False)
     openai_base_url: str | None = None
-    custom_llm_api_key: str | None = field(default=None, repr=False)
     local_speech: bool = True
     recogniser_workers: int = 1

@@ -31,8 +31,8 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
         yield client
 
 
-async def ask(client: httpx.AsyncClient, configuration: dict[str, Any], api_key: str | None = None) -> list[ModelFact]:
-    model = CustomLlm(client, {"model": "mine", **configuration}, api_key)
+async def ask(client: httpx.AsyncClient, configuration: dict[str, Any]) -> list[ModelFact]:
+    model = CustomLlm(client, {"model": "mine", **configuration})
     async with aclosing(model.stream(REQUEST)) as facts:
         return [fact async for fact in facts]
 
@@ -84,11 +84,9 @@ async def test_headers_are_added_but_never_the_authorization(client: httpx.Async
     headers = {"X-Tenant": "seven", "Authorization": "Bearer smuggled"}
     async with OpenAiServer(Say("Yes.")) as server:
         await ask(client, {"url": server.base_url, "headers": headers})
-        await ask(client, {"url": server.base_url, "headers": headers}, api_key="credential")
-        without, with_key = (request.headers for request in server.requests)
-    assert without["x-tenant"] == "seven"
-    assert "authorization" not in without
-    assert with_key["authorization"] == "Bearer credential"
+        sent = server.requests[0].headers
+    assert sent["x-tenant"] == "seven"
+    assert "authorization" not in sent
 
 
 async def test_an_answer_in_one_piece_is_accepted(client: httpx.AsyncClient) -> None:
