@@ -29,8 +29,8 @@ class ProcessorFailed(Exception):
 
 
 class _Known(msgspec.Struct, frozen=True, gc=False):
-    """An originator's state after the event with this version. Not tracked by the collector, since one is made for
-    every event and kept: walking them all would take longer than making them."""
+    """An originator's state after the event with this version. Not tracked by the collector: one is made for every
+    event, and none leads back to itself."""
 
     version: int
     state: Any

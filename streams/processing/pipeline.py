@@ -24,7 +24,7 @@ logger = logging.getLogger(__name__)
 
 BATCH_EVENTS = 32_768
 """Events after which a batch is full. Only catching up fills one: an insert costs the engine about 10 ms of processor
-time whatever its size, which 8,192 events a batch made half of all inserting. More takes memory and gains little."""
+time whatever its size, which was half of all inserting at 8,192 events a batch. More make a catching-up row wait."""
 
 WINDOW_SECONDS = 0.1
 """How long a batch that is not full waits for more events. Most of the time until a row can be seen is this."""
