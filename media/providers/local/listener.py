@@ -29,7 +29,8 @@ PRE_ROLL_FRAMES = 15
 
 OPENING_FRAMES = 2
 EARLY_FINAL_MS = 160
-"""Silence after which the final passes run already; if the caller goes on, the utterance is decoded again."""
+"""Silence after which the final passes run already; if the caller goes on, the utterance is decoded again. Who pauses
+once within an utterance may pause again, and the final passes then wait until they are asked for."""
 
 EARLY_FINAL_MAX_MS = 8_000
 UNASKED_FINAL_MS = 2_000
@@ -71,6 +72,7 @@ class Listener:
         self._started_ms = 0.0
         self._silent_ms = 0
         self._early: _Result | None = None
+        self._pauses = False
         self._partial = ""
         self._settled = False
 
@@ -113,7 +115,7 @@ class Listener:
         length_ms = len(self._utterance) // (FRAME_BYTES // FRAME_MS)
         if self._silent_ms >= UNASKED_FINAL_MS or length_ms >= MAX_UTTERANCE_MS:
             self._give(answers=False)
-        elif self._silent_ms == EARLY_FINAL_MS and self._early is None and length_ms <= EARLY_FINAL_MAX_MS:
+        elif self._silent_ms == EARLY_FINAL_MS and not self._pauses and length_ms <= EARLY_FINAL_MAX_MS:
             self._early = self._result()
 
     def _begin(self) -> None:
@@ -125,12 +127,14 @@ class Listener:
         self._utterance = bytearray(audio)
         self._undecoded = bytearray(audio)
         self._silent_ms = 0
+        self._pauses = False
         self._partial = ""
         self._decoder.start_utt()
 
     def _resume(self) -> None:
         assert self._utterance is not None
         self._early = None
+        self._pauses = True
         self._undecoded = bytearray(self._utterance)
         self._decoder.start_utt()
 
