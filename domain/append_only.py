@@ -13,7 +13,7 @@ CHUNK = 32
 """Items per full chunk: an append copies at most this many references, and one reference per chunk now and then."""
 
 
-class AppendOnly(msgspec.Struct, Generic[T], frozen=True, array_like=True):
+class AppendOnly(msgspec.Struct, Generic[T], frozen=True, array_like=True, gc=False):
     """Items in the order they were appended. A plain tuple would make the fold of a long history quadratic.
 
     Equal contents mean equal values, since the chunking depends on the number of items alone.

@@ -20,25 +20,25 @@ from domain.call.events import (
 )
 
 
-class Said(msgspec.Struct, frozen=True, tag_field="entry", tag="said"):
+class Said(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="said"):
     """A message of the conversation."""
 
     message: MessageCommitted
 
 
-class ToolRequested(msgspec.Struct, frozen=True, tag_field="entry", tag="tool-requested"):
+class ToolRequested(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="tool-requested"):
     """The model asked for a tool."""
 
     call: ToolCalled
 
 
-class ToolReturned(msgspec.Struct, frozen=True, tag_field="entry", tag="tool-returned"):
+class ToolReturned(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="tool-returned"):
     """The tool answered."""
 
     answer: ToolCompleted
 
 
-class ToolBroke(msgspec.Struct, frozen=True, tag_field="entry", tag="tool-broke"):
+class ToolBroke(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="tool-broke"):
     """The tool did not answer; ``failure.error`` is what the model was told."""
 
     failure: ToolFailed
@@ -48,7 +48,7 @@ Entry = Said | ToolRequested | ToolReturned | ToolBroke
 """One step of the conversation, kept in the order of the log."""
 
 
-class Identity(msgspec.Struct, frozen=True, kw_only=True):
+class Identity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """What never changes about a call. ``request`` is the body as the client sent it."""
 
     id: str
@@ -60,7 +60,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
+class Claim(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Which process serves the call. Its lease is renewed by being alive, not by events."""
 
     owner: str
@@ -68,7 +68,7 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     claimed_at: datetime
 
 
-class Start(msgspec.Struct, frozen=True, kw_only=True):
+class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Media flows since ``at_ms`` of the call's clock, whose zero is the wall-clock time ``clock_origin``.
 
     ``assistant`` is the resolved configuration: overrides merged, templates rendered.
@@ -81,7 +81,7 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     variable_values: dict[str, Any]
 
 
-class End(msgspec.Struct, frozen=True, kw_only=True):
+class End(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why and when it was over. ``at_ms`` is absent where nobody who knew the call's clock ended it."""
 
     reason: str
@@ -90,7 +90,7 @@ class End(msgspec.Struct, frozen=True, kw_only=True):
     recorded_at: datetime
 
 
-class _Kept(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase"):
+class _Kept(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="phase"):
     """What every call holds until it is deleted: media facts may come in any phase, late ones after the end.
 
     ``usage`` holds one summed reading per meter, provider, model, configuration and price table. ``version`` counts
@@ -109,24 +109,24 @@ class _Kept(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase"):
     assistant_interruptions: int = 0
 
 
-class Queued(_Kept, frozen=True, kw_only=True, tag="queued"):
+class Queued(_Kept, frozen=True, gc=False, kw_only=True, tag="queued"):
     """Accepted; nobody serves it yet."""
 
 
-class Ringing(_Kept, frozen=True, kw_only=True, tag="ringing"):
+class Ringing(_Kept, frozen=True, gc=False, kw_only=True, tag="ringing"):
     """A process has it and prepares; no media yet."""
 
     claim: Claim
 
 
-class Live(_Kept, frozen=True, kw_only=True, tag="in-progress"):
+class Live(_Kept, frozen=True, gc=False, kw_only=True, tag="in-progress"):
     """The conversation runs."""
 
     claim: Claim
     start: Start
 
 
-class Ended(_Kept, frozen=True, kw_only=True, tag="ended"):
+class Ended(_Kept, frozen=True, gc=False, kw_only=True, tag="ended"):
     """Over, for one reason. ``claim`` and ``start`` are absent where it ended before them."""
 
     end: End
@@ -134,7 +134,7 @@ class Ended(_Kept, frozen=True, kw_only=True, tag="ended"):
     start: Start | None = None
 
 
-class Deleted(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="deleted"):
+class Deleted(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="phase", tag="deleted"):
     """What stays of a deleted call: that it was, and what it used; nothing that was said, nobody who spoke."""
 
     id: str

@@ -9,7 +9,9 @@ fill the memory.
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from ipaddress import ip_address
 
@@ -33,6 +35,12 @@ async def resolve(host: str, port: int) -> list[Address]:
     return [ip_address(str(entry[4][0]).partition("%")[0]) for entry in found]
 
 
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """The process's one TLS context: building another takes tens of milliseconds, on the loop that serves calls."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """An httpx transport that connects only to addresses the policy allows.
 
@@ -43,6 +51,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
     def __init__(self, policy: EgressPolicy, *, resolve: Resolve = resolve) -> None:
         self._policy = policy
         self._resolve = resolve
+        self._tls = _tls()
         self._by_host: dict[str, httpx.AsyncHTTPTransport] = {}
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -62,7 +71,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         )
         inner = self._by_host.get(host)
         if inner is None:
-            inner = self._by_host[host] = httpx.AsyncHTTPTransport(trust_env=False)
+            inner = self._by_host[host] = httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False)
         response = await inner.handle_async_request(pinned)
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
