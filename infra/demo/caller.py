@@ -91,24 +91,33 @@ class Caller:
             if line.after_hearing_s is not None:
                 await self._until_well_into_an_answer(answered, line)
             else:
-                await self._until_finished(answered)
-                for _ in range(_REPEATS):
-                    if previous is None or not self._was_not_understood():
-                        break
-                    answered = self.assistant.utterances
-                    await self._speak(previous.text)
-                    await self._until_finished(answered)
+                await self._until_understood(answered, previous)
             answered = self.assistant.utterances
             await self._speak(line.text)
             previous = line
+        await self._until_understood(answered, previous, may_hang_up=True)
 
-    async def _until_finished(self, answered: int) -> None:
+    async def _until_understood(self, answered: int, said: Line | None, *, may_hang_up: bool = False) -> None:
+        """Wait for the answer to what was ``said``; say it again, as people do, when it was not understood."""
+        await self._until_finished(answered, may_hang_up=may_hang_up)
+        for _ in range(_REPEATS):
+            if said is None or self._closed or not self._was_not_understood():
+                return
+            answered = self.assistant.utterances
+            await self._speak(said.text)
+            await self._until_finished(answered, may_hang_up=may_hang_up)
+
+    async def _until_finished(self, answered: int, *, may_hang_up: bool = False) -> None:
         """An answer began after the ``answered``-th utterance, and nothing has been said for a moment."""
         them = self.assistant
         while True:
-            await self._until(lambda: them.utterances > answered and not them.speaking, "the assistant to finish")
+            await self._until(
+                lambda: them.utterances > answered and not them.speaking,
+                "the assistant to finish",
+                closed_is_failure=not may_hang_up,
+            )
             changes = them.changes
-            if not await self._changes_from(changes, within_s=_QUIET_SECONDS):
+            if self._closed or not await self._changes_from(changes, within_s=_QUIET_SECONDS):
                 return
 
     async def _until_well_into_an_answer(self, answered: int, line: Line) -> None:

@@ -138,6 +138,23 @@ async def test_it_repeats_what_was_not_understood() -> None:
     assert heard == [3, 3, 2]
 
 
+async def test_it_repeats_its_last_words_too() -> None:
+    heard: list[int] = []
+
+    async def understands_goodbye_the_second_time(them: Assistant) -> None:
+        for words in ("Hello.", "Sorry, I did not understand."):
+            await them.starts()
+            await them.stops(words)
+            heard.append(await them.hears())
+        await them.starts()
+        await them.stops("Goodbye.")
+
+    caller = await hold(understands_goodbye_the_second_time, [Line("goodbye")])
+
+    assert heard == [2, 2]
+    assert caller.close_reason == "close code 1000 call ended"
+
+
 @pytest.mark.parametrize(
     ("hangs_up", "says"),
     [(True, r"the call was over while .* to finish \(close code 1000 call ended\)"), (False, "in vain for .* finish")],
