@@ -28,7 +28,7 @@ def main() -> None:
     parser.add_argument("--limit-ms", type=float, default=100.0)
     options = parser.parse_args()
     core = split_cores()
-    console = Console()
+    console = Console(width=150)
     table = Table(title=f"calls on one core, p95 of added latency at most {options.limit_ms:g} ms")
     for column in ("calls", *COLUMNS):
         table.add_column(column, justify="right")

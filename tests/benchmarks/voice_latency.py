@@ -33,7 +33,7 @@ def main() -> None:
     for calls in options.calls:
         for kind in KINDS:
             table.add_row(str(calls), *row(kind, calls, runs(kind, core, calls, options.turns, options.runs)))
-    Console().print(table)
+    Console(width=150).print(table)
 
 
 if __name__ == "__main__":
