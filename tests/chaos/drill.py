@@ -1,0 +1,130 @@
+"""A drill: several processes append to one log while something goes wrong, then the log is held to its word."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import msgspec
+
+from tests.chaos.appending import NodeAddress, Work, append_until_stopped, held
+from tests.chaos.history import Held, Judgement, check, read_history
+from tests.chaos.log_processes import PROCESSES
+
+READY_SECONDS = 60
+STOP_SECONDS = 60
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """``operations`` that processes counted themselves (killed ones count nothing), over ``seconds``."""
+
+    judgement: Judgement
+    operations: int
+    seconds: float
+    killed: int
+
+
+class Workers:
+    """The running processes. ``kill`` ends one with SIGKILL and starts a successor on the same node's files."""
+
+    def __init__(self, folder: Path, addresses: Sequence[NodeAddress], originators: Sequence[tuple[str, str]]) -> None:
+        self._folder = folder
+        self._addresses = addresses
+        self._originators = tuple(originators)
+        self._stop = PROCESSES.Event()
+        self._done = PROCESSES.Semaphore(0)
+        self._incarnations = [0] * len(addresses)
+        self._running = [self._start(index) for index in range(len(addresses))]
+        self.killed = 0
+        for index in range(len(addresses)):
+            self._await_ready(index)
+
+    def kill(self, index: int) -> None:
+        """Kill a process at whatever it is doing, and start the next one."""
+        process, pipe = self._running[index]
+        process.kill()
+        process.join()
+        pipe.close()
+        self.killed += 1
+        self._incarnations[index] += 1
+        self._running[index] = self._start(index)
+        self._await_ready(index)
+
+    def await_operations(self, count: int) -> None:
+        """Wait until so many further operations have ended, whoever did them."""
+        for _ in range(count):
+            assert self._done.acquire(timeout=READY_SECONDS), "the processes do nothing any more"
+
+    def stop(self) -> int:
+        """Let every process end its operation; the number of operations they did."""
+        self._stop.set()
+        operations = 0
+        for process, pipe in self._running:
+            if not pipe.poll(STOP_SECONDS):
+                process.kill()
+                raise AssertionError(f"{process.name} does not end")
+            operations += pipe.recv()
+            process.join(STOP_SECONDS)
+        return operations
+
+    def abandon(self) -> None:
+        """Kill whatever still runs."""
+        for process, pipe in self._running:
+            process.kill()
+            process.join()
+            pipe.close()
+
+    def histories(self) -> Iterator[Path]:
+        """What all processes wrote down, those killed too."""
+        return self._folder.glob("*.jsonl")
+
+    def _start(self, index: int) -> tuple[BaseProcess, Connection]:
+        name = f"p{index}.{self._incarnations[index]}"
+        work = Work(name=name, originators=self._originators, seed=index, history=self._folder / f"{name}.jsonl")
+        here, there = PROCESSES.Pipe()
+        process = PROCESSES.Process(
+            target=append_until_stopped, args=(self._addresses[index], work, there, self._stop, self._done), name=name
+        )
+        process.start()
+        there.close()
+        return process, here
+
+    def _await_ready(self, index: int) -> None:
+        process, pipe = self._running[index]
+        assert pipe.poll(READY_SECONDS), f"{process.name} does not start"
+        assert pipe.recv() == "ready"
+
+
+def drill(
+    addresses: Sequence[NodeAddress],
+    originators: Sequence[tuple[str, str]],
+    faults: Callable[[Workers], None],
+    *,
+    auditor: NodeAddress,
+    shards: int = 1,
+) -> Outcome:
+    """Run a process per address while ``faults`` does its worst; its return ends the drill.
+
+    ``auditor`` opens a node that took no part, whose reading of the log is what the histories are checked against.
+    """
+    with tempfile.TemporaryDirectory(prefix="callfold-drill-") as folder, contextlib.ExitStack() as undo:
+        workers = Workers(Path(folder), addresses, originators)
+        undo.callback(workers.abandon)
+        began = time.monotonic()
+        faults(workers)
+        operations = workers.stop()
+        seconds = time.monotonic() - began
+        with closing(auditor.open()) as node:
+            log: list[Held] = [event for shard in range(shards) for event in held(node, shard)]
+        return Outcome(
+            judgement=check(read_history(workers.histories()), log),
+            operations=operations,
+            seconds=seconds,
+            killed=workers.killed,
+        )
