@@ -1,7 +1,8 @@
 """A synthetic caller: synthesised words sent as real audio, in real time, through the call's WebSocket.
 
 It behaves like a person with a list of things to say: waits until the assistant has finished, speaks over it once on
-purpose, repeats itself when it was not understood, and says goodbye.
+purpose, says a thing again in other words when the answer is not one to it, and says goodbye until the other side hangs
+up; whoever is not let go hangs up in the end.
 """
 
 from __future__ import annotations
@@ -25,11 +26,19 @@ SILENCE = bytes(FRAME_BYTES)
 _QUIET_SECONDS = 1.0
 """How long a person waits after the assistant's last word before taking it that the assistant has finished."""
 
-_PATIENCE_SECONDS = 20.0
-"""How long to wait for anything before giving up on the call."""
+_PUZZLED_SECONDS = 3.0
+"""How much longer when that was no answer: the assistant may be busy finding one."""
 
-_NOT_UNDERSTOOD = ("did not get that", "understand", "say that again", "catch that", "repeat")
-_REPEATS = 2
+_PATIENCE_SECONDS = 60.0
+"""How long to wait for anything before giving up on the call. A system that answers within a second on an idle machine
+has many times that long on a busy one, where its recogniser has to share the processors."""
+
+_LATE_SECONDS = 0.2
+"""A microphone that was held up by more than this goes on from there: what it did not record is lost, not late."""
+
+_NOT_UNDERSTOOD = ("did not get", "did not understand", "cannot help with that")
+_TIMES = 3
+"""How often a thing is said before giving up."""
 
 Message = dict[str, Any]
 
@@ -40,17 +49,33 @@ class ConversationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something the caller says. ``after_hearing_s`` set: says it over the assistant's words, that long into them."""
+    """Something the caller says. ``after_hearing_s`` set: says it over the assistant's words, that long into them.
+
+    ``answer``: words that an answer to it has in it; an assistant that says anything else has not understood. Empty:
+    whatever is not an apology will do. ``rephrased`` is how to put it the second time, if not in the same words."""
 
     text: str
     after_hearing_s: float | None = None
+    answer: str = ""
+    rephrased: str = ""
+
+    @property
+    def wordings(self) -> tuple[str, ...]:
+        """What is said the first time, and the time after that."""
+        return (self.text, self.rephrased) if self.rephrased else (self.text,)
+
+    def is_answered_by(self, words: str) -> bool:
+        """Whether the assistant's ``words`` show that it has understood."""
+        heard = words.lower()
+        return self.answer.lower() in heard and (bool(self.answer) or not any(s in heard for s in _NOT_UNDERSTOOD))
 
 
 @dataclass(slots=True)
 class Assistant:
     """What the caller knows of the other side, from the messages that come with the audio.
 
-    ``utterances`` counts those begun, ``changes`` every begin and end, ``words`` is the latest final transcript."""
+    ``utterances`` counts those begun, ``changes`` every begin and end, ``words`` is all that was heard since the
+    caller last spoke."""
 
     speaking: bool = False
     utterances: int = 0
@@ -59,7 +84,8 @@ class Assistant:
 
 
 class Caller:
-    """One call. ``speech`` maps each line's text to 16 kHz mono s16le audio; ``on_message`` sees every text frame."""
+    """One call. ``speech`` maps everything there is to say to 16 kHz mono s16le audio; ``on_message`` sees every text
+    frame. ``said`` is what it really said, in order, repetitions too; ``hung_up`` that it had to end the call."""
 
     def __init__(self, speech: Mapping[str, bytes], on_message: Callable[[Message], None]) -> None:
         self._speech = speech
@@ -67,9 +93,12 @@ class Caller:
         self._frames: deque[bytes] = deque()
         self._changed = asyncio.Condition()
         self._closed = False
+        self._spoke_after = 0
         self.assistant = Assistant()
         self.audio_heard = bytearray()
         self.close_reason = ""
+        self.said: list[str] = []
+        self.hung_up = False
 
     async def hold(self, url: str, lines: Sequence[Line]) -> None:
         """Say every line, then stay until the other side hangs up. Raises ``ConversationFailed``."""
@@ -78,71 +107,85 @@ class Caller:
             sending = asyncio.create_task(self._send(socket))
             try:
                 await self._say_all(lines)
-                await self._until(lambda: self._closed, "the assistant to hang up", closed_is_failure=False)
+                if not self.hung_up:
+                    await self._until(lambda: self._closed, "the assistant to hang up", may_hang_up=True)
             finally:
                 sending.cancel()
                 await socket.close()
                 await asyncio.gather(sending, receiving, return_exceptions=True)
 
     async def _say_all(self, lines: Sequence[Line]) -> None:
-        answered = 0
         previous: Line | None = None
         for line in lines:
             if line.after_hearing_s is not None:
-                await self._until_well_into_an_answer(answered, line)
-            else:
-                await self._until_understood(answered, previous)
-            answered = self.assistant.utterances
+                await self._until_well_into_an_answer(line.text, line.after_hearing_s)
+            elif previous is None:
+                await self._until_finished()
+            elif not await self._is_understood(previous):
+                raise ConversationFailed(
+                    f"the caller said {previous.text!r} {_TIMES} times and was answered {self.assistant.words!r}"
+                )
             await self._speak(line.text)
             previous = line
-        await self._until_understood(answered, previous, may_hang_up=True)
+        if previous is not None:
+            self.hung_up = not await self._is_understood(previous, may_hang_up=True)
 
-    async def _until_understood(self, answered: int, said: Line | None, *, may_hang_up: bool = False) -> None:
-        """Wait for the answer to what was ``said``; say it again, as people do, when it was not understood."""
-        await self._until_finished(answered, may_hang_up=may_hang_up)
-        for _ in range(_REPEATS):
-            if said is None or self._closed or not self._was_not_understood():
-                return
-            answered = self.assistant.utterances
-            await self._speak(said.text)
-            await self._until_finished(answered, may_hang_up=may_hang_up)
+    async def _is_understood(self, line: Line, *, may_hang_up: bool = False) -> bool:
+        """Wait for the answer to ``line``; say it again, as people do, when what comes is no answer to it."""
+        wordings = itertools.cycle(line.wordings)
+        next(wordings)
+        for _ in range(_TIMES - 1):
+            if await self._is_answered(line, may_hang_up=may_hang_up):
+                return True
+            await self._speak(next(wordings), may_hang_up=may_hang_up)
+        return await self._is_answered(line, may_hang_up=may_hang_up)
 
-    async def _until_finished(self, answered: int, *, may_hang_up: bool = False) -> None:
-        """An answer began after the ``answered``-th utterance, and nothing has been said for a moment."""
+    async def _is_answered(self, line: Line, *, may_hang_up: bool) -> bool:
+        them = self.assistant
+        while True:
+            await self._until_finished(may_hang_up=may_hang_up)
+            changes = them.changes
+            if self._closed or line.is_answered_by(them.words):
+                return True
+            if not await self._changes_from(changes, within_s=_PUZZLED_SECONDS):
+                return False
+
+    async def _until_finished(self, *, may_hang_up: bool = False) -> None:
+        """An answer has begun since the caller spoke, and nothing has been said for a moment."""
         them = self.assistant
         while True:
             await self._until(
-                lambda: them.utterances > answered and not them.speaking,
+                lambda: them.utterances > self._spoke_after and not them.speaking,
                 "the assistant to finish",
-                closed_is_failure=not may_hang_up,
+                may_hang_up=may_hang_up,
             )
             changes = them.changes
             if self._closed or not await self._changes_from(changes, within_s=_QUIET_SECONDS):
                 return
 
-    async def _until_well_into_an_answer(self, answered: int, line: Line) -> None:
+    async def _until_well_into_an_answer(self, text: str, after_hearing_s: float) -> None:
         them = self.assistant
-        await self._until(lambda: them.utterances > answered, "the assistant to answer")
+        await self._until(lambda: them.utterances > self._spoke_after, "the assistant to answer")
         changes = them.changes
-        if not them.speaking or await self._changes_from(changes, within_s=line.after_hearing_s or 0.0):
-            raise ConversationFailed(f"the answer was over before it could be interrupted with {line.text!r}")
+        if not them.speaking or await self._changes_from(changes, within_s=after_hearing_s):
+            raise ConversationFailed(f"the answer was over before it could be interrupted with {text!r}")
 
-    def _was_not_understood(self) -> bool:
-        return any(sign in self.assistant.words.lower() for sign in _NOT_UNDERSTOOD)
-
-    async def _speak(self, text: str) -> None:
+    async def _speak(self, text: str, *, may_hang_up: bool = False) -> None:
+        self._spoke_after = self.assistant.utterances
+        self.assistant.words = ""
+        self.said.append(text)
         audio = self._speech[text]
         audio += bytes(-len(audio) % FRAME_BYTES)
         self._frames.extend(audio[i : i + FRAME_BYTES] for i in range(0, len(audio), FRAME_BYTES))
-        await self._until(lambda: not self._frames, "its own words to be sent")
+        await self._until(lambda: not self._frames, "its own words to be sent", may_hang_up=may_hang_up)
 
-    async def _until(self, condition: Callable[[], bool], what: str, *, closed_is_failure: bool = True) -> None:
+    async def _until(self, condition: Callable[[], bool], what: str, *, may_hang_up: bool = False) -> None:
         try:
             async with asyncio.timeout(_PATIENCE_SECONDS), self._changed:
                 await self._changed.wait_for(lambda: condition() or self._closed)
         except TimeoutError:
             raise ConversationFailed(f"the caller waited {_PATIENCE_SECONDS:.0f} s in vain for {what}") from None
-        if self._closed and closed_is_failure and not condition():
+        if self._closed and not may_hang_up and not condition():
             raise ConversationFailed(f"the call was over while the caller waited for {what} ({self.close_reason})")
 
     async def _changes_from(self, changes: int, *, within_s: float) -> bool:
@@ -155,8 +198,8 @@ class Caller:
 
     async def _send(self, socket: ClientConnection) -> None:
         """A microphone: one frame every 20 ms, words when there are any, else silence."""
-        started = time.monotonic()
-        for number in itertools.count(1):
+        due = time.monotonic()
+        while True:
             frame = self._frames.popleft() if self._frames else None
             try:
                 await socket.send(frame or SILENCE)
@@ -164,7 +207,8 @@ class Caller:
                 return
             if frame is not None and not self._frames:
                 await self._notify()
-            await asyncio.sleep(started + number * FRAME_SECONDS - time.monotonic())
+            due = max(due + FRAME_SECONDS, time.monotonic() - _LATE_SECONDS)
+            await asyncio.sleep(due - time.monotonic())
 
     async def _receive(self, socket: ClientConnection) -> None:
         try:
@@ -188,7 +232,7 @@ class Caller:
                 them.utterances += them.speaking
                 them.changes += 1
             case {"type": "transcript", "role": "assistant", "transcriptType": "final", "transcript": words}:
-                them.words = words
+                them.words = f"{them.words} {words}".strip()
         self._on_message(message)
 
     async def _notify(self) -> None:

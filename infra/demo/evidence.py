@@ -80,7 +80,8 @@ def claims(evidence: Evidence) -> list[Claim]:
         Claim(
             "the call ended by its goodbye",
             call.get("status") == "ended" and call.get("endedReason") == "assistant-ended-call",
-            f"{call.get('status')}, {call.get('endedReason')}",
+            f"{call.get('status')}, {call.get('endedReason')}"
+            + (": the caller had to hang up" if call.get("endedReason") == "customer-ended-call" else ""),
         ),
         Claim(
             f"it took less than {LONGEST_CALL_SECONDS:.0f} s", 0 < seconds < LONGEST_CALL_SECONDS, f"{seconds:.1f} s"

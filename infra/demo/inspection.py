@@ -17,8 +17,10 @@ from infra.demo.evidence import Evidence, loudness
 from infra.identifiers import now, random_id
 from streams.log.embedded import EmbeddedLog
 
-_SETTLED_SECONDS = 15.0
-_ROW_SECONDS = 5.0
+_SETTLED_SECONDS = 60.0
+_ROW_SECONDS = 30.0
+"""How long a busy machine may take for what an idle one does in less than a second."""
+
 _ROW_RETRY_SECONDS = 0.1
 
 ROW = """

@@ -86,15 +86,18 @@ async def hold_call(
 ) -> Found:
     """Create the assistant, place the call, speak the lines, and read everything back when it is over."""
     _step(console, "synthesising what the caller will say")
-    spoken = await speech.synthesize(line.text for line in lines)
+    spoken = await speech.synthesize(wording for line in lines for wording in line.wordings)
     _step(console, "creating an assistant and placing a call, over the REST API")
     created = await _post(stage.api, "/assistant", configuration)
     call = await _post(stage.api, "/call", {"assistantId": created["id"], "transport": TRANSPORT})
-    await Caller(spoken, on_message).hold(call["transport"]["websocketCallUrl"], lines)
+    caller = Caller(spoken, on_message)
+    await caller.hold(call["transport"]["websocketCallUrl"], lines)
+    if caller.hung_up:
+        _step(console, "the caller was not understood when it said goodbye, and has hung up")
     _step(console, "reading the call back")
     return await inspect(
         call["id"],
-        tuple(line.text for line in lines),
+        tuple(caller.said),
         api=stage.api,
         operator=stage.operator,
         folder=stage.folder,

@@ -14,13 +14,25 @@ TRANSPORT = {
 }
 """How the synthetic caller is connected."""
 
+AGREED = Line("yes please", answer="is booked for", rephrased="yes")
+GOODBYE = Line("thank you goodbye", answer="goodbye", rephrased="goodbye")
+
 LINES = (
     Line("what are your opening hours"),
-    Line("sorry i would like to book a cleaning please", after_hearing_s=2.2),
-    Line("on tuesday"),
-    Line("in the morning please"),
-    Line("yes please"),
-    Line("thank you goodbye"),
+    Line(
+        "sorry i would like to book a cleaning please",
+        after_hearing_s=2.2,
+        answer="for which day",
+        rephrased="i would like to book a cleaning",
+    ),
+    Line("on tuesday", answer="at what time", rephrased="tuesday please"),
+    Line(
+        "in the morning please",
+        answer="on tuesday in the morning, for cleaning",
+        rephrased="a cleaning on tuesday in the morning please",
+    ),
+    AGREED,
+    GOODBYE,
 )
 """The second one is said over the answer to the first, mid-sentence, on purpose."""
 

@@ -17,6 +17,7 @@ SPEECH = {"hello": WORDS * 3, "wait": WORDS * 2, "goodbye": WORDS * 2}
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_module, "_QUIET_SECONDS", 0.05)
+    monkeypatch.setattr(caller_module, "_PUZZLED_SECONDS", 0.5)
     monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", 1.0)
 
 
@@ -47,6 +48,13 @@ class Assistant:
             elif frames:
                 return frames
         raise AssertionError("the caller left without a word")
+
+    async def silences(self, *, frames: int) -> bool:
+        """Whether that many frames come without a word in them."""
+        for _ in range(frames):
+            if any(await self._socket.recv(decode=False)):
+                return False
+        return True
 
     async def waits(self) -> None:
         """Until the caller has gone."""
@@ -133,26 +141,88 @@ async def test_it_repeats_what_was_not_understood() -> None:
             await them.stops(words)
             heard.append(await them.hears())
 
-    await hold(understands_the_second_time, [Line("hello"), Line("goodbye")])
+    caller = await hold(understands_the_second_time, [Line("hello"), Line("goodbye")])
 
     assert heard == [3, 3, 2]
+    assert caller.said == ["hello", "hello", "goodbye"]
 
 
-async def test_it_repeats_its_last_words_too() -> None:
+async def test_it_puts_in_other_words_what_was_answered_beside_the_point() -> None:
     heard: list[int] = []
 
-    async def understands_goodbye_the_second_time(them: Assistant) -> None:
-        for words in ("Hello.", "Sorry, I did not understand."):
+    async def answers_beside_the_point(them: Assistant) -> None:
+        for words in ("Hello.", "There is free parking.", "There is free parking.", "Hello to you."):
+            await them.starts()
+            await them.stops(words)
+            heard.append(await them.hears())
+
+    line = Line("hello", answer="hello to you", rephrased="wait")
+    caller = await hold(answers_beside_the_point, [line, Line("goodbye")])
+
+    assert heard == [3, 2, 3, 2]
+    assert caller.said == ["hello", "wait", "hello", "goodbye"]
+
+
+async def test_it_gives_up_on_an_assistant_that_never_understands() -> None:
+    async def understands_nothing(them: Assistant) -> None:
+        while True:
+            await them.starts()
+            await them.stops("Pardon?")
+            await them.hears()
+
+    with pytest.raises(ConversationFailed, match=r"said 'hello' 3 times and was answered 'Pardon\?'"):
+        await hold(understands_nothing, [Line("hello", answer="certainly"), Line("goodbye")])
+
+
+async def test_an_answer_that_is_long_in_coming_is_waited_for() -> None:
+    """Longer than after the answer, since what was said first may only be a word about looking for it."""
+
+    async def looks_first(them: Assistant) -> None:
+        await them.starts()
+        await them.stops("Hello.")
+        await them.hears()
+        await them.starts()
+        await them.stops("One moment.")
+        assert await them.silences(frames=10)
+        await them.starts()
+        await them.stops("It is booked.")
+        await them.hears()
+
+    caller = await hold(looks_first, [Line("hello", answer="booked"), Line("goodbye")])
+
+    assert caller.said == ["hello", "goodbye"]
+
+
+async def test_it_says_goodbye_until_the_assistant_hangs_up() -> None:
+    heard: list[int] = []
+
+    async def understands_goodbye_the_third_time(them: Assistant) -> None:
+        for words in ("Hello.", "You are welcome. What else can I do for you?", "Sorry, I did not understand."):
             await them.starts()
             await them.stops(words)
             heard.append(await them.hears())
         await them.starts()
-        await them.stops("Goodbye.")
+        await them.stops("Goodbye!")
 
-    caller = await hold(understands_goodbye_the_second_time, [Line("goodbye")])
+    caller = await hold(understands_goodbye_the_third_time, [Line("goodbye", answer="goodbye", rephrased="hello")])
 
-    assert heard == [2, 2]
+    assert heard == [2, 3, 2]
+    assert not caller.hung_up
     assert caller.close_reason == "close code 1000 call ended"
+
+
+async def test_whoever_is_not_let_go_hangs_up() -> None:
+    async def goes_on(them: Assistant) -> None:
+        with contextlib.suppress(AssertionError):
+            while True:
+                await them.starts()
+                await them.stops("What else can I do for you?")
+                await them.hears()
+
+    caller = await hold(goes_on, [Line("goodbye", answer="goodbye")])
+
+    assert caller.hung_up
+    assert caller.said == ["goodbye"] * 3
 
 
 @pytest.mark.parametrize(
