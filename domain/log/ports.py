@@ -91,8 +91,25 @@ class Documents(Protocol):
         status: Sequence[str] = (),
         created: tuple[tuple[str, datetime], ...] = (),
         updated: tuple[tuple[str, datetime], ...] = (),
+        offset: int = 0,
+        oldest_first: bool = False,
     ) -> list[Document]:
-        """Newest first. ``created`` and ``updated`` hold bounds such as ``(("gt", t1), ("le", t2))``."""
+        """Newest first unless ``oldest_first``, without the first ``offset``.
+
+        ``created`` and ``updated`` hold bounds such as ``(("gt", t1), ("le", t2))``.
+        """
+
+    def count(
+        self,
+        kind: str,
+        *,
+        org_id: str | None = None,
+        reference: str | None = None,
+        status: Sequence[str] = (),
+        created: tuple[tuple[str, datetime], ...] = (),
+        updated: tuple[tuple[str, datetime], ...] = (),
+    ) -> int:
+        """How many documents ``list`` would give without ``limit`` and ``offset``."""
 
     def find_key(self, key_hash: str) -> Document | None:
         """The organisation that owns a key with this hash."""

@@ -11,6 +11,7 @@ from streams.log.datastore import LogDatastore
 from streams.log.fold import microseconds
 from streams.log.states import States
 
+Bounds = tuple[tuple[str, datetime], ...]
 _COMPARISONS = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
 
 
@@ -46,34 +47,61 @@ class DocumentReader:
         limit: int = 100,
         reference: str | None = None,
         status: Sequence[str] = (),
-        created: tuple[tuple[str, datetime], ...] = (),
-        updated: tuple[tuple[str, datetime], ...] = (),
+        created: Bounds = (),
+        updated: Bounds = (),
+        offset: int = 0,
+        oldest_first: bool = False,
     ) -> list[Document]:
-        """Live documents, newest first. Raises ``ValueError`` for a bound that is not gt, ge, lt or le."""
-        conditions, parameters = ["kind=?", "deleted=0"], list[Any]([kind])
-        if org_id is not None:
-            conditions.append("org_id=?")
-            parameters.append(org_id)
-        if reference is not None:
-            conditions.append("reference=?")
-            parameters.append(reference)
-        if status:
-            conditions.append(f"status IN ({','.join('?' * len(status))})")
-            parameters.extend(status)
-        for column, bounds in (("created_at", created), ("updated_at", updated)):
-            for comparison, time in bounds:
-                if comparison not in _COMPARISONS:
-                    raise ValueError(f"bound {comparison!r} on {column} is not one of {', '.join(_COMPARISONS)}")
-                conditions.append(f"{column}{_COMPARISONS[comparison]}?")
-                parameters.append(microseconds(time))
-        where = " AND ".join(conditions)
+        """Live documents, newest first unless ``oldest_first``.
+
+        Raises ``ValueError`` for a bound that is not gt, ge, lt or le.
+        """
+        where, parameters = _conditions(kind, org_id, reference, status, created, updated)
+        order = "created_at, id" if oldest_first else "created_at DESC, id DESC"
         rows = self._datastore.rows(
-            f"SELECT id, kind, version FROM documents WHERE {where} ORDER BY created_at DESC, id DESC LIMIT ?",  # noqa: S608  # only fixed fragments
-            [*parameters, limit],
+            f"SELECT id, kind, version FROM documents WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608  # only fixed fragments
+            [*parameters, limit, offset],
         )
         return [self._document(*row) for row in rows]
+
+    def count(
+        self,
+        kind: str,
+        *,
+        org_id: str | None = None,
+        reference: str | None = None,
+        status: Sequence[str] = (),
+        created: Bounds = (),
+        updated: Bounds = (),
+    ) -> int:
+        """How many live documents there are. Raises ``ValueError`` as ``list`` does."""
+        where, parameters = _conditions(kind, org_id, reference, status, created, updated)
+        rows = self._datastore.rows(f"SELECT count(*) FROM documents WHERE {where}", parameters)  # noqa: S608  # only fixed fragments
+        return int(rows[0][0])
 
     def _document(self, originator_id: str, kind: str, version: int) -> Document:
         with self._datastore.reading() as connection:
             state = self._states.at(connection, kind, originator_id, version)
         return Document(originator_id, kind, version, self._states.aggregates[kind].keys(state), state)
+
+
+def _conditions(
+    kind: str, org_id: str | None, reference: str | None, status: Sequence[str], created: Bounds, updated: Bounds
+) -> tuple[str, list[Any]]:
+    conditions, parameters = ["kind=?", "deleted=0"], list[Any]([kind])
+    if org_id is not None:
+        conditions.append("org_id=?")
+        parameters.append(org_id)
+    if reference is not None:
+        conditions.append("reference=?")
+        parameters.append(reference)
+    if status:
+        conditions.append(f"status IN ({','.join('?' * len(status))})")
+        parameters.extend(status)
+    for column, bounds in (("created_at", created), ("updated_at", updated)):
+        for comparison, time in bounds:
+            if comparison not in _COMPARISONS:
+                raise ValueError(f"bound {comparison!r} on {column} is not one of {', '.join(_COMPARISONS)}")
+            conditions.append(f"{column}{_COMPARISONS[comparison]}?")
+            parameters.append(microseconds(time))
+    return " AND ".join(conditions), parameters

@@ -148,10 +148,35 @@ class EmbeddedLog:
         status: Sequence[str] = (),
         created: tuple[tuple[str, datetime], ...] = (),
         updated: tuple[tuple[str, datetime], ...] = (),
+        offset: int = 0,
+        oldest_first: bool = False,
     ) -> list[Document]:
-        """Newest first. ``created`` and ``updated`` hold bounds such as ``(("gt", t1), ("le", t2))``."""
+        """Newest first unless ``oldest_first``. See ``DocumentReader.list``."""
         return self._documents.list(
-            kind, org_id=org_id, limit=limit, reference=reference, status=status, created=created, updated=updated
+            kind,
+            org_id=org_id,
+            limit=limit,
+            reference=reference,
+            status=status,
+            created=created,
+            updated=updated,
+            offset=offset,
+            oldest_first=oldest_first,
+        )
+
+    def count(
+        self,
+        kind: str,
+        *,
+        org_id: str | None = None,
+        reference: str | None = None,
+        status: Sequence[str] = (),
+        created: tuple[tuple[str, datetime], ...] = (),
+        updated: tuple[tuple[str, datetime], ...] = (),
+    ) -> int:
+        """How many there are. See ``DocumentReader.count``."""
+        return self._documents.count(
+            kind, org_id=org_id, reference=reference, status=status, created=created, updated=updated
         )
 
     def find_key(self, key_hash: str) -> Document | None:

@@ -357,6 +357,11 @@ class LogContract:
         created = {document.id: document.keys.created_at for document in node.list("tally")}
         assert ids() == ["t5", "t4", "t3", "t2", "t1", "t0"]
         assert ids(limit=2) == ["t5", "t4"]
+        assert ids(limit=2, offset=3) == ["t2", "t1"]
+        assert ids(offset=6) == []
+        assert ids(limit=2, oldest_first=True) == ["t0", "t1"]
+        assert (node.count("tally"), node.count("tally", org_id="org-0"), node.count("call")) == (6, 3, 0)
+        assert node.count("tally", status=["used"], created=(("gt", created["t3"]),)) == 1
         assert ids(org_id="org-0") == ["t4", "t2", "t0"]
         assert ids(reference="label-1") == ["t4", "t1"]
         assert ids(status=["used"]) == ["t4"]
