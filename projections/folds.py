@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from domain.assistant.events import AssistantCreated
 from domain.call.aggregate import CALL
-from domain.call.events import CallCreated
 from domain.call.state import Call
 from domain.event import Event, Recorded
 from domain.log.ports import Positioned
@@ -76,8 +74,8 @@ class EventTable:
 
 
 def _organisation(first: Recorded) -> str:
-    event = first.event
-    return event.org_id if isinstance(event, CallCreated | AssistantCreated) else first.originator_id
+    # An organisation's own events carry no org_id: their stream is the organisation.
+    return str(getattr(first.event, "org_id", first.originator_id))
 
 
 PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), EventTable())
