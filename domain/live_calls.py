@@ -1,4 +1,4 @@
-"""What the API may ask of the media tier about calls that are running on this node."""
+"""What the API may ask about calls that are running, here or in another process of the installation."""
 
 from __future__ import annotations
 
@@ -17,6 +17,10 @@ class CallRejected(Exception):
         super().__init__(reason)
         self.code = code
         self.reason = reason
+
+
+class OwnerUnreachable(Exception):
+    """Another process serves the call and cannot be asked now; the message says which and why."""
 
 
 class CallSocket(Protocol):
@@ -44,13 +48,19 @@ class CallSocket(Protocol):
 
 
 class LiveCalls(Protocol):
-    """Served by the media tier of this process."""
+    """Served by the media tier of this process, or by asking the process that serves the call.
+
+    The latter may raise ``OwnerUnreachable`` wherever ``CallNotLive`` is said.
+    """
 
     async def serve(self, call_id: str, socket: CallSocket) -> None:
         """Claim the call and hold its conversation on ``socket`` until it ends. Raises ``CallRejected``."""
 
     async def listen(self, call_id: str, socket: CallSocket) -> None:
-        """Stream the call's mono mix (s16le 16 kHz) after one text frame that announces the format."""
+        """Stream the call's mono mix (s16le 16 kHz) after one text frame that announces the format.
+
+        Raises ``CallNotLive``.
+        """
 
     async def control(self, call_id: str, message: dict[str, Any]) -> None:
         """One live-control message (``say``, ``add-message``, ``control``, ``end-call``). Raises ``CallNotLive``."""
@@ -59,7 +69,7 @@ class LiveCalls(Protocol):
         """End a running call with this ``endedReason`` and wait until it is recorded. Raises ``CallNotLive``."""
 
     def active(self) -> int:
-        """Calls running on this node."""
+        """Calls running on this node; where it serves none itself, those running anywhere, as far as it has seen."""
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new calls, end running ones with ``worker-shutdown``, return when all is recorded."""

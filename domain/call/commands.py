@@ -29,10 +29,12 @@ class RenameCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ClaimCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Take the call for ``owner``. Of several claims the log accepts the first."""
+    """Take the call for ``owner``, whom other processes reach at ``address``. Of several claims the log accepts the
+    first."""
 
     owner: str
     lease_seconds: float
+    address: str = ""
 
 
 class EndCall(msgspec.Struct, frozen=True, kw_only=True):

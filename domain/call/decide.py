@@ -62,7 +62,7 @@ def _create(state: Call | None, command: CreateCall) -> Sequence[Event]:
 def _claim(state: KeptCall, command: ClaimCall) -> Sequence[Event]:
     match state:
         case Queued():
-            return [CallClaimed(owner=command.owner, lease_seconds=command.lease_seconds)]
+            return [CallClaimed(owner=command.owner, lease_seconds=command.lease_seconds, address=command.address)]
         case Ringing() | Live():
             raise Conflicting("Another connection serves the call already.", field="status")
         case Ended():

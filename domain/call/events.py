@@ -40,11 +40,15 @@ class CallRenamed(Event, frozen=True, kw_only=True):
 
 
 class CallClaimed(Event, frozen=True, kw_only=True):
-    """A process serves the call from now on. A reaper ends the call when the owner's lease has run out."""
+    """A process serves the call from now on. A reaper ends the call when the owner's lease has run out.
+
+    ``address`` is the base URL at which other processes of the installation reach the owner; empty where none can.
+    """
 
     TYPE: ClassVar[str] = "call.claimed"
     owner: str
     lease_seconds: float
+    address: str = ""
 
 
 class CallStarted(Event, frozen=True, kw_only=True):

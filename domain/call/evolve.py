@@ -107,7 +107,7 @@ def _moved(state: KeptCall, event: CallClaimed | CallStarted | CallEnded | CallD
     """The next phase, or the same one where the event comes too late for its phase."""
     match event:
         case CallClaimed() if isinstance(state, Queued):
-            claim = Claim(owner=event.owner, lease_seconds=event.lease_seconds, claimed_at=time)
+            claim = Claim(owner=event.owner, lease_seconds=event.lease_seconds, claimed_at=time, address=event.address)
             return Ringing(**_kept(state), claim=claim)
         case CallStarted() if isinstance(state, Ringing):
             start = Start(

@@ -61,11 +61,12 @@ class Identity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """Which process serves the call. Its lease is renewed by being alive, not by events."""
+    """Which process serves the call, and where others reach it. Its lease is renewed by being alive, not by events."""
 
     owner: str
     lease_seconds: float
     claimed_at: datetime
+    address: str = ""
 
 
 class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):

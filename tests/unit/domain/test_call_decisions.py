@@ -18,7 +18,7 @@ CREATE = CreateCall(
     assistant_id=CREATED.assistant_id,
     name=CREATED.name,
 )
-CLAIM = ClaimCall(owner="media-2", lease_seconds=5.0)
+CLAIM = ClaimCall(owner="media-2", lease_seconds=5.0, address="http://media-2:8081")
 END = EndCall(reason="call.in-progress.error-vapifault-worker-died", message="The lease ran out.")
 DELETED = (*OVER, CallDeleted())
 
@@ -37,7 +37,8 @@ def test_only_known_types_are_queued() -> None:
 
 
 def test_a_queued_call_can_be_claimed() -> None:
-    given(CALL, CREATED).when(CLAIM).then(CallClaimed(owner="media-2", lease_seconds=5.0))
+    claimed = CallClaimed(owner="media-2", lease_seconds=5.0, address="http://media-2:8081")
+    given(CALL, CREATED).when(CLAIM).then(claimed)
 
 
 @pytest.mark.parametrize("history", [RINGING, LIVE, OVER])
