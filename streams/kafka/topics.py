@@ -1,0 +1,180 @@
+"""Making the topics that are missing, and refusing to work on any that could lose what was acknowledged."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+
+from streams.kafka.clients import admin, check_packages, unreachable
+from streams.kafka.identity import LogIdentity
+from streams.kafka.location import KafkaLocation
+from streams.kafka.rules import (
+    LEAST_FREE_BYTES,
+    LEAST_RETENTION,
+    SAFE_REPLICATION,
+    TopicFacts,
+    TopicRules,
+    check_brokers,
+    check_disk,
+    check_topic,
+    check_version,
+    topic_rules,
+)
+from streams.kafka.unfit import UnfitCluster
+
+_UNKNOWN_TOPIC = 3
+_log = logging.getLogger(__name__)
+
+
+class Prepared(msgspec.Struct, frozen=True):
+    """A cluster that was checked. ``shards`` is the number of the log's partitions."""
+
+    identity: LogIdentity
+    brokers: int
+    shards: int
+    media_partitions: int
+
+
+def prepare(
+    location: KafkaLocation,
+    *,
+    shards: int = 1,
+    replication: int = SAFE_REPLICATION,
+    least_retention: timedelta = LEAST_RETENTION,
+    least_free_bytes: int = LEAST_FREE_BYTES,
+) -> Prepared:
+    """Check the cluster and the topics that are there, then make the missing ones and check those too.
+
+    ``replication`` is on how many brokers each record is kept; fewer than three is for development. Blocking; takes
+    some round trips. Raises ``UnfitCluster``, and then nothing was written.
+    """
+    check_packages()
+    rules = topic_rules(shards, least_retention)
+    with admin(location) as client, _telling(location):
+        check_version(client._manager.broker_version)
+        cluster = client.describe_cluster()
+        brokers = [broker["broker_id"] for broker in cluster["brokers"] if not broker.get("is_fenced")]
+        check_brokers(len(brokers), replication)
+        _check_log_folders(client, brokers, least_free_bytes)
+        _warn_of_automatic_topics(client, brokers[0])
+        found = _checked(client, location, rules, replication)
+        missing = [topic for topic in rules if topic.name not in found]
+        if missing:
+            _make(client, location, missing, replication)
+            found = _checked(client, location, rules, replication)
+        return Prepared(
+            LogIdentity(cluster["cluster_id"], found["log"].topic_id),
+            len(brokers),
+            len(found["log"].replicas),
+            len(found["media"].replicas),
+        )
+
+
+def check_room(folder: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> None:
+    """Refuse to start a replica on a full disk. Raises ``UnfitCluster`` with ``full``."""
+    check_disk(f"folder {folder}", shutil.disk_usage(folder).free, least_free_bytes)
+
+
+@contextmanager
+def _telling(location: KafkaLocation) -> Iterator[None]:
+    """What goes wrong on the way is the cluster's fault; say which cluster."""
+    try:
+        yield
+    except KafkaError as problem:
+        if getattr(problem, "retriable", False):
+            raise unreachable(location, problem) from problem
+        raise UnfitCluster(
+            f"Kafka at {location.servers} refused a request: {problem}; check this user's rights and the brokers' logs"
+        ) from problem
+
+
+def _checked(
+    client: Any, location: KafkaLocation, rules: Sequence[TopicRules], replication: int
+) -> dict[str, TopicFacts]:
+    """The topics that are there, by their names without prefix."""
+    names = {location.topic(topic.name): topic for topic in rules}
+    described = [_present(topic) for topic in client.describe_topics(list(names))]
+    present = [topic for topic in described if topic is not None]
+    settings = _settings(client, [topic["name"] for topic in present])
+    found = {}
+    for topic in present:
+        facts = TopicFacts(
+            topic["name"],
+            str(topic["topic_id"]),
+            tuple(len(partition["replica_nodes"]) for partition in topic["partitions"]),
+            settings[topic["name"]],
+        )
+        check_topic(names[topic["name"]], facts, replication)
+        found[names[topic["name"]].name] = facts
+    return found
+
+
+def _present(topic: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    if topic["error_code"] == _UNKNOWN_TOPIC:
+        return None
+    if topic["error_code"]:
+        raise for_code(topic["error_code"])(f"topic {topic['name']}")
+    return topic
+
+
+def _settings(client: Any, topics: Sequence[str]) -> dict[str, dict[str, str]]:
+    if not topics:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    described = client.describe_configs(resources, config_filter="all")["topic"]
+    return {topic: _values(described[topic]) for topic in topics}
+
+
+def _values(described: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
+    return {name: setting["value"] for name, setting in described.items() if setting["value"] is not None}
+
+
+def _make(client: Any, location: KafkaLocation, missing: Sequence[TopicRules], replication: int) -> None:
+    wanted = {
+        location.topic(topic.name): {
+            "num_partitions": topic.partitions,
+            "replication_factor": replication,
+            "configs": topic.settings(replication),
+        }
+        for topic in missing
+    }
+    created = client.create_topics(wanted, raise_errors=False)
+    for topic in created["topics"]:
+        error = for_code(topic["error_code"])
+        # Another node that starts at the same time may have made it; it is checked like any other.
+        if topic["error_code"] and error is not TopicAlreadyExistsError:
+            raise UnfitCluster(
+                f"topic {topic['name']} cannot be made: {error(topic.get('error_message'))}; "
+                "make it yourself, or allow this user to create topics"
+            )
+    client.wait_for_topics(list(wanted))
+    _log.info("kafka.topics_made", extra={"topics": sorted(wanted), "replication": replication})
+
+
+def _check_log_folders(client: Any, brokers: Sequence[int], least_free_bytes: int) -> None:
+    for answer in client.describe_log_dirs(brokers=brokers):
+        for folder in answer["log_dirs"]:
+            place = f"broker {answer['broker']} ({folder['log_dir']})"
+            if folder["error_code"]:
+                raise UnfitCluster(
+                    f"{place} cannot be used: {for_code(folder['error_code'])(None)}; repair the disk of that broker"
+                )
+            if folder["usable_bytes"] >= 0:
+                check_disk(place, folder["usable_bytes"], least_free_bytes)
+
+
+def _warn_of_automatic_topics(client: Any, broker: int) -> None:
+    """Nothing here makes topics by using them, but a tool beside us could, with the wrong settings."""
+    resource = ConfigResource(ConfigResourceType.BROKER, str(broker))
+    settings = _values(client.describe_configs([resource], config_filter="all")["broker"][str(broker)])
+    if settings.get("auto.create.topics.enable") == "true":
+        _log.warning("kafka.automatic_topics", extra={"fix": "set auto.create.topics.enable=false on every broker"})
