@@ -1,10 +1,14 @@
-"""The data folder: everything one embedded system keeps, owned by one process at a time.
+"""The data folder: everything that the processes of one machine keep, each of them in a seat of its own.
 
     log.db       events, commits and documents            clickhouse/  the analytics engine's files
     media.db     fragments                                artifacts/   recordings and call logs
     processing.db  dead letters                           live/        recordings of running calls
-    secret       key that signs call and download URLs    run.json     how to reach the process that owns the folder
-    lock         held for as long as a process owns it
+    secret       key that signs call and download URLs    run.json     how to reach the process in the main seat
+    replica/     what each seat keeps of a shared log     lock         held for as long as the main seat is taken
+    media-1.json, media-1.lock, …                         the same for processes beside it
+
+The main seat (`callfold up`, `callfold api`, commands where neither runs) has the analytics engine and the operator's
+routes, so there is one of it; media processes sit beside it.
 
 Folders are 0700 and files 0600: the log quotes callers, and ``run.json`` carries the operator's token.
 """
@@ -21,11 +25,13 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+MAIN = "main"
 _RETRY_SECONDS = 0.05
+_MOST_BESIDE = 256
 
 
 class FolderInUse(Exception):
-    """Another process owns the folder. ``running`` says how to reach it, when it is ready to be reached."""
+    """Another process has the seat. ``running`` says how to reach it, when it is ready to be reached."""
 
     def __init__(self, root: Path, running: RunningSystem | None) -> None:
         owner = f"callfold runs on it at {running.url} (process {running.pid})" if running else "another callfold"
@@ -39,16 +45,69 @@ class FolderUnusable(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RunningSystem:
-    """The process that owns a folder. ``operator_token`` opens the operator's routes under ``/operator``."""
+    """The process in a seat. ``operator_token`` opens the operator's routes under ``/operator``, where it has them."""
 
     pid: int
     url: str
     operator_token: str
+    role: str = "up"
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """One process's place in the folder, held until it ends. ``name`` is ``main``, ``media-1``, ``project-1``."""
+
+    folder: DataFolder
+    name: str
+
+    @property
+    def replica(self) -> Path:
+        """Where this process keeps its own fold of a log that is elsewhere."""
+        return self.folder.replicas / self.name
+
+    def announce(self, running: RunningSystem) -> None:
+        """Tell other commands how to reach this process, from the moment that it can be reached."""
+        _write_private(self._run_file, json.dumps(asdict(running)).encode())
+
+    def announced(self) -> RunningSystem | None:
+        """What the process in this seat said last. Only the lock tells whether it still lives."""
+        try:
+            return RunningSystem(**json.loads(self._run_file.read_bytes()))
+        except FileNotFoundError:
+            return None
+
+    @contextlib.contextmanager
+    def taken(self, *, wait_seconds: float = 0.0) -> Iterator[Seat]:
+        """Hold the seat for this process; the kernel lets go of it however the process ends. See ``own``."""
+        handle = os.open(self._lock_file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            deadline = time.monotonic() + wait_seconds
+            while not _locked(handle):
+                running = self.announced()
+                if running is not None or time.monotonic() >= deadline:
+                    raise FolderInUse(self.folder.root, running)
+                time.sleep(_RETRY_SECONDS)
+            # What a killed owner left behind says nothing any more.
+            self._run_file.unlink(missing_ok=True)
+            try:
+                yield self
+            finally:
+                self._run_file.unlink(missing_ok=True)
+        finally:
+            os.close(handle)
+
+    @property
+    def _run_file(self) -> Path:
+        return self.folder.root / ("run.json" if self.name == MAIN else f"{self.name}.json")
+
+    @property
+    def _lock_file(self) -> Path:
+        return self.folder.root / ("lock" if self.name == MAIN else f"{self.name}.lock")
 
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
-    """Paths inside the folder; nothing is touched before ``create`` or ``own``."""
+    """Paths inside the folder; nothing is touched before ``create``, ``own`` or ``join``."""
 
     root: Path
 
@@ -77,9 +136,13 @@ class DataFolder:
         return self.root / "live"
 
     @property
+    def replicas(self) -> Path:
+        return self.root / "replica"
+
+    @property
     def exists(self) -> bool:
         """True once a system has run here."""
-        return self.log.exists()
+        return self.log.exists() or self.replicas.exists()
 
     def create(self) -> None:
         """Make the folder and its sub-folders. Raises ``FolderUnusable``."""
@@ -92,51 +155,62 @@ class DataFolder:
             raise FolderUnusable(f"data folder {self.root} cannot be made: {error.strerror}") from error
 
     @contextlib.contextmanager
-    def own(self, *, wait_seconds: float = 0.0) -> Iterator[None]:
-        """Hold the folder for this process; the kernel lets go of it however the process ends.
+    def own(self, *, wait_seconds: float = 0.0) -> Iterator[Seat]:
+        """Take the main seat; the kernel lets go of it however the process ends.
 
-        Raises ``FolderInUse`` when a running system holds it, or another process does not let go within
+        Raises ``FolderInUse`` when a running system has it, or another process does not let go within
         ``wait_seconds``.
         """
         self.create()
-        handle = os.open(self.root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            deadline = time.monotonic() + wait_seconds
-            while not _locked(handle):
-                running = self.announced()
-                if running is not None or time.monotonic() >= deadline:
-                    raise FolderInUse(self.root, running)
-                time.sleep(_RETRY_SECONDS)
-            # What a killed owner left behind says nothing any more.
-            self._run_file.unlink(missing_ok=True)
-            try:
-                yield
-            finally:
-                self._run_file.unlink(missing_ok=True)
-        finally:
-            os.close(handle)
+        with Seat(self, MAIN).taken(wait_seconds=wait_seconds) as seat:
+            yield seat
 
-    def announce(self, running: RunningSystem) -> None:
-        """Tell other commands how to reach this process, from the moment that it can be reached."""
-        _write_private(self._run_file, json.dumps(asdict(running)).encode())
+    @contextlib.contextmanager
+    def join(self, role: str, *, most: int = _MOST_BESIDE) -> Iterator[Seat]:
+        """Take the first free seat of ``role`` beside the main one. Raises ``FolderInUse`` when ``most`` are taken."""
+        self.create()
+        with contextlib.ExitStack() as held:
+            yield self._first_free(role, most, held)
 
     def announced(self) -> RunningSystem | None:
-        """What the owner said last. Only the lock tells whether that owner still lives: see ``own``."""
-        try:
-            return RunningSystem(**json.loads(self._run_file.read_bytes()))
-        except FileNotFoundError:
-            return None
+        """What the process in the main seat said last. Only the lock tells whether it still lives: see ``own``."""
+        return Seat(self, MAIN).announced()
+
+    def announce(self, running: RunningSystem) -> None:
+        """As ``Seat.announce`` of the main seat."""
+        Seat(self, MAIN).announce(running)
+
+    def beside(self) -> list[RunningSystem]:
+        """Every process that runs beside the main seat and has said how to reach it."""
+        found = []
+        for lock in sorted(self.root.glob("*-*.lock")):
+            try:
+                with Seat(self, lock.stem).taken():
+                    continue
+            except FolderInUse as error:
+                if error.running is not None:
+                    found.append(error.running)
+        return found
 
     def secret(self) -> bytes:
-        """The folder's signing secret, made at first use."""
+        """The folder's signing secret, made at first use by whichever process comes first."""
         path = self.root / "secret"
         if not path.exists():
-            _write_private(path, secrets.token_hex(32).encode())
+            made = path.with_name(f"secret.{secrets.token_hex(8)}")
+            _write_private(made, secrets.token_hex(32).encode())
+            with contextlib.suppress(FileExistsError):
+                os.link(made, path)
+            made.unlink()
         return path.read_bytes().strip()
 
-    @property
-    def _run_file(self) -> Path:
-        return self.root / "run.json"
+    def _first_free(self, role: str, most: int, held: contextlib.ExitStack) -> Seat:
+        running = None
+        for number in range(1, most + 1):
+            try:
+                return held.enter_context(Seat(self, f"{role}-{number}").taken())
+            except FolderInUse as error:
+                running = error.running
+        raise FolderInUse(self.root, running)
 
 
 def _locked(handle: int) -> bool:
@@ -149,7 +223,7 @@ def _locked(handle: int) -> bool:
 
 def _write_private(path: Path, content: bytes) -> None:
     """Write a file that only its owner may read; readers see the old content or the new, never a part."""
-    partial = path.with_suffix(".partial")
+    partial = path.with_name(f"{path.name}.partial")
     with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(content)
         file.flush()

@@ -1,5 +1,6 @@
 import multiprocessing
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
 from pathlib import Path
 
@@ -95,3 +96,43 @@ def test_a_folder_that_cannot_be_made_is_named_with_the_reason(tmp_path: Path) -
 
     with pytest.raises(FolderUnusable, match="cannot be made: Not a directory"), DataFolder(tmp_path / "file/x").own():
         pytest.fail("a file is no folder")
+
+
+def test_processes_beside_the_main_one_have_seats_and_replicas_of_their_own(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    media = RunningSystem(pid=4712, url="http://127.0.0.1:9001", operator_token="", role="media")
+
+    with folder.own() as main, folder.join("media") as first, folder.join("media") as second:
+        first.announce(media)
+        assert [seat.name for seat in (main, first, second)] == ["main", "media-1", "media-2"]
+        assert len({seat.replica for seat in (main, first, second)}) == 3
+        assert folder.announced() is None
+        assert folder.beside() == [media]
+
+    assert folder.beside() == []
+
+
+def test_a_seat_that_was_left_is_taken_again(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+
+    with folder.join("media") as first, folder.join("media"):
+        pass
+    with folder.join("media") as again:
+        assert again.name == first.name
+
+
+def test_a_role_of_which_there_may_be_one_is_refused_a_second_time(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+
+    with folder.join("project", most=1) as seat:
+        seat.announce(RUNNING)
+        with pytest.raises(FolderInUse, match="process 4711"), folder.join("project", most=1):
+            pytest.fail("two processes fill the same tables")
+
+
+def test_processes_that_start_together_agree_on_the_secret(tmp_path: Path) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        secrets = set(threads.map(lambda _: DataFolder(tmp_path).secret(), range(32)))
+
+    assert len(secrets) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["secret"]
