@@ -13,6 +13,7 @@ DEFAULT_PREFIX = "callfold"
 _HOST = re.compile(r"(?P<host>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:(?P<port>\d{1,5}))?", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]{0,199}", re.ASCII)
 _VERSION = re.compile(r"\d{1,2}\.\d{1,2}", re.ASCII)
+_CREDENTIALS = re.compile(r"//[^/]*@")
 _FORM = "kafka://host:port[,host:port...][?topics=prefix]"
 
 
@@ -20,7 +21,8 @@ class InvalidLocation(ValueError):
     """Text that names no Kafka cluster; the message shows what is wrong and the expected form."""
 
     def __init__(self, text: str, problem: str) -> None:
-        super().__init__(f"{text!r} does not name a Kafka cluster: {problem}; the form is {_FORM}")
+        shown = _CREDENTIALS.sub("//***@", text)
+        super().__init__(f"{shown!r} does not name a Kafka cluster: {problem}; the form is {_FORM}")
 
 
 class KafkaLocation(msgspec.Struct, frozen=True):

@@ -137,9 +137,8 @@ def _check_partitions(rules: TopicRules, facts: TopicFacts) -> None:
     if count < rules.partitions:
         fix += f", or add shards for new organisations with: kafka-topics --alter --topic {facts.topic} --partitions "
         fix += str(rules.partitions)
-    raise UnfitCluster(
-        f"topic {facts.topic} has {count} partition{'s' if count > 1 else ''}, and CALLFOLD_KAFKA_SHARDS says {rules.partitions}; {fix}"
-    )
+    has = "1 partition" if count == 1 else f"{count} partitions"
+    raise UnfitCluster(f"topic {facts.topic} has {has}, and CALLFOLD_KAFKA_SHARDS says {rules.partitions}; {fix}")
 
 
 def _check_copies(facts: TopicFacts, replication: int) -> None:
