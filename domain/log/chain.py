@@ -18,15 +18,12 @@ GENESIS = bytes(HASH_BYTES)
 
 def record_hash(record: Record) -> bytes:
     """Hash of headers and value. Every part is preceded by its length, so no byte can move between parts."""
-    digest = blake2b(digest_size=HASH_BYTES)
+    parts: list[bytes] = []
     for name, content in record.headers:
         encoded = name.encode()
-        digest.update(b"%d:%d:" % (len(encoded), len(content)))
-        digest.update(encoded)
-        digest.update(content)
-    digest.update(b"=%d:" % len(record.value))
-    digest.update(record.value)
-    return digest.digest()
+        parts += (b"%d:%d:" % (len(encoded), len(content)), encoded, content)
+    parts += (b"=%d:" % len(record.value), record.value)
+    return blake2b(b"".join(parts), digest_size=HASH_BYTES).digest()
 
 
 def link(previous: bytes, hashed_record: bytes) -> bytes:

@@ -29,3 +29,8 @@ class Commit(msgspec.Struct, frozen=True, kw_only=True):
     bodies: tuple[bytes, ...]
     tracking: tuple[str, int] | None = None
     v: int = ENVELOPE_VERSION
+
+
+def attempt_id(intent: str, number: int) -> str:
+    """The commit id of an intent's attempt, counted from 0. Each lost race needs another: a void id stays void."""
+    return f"{intent}~{number}" if number else intent

@@ -13,11 +13,32 @@ from domain.log.commit import ENVELOPE_VERSION, Commit, Slot
 from domain.log.envelope import Record, to_record
 from domain.log.receipt import CommitIdReused, Receipt
 
-SHARD = 0
+EMBEDDED_SHARD = 0
 """The embedded log is a single shard."""
 
-_encode_void = msgspec.msgpack.Encoder().encode
-decode_void = msgspec.msgpack.Decoder(Record).decode
+encode_record = msgspec.msgpack.Encoder().encode
+decode_record = msgspec.msgpack.Decoder(Record).decode
+
+
+class Tail(msgspec.Struct, frozen=True):
+    """Where the log ends: the number of its last record, the next event's ordinal, and the chain's last value."""
+
+    sequence: int = 0
+    next_ordinal: int = 1
+    chain: bytes = GENESIS
+
+
+def tail_of(connection: sqlite3.Connection) -> Tail:
+    """The end of an embedded log. Raises ``UnknownEnvelopeVersion`` where a newer writer has appended to it."""
+    row = connection.execute(
+        "SELECT v, sequence, first_ordinal + events, chain FROM commits ORDER BY sequence DESC LIMIT 1"
+    ).fetchone()
+    if row is None:
+        return Tail()
+    version, *place = row
+    if version != ENVELOPE_VERSION:
+        raise UnknownEnvelopeVersion(version)
+    return Tail(*place)
 
 
 class Settled(msgspec.Struct, frozen=True):
@@ -29,7 +50,7 @@ class Settled(msgspec.Struct, frozen=True):
     """What it took; empty when it is void."""
 
 
-def settled(connection: sqlite3.Connection, commit_id: str) -> Settled | None:
+def settled(connection: sqlite3.Connection, commit_id: str, shard: int = EMBEDDED_SHARD) -> Settled | None:
     """What the log holds under this commit id."""
     row = connection.execute(
         "SELECT void_reason, first_ordinal, events, record_hash FROM commits WHERE commit_id=?", (commit_id,)
@@ -42,7 +63,7 @@ def settled(connection: sqlite3.Connection, commit_id: str) -> Settled | None:
         "SELECT originator_id, originator_version FROM stored_events WHERE ordinal>=? AND ordinal<? ORDER BY ordinal",
         (first, first + events),
     )
-    return Settled(_receipt(commit_id, verdict, first, events), hashed, tuple(Slot(*slot) for slot in taken))
+    return Settled(_receipt(shard, commit_id, verdict, first, events), hashed, tuple(Slot(*slot) for slot in taken))
 
 
 class AppendTransaction:
@@ -51,17 +72,14 @@ class AppendTransaction:
     The transaction must hold the write lock before this object is made, since everything judged here is read once.
     """
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, shard: int = EMBEDDED_SHARD, tail: Tail | None = None) -> None:
+        """``tail`` is where the log ends; it is looked up when not given. Raises ``UnknownEnvelopeVersion``."""
         self._connection = connection
-        tail = connection.execute(
-            "SELECT sequence, v, first_ordinal + events, chain FROM commits ORDER BY sequence DESC LIMIT 1"
-        ).fetchone()
-        self._sequence: int
-        self._next_ordinal: int
-        self._chain: bytes
-        self._sequence, version, self._next_ordinal, self._chain = tail or (0, ENVELOPE_VERSION, 1, GENESIS)
-        if version != ENVELOPE_VERSION:
-            raise UnknownEnvelopeVersion(version)
+        self._shard = shard
+        tail = tail or tail_of(connection)
+        self._sequence = tail.sequence
+        self._next_ordinal = tail.next_ordinal
+        self._chain = tail.chain
         self._arbiter = Arbiter()
         self._asked_heads: set[str] = set()
         self._asked_tracking: set[str] = set()
@@ -83,7 +101,7 @@ class AppendTransaction:
     def known(self, commit_id: str) -> Settled | None:
         """What the log, or this transaction, already holds under this id."""
         if commit_id not in self._settled:
-            self._settled[commit_id] = settled(self._connection, commit_id)
+            self._settled[commit_id] = settled(self._connection, commit_id, self._shard)
         return self._settled[commit_id]
 
     def preview(self, commit: Commit) -> Verdict:
@@ -104,12 +122,7 @@ class AppendTransaction:
             if known.record_hash != hashed:
                 raise CommitIdReused(commit.commit_id)
             return known.receipt
-        self._load(commit)
-        verdict = self._arbiter.settle(commit)
-        receipt = _receipt(commit.commit_id, verdict, self._next_ordinal, len(commit.slots) if verdict.accepted else 0)
-        self._settled[commit.commit_id] = Settled(receipt, hashed, commit.slots if verdict.accepted else ())
-        self._collect(commit, record, hashed, receipt)
-        return receipt
+        return self._settle(commit, record, hashed)
 
     def write(self) -> None:
         """Put everything collected on the log, inside the transaction."""
@@ -120,6 +133,16 @@ class AppendTransaction:
             execute("INSERT INTO commits VALUES (?,?,?,?,?,?,?,?,?,?,?)", self._commits)
         if self._tracking:
             execute("INSERT OR REPLACE INTO tracking VALUES (?,?)", self._tracking.items())
+
+    def _settle(self, commit: Commit, record: Record, hashed: bytes) -> Receipt:
+        """Judge a commit whose id is new and collect its rows."""
+        self._load(commit)
+        verdict = self._arbiter.settle(commit)
+        events = len(commit.slots) if verdict.accepted else 0
+        receipt = _receipt(self._shard, commit.commit_id, verdict, self._next_ordinal, events)
+        self._settled[commit.commit_id] = Settled(receipt, hashed, commit.slots if verdict.accepted else ())
+        self._collect(commit, record, hashed, receipt)
+        return receipt
 
     def _collect(self, commit: Commit, record: Record, hashed: bytes, receipt: Receipt) -> None:
         self._sequence += 1
@@ -136,7 +159,7 @@ class AppendTransaction:
                 len(receipt.ordinals),
                 name,
                 position,
-                None if accepted else _encode_void(record),
+                None if accepted else encode_record(record),
                 hashed,
                 self._chain,
             )
@@ -172,9 +195,9 @@ class AppendTransaction:
             self._arbiter.heads[originator_id] = head
 
 
-def _receipt(commit_id: str, verdict: Verdict, first_ordinal: int, events: int) -> Receipt:
+def _receipt(shard: int, commit_id: str, verdict: Verdict, first_ordinal: int, events: int) -> Receipt:
     ordinals = range(first_ordinal, first_ordinal + events)
-    return Receipt(commit_id=commit_id, verdict=verdict, shard=SHARD, ordinals=ordinals)
+    return Receipt(commit_id=commit_id, verdict=verdict, shard=shard, ordinals=ordinals)
 
 
 def append_all(connection: sqlite3.Connection, commits: Sequence[Commit]) -> list[Receipt]:

@@ -1,4 +1,4 @@
-"""Load, decide, append, and retry: how commands and facts become commits on the embedded log."""
+"""Load, decide, append, and retry: how commands and facts become commits on one shard of the log."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Any, TypeVar
 from domain.aggregate import Aggregate, Conflicting
 from domain.event import Event
 from domain.log.codec import EventCodec
-from domain.log.commit import Commit, Slot
+from domain.log.commit import Commit, Slot, attempt_id
 from domain.log.ports import Appended, Clock, IdSource
 from domain.log.position import Position
 from domain.log.receipt import CommitIdReused, Receipt
-from streams.log.append import SHARD, settled
+from streams.log.append import EMBEDDED_SHARD, settled
 from streams.log.application import LogApplication
 from streams.log.documents import DocumentReader
+from streams.log.proposals import Fact, Outcome, Proposal, ProposalQueue
 from streams.log.reader import LogReader
-from streams.log.writer import Fact, Outcome, Proposal, Writer
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -38,8 +38,9 @@ class LogCommands:
         application: LogApplication,
         documents: DocumentReader,
         reader: LogReader,
-        writer: Writer,
+        writer: ProposalQueue,
         *,
+        shard: int = EMBEDDED_SHARD,
         clock: Clock,
         new_id: IdSource,
         jitter: Callable[[], float],
@@ -49,6 +50,7 @@ class LogCommands:
         self._documents = documents
         self._reader = reader
         self._writer = writer
+        self._shard = shard
         self._clock = clock
         self._new_id = new_id
         self._jitter = jitter
@@ -62,14 +64,15 @@ class LogCommands:
         returned as they were. Raises ``Refused`` (``Conflicting`` after too many lost races), ``CommitIdReused`` and
         ``LogUnavailable``.
         """
-        intent = commit_id or self._new_id()
+        intent, number = commit_id or self._new_id(), 0
         for attempt in range(MAX_ATTEMPTS):
-            # A lost race makes its commit id void for good, so every further attempt has an id of its own.
-            attempt_id = f"{intent}~{attempt}" if attempt else intent
-            earlier = None if commit_id is None else self.receipt(attempt_id)
+            sent_as = attempt_id(intent, number)
+            earlier = None if commit_id is None else await self._earlier(sent_as)
             if earlier is not None and earlier.verdict.accepted:
                 return self._accepted_before(earlier, originator_id)
             if earlier is not None:
+                # A lost race makes its commit id void for good, so the next attempt has an id of its own.
+                number += 1
                 continue
             state, version = self._present(aggregate.kind, originator_id)
             events = aggregate.decide(state, command)
@@ -80,17 +83,17 @@ class LogCommands:
                     )
                 return state, Appended(self._reader.head(), ())
             now = self._clock()
-            proposal = self._proposal(attempt_id, originator_id, events, [now] * len(events), after=version)
+            proposal = self._proposal(sent_as, originator_id, events, [now] * len(events), after=version)
             try:
                 outcome = await self._writer.submit(proposal)
             except CommitIdReused:
                 # The same intent, sent twice at once: the other one came first, at a slightly different time.
-                earlier = self.receipt(attempt_id)
-                if commit_id is None or earlier is None or not earlier.verdict.accepted:
+                if commit_id is None or self.receipt(sent_as) is None:
                     raise
-                return self._accepted_before(earlier, originator_id)
+                continue
             if outcome.receipt.verdict.accepted:
-                return self._state_of(outcome, originator_id), _appended(outcome)
+                return self._state_of(outcome, originator_id), self._appended(outcome)
+            number += outcome.on_log
             pause = min(FIRST_BACKOFF_SECONDS * 2**attempt, LONGEST_BACKOFF_SECONDS)
             await asyncio.sleep(pause * self._jitter())
         raise Conflicting(
@@ -107,7 +110,7 @@ class LogCommands:
         if not events:
             raise ValueError(f"nothing to record for {originator_id}")
         proposal = self._proposal(commit_id or self._new_id(), originator_id, events, times, after=None)
-        return _appended(await self._writer.submit(proposal))
+        return self._appended(await self._writer.submit(proposal))
 
     def append(self, commit: Commit) -> Receipt:
         """Append a finished commit and wait until its verdict is durable. Blocking; for threads, not event loops.
@@ -120,14 +123,24 @@ class LogCommands:
             for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True)
         ]
         facts = tuple(Fact(recorded.id, recorded.time, recorded.event) for recorded in read)
-        proposal = Proposal(commit.commit_id, "", commit.slots, commit.bodies, facts, commit.topics, commit.tracking)
+        proposal = Proposal(
+            commit.commit_id, "", commit.slots, commit.bodies, facts, commit.topics, commit.tracking, True
+        )
         return self._writer.submit_blocking(proposal).receipt
 
     def receipt(self, commit_id: str) -> Receipt | None:
         """The settled outcome of a commit, ``None`` when the log has not seen its id."""
         with self._application.datastore.reading() as connection:
-            found = settled(connection, commit_id)
+            found = settled(connection, commit_id, self._shard)
         return found.receipt if found else None
+
+    async def _earlier(self, commit_id: str) -> Receipt | None:
+        """What became of this commit id, also where an earlier attempt was left without its outcome."""
+        receipt = self.receipt(commit_id)
+        if receipt is not None:
+            return receipt
+        outcome = await self._writer.resend(commit_id)
+        return None if outcome is None else outcome.receipt
 
     def _present(self, kind: str, originator_id: str) -> tuple[Any | None, int]:
         document = self._documents.current(originator_id)
@@ -164,8 +177,7 @@ class LogCommands:
         if any(recorded.originator_id != originator_id for recorded in events):
             raise CommitIdReused(receipt.commit_id)
         state = self._application.folded(originator_id, version=events[-1].originator_version).state
-        return state, Appended(Position(SHARD, receipt.ordinals[-1]), events)
+        return state, Appended(Position(self._shard, receipt.ordinals[-1]), events)
 
-
-def _appended(outcome: Outcome) -> Appended:
-    return Appended(Position(SHARD, outcome.receipt.ordinals[-1]), outcome.events)
+    def _appended(self, outcome: Outcome) -> Appended:
+        return Appended(Position(self._shard, outcome.receipt.ordinals[-1]), outcome.events)

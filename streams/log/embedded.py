@@ -19,7 +19,7 @@ from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable
 from domain.log.position import Position
 from domain.log.receipt import Receipt
 from domain.registry import EVENT_TYPES, EventType
-from streams.log.append import SHARD, AppendTransaction
+from streams.log.append import EMBEDDED_SHARD, AppendTransaction
 from streams.log.application import LogApplication
 from streams.log.commands import LogCommands
 from streams.log.datastore import DATABASE_ERRORS, unavailable
@@ -185,7 +185,7 @@ class EmbeddedLog:
 
     # EventLog
 
-    def head(self, shard: int = SHARD) -> Position:
+    def head(self, shard: int = EMBEDDED_SHARD) -> Position:
         """The position of the newest event; ordinal 0 when there is none."""
         return self._reader.head(shard)
 

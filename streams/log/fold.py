@@ -12,7 +12,7 @@ import msgspec
 from domain.aggregate import DocumentKeys
 from domain.event import Recorded
 from domain.registry import kind_of
-from streams.log.append import SHARD
+from streams.log.append import EMBEDDED_SHARD
 from streams.log.states import States
 
 SNAPSHOT_INTERVAL = 64
@@ -54,9 +54,10 @@ def microseconds(time: datetime) -> int:
 class Fold:
     """The documents that one write transaction changes."""
 
-    def __init__(self, connection: sqlite3.Connection, states: States) -> None:
+    def __init__(self, connection: sqlite3.Connection, states: States, shard: int = EMBEDDED_SHARD) -> None:
         self._connection = connection
         self._states = states
+        self._shard = shard
         self._stages: dict[str, Stage] = {}
 
     def stage(self, recorded: Sequence[Recorded]) -> dict[str, Stage]:
@@ -88,7 +89,7 @@ class Fold:
         """Write the changed documents, keys and due snapshots. ``head`` is the ordinal the log now ends with."""
         for originator_id, stage in self._folded():
             write_document(self._connection, self._states, originator_id, stage)
-        _set_position(self._connection, head)
+        set_position(self._connection, self._shard, head)
 
     def publish(self) -> None:
         """After the commit: let readers have the new states without decoding them."""
@@ -158,19 +159,20 @@ def refold(connection: sqlite3.Connection, states: States, head: int) -> tuple[s
     (through eventsourcing's recorder interface, say). Runs inside a write transaction, so no reader sees half of it.
     """
     folded_with = dict(connection.execute("SELECT kind, fingerprint FROM folds"))
-    position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (SHARD,)).fetchone()
+    position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (EMBEDDED_SHARD,)).fetchone()
     behind = (position[0] if position else 0) != head
     marks = states.codec.fingerprints
     stale = tuple(kind for kind, mark in marks.items() if behind or folded_with.get(kind) != mark)
     for kind in stale:
         _refold_kind(connection, states, kind)
         connection.execute("INSERT OR REPLACE INTO folds VALUES (?,?)", (kind, marks[kind]))
-    _set_position(connection, head)
+    set_position(connection, EMBEDDED_SHARD, head)
     return stale
 
 
-def _set_position(connection: sqlite3.Connection, head: int) -> None:
-    connection.execute("INSERT OR REPLACE INTO fold_position VALUES (?,?)", (SHARD, head))
+def set_position(connection: sqlite3.Connection, shard: int, head: int) -> None:
+    """Say how far the documents have seen the log."""
+    connection.execute("INSERT OR REPLACE INTO fold_position VALUES (?,?)", (shard, head))
 
 
 def _refold_kind(connection: sqlite3.Connection, states: States, kind: str) -> None:

@@ -1,4 +1,4 @@
-"""Reading the embedded log in order: in pages, one history at a time, or following its end."""
+"""Reading a shard of the log in order: in pages, one history at a time, or following its end."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from domain.log.codec import EventCodec
 from domain.log.ports import LogUnavailable, Positioned
 from domain.log.position import Position
-from streams.log.append import SHARD
+from streams.log.append import EMBEDDED_SHARD
 from streams.log.datastore import LogDatastore
 
 FOLLOW_BATCH = 500
@@ -26,21 +26,23 @@ _EVENTS = "SELECT ordinal, originator_id, originator_version, topic, state FROM 
 class LogReader:
     """Implements ``EventLog``. Thread-safe; each thread reads on a connection of its own."""
 
-    def __init__(self, datastore: LogDatastore, codec: EventCodec) -> None:
+    def __init__(self, datastore: LogDatastore, codec: EventCodec, shard: int = EMBEDDED_SHARD) -> None:
+        self._shard = shard
         self._datastore = datastore
         self._codec = codec
         self._threads = ThreadPoolExecutor(READING_THREADS, thread_name_prefix="log-reader")
         self._closed = False
 
-    def head(self, shard: int = SHARD) -> Position:
+    def head(self, shard: int | None = None) -> Position:
         """The position of the newest event; ordinal 0 when there is none."""
-        _only_shard(shard)
+        if shard is not None:
+            self._only_here(shard)
         ((newest,),) = self._datastore.rows("SELECT max(ordinal) FROM stored_events")
-        return Position(SHARD, newest or 0)
+        return Position(self._shard, newest or 0)
 
     def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]:
         """At most ``limit`` events after a position, in order; of the given types only, where given."""
-        _only_shard(after.shard)
+        self._only_here(after.shard)
         return self._read(after.ordinal, None, limit, types)
 
     def between(self, ordinals: range) -> Sequence[Positioned]:
@@ -59,7 +61,7 @@ class LogReader:
         self, after: Position, types: frozenset[str] | None = None
     ) -> AsyncGenerator[Sequence[Positioned], None]:
         """Batches from ``after`` on, until the log is closed. Wakes on commits, polls nothing in this process."""
-        _only_shard(after.shard)
+        self._only_here(after.shard)
         loop, grown = asyncio.get_running_loop(), asyncio.Event()
 
         def wake() -> None:
@@ -111,11 +113,10 @@ class LogReader:
     def _positioned(self, rows: Sequence[tuple[Any, ...]]) -> Sequence[Positioned]:
         decode = self._codec.decode
         return [
-            Positioned(Position(SHARD, ordinal), decode(topic, body, originator_id, version))
+            Positioned(Position(self._shard, ordinal), decode(topic, body, originator_id, version))
             for ordinal, originator_id, version, topic, body in rows
         ]
 
-
-def _only_shard(shard: int) -> None:
-    if shard != SHARD:
-        raise ValueError(f"the embedded log is shard {SHARD}; there is no shard {shard}")
+    def _only_here(self, shard: int) -> None:
+        if shard != self._shard:
+            raise ValueError(f"this is shard {self._shard} of the log; there is no shard {shard} here")

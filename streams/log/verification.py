@@ -12,7 +12,7 @@ from domain.log.arbitration import Arbiter
 from domain.log.chain import GENESIS, link, record_hash
 from domain.log.commit import Commit, Slot
 from domain.log.envelope import MalformedRecord, to_commit, to_record, type_of
-from streams.log.append import decode_void
+from streams.log.append import decode_record
 
 
 class BrokenRecord(msgspec.Struct, frozen=True):
@@ -100,7 +100,9 @@ class _Reader:
         if row.first_ordinal != self.next_ordinal:
             return f"its first ordinal is {row.first_ordinal}, not {self.next_ordinal}"
         try:
-            commit = self._accepted(row) if row.void_reason is None else to_commit(decode_void(row.void_record or b""))
+            commit = (
+                self._accepted(row) if row.void_reason is None else to_commit(decode_record(row.void_record or b""))
+            )
         except MalformedRecord as problem:
             return str(problem)
         except msgspec.MsgspecError as problem:

@@ -13,7 +13,7 @@ import pytest
 from domain.aggregate import Conflicting
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
-from streams.log import checkpointer, commands, writer
+from streams.log import checkpointer, commands, proposals
 from streams.log.commit_signal import CommitSignal
 from streams.log.embedded import EmbeddedLog
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
@@ -31,7 +31,7 @@ def log(tmp_path: Path) -> Iterator[EmbeddedLog]:
 
 async def test_more_than_may_wait_is_refused_at_once(log: EmbeddedLog, monkeypatch: pytest.MonkeyPatch) -> None:
     await log.execute(TALLY, "a", Open("org-1"))
-    monkeypatch.setattr(writer, "MAX_PENDING", 5)
+    monkeypatch.setattr(proposals, "MAX_PENDING", 5)
     datastore = log.application.datastore
     with datastore.transaction(commit=True):  # the writer has to wait, as for a slow disk
         waiting = [asyncio.ensure_future(log.record("a", [Added(amount=1)], [START])) for _ in range(20)]
