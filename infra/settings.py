@@ -33,6 +33,11 @@ class Settings(BaseSettings):
         Path("data"),
         description="Folder that holds the log, the analytics engine's files, recordings and the server's secret.",
     )
+    cache_dir: Path | None = Field(
+        None,
+        description="Folder for what can be fetched again, such as the Apache Kafka of `callfold dev kafka`; unset means "
+        "`$XDG_CACHE_HOME/callfold`, else `~/.cache/callfold`.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every network.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
     public_url: str = Field(
@@ -160,6 +165,14 @@ class Settings(BaseSettings):
             raise ValueError("a signing secret needs 32 characters or more, for example from: openssl rand -hex 32")
         return value
 
+    def cache_folder(self) -> Path:
+        """Where to keep what can be fetched again."""
+        if self.cache_dir is not None:
+            return self.cache_dir
+        # An empty or relative path counts as unset, says the XDG Base Directory Specification.
+        given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+        return (given if given.is_absolute() else Path.home() / ".cache") / "callfold"
+
     def base_url(self, port: int | None = None) -> str:
         """The public URL, or the one that the listening address gives (``port`` is the real one when 0 was asked)."""
         if self.public_url:
@@ -213,7 +226,7 @@ def _type_and_bounds(schema: dict[str, Any]) -> str:
     variants = [schema, *schema.get("anyOf", ())]
     if any(variant.get("format") == "password" for variant in variants):
         return "secret text"
-    if schema.get("format") == "path":
+    if any(variant.get("format") == "path" for variant in variants):
         return "path"
     kind = {"string": "text", "integer": "integer", "number": "number", "array": "list"}[schema["type"]]
     bounds = f", {schema['minimum']:g} to {schema['maximum']:g}" if "minimum" in schema else ""

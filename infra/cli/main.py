@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import calls, dead, demo, doctor, events, org, rebuild, sql, up, verify
+from infra.cli import calls, dead, demo, dev, doctor, events, org, rebuild, sql, up, verify
 from infra.cli.failure import CommandFailed
 
 app = typer.Typer(
@@ -29,6 +29,7 @@ app.add_typer(org.app, name="org")
 app.add_typer(calls.app, name="calls")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
+app.add_typer(dev.app, name="dev")
 
 
 def _print_version(wanted: bool) -> None:

@@ -1,0 +1,1 @@
+"""Apache Kafka for developers and tests: a real cluster on loopback, without containers or root."""
