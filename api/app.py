@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 from typing import Final
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
@@ -21,6 +22,7 @@ from api.routes.assistants import assistant_routes
 from api.routes.calls import call_routes
 from api.routes.downloads import download_routes
 from api.routes.events import event_routes
+from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
 from api.routes.live import live_routes
 from api.routes.operator import operator_routes
@@ -35,7 +37,25 @@ and sending that header back makes sure that a read sees it.
 """
 
 
-def create_app(dependencies: ApiDependencies) -> FastAPI:
+Routes = Callable[[ApiContext], APIRouter]
+
+EVERYTHING: Final[Sequence[Routes]] = (
+    assistant_routes,
+    call_routes,
+    download_routes,
+    event_routes,
+    analytics_routes,
+    health_routes,
+    operator_routes,
+    unbuilt_routes,
+    forwarded_routes,
+    live_routes,
+)
+CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, forwarded_routes, live_routes)
+"""What a process needs that only serves calls: their sound, their control, and a word on its health."""
+
+
+def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTHING) -> FastAPI:
     """The application over these ports. It starts and closes none of them: that is the caller's business."""
     app = FastAPIOffline(
         redoc_url=None,
@@ -48,18 +68,8 @@ def create_app(dependencies: ApiDependencies) -> FastAPI:
     app.state.closing = closing
     context = ApiContext(dependencies, KeyRing(dependencies.documents, dependencies.clock), closing)
     install(app)
-    for routes in (
-        assistant_routes,
-        call_routes,
-        download_routes,
-        event_routes,
-        analytics_routes,
-        health_routes,
-        operator_routes,
-        unbuilt_routes,
-        live_routes,
-    ):
-        app.include_router(routes(context))
+    for part in routes:
+        app.include_router(part(context))
     install_openapi(app)
     app.add_middleware(LastResort)
     app.add_middleware(

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
 from starlette.types import Message
 from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 
+from domain.live_calls import CallNotLive, CallRejected, CallSocket, OwnerUnreachable
+
+LOGGER: Final = logging.getLogger("callfold.api")
+NORMAL: Final = 1000
 POLICY_VIOLATION: Final = 1008
 MESSAGE_TOO_BIG: Final = 1009
 INTERNAL_ERROR: Final = 1011
+TRY_LATER: Final = 1013
 LONGEST_REASON_BYTES: Final = 123
 """What a close frame can carry, RFC 6455 section 5.5."""
 
@@ -87,6 +93,28 @@ class StarletteCallSocket:
             self._websocket.client_state is WebSocketState.CONNECTED
             and self._websocket.application_state is WebSocketState.CONNECTED
         )
+
+
+async def hold_socket(
+    websocket: WebSocket, call_id: str, serve: Callable[[str, CallSocket], Awaitable[None]], limit_bytes: int
+) -> None:
+    """Give an accepted WebSocket to the media tier, and close it with the code and reason of how that ended."""
+    socket = StarletteCallSocket(websocket, limit_bytes)
+    try:
+        await serve(call_id, socket)
+    except CallRejected as rejected:
+        await socket.close(rejected.code, rejected.reason)
+    except CallNotLive:
+        await socket.close(POLICY_VIOLATION, "The call is not running.")
+    except OwnerUnreachable as unreachable:
+        LOGGER.warning("call.owner_unreachable call=%s reason=%s", call_id, unreachable)
+        await socket.close(TRY_LATER, "The process that serves the call does not answer; try again in a moment.")
+    except Exception:
+        # The last resort of a WebSocket, as LastResort is that of a request.
+        LOGGER.exception("call.socket_failed call=%s", call_id)
+        await socket.close(INTERNAL_ERROR, "The server failed; the call is over.")
+    else:
+        await socket.close(NORMAL, "The call is over.")
 
 
 def _fit(reason: str) -> str:

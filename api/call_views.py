@@ -35,13 +35,15 @@ class CallViews:
         return call_body(state, urls=CallUrls() if isinstance(state, Deleted) else self._urls(state.identity.id, state))
 
     def _urls(self, call_id: str, state: Call) -> CallUrls:
-        http, websocket = self._settings.base_url(), self._settings.websocket_base_url()
+        http, websocket = self._settings.media_base_url(), self._settings.websocket_base_url()
         plan = monitor_plan(state, self._documents)
         return CallUrls(
             websocket=self._signed(websocket, call_id, "transport"),
             listen=self._signed(websocket, call_id, "listen") if is_enabled(plan, "listen") else "",
             control=self._signed(http, call_id, "control") if is_enabled(plan, "control") else "",
-            artifacts={track: f"{http}/call/{call_id}/{name}" for name, track in DOWNLOADS.items()},
+            artifacts={
+                track: f"{self._settings.base_url()}/call/{call_id}/{name}" for name, track in DOWNLOADS.items()
+            },
         )
 
     def _signed(self, base: str, call_id: str, purpose: Purpose) -> str:

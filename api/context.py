@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from starlette.requests import Request
 
 from api.authentication import KeyRing, Principal, authenticate
 from api.bodies import read_object
+from api.catching_up import caught_up
 from api.dependencies import ApiDependencies
 from api.errors import Problem, bad_request
 from api.responses import POSITION_HEADER
@@ -52,14 +52,8 @@ class ApiContext:
                 f"The {POSITION_HEADER} header is wrong: {fault}.", detail="Send it as an earlier answer gave it."
             ) from None
         log = self.dependencies.log
-        seen = log.head(wanted.shard)
-        if seen.ordinal >= wanted.ordinal:
+        if await caught_up(log, wanted, self.dependencies.settings.limits.position_wait_seconds):
             return
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self.dependencies.settings.limits.position_wait_seconds):
-                async for batch in log.follow(seen):
-                    if batch and batch[-1].position.ordinal >= wanted.ordinal:
-                        return
         raise Problem(
             503,
             f"This node stands at {log.head(wanted.shard)} and has not yet seen {wanted}.",

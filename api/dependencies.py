@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,22 +30,28 @@ class ApiLimits:
 class ApiSettings:
     """``public_url`` is the base of every absolute URL we hand out (a callable where the port is known only after
     start); ``signing_secret`` (16 bytes or more) signs call and download URLs; without ``operator_token`` the
-    operator routes do not exist."""
+    operator routes do not exist. ``media_url`` is the base of the URLs of a call's sound and control, where that is not
+    the public one."""
 
     public_url: str | Callable[[], str]
     signing_secret: bytes
     version: str
     operator_token: str | None = None
     limits: ApiLimits = field(default_factory=ApiLimits)
+    media_url: str = ""
 
     def base_url(self) -> str:
         """The public base without a final slash."""
         url = self.public_url if isinstance(self.public_url, str) else self.public_url()
         return url.rstrip("/")
 
+    def media_base_url(self) -> str:
+        """The base of call, listen and control URLs, without a final slash."""
+        return self.media_url.rstrip("/") or self.base_url()
+
     def websocket_base_url(self) -> str:
         """The same with ``ws`` for ``http`` and ``wss`` for ``https``."""
-        scheme, separator, rest = self.base_url().partition("://")
+        scheme, separator, rest = self.media_base_url().partition("://")
         return f"{'wss' if scheme == 'https' else 'ws'}{separator}{rest}"
 
 
@@ -65,6 +71,11 @@ class Maintenance(Protocol):
         """Give up on an originator's held events."""
 
 
+def one_shard() -> Sequence[int]:
+    """A log in one file."""
+    return (0,)
+
+
 def always_ready() -> tuple[bool, str]:
     """A node that has nothing to wait for."""
     return True, "ready"
@@ -76,7 +87,9 @@ class ApiDependencies:
 
     ``new_id`` makes random ids (assistants, keys' ids, requests), ``new_call_id`` time-ordered ones,
     ``random_bytes`` that many unguessable bytes. ``readiness`` tells whether new work is taken, and a sentence why
-    not. Without ``maintenance`` the operator routes for rebuilding and dead letters answer 501.
+    not. Without ``maintenance`` the operator routes for rebuilding and dead letters answer 501. ``live_calls`` may ask
+    other processes, ``own_calls`` are those served here, for requests that others forward. ``shards`` are those of the
+    log.
     """
 
     commands: Commands
@@ -93,3 +106,5 @@ class ApiDependencies:
     fragments: FragmentLog | None = None
     maintenance: Maintenance | None = None
     readiness: Callable[[], tuple[bool, str]] = always_ready
+    own_calls: LiveCalls | None = None
+    shards: Callable[[], Sequence[int]] = one_shard

@@ -16,7 +16,7 @@ from api.preconditions import VersionMismatch
 from api.request_identity import request_id
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.analytics import AnalyticsUnavailable, QueryRejected
-from domain.live_calls import CallNotLive
+from domain.live_calls import CallNotLive, OwnerUnreachable
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 
 LOGGER: Final = logging.getLogger("callfold.api")
@@ -114,6 +114,11 @@ def install(app: FastAPI) -> None:
     async def not_live(request: Request, fault: CallNotLive) -> Response:
         return problem_response(request, Problem(404, "The call is not running.", code="NOT_FOUND"))
 
+    @app.exception_handler(OwnerUnreachable)
+    async def unreachable(request: Request, fault: OwnerUnreachable) -> Response:
+        LOGGER.warning("call.owner_unreachable request=%s reason=%s", request_id(request.scope), fault)
+        return problem_response(request, _NO_OWNER)
+
     @app.exception_handler(HTTPException)
     async def http(request: Request, fault: HTTPException) -> Response:
         return problem_response(request, from_http(fault, request))
@@ -151,6 +156,13 @@ _NO_ANALYTICS: Final = Problem(
     "The analytics store does not answer.",
     detail="Try again in a moment; calls and assistants are not affected.",
     code="ANALYTICS_UNAVAILABLE",
+    headers={"retry-after": "1"},
+)
+_NO_OWNER: Final = Problem(
+    503,
+    "The process that serves the call does not answer.",
+    detail="Try again in a moment; if that process has died, the call is ended within seconds.",
+    code="OWNER_UNREACHABLE",
     headers={"retry-after": "1"},
 )
 _UNFORESEEN: Final = Problem(

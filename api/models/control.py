@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, model_validator
 
-from api.models.base import JsonObject, Open, violation
+from api.models.base import Closed, JsonObject, Open, violation
 
 
 class Say(Open):
@@ -62,6 +62,12 @@ class Transfer(Open):
     type: Literal["transfer"]
     destination: JsonObject
     content: str | None = None
+
+
+class Ending(Closed):
+    """What a process that was asked to end a call tells the call's owner."""
+
+    reason: str
 
 
 CONTROL_MESSAGES: Mapping[str, type[BaseModel]] = MappingProxyType(

@@ -6,29 +6,22 @@ switch listening and control off.
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
-from typing import Final
-
 from fastapi import APIRouter, WebSocket
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.authentication import bearer
 from api.bodies import check
-from api.call_sockets import INTERNAL_ERROR, POLICY_VIOLATION, StarletteCallSocket
+from api.call_sockets import POLICY_VIOLATION, hold_socket
+from api.catching_up import call_arrived
 from api.context import ApiContext
 from api.documentation import describe
 from api.errors import WRONG_KEY, Issue, Problem, invalid, not_found, unauthorized
 from api.models.control import CONTROL_MESSAGES
 from api.monitoring import Kind, is_enabled, monitor_plan, needs_key
 from api.responses import json_response
-from domain.live_calls import CallNotLive, CallRejected, CallSocket
 from domain.log.ports import Document
 from domain.signing import Purpose, is_call_token
-
-LOGGER: Final = logging.getLogger("callfold.api")
-NORMAL: Final = 1000
 
 
 def live_routes(context: ApiContext) -> APIRouter:
@@ -37,43 +30,34 @@ def live_routes(context: ApiContext) -> APIRouter:
     dependencies = context.dependencies
     settings = dependencies.settings
 
-    def may_enter(call_id: str, token: str, purpose: Purpose) -> Document | None:
+    async def may_enter(call_id: str, token: str, purpose: Purpose) -> Document | None:
         if not is_call_token(settings.signing_secret, call_id, purpose, token):
             return None
-        return dependencies.documents.get("call", call_id)
+        return await call_arrived(
+            dependencies.log,
+            dependencies.documents,
+            call_id,
+            shards=dependencies.shards(),
+            within_s=settings.limits.position_wait_seconds,
+        )
 
     def key_opens(authorization: str | None, document: Document) -> bool:
         principal = context.ring.open(bearer(authorization))
         return principal is not None and principal.org_id == document.keys.org_id
 
-    async def hold(websocket: WebSocket, call_id: str, serve: Callable[[str, CallSocket], Awaitable[None]]) -> None:
-        socket = StarletteCallSocket(websocket, settings.limits.websocket_message_bytes)
-        try:
-            await serve(call_id, socket)
-        except CallRejected as rejected:
-            await socket.close(rejected.code, rejected.reason)
-        except CallNotLive:
-            await socket.close(POLICY_VIOLATION, "The call is not running.")
-        except Exception:
-            # The last resort of a WebSocket, as LastResort is that of a request.
-            LOGGER.exception("call.socket_failed call=%s", call_id)
-            await socket.close(INTERNAL_ERROR, "The server failed; the call is over.")
-        else:
-            await socket.close(NORMAL, "The call is over.")
-
     @router.websocket("/{call_id}/{token}/transport")
     async def transport(websocket: WebSocket, call_id: str, token: str) -> None:
         # Accepted first, so that a client can read the reason: a refused handshake shows it nothing but 403.
         await websocket.accept()
-        if may_enter(call_id, token, "transport") is None:
+        if await may_enter(call_id, token, "transport") is None:
             await websocket.close(POLICY_VIOLATION, "The URL is not valid for this call.")
             return
-        await hold(websocket, call_id, dependencies.live_calls.serve)
+        await hold_socket(websocket, call_id, dependencies.live_calls.serve, settings.limits.websocket_message_bytes)
 
     @router.websocket("/{call_id}/{token}/listen")
     async def listen(websocket: WebSocket, call_id: str, token: str) -> None:
         await websocket.accept()
-        document = may_enter(call_id, token, "listen")
+        document = await may_enter(call_id, token, "listen")
         if document is None:
             await websocket.close(POLICY_VIOLATION, "The URL is not valid for this call.")
             return
@@ -82,7 +66,7 @@ def live_routes(context: ApiContext) -> APIRouter:
         except Problem as problem:
             await websocket.close(POLICY_VIOLATION, problem.message)
             return
-        await hold(websocket, call_id, dependencies.live_calls.listen)
+        await hold_socket(websocket, call_id, dependencies.live_calls.listen, settings.limits.websocket_message_bytes)
 
     def require(document: Document, kind: Kind, authorization: str | None) -> None:
         plan = monitor_plan(document.state, dependencies.documents)
@@ -97,7 +81,7 @@ def live_routes(context: ApiContext) -> APIRouter:
 
     @router.post("/{call_id}/{token}/control", summary="Steer a running call", **describe())
     async def control(request: Request, call_id: str, token: str) -> Response:
-        document = may_enter(call_id, token, "control")
+        document = await may_enter(call_id, token, "control")
         if document is None:
             raise not_found("Call", call_id)
         require(document, "control", request.headers.get("authorization"))

@@ -147,6 +147,7 @@ def install(
         documents=log,
         log=log,
         live_calls=live_calls,
+        own_calls=live_calls,
         analytics=analytics,
         artifacts=artifacts,
         settings=ApiSettings(
