@@ -22,22 +22,18 @@ from domain.log.ports import Clock, Commands, Documents, IdSource, LogUnavailabl
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, webrtc_detector
-from media.call import event_spool, fragment_spool
 from media.call.aftermath import store_call_log, store_recording
 from media.call.call_clock import CallClock
 from media.call.collector import CollectorPolicy
 from media.call.conversation import MachineConversation
-from media.call.event_spool import EventSpool
-from media.call.fragment_spool import FragmentSpool
 from media.call.fragments import FragmentBuffer
-from media.call.journal_writer import JournalWriter
+from media.call.journal import JournalWriter
 from media.call.leases import FileLeases, Leases, keep_alive
-from media.call.left_behind import LeftBehind
 from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.reaper import Reaper
 from media.call.salvage import Salvage
-from media.call.session import OVERLOAD_REASON, CallSession
+from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.start import StartRefused, Workshop, assemble, open_session, prepare
 from media.call.ticker import Ticker
@@ -94,32 +90,9 @@ class MediaTier:
         self._fragment_thread = ThreadPoolExecutor(1, "callfold-fragments")
         self._recording_thread = ThreadPoolExecutor(1, "callfold-recordings")
         self._aftermath_threads = ThreadPoolExecutor(2, "callfold-aftermath")
-        self._spool_thread = ThreadPoolExecutor(1, "callfold-spool")
-        spools = settings.live_dir / "spool"
-        spool_name = new_id()
-        self._event_spool = EventSpool(
-            spools / f"{spool_name}{event_spool.SUFFIX}",
-            self._spool_thread,
-            cap_bytes=settings.event_spool_bytes,
-            reserve_bytes=settings.event_spool_reserve_bytes,
-        )
-        self._journals = JournalWriter(
-            commands,
-            new_id,
-            self._event_spool,
-            retry_s=settings.log_retry_s,
-            patience_s=settings.log_patience_s,
-            overflowed=self._end_for_overflow,
-        )
+        self._journals = JournalWriter(commands, new_id, retry_s=settings.log_retry_s)
         self._fragments = FragmentBuffer(
-            fragments,
-            self._fragment_thread,
-            FragmentSpool(spools / f"{spool_name}{fragment_spool.SUFFIX}", cap_bytes=settings.fragment_spool_bytes),
-            self._spool_thread,
-            cap=settings.fragment_cap,
-            flush_ms=settings.fragment_flush_ms,
-            patience_s=settings.log_patience_s,
-            retry_s=settings.log_retry_s,
+            fragments, self._fragment_thread, cap=settings.fragment_cap, flush_ms=settings.fragment_flush_ms
         )
         self._workshop = Workshop(
             documents=documents,
@@ -158,7 +131,6 @@ class MediaTier:
             self._leases,
             serving=self._held.keys,
             salvage=salvage.look,
-            left_behind=LeftBehind(spools, commands, fragments, self._aftermath_threads).look,
             clock=clock,
             connect_within_s=settings.connect_within_s,
             every_s=settings.reap_every_s,
@@ -190,8 +162,6 @@ class MediaTier:
                 task.cancel()
             if held:
                 await asyncio.wait(held, timeout=self._settings.closing_grace_s)
-        if lost := await self._journals.leave():
-            _log.error("journal.events_lost", extra={"events": lost})
         for task in self._background:
             task.cancel()
         try:
@@ -205,16 +175,8 @@ class MediaTier:
             await self._fragments.flush()
             self._collector.restore()
             self._leases.release()
-            for executor in (
-                self._fragment_thread,
-                self._recording_thread,
-                self._aftermath_threads,
-                self._spool_thread,
-            ):
+            for executor in (self._fragment_thread, self._recording_thread, self._aftermath_threads):
                 executor.shutdown()
-            self._event_spool.close()
-            if lost := self._fragments.close():
-                _log.error("fragments.lost", extra={"fragments": lost})
 
     # LiveCalls.
 
@@ -262,11 +224,6 @@ class MediaTier:
         if self._held:
             await asyncio.wait(list(self._held.values()), timeout=timeout_s)
 
-    @property
-    def trouble(self) -> str:
-        """What keeps this tier from recording its calls as it should, for operators; empty where nothing does."""
-        return self._journals.trouble
-
     def lag_ms(self) -> float:
         """How late the 20 ms clock was at worst in the last second: the load measure of this process."""
         return self._ticker.worst_lag_ms
@@ -280,14 +237,8 @@ class MediaTier:
             raise CallRejected(_POLICY, "another connection serves the call already")
         if len(self._held) >= self._settings.max_calls:
             raise CallRejected(_TRY_LATER, f"{self._settings.max_calls} calls are running here; try again later")
-        if self._journals.overflowing:
-            raise CallRejected(_TRY_LATER, "too many events wait for the log to take another call; try again later")
         if self._ticker.sustained_lag_ms > self._settings.max_lag_ms:
             raise CallRejected(_TRY_LATER, "this server is too busy to take another call now; try again later")
-
-    def _end_for_overflow(self) -> None:
-        for session in list(self._live.values()):
-            session.feed(EndRequested(reason=OVERLOAD_REASON))
 
     def _session(self, call_id: str) -> CallSession:
         session = self._live.get(call_id)
@@ -374,4 +325,9 @@ class MediaTier:
             # No room for the recording: the call's events are worth more, and the file stays where it is.
             session.warned("artifact-not-stored", f"{error.strerror or error}")
         await self._fragments.flush()
-        await session.journal.flushed()
+        try:
+            await session.journal.flushed()
+        except asyncio.CancelledError:
+            if lost := len(session.journal):
+                _log.error("journal.events_lost", extra={"call_id": call_id, "events": lost})
+            raise
