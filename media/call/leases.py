@@ -1,7 +1,8 @@
 """Who serves a call, and whether they still live: heartbeat files beside process identity, for one machine.
 
-An owner's name carries the machine's boot id, the process id and the process's start time, so that a restarted machine
-or a reused process id is not taken for the owner. Its heartbeat file tells a process that hangs from one that works.
+An owner's name carries the machine's boot id and process namespace, the process id and the process's start time, so
+that a restarted machine, a reused process id or a process of another container is not taken for the owner. Its
+heartbeat tells a process that hangs from one that works.
 """
 
 from __future__ import annotations
@@ -17,14 +18,14 @@ _log = logging.getLogger(__name__)
 
 
 class Leases(Protocol):
-    """Asked by the reaper; an implementation for several machines would ask the log."""
+    """Asked by the reaper. Here by files, for processes on one machine; elsewhere by records that machines share."""
 
     @property
     def owner(self) -> str:
         """This process's name as an owner of calls."""
 
     def beat(self) -> None:
-        """This process is alive now. Blocking, quick."""
+        """This process is alive now. Blocking, quick. Raises ``OSError`` where that cannot be told to others."""
 
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
@@ -50,8 +51,7 @@ class FileLeases:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._lease_s = lease_s
-        pid = os.getpid()
-        self._owner = f"{_boot_id()}.{pid}.{_start_time(pid)}"
+        self._owner = process_name()
 
     @property
     def owner(self) -> str:
@@ -63,9 +63,7 @@ class FileLeases:
     def alive(self, owner: str) -> bool:
         if owner == self._owner:
             return True
-        boot, _, process = owner.partition(".")
-        pid, _, started = process.partition(".")
-        if boot == _boot_id() and pid.isdecimal() and _start_time(int(pid)) != started:
+        if process_is_gone(owner):
             return False
         try:
             age_s = time.time() - self._path(owner).stat().st_mtime
@@ -83,17 +81,37 @@ class FileLeases:
         return self._folder / name
 
 
-def _boot_id() -> str:
+def process_name() -> str:
+    """A name that no other process has, on this machine or another, now or later: ``machine.pid.start``."""
+    pid = os.getpid()
+    return f"{_machine()}.{pid}.{_start_time(pid)}"
+
+
+def process_is_gone(name: str) -> bool:
+    """Whether the process of this name is known to have ended: it ran on this machine, and does not any more.
+
+    ``False`` says nothing about processes of other machines.
+    """
+    machine, _, process = name.partition(".")
+    pid, _, started = process.partition(".")
+    return machine == _machine() and pid.isdecimal() and _start_time(int(pid)) != started
+
+
+def _machine() -> str:
+    """The boot of the kernel and, since containers share a kernel, the namespace that process ids count in."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        namespace = os.readlink("/proc/self/ns/pid")
     except OSError:
         return "unknown-boot"
+    return f"{boot}-{namespace.strip('pid:[]')}"
 
 
 def _start_time(pid: int) -> str:
-    """Clock ticks between boot and the start of the process; empty when there is no such process."""
+    """Clock ticks between boot and the start of the process; empty when there is no such process, or a dead one."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except OSError:
         return ""
-    return stat.rpartition(")")[2].split()[19]
+    fields = stat.rpartition(")")[2].split()
+    return "" if fields[0] in ("Z", "X") else fields[19]
