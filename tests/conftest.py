@@ -11,3 +11,5 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("callfold")
+
+pytest_plugins = ["tests.brokers"]

@@ -1,0 +1,133 @@
+"""Kafka for tests: real brokers, started once and lazily, and librdkafka's mock cluster where 100 ms matter.
+
+``kafka_broker`` is one real broker that every test of a session shares: use topic names of your own
+(``fresh_topic``). ``kafka_brokers`` are three, to be killed and paused: each test finds them whole, whatever the one
+before did to them. ``mock_kafka`` is new for each test.
+
+Without Java, or without network when Kafka was never fetched, real brokers are a reason to skip; with ``CI=true``, to
+fail.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import uuid
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from infra.kafka.cluster import DevCluster
+    from infra.kafka.program import Program
+
+MOCK_API_VERSION = (2, 2)
+"""What kafka-python must be told of the mock cluster, whose ApiVersions answer it cannot read; real brokers, never."""
+
+_START_SECONDS = 120.0
+"""Test machines may be busy with several suites."""
+_MOCK_SECONDS = 30.0
+
+
+def fresh_topic(name: str = "topic") -> str:
+    """A topic name that no other test uses."""
+    return f"{name}-{uuid.uuid4().hex[:12]}"
+
+
+@contextlib.contextmanager
+def real_cluster(folder: Path, *, brokers: int, settings: dict[str, str] | None = None) -> Iterator[DevCluster]:
+    """A cluster that serves, and is gone with everything it kept afterwards, also when this process is killed."""
+    from infra.kafka.cluster import DevCluster
+
+    cluster = DevCluster(folder, install=_program_or_skip, brokers=brokers, settings=settings)
+    guard = subprocess.Popen([sys.executable, "-m", "tests.broker_guard", str(folder)], stdin=subprocess.PIPE)
+    try:
+        cluster.start(seconds=_START_SECONDS)
+        yield cluster
+    finally:
+        cluster.destroy()
+        guard.communicate()
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    """One real broker for the whole session."""
+    with real_cluster(tmp_path_factory.mktemp("kafka-1") / "cluster", brokers=1) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def _three_kafka_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    with real_cluster(tmp_path_factory.mktemp("kafka-3") / "cluster", brokers=3) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def kafka_brokers(_three_kafka_brokers: DevCluster) -> DevCluster:
+    """Three real brokers, all of them serving when the test begins."""
+    _three_kafka_brokers.start(seconds=_START_SECONDS)
+    return _three_kafka_brokers
+
+
+class MockKafka:
+    """librdkafka's mock cluster in a process of its own, which can be paused and killed like a broker.
+
+    It keeps records in memory (about 5 MB a partition, then it drops the oldest), makes topics of four partitions when
+    they are first named, answers an empty fetch only when its longest wait is over, and knows no topic settings,
+    transactions or sequence numbers: what needs those needs ``kafka_broker``.
+    """
+
+    def __init__(self, brokers: int = 1) -> None:
+        command = [sys.executable, "-m", "tests.mock_broker", str(brokers)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.bootstrap = self._process.stdout.readline().strip()
+        assert self.bootstrap, "the mock cluster did not start"
+
+    def pause(self) -> None:
+        """Connections stay, answers do not come."""
+        self._process.send_signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Answer again."""
+        self._process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """Gone, with every record."""
+        self._process.kill()
+        self._process.communicate(timeout=_MOCK_SECONDS)
+
+
+@pytest.fixture
+def mock_kafka() -> Iterator[MockKafka]:
+    """An empty mock cluster of one broker; clients need ``api_version=MOCK_API_VERSION``."""
+    mock = MockKafka()
+    try:
+        yield mock
+    finally:
+        mock.kill()
+
+
+def _program_or_skip() -> Program:
+    from infra.kafka.errors import DownloadFailed, JavaMissing, JavaTooOld
+
+    try:
+        return _program()
+    except (JavaMissing, JavaTooOld, DownloadFailed) as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no real Kafka here: {error}")
+
+
+@cache
+def _program() -> Program:
+    from infra.kafka.installation import installed
+    from infra.settings import load
+
+    return installed(load().cache_folder())
