@@ -39,9 +39,9 @@ class Prepared(msgspec.Struct, frozen=True):
     """A cluster that was checked. ``shards`` is the number of the log's partitions."""
 
     identity: LogIdentity
+    media_topic_id: str
     brokers: int
     shards: int
-    media_partitions: int
 
 
 def prepare(
@@ -73,9 +73,9 @@ def prepare(
             found = _checked(client, location, rules, replication)
         return Prepared(
             LogIdentity(cluster["cluster_id"], found["log"].topic_id),
+            found["media"].topic_id,
             len(brokers),
             len(found["log"].replicas),
-            len(found["media"].replicas),
         )
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, groupby
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +10,7 @@ import msgspec
 
 from domain.fragments import Fragment, FragmentBatch
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
+from streams.media_log.reading import in_order
 
 _TABLES = (
     """
@@ -101,8 +100,7 @@ class EmbeddedFragmentLog:
             f"SELECT source, seq, type, at_ms, data FROM fragments WHERE {where} ORDER BY source, seq",  # noqa: S608  # only fixed fragments
             parameters,
         )
-        runs = [_in_time([_fragment(row) for row in of_source]) for _, of_source in groupby(rows, lambda row: row[0])]
-        return [fragment for _, fragment in heapq.merge(*runs, key=lambda timed: timed[0])]
+        return in_order((row[0], _fragment(row)) for row in rows)
 
     def dropped(self, call_id: str) -> int:
         """How many fragments of a call were shed before they reached the log."""
@@ -117,8 +115,3 @@ class EmbeddedFragmentLog:
 def _fragment(row: tuple[Any, ...]) -> Fragment:
     _, seq, type_name, at_ms, data = row
     return Fragment(seq=seq, type=type_name, at_ms=at_ms, data=_decode(data))
-
-
-def _in_time(fragments: Sequence[Fragment]) -> Iterator[tuple[float, Fragment]]:
-    """Fragments with the time to merge by: the latest so far, since a mark may carry an earlier instant."""
-    return zip(accumulate((fragment.at_ms for fragment in fragments), max), fragments, strict=True)
