@@ -23,9 +23,14 @@ _STATUSES = ("ringing", "in-progress")
 _PAGE = 10_000
 
 
+async def nothing_there() -> int:
+    """What a process without a disk for calls finds on it."""
+    return 0
+
+
 class Reaper:
     """Looks at every claimed call that has not ended. ``serving`` are the calls of this process, ``salvage`` saves the
-    recordings of calls that are over.
+    recordings of calls that are over, ``left_behind`` appends what dead processes could not append any more.
 
     A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
     One that still waits for its connection ``connect_within_s`` after it was created is over as well.
@@ -37,8 +42,9 @@ class Reaper:
         documents: Documents,
         leases: Leases,
         serving: Callable[[], Collection[str]],
-        salvage: Callable[[], Awaitable[int]],
+        salvage: Callable[[], Awaitable[int]] | None = None,
         *,
+        left_behind: Callable[[], Awaitable[int]] | None = None,
         clock: Clock,
         connect_within_s: float,
         every_s: float,
@@ -47,7 +53,8 @@ class Reaper:
         self._documents = documents
         self._leases = leases
         self._serving = serving
-        self._salvage = salvage
+        self._salvage = salvage or nothing_there
+        self._left_behind = left_behind or nothing_there
         self._clock = clock
         self._connect_within_s = connect_within_s
         self._every_s = every_s
@@ -66,6 +73,8 @@ class Reaper:
 
     async def look(self) -> int:
         """End every orphan there is now; returns how many. Raises ``LogUnavailable``."""
+        # What happened in a call belongs before its end, and its end may be among it.
+        await self._left_behind()
         ended = 0
         for call_id in await asyncio.to_thread(self._orphans):
             if call_id in self._serving():
