@@ -29,11 +29,10 @@ from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, VoiceActivity
 from media.call.call_clock import CallClock
 from media.call.client_messages import ClientMessageFilter
-from media.call.fragments import FragmentBuffer
 from media.call.hearing import Hearing
-from media.call.journal import JournalWriter
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
+from media.call.outbox import Outbox
 from media.call.parts import Conversation, Parts
 from media.call.providers import Chosen, Providers, choose
 from media.call.session import CallSession
@@ -67,8 +66,7 @@ class Workshop:
     ended_reason: Callable[[ProviderError], str]
     conversation: Callable[[CallPlan], Conversation]
     detector: Callable[[], Detector]
-    journals: JournalWriter
-    fragments: FragmentBuffer
+    outbox: Outbox
     voice_cache: VoiceCache
     files: Executor
     settings: MediaSettings
@@ -108,10 +106,12 @@ def prepare(call: KeptCall, clock: CallClock, workshop: Workshop) -> Prepared:
         chosen = choose(workshop.providers, resolved.config)
     except ProviderError as error:
         raise StartRefused(workshop.ended_reason(error), str(error)) from error
+    traits = chosen.transcribers[0].traits
     try:
         plan = CallPlan.from_assistant(
             resolved.config,
-            native_end_of_turn=chosen.transcribers[0].traits.native_end_of_turn,
+            native_end_of_turn=traits.native_end_of_turn,
+            final_on_request=traits.needs_finalize,
             price_table=workshop.price_table,
             clock_origin_ms=clock.origin.timestamp() * 1000,
         )
@@ -134,8 +134,8 @@ def open_session(
         workshop.conversation(prepared.plan),
         call_id=identity.id,
         clock=clock,
-        journal=workshop.journals.open(identity.id, settings.journal_cap),
-        fragments=workshop.fragments.open(identity.id, "call", identity.org_id, clock.origin),
+        journal=workshop.outbox.journal(identity.id),
+        fragments=workshop.outbox.fragments.open(identity.id, "call", identity.org_id, clock.origin),
         client_messages=ClientMessageFilter(prepared.plan.client_messages),
         files=workshop.files,
         closing_grace_s=settings.closing_grace_s,
@@ -153,6 +153,7 @@ def open_session(
         "machine.plan",
         {
             "native_end_of_turn": prepared.chosen.transcribers[0].traits.native_end_of_turn,
+            "final_on_request": prepared.plan.final_on_request,
             "price_table": workshop.price_table,
         },
     )

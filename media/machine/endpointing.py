@@ -15,6 +15,8 @@ from media.machine.speaking_plans import words_of
 TIMER = "endpoint"
 NATIVE_LIMIT_MS = 5_000.0
 """Quiet that ends a turn although a transcriber with turn signals gave none."""
+FINAL_LIMIT_MS = 5_000.0
+"""How long a final that was asked for may take before the partial words decide."""
 ASK_LIMIT_MS = 5_000.0
 """How long a tenant's endpointing server may take before the heuristic decides."""
 
@@ -38,7 +40,13 @@ _TRAILING = re.compile(r"[\s.,;:!?\"')\]]+$")
 
 
 def heuristic(plan: CallPlan, text: str) -> tuple[str, float]:
-    """Rule and pause in ms for a text: numbers first, then punctuation."""
+    """Rule and pause in ms for a text: numbers first, then punctuation.
+
+    No text means that something was said and not understood, which none of the plan's rules is about. Nothing looks
+    unfinished then, but it may have been a name or a code that goes on: it waits as a number does.
+    """
+    if not text:
+        return "inaudible", plan.start.on_number_ms
     bare = _TRAILING.sub("", text)
     words = words_of(bare)
     if bare and (bare[-1].isdigit() or (words and words[-1] in _NUMBER_WORDS)):
@@ -77,6 +85,9 @@ def watch(m: Moment, *, final: bool) -> None:
         _wait(m, "no-text", m.plan.transcript_wait_ms)
         return
     start = m.plan.start
+    if user.partial and m.state.final_due:
+        _wait(m, "no-final", FINAL_LIMIT_MS)
+        return
     if start.smart == "native":
         _wait(m, "native-limit", NATIVE_LIMIT_MS)
         return

@@ -106,6 +106,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     clock_origin_ms: float
     unsupported: tuple[str, ...]
+    final_on_request: bool = False
     transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
     hang_ms: float = HANG_MS
     fallback_ms: float = FALLBACK_MS
@@ -117,6 +118,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         config: Mapping[str, Any],
         *,
         native_end_of_turn: bool = False,
+        final_on_request: bool = False,
         server_available: bool = False,
         transport_provider: str = "vapi.websocket",
         price_table: str = "",
@@ -124,8 +126,9 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     ) -> CallPlan:
         """Parse a resolved assistant (overrides merged, templates rendered), wire JSON as Vapi shapes it.
 
-        ``native_end_of_turn``: the transcriber that will be used signals turns itself. ``server_available``: tool
-        calls without a server of their own can be delivered somewhere (the organisation's or the number's server).
+        ``native_end_of_turn``: the transcriber that will be used signals turns itself. ``final_on_request``: it gives a
+        final whenever it is told that speech has stopped. ``server_available``: tool calls without a server of their
+        own can be delivered somewhere (the organisation's or the number's server).
         Raises ``PlanInvalid``.
         """
         assistant = Section(config)
@@ -163,6 +166,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             voice=_provider(voice),
             transport=Provider(name=transport_provider),
             price_table=price_table,
+            final_on_request=final_on_request,
             clock_origin_ms=clock_origin_ms,
             unsupported=(
                 *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),

@@ -153,7 +153,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``unheard`` is what was left of a speech that mere voice activity cut off, should it turn out to be noise.
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
-    armed timer.
+    armed timer. ``final_due``: the transcriber was told that speech has stopped and has not given its final yet.
     """
 
     plan: CallPlan
@@ -170,6 +170,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     user: UserTurn | None = None
     asides: tuple[UserTurn, ...] = ()
     unfinished_partial: bool = False
+    final_due: bool = False
     endpoint_rule: str = ""
     endpoint_wait_ms: float = 0.0
     ask_id: int = 0

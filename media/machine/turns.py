@@ -33,7 +33,7 @@ def on_speech_stopped(m: Moment, heard: SpeechStopped) -> None:
     """Silence: from here the pause counts that may end the turn."""
     if not m.state.user_voiced:
         return
-    m.set(user_voiced=False, last_voiced_ms=heard.at_ms)
+    m.set(user_voiced=False, last_voiced_ms=heard.at_ms, final_due=m.plan.final_on_request)
     speaking.speech_update(m, "user", "stopped")
     m.disarm(interruption.TIMER)
     m.emit(FinalizeTranscript())
@@ -61,6 +61,7 @@ def on_partial(m: Moment, heard: PartialHeard) -> None:
 
 def on_final(m: Moment, heard: FinalHeard) -> None:
     """A fragment that stays. Empty: something was said that was not understood."""
+    m.set(final_due=False)
     text = heard.text.strip()
     if text and heard.confidence is not None and heard.confidence < m.plan.confidence_threshold:
         m.emit(Note(type="transcript.dropped", data={"confidence": heard.confidence}))

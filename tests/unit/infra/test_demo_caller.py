@@ -17,7 +17,7 @@ SPEECH = {"hello": WORDS * 3, "wait": WORDS * 2, "goodbye": WORDS * 2}
 @pytest.fixture(autouse=True)
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_module, "_QUIET_SECONDS", 0.05)
-    monkeypatch.setattr(caller_module, "_PUZZLED_SECONDS", 0.5)
+    monkeypatch.setattr(caller_module, "_PUZZLED_SECONDS", 0.3)
     monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", 1.0)
 
 

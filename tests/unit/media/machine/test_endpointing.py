@@ -27,7 +27,7 @@ from tests.unit.media.machine.scenario import Scenario
         ("my code is 42.", "number", 500),
         ("twenty five", "number", 500),
         ("A1", "number", 500),
-        ("", "no-punctuation", 1500),
+        ("", "inaudible", 500),
         ("明日です。", "punctuation", 100),
     ],
 )
@@ -114,6 +114,52 @@ def test_a_silent_native_transcriber_cannot_hold_the_turn_for_ever() -> None:
     call.feed(inputs.FinalHeard(text="Hello"))
     call.run(5_001)
     assert [event.rule for event in call.events(TurnDecided)] == ["native-limit"]
+
+
+def test_what_was_not_understood_is_answered_without_the_wait_for_unfinished_words() -> None:
+    call = Scenario().connect()
+    call.feed(inputs.SpeechStarted(at_ms=0))
+    call.run(600).feed(inputs.SpeechStopped(at_ms=600))
+    call.run(100).feed(inputs.FinalHeard(text="", confidence=0.0))
+    call.run(499)
+    assert call.phase == "ENDPOINTING"
+    call.run(2)
+    assert [(event.rule, event.wait_ms) for event in call.events(TurnDecided)] == [("inaudible", 500)]
+
+
+def test_not_understood_words_after_understood_ones_wait_as_those_do() -> None:
+    call = Scenario().connect()
+    call.feed(inputs.FinalHeard(text="I would like to book"))
+    call.run(200).feed(inputs.FinalHeard(text=""))
+    call.run(2_000)
+    assert [event.rule for event in call.events(TurnDecided)] == ["no-punctuation"]
+
+
+def late_final(text: str, *, after_ms: float, on_request: bool = True) -> Scenario:
+    call = Scenario(final_on_request=on_request).connect()
+    call.feed(inputs.SpeechStarted(at_ms=0))
+    call.run(500).feed(inputs.PartialHeard(text="thank you"))
+    call.run(500).feed(inputs.SpeechStopped(at_ms=1_000))
+    call.run(after_ms).feed(inputs.FinalHeard(text=text))
+    return call.run(1_000)
+
+
+def test_partial_words_do_not_decide_while_the_final_that_was_asked_for_is_on_its_way() -> None:
+    """A recogniser on a busy machine is late: what it has understood by then may be half of what was said."""
+    call = late_final("Thank you goodbye.", after_ms=3_000)
+    assert [(event.rule, event.at_ms) for event in call.events(TurnDecided)] == [("punctuation", 4_100)]
+    assert call.outputs(outputs.StartModel)[0].messages[-1] == {"role": "user", "content": "Thank you goodbye."}
+
+
+def test_a_final_that_does_not_come_leaves_it_to_the_partial_words() -> None:
+    call = late_final("Thank you goodbye.", after_ms=6_000)
+    decision = call.events(TurnDecided)[0]
+    assert (decision.rule, decision.at_ms) == ("no-final", 6_000)
+
+
+def test_a_transcriber_that_is_not_asked_for_finals_is_not_waited_for() -> None:
+    call = late_final("Thank you goodbye.", after_ms=3_000, on_request=False)
+    assert call.events(TurnDecided)[0].rule == "no-punctuation"
 
 
 ASK = {"startSpeakingPlan": {"smartEndpointingPlan": {"provider": "custom-endpointing-model"}}}
