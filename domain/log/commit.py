@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import msgspec
 
 ENVELOPE_VERSION = 1
+
+Counter = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+"""A number that every carrier can store. One that none could is no claim but a malformed record."""
 
 
 class Slot(msgspec.Struct, frozen=True, array_like=True):
     """The place in an originator's history that one event claims."""
 
     originator_id: str
-    version: int
+    version: Counter
 
 
 class Commit(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,19 +7,20 @@ reads JSON can read the value without this code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
 from domain.log.arbitration import UnknownEnvelopeVersion
-from domain.log.commit import ENVELOPE_VERSION, Commit, Slot
+from domain.log.commit import ENVELOPE_VERSION, Commit, Counter, Slot
 
 CONTENT_TYPE = b"application/json"
 
 _VERSION = str(ENVELOPE_VERSION).encode()
 _encode = msgspec.json.Encoder().encode
 _decode_streams = msgspec.json.Decoder(tuple[Slot, ...]).decode
-_decode_tracking = msgspec.json.Decoder(tuple[str, int]).decode
+_decode_tracking = msgspec.json.Decoder(tuple[str, Counter]).decode
 _decode_value = msgspec.json.Decoder(tuple[msgspec.Raw, ...]).decode
 
 
@@ -28,6 +29,9 @@ class _Typed(msgspec.Struct):
 
 
 _decode_typed = msgspec.json.Decoder(_Typed).decode
+
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"|[\[\]{},]', re.DOTALL)
+_WRITTEN_TYPE = re.compile(rb'\{"id":"[^"\\]*","type":"([a-z_.]*)"')
 
 
 class MalformedRecord(Exception):
@@ -103,17 +107,14 @@ def to_commit(record: Record) -> Commit:
     Raises ``UnknownEnvelopeVersion`` (halt) and ``MalformedRecord`` (poison).
     """
     claim = read_claim(record.headers)
-    try:
-        bodies = _decode_value(record.value)
-    except msgspec.MsgspecError as problem:
-        raise MalformedRecord(f"value is not a JSON array: {problem}") from problem
+    bodies = _bodies(record.value)
     if len(bodies) != len(claim.slots):
         raise MalformedRecord(f"value holds {len(bodies)} bodies for {len(claim.slots)} slots")
     return Commit(
         commit_id=claim.commit_id,
         slots=claim.slots,
-        topics=tuple(type_of(bytes(body)) for body in bodies),
-        bodies=tuple(bytes(body) for body in bodies),
+        topics=tuple(type_of(body) for body in bodies),
+        bodies=tuple(bodies),
         tracking=claim.tracking,
     )
 
@@ -122,5 +123,43 @@ def type_of(body: bytes) -> str:
     """The dotted type a body names, empty when it names none."""
     try:
         return _decode_typed(body).type
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return ""
+    except RecursionError:
+        written = _WRITTEN_TYPE.match(body)
+        return written[1].decode() if written else ""
+
+
+def _bodies(value: bytes) -> Sequence[bytes]:
+    try:
+        return [bytes(body) for body in _decode_value(value)]
+    except msgspec.MsgspecError as problem:
+        raise MalformedRecord(f"value is not a JSON array: {problem}") from problem
+    except RecursionError:
+        return _elements(value)
+
+
+def _elements(value: bytes) -> Sequence[bytes]:
+    """The elements of a JSON array of any depth.
+
+    How deep the parser can go depends on how deep its caller stands, which differs between readers; their verdicts
+    must not.
+    """
+    depth, begin = 0, 0
+    elements: list[bytes] = []
+    for token in _STRUCTURE.finditer(value):
+        match token[0]:
+            case b"[" | b"{":
+                depth += 1
+                if depth == 1:
+                    begin = token.end()
+            case b"]" | b"}":
+                depth -= 1
+                if depth == 0:
+                    elements.append(value[begin : token.start()].strip())
+            case b"," if depth == 1:
+                elements.append(value[begin : token.start()].strip())
+                begin = token.end()
+    if depth != 0:
+        raise MalformedRecord("value is not a JSON array: its brackets do not match")
+    return elements

@@ -16,6 +16,7 @@ from domain.log.codec import EventCodec
 from domain.registry import kind_of
 from streams.log.datastore import LogDatastore
 from streams.log.event_store import LogEventStore, SnapshotStore
+from streams.log.factory import REPLICA
 from streams.log.mapper import LogMapper
 from streams.log.recorder import LogProcessRecorder
 from streams.log.state_codec import Folded, StateCodec, StateSnapshot
@@ -59,7 +60,15 @@ class LogApplication(Application[str]):
     recorder: LogProcessRecorder
     snapshot_class = StateSnapshot
 
-    def __init__(self, path: Path, aggregates: Mapping[str, Aggregate[Any, Any]], codec: EventCodec) -> None:
+    def __init__(
+        self,
+        path: Path,
+        aggregates: Mapping[str, Aggregate[Any, Any]],
+        codec: EventCodec,
+        *,
+        replica: bool = False,
+    ) -> None:
+        """``replica``: the file can be made again from elsewhere, and this process alone writes to it."""
         self.states = StateCodec(aggregates, codec)
         self.codec = codec
         self.project = projector(aggregates)
@@ -69,6 +78,7 @@ class LogApplication(Application[str]):
                 "SQLITE_DBNAME": f"file:{path}",
                 "ORIGINATOR_ID_TYPE": "text",
                 "IS_SNAPSHOTTING_ENABLED": "y",
+                REPLICA: "y" if replica else "n",
             }
         )
         self.replay: Repository[str] = Repository(self.events)

@@ -16,10 +16,11 @@ Callback = Callable[[], None]
 class CommitSignal:
     """Calls every attached callback after a commit. Callbacks run on the committing thread and must not block.
 
-    ``data_version`` reads a number that changes whenever anybody has changed the file.
+    ``data_version`` reads a number that changes whenever anybody has changed the file; ``None`` where this process
+    alone changes it.
     """
 
-    def __init__(self, data_version: Callable[[], int]) -> None:
+    def __init__(self, data_version: Callable[[], int] | None) -> None:
         self._data_version = data_version
         self._lock = threading.Lock()
         self._callbacks: list[Callback] = []
@@ -30,10 +31,10 @@ class CommitSignal:
         """Call ``callback`` after every commit from now on. It is also called for nothing now and then."""
         with self._lock:
             self._callbacks.append(callback)
-            if self._watcher is None:
+            if self._watcher is None and self._data_version is not None:
                 self._stop = threading.Event()
                 self._watcher = threading.Thread(
-                    target=self._watch, args=(self._stop,), name="log-watcher", daemon=True
+                    target=self._watch, args=(self._data_version, self._stop), name="log-watcher", daemon=True
                 )
                 self._watcher.start()
 
@@ -65,11 +66,11 @@ class CommitSignal:
         watcher, self._watcher = self._watcher, None
         return watcher
 
-    def _watch(self, stop: threading.Event) -> None:
+    def _watch(self, data_version: Callable[[], int], stop: threading.Event) -> None:
         last: int | None = None
         while not stop.wait(POLL_SECONDS):
             try:
-                version = self._data_version()
+                version = data_version()
             except LogUnavailable:
                 # The woken reader meets the same error where somebody handles it.
                 version = -1

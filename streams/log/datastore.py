@@ -32,7 +32,6 @@ INLINE_CHECKPOINT_PAGES = 8_000
 since ``Checkpointer`` does so from a thread of its own; where none runs this bounds the file."""
 
 _PRAGMAS = (
-    "PRAGMA synchronous=FULL",
     f"PRAGMA wal_autocheckpoint={INLINE_CHECKPOINT_PAGES}",
     "PRAGMA temp_store=MEMORY",
     "PRAGMA cache_size=-16384",
@@ -45,6 +44,12 @@ _NO_SPACE = frozenset(
 
 _AFTER_WRITING = frozenset({sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_IOERR_DIR_FSYNC})
 """Errors after the last byte was handed to the system: a recovery may still find the commit."""
+
+
+def set_up(connection: sqlite3.Connection, *, synchronous: str) -> None:
+    """What holds for every connection that writes; SQLite keeps none of it in the file."""
+    for pragma in (f"PRAGMA synchronous={synchronous}", *_PRAGMAS):
+        connection.execute(pragma)
 
 
 def unavailable(problem: BaseException) -> LogUnavailable:
@@ -100,11 +105,14 @@ class _Connection(sqlite.SQLiteConnection):
 
 
 class _Pool(sqlite.SQLiteConnectionPool):
+    def __init__(self, *, synchronous: str, **options: Any) -> None:
+        self._synchronous = synchronous
+        super().__init__(**options)
+
     def _create_connection(self) -> sqlite.SQLiteConnection:
         created = super()._create_connection()
         raw = created._sqlite_conn
-        for pragma in _PRAGMAS:
-            raw.execute(pragma)
+        set_up(raw, synchronous=self._synchronous)
         return _Connection(raw, self.max_age)
 
 
@@ -125,16 +133,22 @@ class _Reader:
 
 
 class LogDatastore(sqlite.SQLiteDatastore):
-    """One SQLite file in write-ahead mode. Refuses in-memory databases: a log has to outlive its process."""
+    """One SQLite file in write-ahead mode. Refuses in-memory databases: a log has to outlive its process.
 
-    def __init__(self, db_name: str, **options: Any) -> None:
+    A ``replica`` is written by one process alone, and what a power failure takes from its end is read again from
+    Kafka, since its position is part of every transaction: it is neither flushed on every commit nor watched.
+    """
+
+    def __init__(self, db_name: str, *, replica: bool = False, **options: Any) -> None:
         options["lock_timeout"] = options.get("lock_timeout") or LOCK_TIMEOUT_SECONDS
         super().__init__(db_name, **options)
-        self.pool = _Pool(db_name=db_name, lock_timeout=options["lock_timeout"])
+        self.pool = _Pool(
+            synchronous="NORMAL" if replica else "FULL", db_name=db_name, lock_timeout=options["lock_timeout"]
+        )
         self._threads = threading.local()
         self._readers: weakref.WeakSet[_Reader] = weakref.WeakSet()
         self._readers_lock = threading.Lock()
-        self.commits = CommitSignal(self._data_version)
+        self.commits = CommitSignal(None if replica else self._data_version)
         if self.pool.is_sqlite_memory_mode:
             raise ValueError(f"{db_name!r} is an in-memory database; a log needs a file")
 

@@ -8,6 +8,9 @@ from eventsourcing.utils import Environment, EnvType
 from streams.log.datastore import LogDatastore
 from streams.log.recorder import LogApplicationRecorder, LogProcessRecorder
 
+REPLICA = "LOG_FILE_IS_REPLICA"
+"""Set to ``y`` where the file can be made again from elsewhere."""
+
 
 class LogFactory(sqlite.SQLiteFactory):
     """Builds recorders on the log file named by ``SQLITE_DBNAME``. Snapshots stay local, in a table beside it."""
@@ -20,6 +23,9 @@ class LogFactory(sqlite.SQLiteFactory):
         super().__init__(env)
         plain = self.datastore
         self.datastore = LogDatastore(
-            plain.pool.db_name, lock_timeout=plain.pool.lock_timeout, originator_id_type=plain.originator_id_type
+            plain.pool.db_name,
+            replica=self.env.get(REPLICA, "n") == "y",
+            lock_timeout=plain.pool.lock_timeout,
+            originator_id_type=plain.originator_id_type,
         )
         plain.close()

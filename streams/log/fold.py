@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ import msgspec
 
 from domain.aggregate import DocumentKeys
 from domain.event import Recorded
+from domain.log.commit import Commit
 from domain.registry import kind_of
 from streams.log.append import EMBEDDED_SHARD
 from streams.log.states import States
@@ -35,6 +36,14 @@ class ForeignEvent(ValueError):
         super().__init__(f"{originator_id} is of kind {kind}; {type_name} cannot be appended to it")
 
 
+class Unfoldable(msgspec.Struct, frozen=True):
+    """The first event of an originator that this build cannot fold, and why."""
+
+    originator_id: str
+    version: int
+    reason: str
+
+
 class Stage(msgspec.Struct):
     """An originator's state as this transaction leaves it, and what it was before."""
 
@@ -54,11 +63,19 @@ def microseconds(time: datetime) -> int:
 class Fold:
     """The documents that one write transaction changes."""
 
-    def __init__(self, connection: sqlite3.Connection, states: States, shard: int = EMBEDDED_SHARD) -> None:
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        states: States,
+        shard: int = EMBEDDED_SHARD,
+        frozen: set[str] | None = None,
+    ) -> None:
+        """``frozen`` holds originators that ``absorb`` found events of that cannot be folded; it adds to it."""
         self._connection = connection
         self._states = states
         self._shard = shard
         self._stages: dict[str, Stage] = {}
+        self._frozen = frozen if frozen is not None else set[str]()
 
     def stage(self, recorded: Sequence[Recorded]) -> dict[str, Stage]:
         """Fold the events of one commit without keeping the result; ``keep`` does that.
@@ -81,6 +98,32 @@ class Fold:
                 stage.keys = self._states.aggregates[stage.kind].keys(stage.state)
         return staged
 
+    def absorb(self, commit: Commit) -> list[Unfoldable]:
+        """Fold an accepted commit of a log that anybody may append to; what cannot be folded is told, not raised.
+
+        An originator's document stays as it was before an event that cannot be folded, and so does it after later ones.
+        """
+        problems = []
+        for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True):
+            originator_id, kind = slot.originator_id, kind_of(topic)
+            if originator_id in self._frozen:
+                continue
+            try:
+                stage = self._stages.get(originator_id)
+                if stage is None:
+                    stage = self._stages[originator_id] = self._open(kind, originator_id, slot.version - 1)
+                if stage.kind != kind and stage.kind in self._states.aggregates:
+                    raise ForeignEvent(originator_id, stage.kind, topic)
+                aggregate = self._states.aggregates.get(stage.kind)
+                if aggregate is not None:
+                    event = self._states.events.decode(topic, body, originator_id, slot.version)
+                    stage.state, stage.keys = aggregate.evolve(stage.state, event), None
+                    stage.version = slot.version
+            except Exception as problem:
+                self._frozen.add(originator_id)
+                problems.append(Unfoldable(originator_id, slot.version, f"{type(problem).__name__}: {problem}"))
+        return problems
+
     def keep(self, staged: Mapping[str, Stage]) -> None:
         """Make the outcome of ``stage`` part of this transaction."""
         self._stages.update(staged)
@@ -97,7 +140,12 @@ class Fold:
             self._states.cache.put(stage.kind, originator_id, stage.version, stage.state)
 
     def _folded(self) -> Iterator[tuple[str, Stage]]:
-        return ((key, stage) for key, stage in self._stages.items() if stage.kind in self._states.aggregates)
+        """Stages that have a document. One whose first event could not be folded has no state."""
+        return (
+            (key, stage)
+            for key, stage in self._stages.items()
+            if stage.kind in self._states.aggregates and stage.state is not None
+        )
 
     def _open(self, kind: str, originator_id: str, version: int) -> Stage:
         """A copy of what this transaction, or else the log, says of the originator."""
@@ -152,21 +200,28 @@ def write_document(connection: sqlite3.Connection, states: States, originator_id
         )
 
 
-def refold(connection: sqlite3.Connection, states: States, head: int) -> tuple[str, ...]:
+def refold(
+    connection: sqlite3.Connection,
+    states: States,
+    head: int,
+    shard: int = EMBEDDED_SHARD,
+    unfoldable: Callable[[Unfoldable], None] | None = None,
+) -> tuple[str, ...]:
     """Fold anew every kind whose documents are not what the running code makes of the log; returns those kinds.
 
     That is so for a kind whose fingerprint changed, and for all of them when events were appended that no fold saw
     (through eventsourcing's recorder interface, say). Runs inside a write transaction, so no reader sees half of it.
+    A history that cannot be folded is reported to ``unfoldable``; without it the error is raised.
     """
     folded_with = dict(connection.execute("SELECT kind, fingerprint FROM folds"))
-    position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (EMBEDDED_SHARD,)).fetchone()
+    position = connection.execute("SELECT ordinal FROM fold_position WHERE shard=?", (shard,)).fetchone()
     behind = (position[0] if position else 0) != head
     marks = states.codec.fingerprints
     stale = tuple(kind for kind, mark in marks.items() if behind or folded_with.get(kind) != mark)
     for kind in stale:
-        _refold_kind(connection, states, kind)
+        _refold_kind(connection, states, kind, unfoldable)
         connection.execute("INSERT OR REPLACE INTO folds VALUES (?,?)", (kind, marks[kind]))
-    set_position(connection, EMBEDDED_SHARD, head)
+    set_position(connection, shard, head)
     return stale
 
 
@@ -175,7 +230,9 @@ def set_position(connection: sqlite3.Connection, shard: int, head: int) -> None:
     connection.execute("INSERT OR REPLACE INTO fold_position VALUES (?,?)", (shard, head))
 
 
-def _refold_kind(connection: sqlite3.Connection, states: States, kind: str) -> None:
+def _refold_kind(
+    connection: sqlite3.Connection, states: States, kind: str, unfoldable: Callable[[Unfoldable], None] | None
+) -> None:
     connection.execute(
         "DELETE FROM stored_snapshots WHERE topic GLOB ? AND topic<>?", (f"{kind}@*", states.codec.topics[kind])
     )
@@ -188,5 +245,34 @@ def _refold_kind(connection: sqlite3.Connection, states: States, kind: str) -> N
         (f"{kind}.*",),
     ).fetchall()
     for originator_id, version in originators:
-        state = states.folded(connection, kind, originator_id, version)
-        write_document(connection, states, originator_id, Stage(kind, 0, None, version, state))
+        try:
+            state = states.folded(connection, kind, originator_id, version)
+        except Exception:
+            if unfoldable is None:
+                raise
+            version, state = _foldable(connection, states, kind, originator_id, unfoldable)
+        if state is not None:
+            write_document(connection, states, originator_id, Stage(kind, 0, None, version, state))
+
+
+def _foldable(
+    connection: sqlite3.Connection,
+    states: States,
+    kind: str,
+    originator_id: str,
+    unfoldable: Callable[[Unfoldable], None],
+) -> tuple[int, Any]:
+    """The version and the state before the first event that cannot be folded, which is reported."""
+    reached, state = 0, None
+    events = connection.execute(
+        "SELECT originator_version, topic, state FROM stored_events WHERE originator_id=? ORDER BY originator_version",
+        (originator_id,),
+    )
+    for version, topic, body in events:
+        try:
+            state = states.aggregates[kind].evolve(state, states.events.decode(topic, body, originator_id, version))
+        except Exception as problem:
+            unfoldable(Unfoldable(originator_id, version, f"{type(problem).__name__}: {problem}"))
+            break
+        reached = version
+    return reached, state

@@ -1,0 +1,150 @@
+"""Judging a partition's records in their order: what each leaves in the replica, whatever came in one batch with it."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import msgspec
+
+from domain.log.chain import GENESIS, link, record_hash
+from domain.log.commit import Commit
+from domain.log.envelope import MalformedRecord, Record, to_commit
+from domain.log.receipt import Receipt
+from streams.kafka.identity import LogIdentity
+from streams.log.append import AppendTransaction, Tail, encode_record
+
+_KNOWN = "SELECT column1 FROM (VALUES {}) WHERE column1 IN (SELECT commit_id FROM commits)"
+
+_HEADS = """
+SELECT column1, (SELECT max(originator_version) FROM stored_events WHERE originator_id=column1) FROM (VALUES {})"""
+
+_PARAMETERS = 2_000
+"""Values per statement; SQLite takes 32,766."""
+
+
+class ReplicaTail(msgspec.Struct, frozen=True):
+    """How far a replica has read its partition. ``record_hash`` is of the last record, empty before the first."""
+
+    next_offset: int = 0
+    next_ordinal: int = 1
+    chain: bytes = GENESIS
+    record_hash: bytes = b""
+
+
+class PlacedRecord(msgspec.Struct, frozen=True):
+    """A record of the partition with its offset."""
+
+    offset: int
+    record: Record
+
+
+class ReadRecord(msgspec.Struct, frozen=True):
+    """A record with its hash and what it says; a record that breaks its form has a ``fault`` and no commit."""
+
+    offset: int
+    record: Record
+    hashed: bytes
+    commit: Commit | None
+    fault: str = ""
+
+
+def read(records: Sequence[PlacedRecord]) -> list[ReadRecord]:
+    """Read the envelopes. Raises ``UnknownEnvelopeVersion``: nothing of a newer writer may be guessed at."""
+    return [_read(placed.offset, placed.record) for placed in records]
+
+
+def _read(offset: int, record: Record) -> ReadRecord:
+    hashed = record_hash(record)
+    try:
+        return ReadRecord(offset, record, hashed, to_commit(record))
+    except MalformedRecord as malformed:
+        return ReadRecord(offset, record, hashed, None, str(malformed))
+
+
+class ReplicaTransaction(AppendTransaction):
+    """Collects what records leave in the replica. Every reader of the partition collects the same.
+
+    ``foresee`` reads what a batch will ask for at once; without it, it is read record by record. The outcome is equal.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, shard: int, tail: ReplicaTail) -> None:
+        super().__init__(connection, shard, Tail(tail.next_offset, tail.next_ordinal, tail.chain))
+        self._record_hash = tail.record_hash
+        self._others: list[tuple[object, ...]] = []
+
+    @property
+    def tail(self) -> ReplicaTail:
+        """Where the replica stands once this is written."""
+        return ReplicaTail(self._sequence, self._next_ordinal, self._chain, self._record_hash)
+
+    def foresee(self, records: Sequence[ReadRecord]) -> None:
+        """Look up the commit ids and heads that these records name."""
+        commits = [read.commit for read in records if read.commit is not None]
+        ids = [commit.commit_id for commit in commits]
+        known = set(self._asked(_KNOWN, ids))
+        self._settled.update((commit_id, None) for commit_id in ids if (commit_id,) not in known)
+        wanted = {slot.originator_id for commit in commits for slot in commit.slots} - self._asked_heads
+        for originator_id, head in self._asked(_HEADS, list(wanted)):
+            if head is not None:
+                self._arbiter.heads[originator_id] = head
+        self._asked_heads |= wanted
+
+    def apply(self, read: ReadRecord) -> Receipt | None:
+        """Take the record at its offset; the verdict of a commit that is new, else ``None``."""
+        self._sequence = read.offset
+        if read.commit is None:
+            self._set_aside(read, "poison", None, read.fault, encode_record(read.record))
+            return None
+        known = self.known(read.commit.commit_id)
+        if known is None:
+            return self.take(read.commit, read.record, read.hashed)
+        if known.record_hash == read.hashed:
+            self._set_aside(read, "duplicate", read.commit.commit_id, "sent again", None)
+        else:
+            reason = "another commit under a used id"
+            self._set_aside(read, "duplicate", read.commit.commit_id, reason, encode_record(read.record))
+        return None
+
+    def take(self, commit: Commit, record: Record, hashed: bytes) -> Receipt:
+        """Judge a commit whose id is new, as the next record."""
+        self._record_hash = hashed
+        return self._settle(commit, record, hashed)
+
+    def write_with(self, identity: LogIdentity) -> None:
+        """Write everything collected, and the position behind it, inside one transaction."""
+        self.write()
+        if self._others:
+            self._connection.executemany("INSERT INTO other_records VALUES (?,?,?,?,?,?,?)", self._others)
+        write_position(self._connection, self._shard, self.tail, identity)
+
+    def _asked(self, statement: str, values: Sequence[str]) -> Iterator[tuple[Any, ...]]:
+        """The rows of a statement over many values. Bound one by one: an id may hold any character."""
+        for begin in range(0, len(values), _PARAMETERS):
+            some = values[begin : begin + _PARAMETERS]
+            yield from self._connection.execute(statement.format(",".join(["(?)"] * len(some))), some)
+
+    def _set_aside(
+        self, read: ReadRecord, kind: str, commit_id: str | None, reason: str, content: bytes | None
+    ) -> None:
+        self._sequence += 1
+        self._chain = link(self._chain, read.hashed)
+        self._record_hash = read.hashed
+        self._others.append((self._sequence, kind, commit_id, reason, content, read.hashed, self._chain))
+
+
+def write_position(connection: sqlite3.Connection, shard: int, tail: ReplicaTail, identity: LogIdentity) -> None:
+    """Store how far the replica has read."""
+    connection.execute(
+        "INSERT OR REPLACE INTO replica_position VALUES (?,?,?,?,?,?,?)",
+        (
+            shard,
+            tail.next_offset,
+            tail.next_ordinal,
+            tail.chain,
+            tail.record_hash,
+            identity.cluster_id,
+            identity.topic_id,
+        ),
+    )

@@ -1,0 +1,295 @@
+"""One shard's replica: a SQLite file that holds what the records of a partition come to, up to a position in it.
+
+Position, verdicts, heads, chain, poison and documents change in one transaction, so a crash loses at most the end of
+what was applied, and that is read again.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from domain.aggregate import Aggregate
+from domain.log.arbitration import UnknownEnvelopeVersion
+from domain.log.codec import EventCodec
+from domain.log.commit import Commit
+from domain.log.ports import LogUnavailable
+from streams.kafka.identity import LogIdentity, check_identity
+from streams.log.append import Settled, settled
+from streams.log.application import LogApplication
+from streams.log.checkpointer import Checkpointer
+from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up, unavailable
+from streams.log.fold import Fold, Unfoldable, refold
+from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read, write_position
+from streams.log.kafka.halt import Halted, newer_envelope
+from streams.log.kafka.tables import REPLICA_TABLES
+from streams.log.state_cache import StateCache
+from streams.log.states import States
+from streams.log.tables import DOCUMENT_TABLES
+
+_log = logging.getLogger(__name__)
+
+
+class Plan:
+    """Commits that a writer is about to send, judged and folded as if they came next, from offset ``base`` on."""
+
+    def __init__(self, connection: sqlite3.Connection, states: States, shard: int, tail: ReplicaTail) -> None:
+        self.base = tail.next_offset
+        self.transaction = ReplicaTransaction(connection, shard, tail)
+        self.fold = Fold(connection, states, shard)
+
+
+class Replica:
+    """Applies records and plans of this process, one at a time. Reading goes on beside it on other connections."""
+
+    def __init__(
+        self,
+        application: LogApplication,
+        states: States,
+        connection: sqlite3.Connection,
+        *,
+        shard: int,
+        identity: LogIdentity,
+        tail: ReplicaTail,
+        frozen: Mapping[str, str],
+    ) -> None:
+        self.application = application
+        self.states = states
+        self.shard = shard
+        self.identity = identity
+        self.halted: Halted | None = None
+        self._connection = connection
+        self._tail = tail
+        self._frozen = dict(frozen)
+        self._changed = threading.Condition()
+        self._checkpointer = Checkpointer(application.datastore)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        shard: int,
+        identity: LogIdentity,
+        *,
+        topic: str,
+        aggregates: Mapping[str, Aggregate[Any, Any]],
+        codec: EventCodec,
+    ) -> Replica:
+        """Open the file, made when missing, and bring its documents up to the running code.
+
+        Raises ``UnfitCluster`` for a replica of another log, ``LogUnavailable`` for a file that cannot be used.
+        """
+        with ExitStack() as undo:
+            try:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.touch(mode=0o600)
+                application = LogApplication(path, aggregates, codec, replica=True)
+                undo.callback(application.close)
+                states = States(aggregates, codec, application.states, StateCache())
+                connection = sqlite3.connect(
+                    path, isolation_level=None, check_same_thread=False, timeout=LOCK_TIMEOUT_SECONDS
+                )
+                undo.callback(connection.close)
+                set_up(connection, synchronous="NORMAL")
+                with _transaction(connection):
+                    for statement in (*DOCUMENT_TABLES, *REPLICA_TABLES):
+                        connection.execute(statement)
+                    tail = _tail(connection, shard, identity, topic=topic, path=path)
+                    frozen = _refolded(connection, states, shard, tail.next_ordinal - 1)
+            except OSError as problem:
+                raise LogUnavailable(f"the replica {path} cannot be opened: {problem}") from problem
+            except DATABASE_ERRORS as problem:
+                raise unavailable(problem) from problem
+            undo.pop_all()
+        return cls(application, states, connection, shard=shard, identity=identity, tail=tail, frozen=frozen)
+
+    @property
+    def datastore(self) -> LogDatastore:
+        """For reading."""
+        return self.application.datastore
+
+    @property
+    def path(self) -> Path:
+        """The replica's file."""
+        return self.datastore.path
+
+    @property
+    def tail(self) -> ReplicaTail:
+        """How far the partition was applied."""
+        return self._tail
+
+    def apply(self, records: Sequence[PlacedRecord]) -> None:
+        """Apply records in the order of their offsets; those that were applied before are passed over.
+
+        Raises ``Halted`` at a newer writer's record (everything before it is applied), ``LogUnavailable`` where the
+        file cannot be written (nothing is applied).
+        """
+        applied, halt = self._readable(records)
+        with self._changed:
+            if self._apply([read for read in applied if read.offset >= self._tail.next_offset]):
+                self._changed.notify_all()
+        self.datastore.commits.fire()
+        if halt is not None:
+            raise halt
+
+    @contextmanager
+    def planning(self) -> Iterator[Plan]:
+        """A plan on the replica as it stands; nothing is applied meanwhile. Raises ``LogUnavailable``."""
+        with self._changed:
+            try:
+                yield Plan(self._connection, self.states, self.shard, self._tail)
+            except sqlite3.Error as problem:
+                raise unavailable(problem) from problem
+
+    def adopt(self, plan: Plan) -> bool:
+        """Apply a plan whose commits now stand on the log from ``plan.base`` on, and nothing between them.
+
+        ``False`` when other records were applied first: the plan is void then, and the log has to be read.
+        """
+        with self._changed:
+            if self._tail.next_offset != plan.base:
+                return False
+            self._write(plan.transaction, plan.fold, ())
+            self._changed.notify_all()
+        self.datastore.commits.fire()
+        return True
+
+    def unfoldable(self, originator_id: str) -> str | None:
+        """Why the originator's history cannot be folded to its end, if so."""
+        return self._frozen.get(originator_id)
+
+    def settled(self, commit_id: str) -> Settled | None:
+        """What the replica holds under a commit id. Raises ``LogUnavailable``."""
+        with self.datastore.reading() as connection:
+            return settled(connection, commit_id, self.shard)
+
+    def wait_past(self, offset: int, timeout_s: float) -> bool:
+        """Wait until the record at ``offset`` is applied. ``False`` after the time, or when the replica has halted."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._tail.next_offset > offset or self.halted is not None, timeout_s)
+            return self._tail.next_offset > offset
+
+    def halt(self, reason: Halted) -> None:
+        """Stop for good, and tell everybody who waits."""
+        with self._changed:
+            if self.halted is None:
+                self.halted = reason
+                _log.error("log.halted", extra={"shard": self.shard, "reason": str(reason)})
+            self._changed.notify_all()
+        self.datastore.commits.fire()
+
+    def close(self) -> None:
+        """Close the file. Nothing may be applied any more."""
+        self._checkpointer.close()
+        with self._changed:
+            self._connection.close()
+        self.application.close()
+
+    def _readable(self, records: Sequence[PlacedRecord]) -> tuple[list[ReadRecord], Halted | None]:
+        """The records before the first of a newer writer, and the reason to halt there."""
+        found: list[ReadRecord] = []
+        for placed in records:
+            try:
+                found += read((placed,))
+            except UnknownEnvelopeVersion as newer:
+                return found, newer_envelope(self.shard, placed.offset, newer)
+        return found, None
+
+    def _apply(self, records: Sequence[ReadRecord]) -> bool:
+        if not records:
+            return False
+        try:
+            transaction = ReplicaTransaction(self._connection, self.shard, self._tail)
+            fold = Fold(self._connection, self.states, self.shard, set(self._frozen))
+            if len(records) > 1:
+                transaction.foresee(records)
+            unfoldable: list[Unfoldable] = []
+            for record in records:
+                receipt = transaction.apply(record)
+                if record.commit is not None and receipt is not None and receipt.verdict.accepted:
+                    unfoldable += fold.absorb(record.commit)
+            self._write(transaction, fold, unfoldable)
+        except sqlite3.Error as problem:
+            raise unavailable(problem) from problem
+        return True
+
+    def _write(self, transaction: ReplicaTransaction, fold: Fold, unfoldable: Sequence[Unfoldable]) -> None:
+        try:
+            with _transaction(self._connection):
+                transaction.write_with(self.identity)
+                fold.write(transaction.head)
+                for event in unfoldable:
+                    _note(self._connection, event)
+        except sqlite3.Error as problem:
+            raise unavailable(problem) from problem
+        self._tail = transaction.tail
+        for event in unfoldable:
+            self._frozen[event.originator_id] = event.reason
+            _log.warning(
+                "log.event_not_folded",
+                extra={"shard": self.shard, "originator": event.originator_id, "version": event.version},
+            )
+        fold.publish()
+        self._checkpointer.nudge()
+
+
+@contextmanager
+def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk has SQLite roll back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _tail(connection: sqlite3.Connection, shard: int, identity: LogIdentity, *, topic: str, path: Path) -> ReplicaTail:
+    row = connection.execute(
+        "SELECT next_offset, next_ordinal, chain, record_hash, cluster_id, topic_id"
+        " FROM replica_position WHERE shard=?",
+        (shard,),
+    ).fetchone()
+    if row is None:
+        write_position(connection, shard, ReplicaTail(), identity)
+        return ReplicaTail()
+    *place, cluster_id, topic_id = row
+    check_identity(LogIdentity(cluster_id, topic_id), identity, topic=topic, replica=str(path))
+    return ReplicaTail(*place)
+
+
+def _refolded(connection: sqlite3.Connection, states: States, shard: int, head: int) -> dict[str, str]:
+    """Bring documents up to the running code; the originators whose history it cannot fold, and why."""
+    problems: list[Unfoldable] = []
+    stale = refold(connection, states, head, shard, problems.append)
+    if stale:
+        connection.execute(
+            f"DELETE FROM unfolded WHERE originator_id IN (SELECT originator_id FROM stored_events"  # noqa: S608  # only placeholders
+            f" WHERE originator_version<=1 AND ({' OR '.join(['topic GLOB ?'] * len(stale))}))",
+            [f"{kind}.*" for kind in stale],
+        )
+    for problem in problems:
+        _note(connection, problem)
+    return dict(connection.execute("SELECT originator_id, reason FROM unfolded"))
+
+
+def _note(connection: sqlite3.Connection, problem: Unfoldable) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO unfolded VALUES (?,?,?)", (problem.originator_id, problem.version, problem.reason)
+    )
+
+
+def claims_frozen(replica: Replica, commit: Commit) -> str | None:
+    """Why a commit must not be decided here: a history it continues cannot be read to its end by this build."""
+    for slot in commit.slots:
+        reason = replica.unfoldable(slot.originator_id)
+        if reason is not None:
+            return f"{slot.originator_id} has an event this build cannot fold ({reason}); upgrade this node"
+    return None
