@@ -31,7 +31,7 @@ class UnknownEnvelopeVersion(Exception):
         self.commit_id = commit_id
 
 
-class Verdict(msgspec.Struct, frozen=True):
+class Verdict(msgspec.Struct, frozen=True, gc=False):
     """Accepted, or void for every reader with the ``reason`` in words. Void commits leave no other trace."""
 
     accepted: bool

@@ -12,14 +12,14 @@ Counter = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 """A number that every carrier can store. One that none could is no claim but a malformed record."""
 
 
-class Slot(msgspec.Struct, frozen=True, array_like=True):
+class Slot(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """The place in an originator's history that one event claims."""
 
     originator_id: str
     version: Counter
 
 
-class Commit(msgspec.Struct, frozen=True, kw_only=True):
+class Commit(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What a writer sends to the log.
 
     ``slots[i]`` is the claim of ``bodies[i]``; together with ``commit_id`` and ``tracking`` they are the

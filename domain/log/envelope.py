@@ -38,14 +38,14 @@ class MalformedRecord(Exception):
     """A record of a known envelope version that breaks its form: void, kept as poison, the stream goes on."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What the carrier stores: ordered headers and a value."""
 
     headers: tuple[tuple[str, bytes], ...]
     value: bytes
 
 
-class Claim(msgspec.Struct, frozen=True):
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """The arbitration tuple, read from headers alone."""
 
     commit_id: str

@@ -19,7 +19,7 @@ class CommitIdReused(Exception):
         self.commit_id = commit_id
 
 
-class Receipt(msgspec.Struct, frozen=True, kw_only=True):
+class Receipt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The settled outcome of a commit. Equal for every re-send of the same commit.
 
     ``ordinals`` are the places of its events in the shard, empty when the commit is void or only moved a tracking

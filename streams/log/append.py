@@ -41,7 +41,7 @@ def tail_of(connection: sqlite3.Connection) -> Tail:
     return Tail(*place)
 
 
-class Settled(msgspec.Struct, frozen=True):
+class Settled(msgspec.Struct, frozen=True, gc=False):
     """A commit that the log already holds a verdict for."""
 
     receipt: Receipt

@@ -33,14 +33,14 @@ class ReplicaTail(msgspec.Struct, frozen=True):
     record_hash: bytes = b""
 
 
-class PlacedRecord(msgspec.Struct, frozen=True):
+class PlacedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record of the partition with its offset."""
 
     offset: int
     record: Record
 
 
-class ReadRecord(msgspec.Struct, frozen=True):
+class ReadRecord(msgspec.Struct, frozen=True, gc=False):
     """A record with its hash and what it says; a record that breaks its form has a ``fault`` and no commit."""
 
     offset: int

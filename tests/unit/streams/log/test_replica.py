@@ -85,7 +85,7 @@ def records(draw: st.DrawFn) -> list[Record]:
     return made
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(records(), st.data())
 def test_rows_do_not_depend_on_how_records_came_in_batches(made: list[Record], data: st.DataObject) -> None:
     with TemporaryDirectory() as folder:
@@ -108,7 +108,7 @@ def test_rows_do_not_depend_on_how_records_came_in_batches(made: list[Record], d
         assert content(one_by_one) == content(in_batches) == content(reopened)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(records())
 def test_verdicts_and_chain_are_those_of_the_pure_rule(made: list[Record]) -> None:
     arbiter, chain, accepted = Arbiter(), GENESIS, 0
