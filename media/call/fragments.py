@@ -1,6 +1,7 @@
 """Media facts on their way to the fragment log: one buffer per process, flushed every 150 ms by one task in a thread.
 
-The buffer is bounded. When it is full the oldest partials and token deltas go first and are counted; finals stay.
+What the log refuses, or does not take in time, goes into a spool on disk and from there to the log, in order, when it
+answers again. Buffer and spool are bounded: the oldest partials and token deltas go first and are counted, finals stay.
 """
 
 from __future__ import annotations
@@ -11,18 +12,20 @@ from collections import deque
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from datetime import datetime
+from time import monotonic
 from typing import Any
 
 import msgspec
 
 from domain.fragments import Fragment, FragmentBatch, FragmentLog
 from domain.log.ports import LogUnavailable
+from media.call.fragment_spool import FragmentSpool
+from media.call.shedding import NEVER_SHED, SHED_FIRST, SHED_INPUTS, Shedding, is_no_final, is_partial
 
 _log = logging.getLogger(__name__)
 
-SHED_FIRST = frozenset({"transcript.partial", "model.delta"})
-_SHED_INPUTS = frozenset({"PartialHeard", "ModelText"})
-_NEVER_SHED = frozenset({"transcript.final"})
+_LONGEST_DRAIN_S = 1.0
+"""A flush that finds much in the spool leaves the rest to the next one, so that the buffer does not fill meanwhile."""
 
 
 @dataclass(slots=True, eq=False)
@@ -57,28 +60,52 @@ class FragmentSource:
 
 
 class FragmentBuffer:
-    """Everything noted since the last flush, in order."""
+    """Everything noted since the last flush, in order, and what the store and the disk have not taken.
 
-    def __init__(self, store: FragmentLog, executor: Executor, *, cap: int, flush_ms: int) -> None:
+    ``store`` is used in ``store_thread``, ``spool`` in ``spool_thread``: a store that hangs keeps nothing off the disk.
+    """
+
+    def __init__(
+        self,
+        store: FragmentLog,
+        store_thread: Executor,
+        spool: FragmentSpool,
+        spool_thread: Executor,
+        *,
+        cap: int,
+        flush_ms: int,
+        patience_s: float,
+        retry_s: float,
+    ) -> None:
         self._store = store
-        self._executor = executor
+        self._store_thread = store_thread
+        self._spool = spool
+        self._spool_thread = spool_thread
         self._cap = cap
         self._flush_s = flush_ms / 1000
+        self._patience_s = patience_s
+        self._retry_s = retry_s
         self._entries: deque[_Entry] = deque()
         self._sheddable: deque[_Entry] = deque()
         self._unsent: list[FragmentBatch] = []
-        """Batches that the store refused; they go first the next time."""
+        """Batches that neither the store nor the spool has; newer than what is in the spool."""
+        self._delivery: _Delivery | None = None
+        """What the store is at."""
+        self._retry_at_s = 0.0
         self._live = 0
         self._flushing = asyncio.Lock()
         self._work = asyncio.Event()
         self.available = True
+        """Whether the store took the last batches that it was given, in time."""
+        self.kept = True
+        """Whether what the store did not take could be put on the disk."""
 
     def open(self, call_id: str, source: str, org_id: str, started_at: datetime) -> FragmentSource:
         return FragmentSource(call_id, source, org_id, started_at, self)
 
     def add(self, entry: _Entry) -> None:
         """Never blocks; may shed an older entry."""
-        if self._live >= self._cap and not self._shed() and entry.type not in _NEVER_SHED:
+        if self._live >= self._cap and not self._shed() and entry.type not in NEVER_SHED:
             entry.source.count_drop()
             return
         self._entries.append(entry)
@@ -99,60 +126,97 @@ class FragmentBuffer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Write what is there now. What the store refuses is kept, and the next flush tries again."""
+        """Store what is there now, or put it into the spool. What neither takes is kept for the next flush."""
         async with self._flushing:
-            entries, self._entries = self._entries, deque()
-            self._sheddable.clear()
-            if not entries and not self._unsent:
-                return
-            dropped: dict[FragmentSource, int] = {}
-            for source in {entry.source for entry in entries}:
-                dropped[source], source.dropped = source.dropped, 0
-            loop = asyncio.get_running_loop()
-            batches, error = await loop.run_in_executor(self._executor, self._write, entries, dropped)
-            self._unsent = batches
-            self._live = len(self._entries) + sum(len(batch.fragments) for batch in batches)
-            if error is not None:
-                if self.available:
-                    _log.warning("fragments.store_unavailable", extra={"reason": str(error)})
-                self._trim()
+            await self._collect()
+            await self._deliver()
+            if self._unsent:
+                await self._keep()
+            self._live = len(self._entries) + sum(len(batch.fragments) for batch in self._unsent)
+            if self._unsent or not self._spool.empty:
                 self._work.set()
-            self.available = error is None
 
-    def _write(
-        self, entries: deque[_Entry], dropped: dict[FragmentSource, int]
-    ) -> tuple[list[FragmentBatch], Exception | None]:
-        """In the flusher's thread: number, group by call, store. Returns what could not be stored."""
-        grouped: dict[FragmentSource, list[Fragment]] = {}
-        for entry in entries:
-            if entry.shed:
-                continue
-            source = entry.source
-            source.next_seq += 1
-            grouped.setdefault(source, []).append(
-                Fragment(seq=source.next_seq, type=entry.type, at_ms=entry.at_ms, data=_plain(entry.data))
-            )
-        batches = list(self._unsent)
-        for source, fragments in grouped.items():
-            batches.append(
-                FragmentBatch(
-                    call_id=source.call_id,
-                    source=source.source,
-                    org_id=source.org_id,
-                    started_at=source.started_at,
-                    fragments=tuple(fragments),
-                    dropped=dropped[source],
-                )
-            )
+    def close(self) -> int:
+        """Blocking, when nothing flushes any more; how many fragments are lost. The spool stays for the next start."""
+        self._spool.close()
+        return len(self)
+
+    async def _collect(self) -> None:
+        entries, self._entries = self._entries, deque()
+        self._sheddable.clear()
+        if not entries:
+            return
+        dropped: dict[FragmentSource, int] = {}
+        for source in {entry.source for entry in entries}:
+            dropped[source], source.dropped = source.dropped, 0
+        loop = asyncio.get_running_loop()
+        self._unsent += await loop.run_in_executor(self._spool_thread, _batches, entries, dropped)
+
+    async def _deliver(self) -> None:
+        """Give the store what is oldest, again and again, until it has all or does not take it."""
+        started_s = monotonic()
+        if self._delivery is None and started_s < self._retry_at_s:
+            return
+        while self._unsent or self._delivery is not None or not self._spool.empty:
+            # The store had its time for what an earlier flush gave it.
+            patience_s = self._patience_s if self._delivery is None else 0.0
+            delivery = self._delivery = self._delivery or await self._offer()
+            await asyncio.wait((delivery.answer,), timeout=patience_s)
+            if not delivery.answer.done():
+                self._went_away(f"no answer within {self._patience_s:g} s")
+                return
+            self._delivery = None
+            stored, error = delivery.answer.result()
+            if delivery.of is self._unsent:
+                del self._unsent[:stored]
+            elif delivery.of is self._spool and error is None:
+                await asyncio.get_running_loop().run_in_executor(self._spool_thread, self._spool.delivered)
+            if error is not None:
+                self._went_away(str(error))
+                return
+            self.available = True
+            if monotonic() > started_s + _LONGEST_DRAIN_S:
+                return
+
+    async def _offer(self) -> _Delivery:
+        loop = asyncio.get_running_loop()
+        if self._spool.empty:
+            return _Delivery(loop.run_in_executor(self._store_thread, self._write, list(self._unsent)), self._unsent)
+        oldest = await loop.run_in_executor(self._spool_thread, self._spool.first)
+        return _Delivery(loop.run_in_executor(self._store_thread, self._write, oldest), self._spool)
+
+    async def _keep(self) -> None:
+        """Put what the store did not take into the spool; where the disk does not take it either, shed."""
+        batches, self._unsent = self._unsent, []
+        # A delivery of these that is still under way does not count any more: they come again from where they go now,
+        # and the store knows what it has.
+        try:
+            await asyncio.get_running_loop().run_in_executor(self._spool_thread, self._spool.append, batches)
+        except OSError as error:
+            if self.kept:
+                _log.warning("fragments.not_kept", extra={"reason": error.strerror or str(error)})
+            self.kept = False
+            self._unsent = self._trimmed(batches)
+        else:
+            self.kept = True
+
+    def _went_away(self, reason: str) -> None:
+        if self.available:
+            _log.warning("fragments.store_unavailable", extra={"reason": reason})
+        self.available = False
+        self._retry_at_s = monotonic() + self._retry_s
+
+    def _write(self, batches: list[FragmentBatch]) -> tuple[int, Exception | None]:
+        """In the store's thread: how many of the batches are settled, and why not the rest."""
         try:
             self._store.append(batches)
         except (OSError, LogUnavailable) as error:
-            return batches, error
+            return 0, error
         except Exception:
             return self._write_one_by_one(batches)
-        return [], None
+        return len(batches), None
 
-    def _write_one_by_one(self, batches: list[FragmentBatch]) -> tuple[list[FragmentBatch], Exception | None]:
+    def _write_one_by_one(self, batches: list[FragmentBatch]) -> tuple[int, Exception | None]:
         """A fragment cannot be stored (encoded, say): it is given up, and no other is lost for it."""
         for number, batch in enumerate(batches):
             for place, fragment in enumerate(batch.fragments):
@@ -162,13 +226,13 @@ class FragmentBuffer:
                     self._store.append([single])
                 except (OSError, LogUnavailable) as error:
                     # Those of this batch that are stored already are known by their number when they come again.
-                    return batches[number:], error
+                    return number, error
                 except Exception:
                     _log.exception(
                         "fragments.fragment_refused",
                         extra={"call_id": batch.call_id, "fragment_type": fragment.type},
                     )
-        return [], None
+        return len(batches), None
 
     def _shed(self) -> bool:
         """Make room for one entry; ``False`` where nothing that waits may go."""
@@ -178,7 +242,7 @@ class FragmentBuffer:
                 self._drop(entry)
                 return True
         for entry in self._entries:
-            if not entry.shed and entry.type not in _NEVER_SHED:
+            if not entry.shed and entry.type not in NEVER_SHED:
                 self._drop(entry)
                 return True
         return False
@@ -188,20 +252,48 @@ class FragmentBuffer:
         entry.source.count_drop()
         self._live -= 1
 
-    def _trim(self) -> None:
-        """A store that stays away must not fill the memory: of refused batches only the newest are kept whole."""
-        waiting = sum(len(batch.fragments) for batch in self._unsent)
-        for index, batch in enumerate(self._unsent):
-            if waiting <= self._cap:
-                return
-            kept = tuple(fragment for fragment in batch.fragments if fragment.type in _NEVER_SHED)
-            lost = len(batch.fragments) - len(kept)
-            waiting -= lost
-            self._unsent[index] = msgspec.structs.replace(batch, fragments=kept, dropped=batch.dropped + lost)
+    def _trimmed(self, batches: list[FragmentBatch]) -> list[FragmentBatch]:
+        """Store and disk that both stay away must not fill the memory."""
+        for goes in (is_partial, is_no_final):
+            excess = sum(len(batch.fragments) for batch in batches) - self._cap
+            if excess > 0:
+                batches = list(Shedding(goes, lambda _: 1, excess).left(batches))
+        return batches
+
+
+@dataclass(slots=True)
+class _Delivery:
+    answer: asyncio.Future[tuple[int, Exception | None]]
+    of: object
+    """Where the batches were taken from."""
+
+
+def _batches(entries: deque[_Entry], dropped: dict[FragmentSource, int]) -> list[FragmentBatch]:
+    """Number what was not shed and group it by call."""
+    grouped: dict[FragmentSource, list[Fragment]] = {}
+    for entry in entries:
+        if entry.shed:
+            continue
+        source = entry.source
+        source.next_seq += 1
+        grouped.setdefault(source, []).append(
+            Fragment(seq=source.next_seq, type=entry.type, at_ms=entry.at_ms, data=_plain(entry.data))
+        )
+    return [
+        FragmentBatch(
+            call_id=source.call_id,
+            source=source.source,
+            org_id=source.org_id,
+            started_at=source.started_at,
+            fragments=tuple(fragments),
+            dropped=dropped[source],
+        )
+        for source, fragments in grouped.items()
+    ]
 
 
 def _goes_first(entry: _Entry) -> bool:
-    return entry.type in SHED_FIRST or (entry.type == "machine.input" and type(entry.data).__name__ in _SHED_INPUTS)
+    return entry.type in SHED_FIRST or (entry.type == "machine.input" and type(entry.data).__name__ in SHED_INPUTS)
 
 
 def _plain(data: msgspec.Struct | dict[str, Any]) -> dict[str, Any]:

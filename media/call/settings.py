@@ -56,6 +56,15 @@ class MediaSettings:
     log_retry_s: float = 0.25
     """First pause before a refused append is sent again; doubles up to 5 s."""
 
+    log_patience_s: float = 0.5
+    """How long a log may take to answer before what waits for it is kept on disk as well."""
+    event_spool_bytes: int = 64 << 20
+    """Events that may wait on disk for the log; beyond it no call is taken and running ones are ended."""
+    event_spool_reserve_bytes: int = 4 << 20
+    """Disk space that is taken at the start, so that events of running calls can be kept when the disk is full."""
+    fragment_spool_bytes: int = 128 << 20
+    """Fragments that may wait on disk for the fragment log before partials are shed."""
+
     connect_within_s: float = 60.0
     """A call to which nobody has connected this long after it was created is ended."""
     lease_s: float = 5.0

@@ -26,14 +26,13 @@ from media.call.aftermath import store_call_log, store_recording
 from media.call.call_clock import CallClock
 from media.call.collector import CollectorPolicy
 from media.call.conversation import MachineConversation
-from media.call.fragments import FragmentBuffer
-from media.call.journal import JournalWriter
 from media.call.leases import FileLeases, Leases, keep_alive
+from media.call.outbox import Outbox
 from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.reaper import Reaper
 from media.call.salvage import Salvage
-from media.call.session import CallSession
+from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
 from media.call.start import StartRefused, Workshop, assemble, open_session, prepare
 from media.call.ticker import Ticker
@@ -87,21 +86,16 @@ class MediaTier:
         self._clock = clock
         self._address = address
         self._leases = leases or FileLeases(settings.live_dir / "leases", settings.lease_s)
-        self._fragment_thread = ThreadPoolExecutor(1, "callfold-fragments")
         self._recording_thread = ThreadPoolExecutor(1, "callfold-recordings")
         self._aftermath_threads = ThreadPoolExecutor(2, "callfold-aftermath")
-        self._journals = JournalWriter(commands, new_id, retry_s=settings.log_retry_s)
-        self._fragments = FragmentBuffer(
-            fragments, self._fragment_thread, cap=settings.fragment_cap, flush_ms=settings.fragment_flush_ms
-        )
+        self._outbox = Outbox(commands, fragments, settings, new_id, overflowed=self._end_for_overflow)
         self._workshop = Workshop(
             documents=documents,
             providers=providers,
             ended_reason=ended_reason,
             conversation=conversation,
             detector=detector,
-            journals=self._journals,
-            fragments=self._fragments,
+            outbox=self._outbox,
             voice_cache=VoiceCache(settings.voice_cache_bytes),
             files=self._recording_thread,
             settings=settings,
@@ -123,7 +117,7 @@ class MediaTier:
             self._aftermath_threads,
             clock,
             serving=self._held.keys,
-            open_journal=lambda call_id: self._journals.open(call_id, settings.journal_cap),
+            open_journal=self._outbox.journal,
         )
         self._reaper = Reaper(
             commands,
@@ -131,6 +125,7 @@ class MediaTier:
             self._leases,
             serving=self._held.keys,
             salvage=salvage.look,
+            left_behind=self._outbox.drain_left_behind,
             clock=clock,
             connect_within_s=settings.connect_within_s,
             every_s=settings.reap_every_s,
@@ -140,8 +135,7 @@ class MediaTier:
         await asyncio.to_thread(self._leases.beat)
         self._group = await asyncio.TaskGroup().__aenter__()
         for name, work in (
-            ("journal", self._journals.run()),
-            ("fragments", self._fragments.run()),
+            *self._outbox.tasks(),
             ("ticker", self._ticker.run()),
             ("lease", keep_alive(self._leases, self._settings.lease_s / 4)),
             ("reaper", self._reaper.run()),
@@ -162,6 +156,7 @@ class MediaTier:
                 task.cancel()
             if held:
                 await asyncio.wait(held, timeout=self._settings.closing_grace_s)
+        await self._outbox.leave()
         for task in self._background:
             task.cancel()
         try:
@@ -172,11 +167,11 @@ class MediaTier:
                 await self._group.__aexit__(None, None, None)
         finally:
             self._group = None
-            await self._fragments.flush()
             self._collector.restore()
             self._leases.release()
-            for executor in (self._fragment_thread, self._recording_thread, self._aftermath_threads):
+            for executor in (self._recording_thread, self._aftermath_threads):
                 executor.shutdown()
+            await self._outbox.close()
 
     # LiveCalls.
 
@@ -224,6 +219,11 @@ class MediaTier:
         if self._held:
             await asyncio.wait(list(self._held.values()), timeout=timeout_s)
 
+    @property
+    def trouble(self) -> str:
+        """What keeps this tier from recording its calls as it should, for operators; empty where nothing does."""
+        return self._outbox.trouble
+
     def lag_ms(self) -> float:
         """How late the 20 ms clock was at worst in the last second: the load measure of this process."""
         return self._ticker.worst_lag_ms
@@ -237,8 +237,14 @@ class MediaTier:
             raise CallRejected(_POLICY, "another connection serves the call already")
         if len(self._held) >= self._settings.max_calls:
             raise CallRejected(_TRY_LATER, f"{self._settings.max_calls} calls are running here; try again later")
+        if self._outbox.overflowing:
+            raise CallRejected(_TRY_LATER, "too many events wait for the log to take another call; try again later")
         if self._ticker.sustained_lag_ms > self._settings.max_lag_ms:
             raise CallRejected(_TRY_LATER, "this server is too busy to take another call now; try again later")
+
+    def _end_for_overflow(self) -> None:
+        for session in list(self._live.values()):
+            session.feed(EndRequested(reason=OVERLOAD_REASON))
 
     def _session(self, call_id: str) -> CallSession:
         session = self._live.get(call_id)
@@ -324,10 +330,5 @@ class MediaTier:
         except OSError as error:
             # No room for the recording: the call's events are worth more, and the file stays where it is.
             session.warned("artifact-not-stored", f"{error.strerror or error}")
-        await self._fragments.flush()
-        try:
-            await session.journal.flushed()
-        except asyncio.CancelledError:
-            if lost := len(session.journal):
-                _log.error("journal.events_lost", extra={"call_id": call_id, "events": lost})
-            raise
+        await self._outbox.fragments.flush()
+        await session.journal.flushed()

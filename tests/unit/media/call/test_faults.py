@@ -246,7 +246,7 @@ async def test_a_call_whose_events_pile_up_is_ended_and_they_are_kept(tmp_path: 
     assert len([warning for warning in of(events, Warned) if warning.code == "control-not-json"]) >= 7
 
 
-async def test_a_log_that_never_comes_back_does_not_keep_the_process_from_ending(
+async def test_a_log_that_does_not_come_back_keeps_no_process_from_ending_and_the_next_one_brings_it_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     switches: list[Outage] = []
@@ -261,7 +261,15 @@ async def test_a_log_that_never_comes_back_does_not_keep_the_process_from_ending
         switches[0].off = True
     await asyncio.gather(caller.serving, return_exceptions=True)
     assert caller.closed == (1000, "worker-shutdown")
-    assert any(record.message == "journal.events_lost" for record in caplog.records)
+    assert not any(record.message == "journal.events_lost" for record in caplog.records)
+    async with media_rig(tmp_path, reap_every_s=0.05) as rig:
+        async with asyncio.timeout(10):
+            async for batch in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.ended"})):
+                if any(item.recorded.originator_id == caller.call_id for item in batch):
+                    break
+        events = rig.events(caller.call_id)
+        assert [event.reason for event in of(events, CallEnded)] == ["worker-shutdown"]
+        assert len({positioned.recorded.id for positioned in rig.log.history(caller.call_id)}) == len(events)
 
 
 async def test_without_the_log_no_call_is_taken(tmp_path: Path) -> None:
@@ -371,6 +379,7 @@ async def test_calls_of_living_processes_and_finished_ones_are_left_alone(tmp_pa
                 leases,
                 lambda: {running.call_id},
                 nothing_to_save,
+                left_behind=nothing_to_save,
                 clock=lambda: datetime.now(UTC),
                 connect_within_s=60,
                 every_s=60,
@@ -396,6 +405,7 @@ async def test_a_call_that_nobody_connects_to_is_ended_and_one_that_was_just_mad
             FileLeases(tmp_path / "live" / "leases", 5.0),
             lambda: {running.call_id},
             nothing_to_save,
+            left_behind=nothing_to_save,
             clock=lambda: datetime.now(UTC) + timedelta(seconds=later_s),
             connect_within_s=60,
             every_s=60,

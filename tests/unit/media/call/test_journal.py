@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -17,7 +20,10 @@ from domain.call.events import Warned
 from domain.event import Event, Recorded
 from domain.log.ports import Appended, LogUnavailable, OutcomeUnknown
 from domain.log.position import Position
-from media.call.journal import JournalWriter
+from media.call.event_spool import EventSpool, Waiting
+from media.call.journal_writer import JournalWriter
+from media.call.spool_file import SpoolFile
+from media.call.spool_records import decode_commit
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -31,6 +37,10 @@ class FakeLog:
 
     def __init__(self, script: Sequence[str] = ()) -> None:
         self._script = iter(script)
+        self._default = "accept"
+        self._open = asyncio.Event()
+        self._open.set()
+        self._held = asyncio.Event()
         self.accepted: dict[str, list[tuple[str, datetime]]] = {}
         self.commits: dict[str, tuple[str, int]] = {}
         self.sizes: list[int] = []
@@ -43,7 +53,10 @@ class FakeLog:
     ) -> Appended:
         await asyncio.sleep(0)
         assert commit_id is not None
-        outcome = next(self._script, "accept")
+        if not self._open.is_set():
+            self._held.set()
+            await self._open.wait()
+        outcome = next(self._script, self._default)
         if outcome == "refuse":
             raise LogUnavailable("not now")
         if outcome == "poison" and any(getattr(event, "detail", "") == "poison" for event in events):
@@ -60,20 +73,81 @@ class FakeLog:
         recorded = tuple(Recorded(originator_id, 1, "", time, event) for event, time in zip(events, times, strict=True))
         return Appended(Position(0, 1), recorded)
 
+    def hold(self) -> None:
+        """Answer nobody."""
+        self._open.clear()
+
+    async def until_held(self) -> None:
+        """Somebody waits for an answer."""
+        async with asyncio.timeout(10):
+            await self._held.wait()
+
+    def refuse_from_now_on(self) -> None:
+        self._default = "refuse"
+        self._open.set()
+
+    def accept_from_now_on(self) -> None:
+        self._default = "accept"
+        self._open.set()
+
     def of(self, call: str) -> list[str]:
         return [detail for detail, _ in self.accepted.get(call, [])]
 
 
+class WatchedSpool(EventSpool):
+    """Tells when something was kept or tidied away."""
+
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.changed = asyncio.Condition()
+
+    async def keep(self, waiting: Sequence[Waiting]) -> None:
+        await super().keep(waiting)
+        await self._tell()
+
+    async def tidy(self, kept: Iterable[Waiting]) -> None:
+        await super().tidy(kept)
+        await self._tell()
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+
+class WatchedWriter(JournalWriter):
+    def __init__(self, commands: FakeLog, new_id: Callable[[], str], spool: WatchedSpool, **more: Any) -> None:
+        super().__init__(commands, new_id, spool, **more)
+        self.changed = spool.changed
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """The condition holds after something was kept or tidied away."""
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(condition)
+
+
 @asynccontextmanager
-async def writing(log: FakeLog) -> AsyncIterator[JournalWriter]:
+async def writing(
+    log: FakeLog, spool_path: Path | None = None, *, cap_bytes: int = 1 << 20, patience_s: float = 5.0
+) -> AsyncIterator[WatchedWriter]:
     numbers = itertools.count()
-    writer = JournalWriter(log, lambda: f"commit-{next(numbers)}", retry_s=0.001)
-    task = asyncio.create_task(writer.run())
-    try:
-        yield writer
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
+        path = spool_path or Path(folder) / "journal.events.spool"
+        spool = WatchedSpool(path, thread, cap_bytes=cap_bytes, reserve_bytes=1 << 16)
+        writer = WatchedWriter(
+            log,
+            lambda: f"commit-{next(numbers)}",
+            spool,
+            retry_s=0.001,
+            patience_s=patience_s,
+            overflowed=lambda: None,
+        )
+        task = asyncio.create_task(writer.run())
+        try:
+            yield writer
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+            spool.close()
 
 
 async def test_events_arrive_in_order_with_their_times_and_in_batches() -> None:
@@ -165,3 +239,148 @@ async def test_calls_do_not_wait_for_each_other() -> None:
             release.set()
         await slow.flushed()
     assert log.of("quick") == ["2", "3"]
+
+
+def spooled(path: Path) -> list[tuple[str, list[str]]]:
+    """Commit ids and details that stand in the spool of a process that is gone."""
+    spool = SpoolFile(path)
+    commits = [decode_commit(record) for record in spool.waiting()]
+    spool.close()
+    return [
+        (commit.commit_id, [event.detail for event, _ in commit.facts if isinstance(event, Warned)])
+        for commit in commits
+    ]
+
+
+async def test_while_the_log_answers_nothing_is_spooled(tmp_path: Path) -> None:
+    path = tmp_path / "journal.events.spool"
+    log = FakeLog()
+    async with writing(log, path) as writer:
+        journal = writer.open("call", cap=100)
+        for number in range(50):
+            journal.append(event(number), START)
+            await journal.flushed()
+        assert path.read_bytes().strip(b"\0") == b""
+        assert writer.trouble == ""
+    assert not path.exists()
+
+
+async def test_what_waits_is_on_disk_under_the_ids_it_is_sent_with_and_goes_when_the_log_has_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "journal.events.spool"
+    log = FakeLog(["accept", "forget"])
+    async with writing(log, path) as writer:
+        journal = writer.open("call", cap=100)
+        journal.append(event(0), START)
+        await journal.flushed()
+        log.hold()
+        journal.append(event(1), START)
+        journal.append(event(2), START)
+        log.refuse_from_now_on()
+        await writer.until(lambda: journal.unkept == 0 and len(journal) == 2)
+        journal.append(event(3), START)
+        await writer.until(lambda: journal.unkept == 0 and len(journal) == 3)
+        copy = tmp_path / "copy"
+        copy.write_bytes(path.read_bytes())
+        assert "not now" in writer.trouble
+        log.accept_from_now_on()
+        await journal.flushed()
+        waiting = spooled(copy)
+        assert [detail for _, details in waiting for detail in details] == ["1", "2", "3"]
+        assert {commit_id for commit_id, _ in waiting} <= set(log.commits)
+        await writer.until(lambda: path.read_bytes()[:8] == bytes(8))
+        assert writer.trouble == ""
+    assert log.of("call") == ["0", "1", "2", "3"]
+    assert not path.exists()
+
+
+async def test_a_log_that_does_not_answer_at_all_is_away_too(tmp_path: Path) -> None:
+    path = tmp_path / "journal.events.spool"
+    log = FakeLog()
+    async with writing(log, path, patience_s=0.01) as writer:
+        log.hold()
+        journals = [writer.open(f"call-{number}", cap=100) for number in range(20)]
+        for journal in journals:
+            journal.append(event(1), START)
+        await writer.until(lambda: all(journal.unkept == 0 for journal in journals))
+        assert all(len(journal) == 1 for journal in journals)
+        log.accept_from_now_on()
+        for journal in journals:
+            await journal.flushed()
+    assert all(log.of(f"call-{number}") == ["1"] for number in range(20))
+
+
+async def test_beyond_its_bound_the_spool_asks_for_fewer_calls_and_still_keeps_everything(tmp_path: Path) -> None:
+    path = tmp_path / "journal.events.spool"
+    log = FakeLog()
+    async with writing(log, path, cap_bytes=2_000) as writer:
+        journal = writer.open("call", cap=10_000)
+        log.refuse_from_now_on()
+        for number in range(100):
+            journal.append(event(number), START)
+        await writer.until(lambda: writer.overflowing)
+        assert journal.unkept == 0
+        assert journal.overdue
+        log.accept_from_now_on()
+        await journal.flushed()
+        await writer.until(lambda: not writer.overflowing)
+    assert log.of("call") == [str(number) for number in range(100)]
+
+
+async def test_one_call_that_stays_away_does_not_let_the_file_grow_by_what_others_have_sent(tmp_path: Path) -> None:
+    path = tmp_path / "journal.events.spool"
+
+    class AwayForOne(FakeLog):
+        async def record(self, originator_id: str, *arguments: Any, **more: Any) -> Appended:
+            if originator_id == "away":
+                await asyncio.sleep(0)
+                raise LogUnavailable("its shard is away")
+            return await super().record(originator_id, *arguments, **more)
+
+    log = AwayForOne()
+    async with writing(log, path, cap_bytes=4_000) as writer:
+        away, other = writer.open("away", cap=100), writer.open("other", cap=10_000)
+        away.append(event(1), START)
+        for number in range(8):
+            log.refuse_from_now_on()
+            for part in range(10):
+                other.append(event(number * 10 + part), START)
+            await writer.until(lambda: other.unkept == 0)
+            log.accept_from_now_on()
+            await other.flushed()
+        assert not writer.overflowing
+        assert path.stat().st_size <= 1 << 16
+        assert len(away) == 1
+    assert log.of("other") == [str(number) for number in range(80)]
+    assert next(details for _, details in spooled(path)) == ["1"]
+
+
+async def test_what_cannot_be_kept_on_disk_either_stays_in_memory_and_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "file-in-the-way" / "journal.events.spool"
+    path.parent.write_text("not a folder")
+    log = FakeLog()
+    async with writing(log, path) as writer:
+        journal = writer.open("call", cap=100)
+        log.refuse_from_now_on()
+        journal.append(event(1), START)
+        await writer.until(lambda: writer.overflowing)
+        assert "in memory only" in writer.trouble
+        assert journal.unkept == 1
+        log.accept_from_now_on()
+        await journal.flushed()
+    assert log.of("call") == ["1"]
+
+
+async def test_a_process_that_ends_while_the_log_is_away_leaves_everything_in_the_spool(tmp_path: Path) -> None:
+    path = tmp_path / "journal.events.spool"
+    log = FakeLog()
+    async with writing(log, path) as writer:
+        journal = writer.open("call", cap=100)
+        log.hold()
+        for number in range(300):
+            journal.append(event(number), START)
+        await log.until_held()
+        assert journal.unkept == 300
+        assert await writer.leave() == 0
+    assert [detail for _, details in spooled(path) for detail in details] == [str(number) for number in range(300)]
