@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import shutil
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
@@ -31,6 +32,8 @@ from streams.kafka.rules import (
 )
 from streams.kafka.unfit import UnfitCluster
 
+_SETTLE_SECONDS = 10.0
+_SETTLE_PAUSE_SECONDS = 0.05
 _UNKNOWN_TOPIC = 3
 _log = logging.getLogger(__name__)
 
@@ -70,7 +73,7 @@ def prepare(
         missing = [topic for topic in rules if topic.name not in found]
         if missing:
             _make(client, location, missing, replication)
-            found = _checked(client, location, rules, replication)
+            found = _settled(client, location, rules, replication)
         return Prepared(
             LogIdentity(cluster["cluster_id"], found["log"].topic_id),
             found["media"].topic_id,
@@ -116,6 +119,25 @@ def _checked(
         check_topic(names[topic["name"]], facts, replication)
         found[names[topic["name"]].name] = facts
     return found
+
+
+def _settled(
+    client: Any, location: KafkaLocation, rules: Sequence[TopicRules], replication: int
+) -> dict[str, TopicFacts]:
+    """The topics once every broker has heard of those that were just made."""
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            found = _checked(client, location, rules, replication)
+        except UnfitCluster:
+            if time.monotonic() > deadline:
+                raise
+        else:
+            if len(found) == len(rules):
+                return found
+            if time.monotonic() > deadline:
+                raise UnfitCluster(f"Kafka at {location.servers} made topics and does not show them; try again")
+        time.sleep(_SETTLE_PAUSE_SECONDS)
 
 
 def _present(topic: Mapping[str, Any]) -> Mapping[str, Any] | None:
