@@ -31,7 +31,7 @@ class Node(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class NodeFolder:
-    """``server.properties``, ``broker.log`` and ``data`` of one broker."""
+    """``server.properties``, ``broker.log`` (of its last start) and ``data`` of one broker."""
 
     root: Path
 
@@ -42,6 +42,11 @@ class NodeFolder:
     @property
     def log(self) -> Path:
         return self.root / "broker.log"
+
+    @property
+    def previous_log(self) -> Path:
+        """What the start before this one said."""
+        return self.root / "broker.previous.log"
 
     @property
     def data(self) -> Path:
@@ -83,8 +88,10 @@ def format_storage(program: Program, folders: Sequence[NodeFolder], *, cluster_i
 
 def start_node(program: Program, folder: NodeFolder, *, options: Sequence[str] = ()) -> Process:
     """Start a broker whose folder is ready; it is running, not yet answering."""
-    crash = f"-XX:ErrorFile={folder.root / 'crash.log'}"
-    command = program.command("kafka.Kafka", str(folder.properties), options=[crash, *options])
+    if folder.log.exists():
+        folder.log.rename(folder.previous_log)
+    crash = ("-XX:+ExitOnOutOfMemoryError", f"-XX:ErrorFile={folder.root / 'crash.log'}")
+    command = program.command("kafka.Kafka", str(folder.properties), options=[*crash, *options])
     # Kafka takes settings from KAFKA_ variables of whoever starts it; this cluster has its own.
     environment = {name: value for name, value in os.environ.items() if not name.startswith("KAFKA_")}
     return spawn(command, output=folder.log, environment=environment)

@@ -8,9 +8,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
-
 from infra.kafka.configuration import HOST, NodeAddress
 from infra.kafka.errors import NodeFailed, PortTaken
 from infra.kafka.node import NodeFolder
@@ -44,14 +41,15 @@ def await_ready(starting: Sequence[Starting], *, seconds: float) -> None:
 def _wait_a_little(awaited: Starting, starting: Sequence[Starting], deadline: float, seconds: float) -> None:
     for broker in starting:
         if broker.process.wait(_BETWEEN_LOOKS_S if broker is awaited else 0):
-            said = broker.folder.last_words()
             number, log = broker.address.id, broker.folder.log
-            if _PORT_TAKEN in said:
+            if _PORT_TAKEN in log.read_text(errors="replace"):
                 raise PortTaken(
                     f"broker {number} found port {broker.address.port} or {broker.address.controller_port} taken; "
                     f"end what listens there or start the cluster in another folder (its log is {log})"
                 )
-            raise NodeFailed(f"broker {number} ended while it started; the end of its log {log}:\n{said}")
+            raise NodeFailed(
+                f"broker {number} ended while it started; the end of its log {log}:\n{broker.folder.last_words()}"
+            )
     if time.monotonic() > deadline:
         raise NodeFailed(
             f"broker {awaited.address.id} did not serve within {seconds:.0f} s; the end of its log "
@@ -69,6 +67,9 @@ def _listens(port: int) -> bool:
 
 def _serving(addresses: Sequence[NodeAddress]) -> set[int]:
     """Numbers of the brokers that the cluster's metadata shows as usable; none when it does not answer."""
+    from kafka.admin import KafkaAdminClient  # takes longer to import than most commands to run
+    from kafka.errors import KafkaError
+
     servers = [f"{HOST}:{address.port}" for address in addresses]
     try:
         admin = KafkaAdminClient(
