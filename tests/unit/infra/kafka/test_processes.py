@@ -16,7 +16,7 @@ import pytest
 from infra.kafka.processes import Condition, Process, spawn, wait_for
 
 SECONDS = 30.0
-UNTIL_SIGNALLED = "import signal; print('here', flush=True); signal.pause()"
+UNTIL_SIGNALLED = "import signal; print('here', end='', flush=True); signal.pause()"
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
     started = spawn([sys.executable, "-c", UNTIL_SIGNALLED], output=output)
     os.set_blocking(reader, True)
     select.select([reader], [], [], SECONDS)
-    assert os.read(reader, 100) == b"here\n"
+    assert os.read(reader, 100) == b"here"
     os.close(reader)
     yield started
     started.send(signal.SIGKILL)
