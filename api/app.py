@@ -11,14 +11,15 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from api.authentication import KeyRing
+from api.configuration.routes import resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
+from api.resources.catalogue import RESOURCES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
-from api.routes.assistants import assistant_routes
 from api.routes.calls import call_routes
 from api.routes.downloads import download_routes
 from api.routes.events import event_routes
@@ -40,7 +41,7 @@ and sending that header back makes sure that a read sees it.
 Routes = Callable[[ApiContext], APIRouter]
 
 EVERYTHING: Final[Sequence[Routes]] = (
-    assistant_routes,
+    *(resource_routes(resource) for resource in RESOURCES),
     call_routes,
     download_routes,
     event_routes,
@@ -70,7 +71,7 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     install(app)
     for part in routes:
         app.include_router(part(context))
-    install_openapi(app)
+    install_openapi(app, (resource.body for resource in RESOURCES))
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

@@ -23,11 +23,12 @@ _JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 @dataclass(frozen=True)
 class Principal:
-    """The organisation behind a key, which kind of key it was, and the shard that holds its events."""
+    """The organisation behind a key, which key it was and of which kind, and the shard that holds its events."""
 
     org_id: str
     tag: KeyTag
     shard: int
+    key_id: str
 
 
 class KeyRing:
@@ -59,7 +60,7 @@ class KeyRing:
             return None
         for key in document.state.keys:
             if key.hash == key_hash:
-                return Principal(org_id=document.id, tag=key.tag, shard=document.state.shard or 0)
+                return Principal(org_id=document.id, tag=key.tag, shard=document.state.shard or 0, key_id=key.id)
         return None
 
 

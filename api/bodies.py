@@ -15,7 +15,7 @@ from api.errors import Problem, bad_request, invalid
 from api.violations import issues
 from domain.foreign_json import DEEPEST_NESTING, LARGEST_INTEGER, SMALLEST_INTEGER
 
-_PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides")
+_PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides", "membersOverrides", "targetOverrides")
 _PARTIAL_FIELDS: Final = ("model", "voice", "transcriber")
 
 
@@ -60,9 +60,13 @@ def check(model: type[BaseModel], body: dict[str, Any]) -> None:
     try:
         model.model_validate(body)
     except ValidationError as fault:
-        found = [error for error in fault.errors(include_url=False, include_input=False) if not _is_partial(error)]
-        if found:
+        if found := findings(fault):
             raise invalid(issues(found)) from None
+
+
+def findings(fault: ValidationError) -> list[ErrorDetails]:
+    """What is wrong, without what is only missing because an override gives a part."""
+    return [error for error in fault.errors(include_url=False, include_input=False) if not _is_partial(error)]
 
 
 def _check_digestible(body: dict[str, Any]) -> None:

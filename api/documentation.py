@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from collections.abc import Iterable
+from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
@@ -10,12 +11,22 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.models.analytics import AnalyticsBody
-from api.models.assistant import AssistantBody
 from api.models.call import CallBody, CallChanges, CallDeletion
 from api.models.operator import HeldEvents, NewOrganization, Rebuild, SqlStatement
+from api.object_schemas import changes_name, forms_of, listed_schema, object_name
 
 TAGS: Final = [
     {"name": "Assistants", "description": "Configurations that calls are held with."},
+    {"name": "Squads", "description": "Assistants that hand a call to each other."},
+    {"name": "Tools", "description": "What assistants can do besides talking, stored once and referred to by id."},
+    {"name": "Phone numbers", "description": "Numbers and SIP addresses, and who answers on them."},
+    {"name": "Credentials", "description": "Keys of providers. They can be written and never read back."},
+    {"name": "Sessions", "description": "Conversations that several chats and calls share."},
+    {"name": "Structured outputs", "description": "What is extracted from a call when it has ended."},
+    {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},
+    {"name": "Simulations", "description": "Callers that are played by an assistant, and what they try."},
+    {"name": "Campaigns", "description": "Calls to many customers."},
+    {"name": "Provider resources", "description": "Pronunciation dictionaries."},
     {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
     {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},
     {"name": "Events", "description": "The event log itself: a call's history, and a live stream."},
@@ -29,7 +40,6 @@ _ERRORS: Final = {
 }
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     AnalyticsBody,
-    AssistantBody,
     CallBody,
     CallChanges,
     CallDeletion,
@@ -42,20 +52,44 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
 
 
 def describe(
-    *, body: type[BaseModel] | None = None, query: type[BaseModel] | None = None, status: int = 200
+    *,
+    body: type[BaseModel] | None = None,
+    changes: type[BaseModel] | None = None,
+    query: type[BaseModel] | None = None,
+    status: int = 200,
+    returns: type[BaseModel] | None = None,
+    listed: Literal["", "array", "page"] = "",
 ) -> dict[str, Any]:
-    """Arguments for a route decorator that put request body and query parameters into the OpenAPI document."""
+    """Arguments for a route decorator that put request body, query parameters and answer into the OpenAPI document.
+
+    ``body`` is sent whole and ``changes`` in part; ``returns`` is the body of the object that is answered, alone or
+    ``listed`` in one of the two styles.
+    """
     extra: dict[str, Any] = {}
     if body is not None:
-        content = {"application/json": {"schema": {"$ref": f"#/components/schemas/{body.__name__}"}}}
-        extra["requestBody"] = {"required": True, "content": content}
+        extra["requestBody"] = _json_body(_reference(body.__name__))
+    if changes is not None:
+        extra["requestBody"] = _json_body(_reference(changes_name(changes)))
     if query is not None:
         extra["parameters"] = _parameters(query)
     responses: dict[int | str, dict[str, Any]] = {
         code: {"description": text, "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
         for code, text in _ERRORS.items()
     }
+    if returns is not None:
+        responses[status] = {
+            "description": "The object." if not listed else "The objects.",
+            "content": {"application/json": {"schema": listed_schema(_reference(object_name(returns)), listed)}},
+        }
     return {"openapi_extra": extra, "status_code": status, "responses": responses, "response_model": None}
+
+
+def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema}}}
+
+
+def _reference(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
 
 
 _ERROR_REFERENCE: Final = {"$ref": "#/components/schemas/Error"}
@@ -98,25 +132,31 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def install_openapi(app: FastAPI) -> None:
-    """Give ``app`` a document with our request schemas, the bearer scheme, and tags in reading order."""
+def install_openapi(app: FastAPI, objects: Iterable[type[BaseModel]]) -> None:
+    """Give ``app`` a document with our schemas, the bearer scheme, and tags in reading order.
+
+    ``objects`` are the bodies of resources: of each there is a form to create, one to change, and one to read.
+    """
+    bodies = tuple(objects)
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _build(app)
+            app.openapi_schema = _build(app, bodies)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending the document
 
 
-def _build(app: FastAPI) -> dict[str, Any]:
+def _build(app: FastAPI, objects: tuple[type[BaseModel], ...]) -> dict[str, Any]:
     built = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
     _, definitions = models_json_schema(
-        [(model, "validation") for model in _BODIES], ref_template="#/components/schemas/{model}"
+        [(model, "validation") for model in dict.fromkeys((*_BODIES, *objects))],
+        ref_template="#/components/schemas/{model}",
     )
     components = built.setdefault("components", {})
     schemas = components.setdefault("schemas", {})
     schemas.update(definitions.get("$defs", {}))
+    schemas.update(forms_of(objects, schemas))
     schemas["Error"] = _ERROR_SCHEMA
     components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
     built["security"] = [{"bearer": []}]

@@ -49,6 +49,8 @@ class Problem(Exception):
     error: str = ""
     issues: tuple[Issue, ...] = ()
     headers: Mapping[str, str] = field(default_factory=dict)
+    members: Mapping[str, Any] = field(default_factory=dict)
+    """Further members of the body, for refusals that name objects."""
 
     def __str__(self) -> str:
         return f"{self.status} {self.message}"
@@ -121,5 +123,6 @@ def problem_body(problem: Problem, identity: str) -> dict[str, Any]:
             {"code": issue.code, "message": issue.message, "pointer": issue.pointer} for issue in problem.issues
         ],
         "requestId": identity,
+        **problem.members,
     }
     return body

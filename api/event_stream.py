@@ -11,13 +11,11 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from domain.event import Event
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
-from domain.write_only import without_secrets
+from domain.write_only import shown_event
 
 REMEMBERED_ORIGINATORS: Final = 10_000
-_CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant"})
 _COMMENT: Final = b": still here\n\n"
 
 
@@ -35,15 +33,8 @@ def event_body(positioned: Positioned) -> dict[str, Any]:
         "type": recorded.event.TYPE,
         "v": recorded.event.VERSION,
         "time": recorded.time,
-        "data": _data(recorded.event),
+        "data": shown_event(recorded.event),
     }
-
-
-def _data(event: Event) -> dict[str, Any]:
-    data: dict[str, Any] = msgspec.to_builtins(event)
-    for field in _CONFIGURATIONS & data.keys():
-        data[field] = without_secrets(data[field])
-    return data
 
 
 class OrganizationOf:

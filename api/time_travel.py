@@ -1,25 +1,43 @@
-"""Reading an object as it was: the fold of its history up to a position or a time."""
+"""Reading an object as it was: the fold of its history up to a position, a time, or a version of it."""
 
 from __future__ import annotations
 
+import re
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from pydantic_core import PydanticCustomError
+from starlette.requests import Request
 
-from api.errors import Issue, invalid
+from api.authentication import Principal
+from api.context import ApiContext
+from api.errors import Issue, invalid, not_found
 from api.models.base import instant
+from api.models.filters import PastQuery, parse_query
 from domain.aggregate import Aggregate
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
 
 S = TypeVar("S")
 
-Moment = Position | datetime
+_VERSION: Final = re.compile(r"v([1-9][0-9]{0,8})", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """The numbered configuration of an object, ``v3``."""
+
+    number: int
+
+
+Moment = Position | datetime | Revision
 
 
 def parse_moment(text: str) -> Moment:
-    """A position (``0:128``) or an RFC 3339 time. Raises ``Problem`` 400."""
+    """A position (``0:128``), an RFC 3339 time, or a version (``v3``). Raises ``Problem`` 400."""
+    if (version := _VERSION.fullmatch(text)) is not None:
+        return Revision(int(version[1]))
     try:
         return Position.parse(text)
     except ValueError:
@@ -27,26 +45,53 @@ def parse_moment(text: str) -> Moment:
     try:
         return instant(text)
     except PydanticCustomError:
-        rule = "must be a position such as 0:128 or a time such as 2026-01-31T09:30:00Z"
+        rule = "must be a position such as 0:128 or a time such as 2026-01-31T09:30:00Z, or a version such as v3"
         raise invalid([Issue("INVALID_FORMAT", f"at {rule}", "/query/at")]) from None
+
+
+def present_or_past(
+    context: ApiContext,
+    request: Request,
+    aggregate: Aggregate[S, Any],
+    object_id: str,
+    principal: Principal,
+    label: str,
+) -> S:
+    """The state that a read asks for: as it is, or with ``?at=`` as it was. Raises ``Problem`` (400, 404)."""
+    query = parse_query(request, PastQuery)
+    state: S | None
+    if query.at is not None:
+        moment = parse_moment(query.at)
+        state = state_at(context.dependencies.log, aggregate, object_id, principal.org_id, moment)
+    else:
+        document = context.dependencies.documents.get(aggregate.kind, object_id, org_id=principal.org_id)
+        state = document.state if document else None
+    if state is None:
+        raise not_found(label, object_id)
+    return state
 
 
 def state_at(log: EventLog, aggregate: Aggregate[S, Any], originator_id: str, org_id: str, moment: Moment) -> S | None:
     """The state at ``moment``; ``None`` when it did not exist then or belongs to another organisation."""
     state: S | None = None
     for positioned in log.history(originator_id):
-        if not _had_happened(positioned, moment):
+        if not isinstance(moment, Revision) and not _had_happened(positioned, moment):
             break
         if positioned.recorded.event.TYPE.partition(".")[0] != aggregate.kind:
             return None
         state = aggregate.evolve(state, positioned.recorded)
+        if isinstance(moment, Revision) and getattr(state, "revision", None) == moment.number:
+            break
+    else:
+        if isinstance(moment, Revision):
+            return None
     if state is None:
         return None
     keys = aggregate.keys(state)
     return state if keys.org_id == org_id and not keys.deleted else None
 
 
-def _had_happened(positioned: Positioned, moment: Moment) -> bool:
+def _had_happened(positioned: Positioned, moment: Position | datetime) -> bool:
     if isinstance(moment, Position):
         return positioned.position.shard == moment.shard and positioned.position.ordinal <= moment.ordinal
     return positioned.recorded.time <= moment

@@ -9,9 +9,10 @@ from typing import Any
 from domain.aggregate import Aggregate
 from domain.assistant.aggregate import ASSISTANT
 from domain.call.aggregate import CALL
+from domain.configuration.kinds import CONFIGURATIONS
 from domain.organization.aggregate import ORGANIZATION
 
-AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType(
-    {aggregate.kind: aggregate for aggregate in (ORGANIZATION, ASSISTANT, CALL)}
-)
+_ALL: tuple[Aggregate[Any, Any], ...] = (ORGANIZATION, ASSISTANT, CALL, *CONFIGURATIONS.values())
+
+AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType({aggregate.kind: aggregate for aggregate in _ALL})
 """``AGGREGATES["call"]`` folds every ``call.*`` event."""

@@ -15,6 +15,7 @@ import msgspec
 
 from domain.assistant import events as assistant
 from domain.call import events as call
+from domain.configuration.kinds import EVENTS as CONFIGURATIONS
 from domain.event import Event
 from domain.organization import events as organization
 from domain.upcasting import Upcaster
@@ -70,9 +71,7 @@ _CLASSES: tuple[type[Event], ...] = (
     organization.OrganizationPlaced,
     organization.KeyIssued,
     organization.KeyRevoked,
-    assistant.AssistantCreated,
-    assistant.AssistantUpdated,
-    assistant.AssistantDeleted,
+    *assistant.EVENTS,
     call.CallCreated,
     call.CallRenamed,
     call.CallClaimed,
@@ -90,6 +89,7 @@ _CLASSES: tuple[type[Event], ...] = (
     call.ArtifactStored,
     call.CallEnded,
     call.CallDeleted,
+    *(event_class for events in CONFIGURATIONS.values() for event_class in events),
 )
 
 _UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from api.models.assistant import AssistantBody, AssistantOverrides
 from api.models.base import Closed, Identifier, Instant, JsonObject, Name, Open, by_field, mark, violation
+from api.models.numbers import CheckedNumber
 
 SAMPLE_RATES_HZ = (8_000, 16_000, 24_000)
 
@@ -47,11 +48,9 @@ Transport = Annotated[
 ]
 
 
-class Customer(Closed):
+class Customer(CheckedNumber):
     """Whom a phone call reaches."""
 
-    number: Annotated[str, Field(min_length=3, max_length=40)] | None = None
-    number_e164_check_enabled: bool | None = None
     extension: Annotated[str, Field(max_length=10)] | None = None
     sip_uri: str | None = None
     name: Name | None = None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
@@ -16,6 +16,16 @@ from domain.aggregate import DocumentKeys
 
 Bounds = tuple[tuple[str, datetime], ...]
 Q = TypeVar("Q", bound="Query")
+
+
+def _separated(value: object) -> object:
+    """One value, several separated by commas, or a repeated key."""
+    parts = value if isinstance(value, list) else [value]
+    return [name.strip() for part in parts for name in str(part).split(",") if name.strip()]
+
+
+Several = Annotated[list[str], BeforeValidator(_separated)]
+"""A parameter that takes several values: as a repeated key, or separated by commas."""
 
 
 class Query(BaseModel):
@@ -52,6 +62,28 @@ class ListFilters(Query):
     def _bounds(self, field: str) -> Bounds:
         given = ((operator, getattr(self, f"{field}_{operator}")) for operator in ("gt", "lt", "ge", "le"))
         return tuple(_stored_bound(operator, moment) for operator, moment in given if moment is not None)
+
+
+class PagedFilters(ListFilters):
+    """What lists take that come in pages."""
+
+    page: Annotated[int, Field(ge=1, le=1_000_000_000, description="Pages count from 1.")] = 1
+    sort_order: Annotated[Literal["ASC", "DESC"], Field(description="Newest first unless ASC.")] = "DESC"
+    sort_by: Annotated[
+        Literal["createdAt", "duration", "cost"],
+        Field(description="Objects without duration and cost are sorted by creation."),
+    ] = "createdAt"
+
+    def offset(self) -> int:
+        """How many objects stand before this page."""
+        return (self.page - 1) * self.limit
+
+
+class VersionQuery(Query):
+    """``GET /{resource}/{id}/versions``."""
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 25
+    cursor: Annotated[str | None, Field(pattern=r"^v[1-9][0-9]{0,8}$", description="``nextCursor`` of a page.")] = None
 
 
 class CallFilters(ListFilters):
@@ -101,7 +133,11 @@ class OperatorEventQuery(AfterQuery):
 
 def parse_query(request: Request, model: type[Q]) -> Q:
     """The request's query string as ``model``. Raises ``Problem`` 400 that lists every violation."""
-    given: dict[str, Any] = dict(request.query_params)
+    parameters = request.query_params
+    given: dict[str, Any] = {}
+    for key in parameters:
+        values = parameters.getlist(key)
+        given[key] = values if len(values) > 1 else values[0]
     try:
         return model.model_validate(given)
     except ValidationError as fault:

@@ -15,21 +15,21 @@ from api.bodies import check
 from api.call_rules import WEBSOCKET_CALL, websocket_call
 from api.call_views import CallViews
 from api.context import ApiContext
+from api.creation import create_once
 from api.documentation import describe
 from api.errors import Problem, not_found
-from api.idempotency import CreationIds, creation_ids, refuse_other_body
+from api.idempotency import creation_ids
 from api.models.call import CallBody, CallChanges, CallDeletion
 from api.models.filters import CallFilters, PastQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
-from api.time_travel import parse_moment, state_at
+from api.time_travel import present_or_past
 from domain.aggregate import Conflicting
 from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall, DeleteCall, EndCall, RenameCall
 from domain.call.state import Live, Ringing
 from domain.live_calls import CallNotLive
 from domain.log.ports import Document
-from domain.log.receipt import CommitIdReused
 
 ENDED_BY_DELETE: Final = "call-deleted"
 
@@ -38,7 +38,7 @@ def call_routes(context: ApiContext) -> APIRouter:
     """Create, list, read, rename and delete calls."""
     router = APIRouter(tags=["Calls"])
     commands, documents = context.dependencies.commands, context.dependencies.documents
-    log, live_calls = context.dependencies.log, context.dependencies.live_calls
+    live_calls = context.dependencies.live_calls
     views = CallViews(context.dependencies.settings, documents)
 
     def find(principal: Principal, call_id: str) -> Document:
@@ -47,42 +47,28 @@ def call_routes(context: ApiContext) -> APIRouter:
             raise not_found("Call", call_id)
         return document
 
-    def repeated(ids: CreationIds, principal: Principal, body: object) -> Response | None:
-        """The answer to a request that was answered before, if it was."""
-        document = documents.get("call", ids.object_id, org_id=principal.org_id) if ids.repeatable else None
-        if document is None:
-            return None
-        refuse_other_body(log, ids.object_id, "request", body)
-        return json_response(
-            views.body(document.state), status=201, position=context.seen(principal), version=document.version
-        )
-
     @router.post("/call", summary="Start a call", **describe(body=CallBody, status=201))
     async def create(request: Request) -> Response:
         principal = await context.caller(request)
         ids = creation_ids(request, principal.org_id, context.dependencies.new_call_id)
         body = await context.body(request)
         check(CallBody, body)
-        if (answer := repeated(ids, principal, body)) is not None:
-            return answer
-        _require_ready(context)
-        wanted = websocket_call(body, documents, principal.org_id)
-        command = CreateCall(
-            org_id=principal.org_id,
-            type=WEBSOCKET_CALL,
-            request=body,
-            transport=wanted.transport,
-            assistant_id=wanted.assistant_id,
-            name=body.get("name"),
+
+        def command() -> CreateCall:
+            _require_ready(context)
+            wanted = websocket_call(body, documents, principal.org_id)
+            return CreateCall(
+                org_id=principal.org_id,
+                type=WEBSOCKET_CALL,
+                request=body,
+                transport=wanted.transport,
+                assistant_id=wanted.assistant_id,
+                name=body.get("name"),
+            )
+
+        return await create_once(
+            context, principal, CALL, ids, sent=body, sent_as="request", command=command, body=views.body
         )
-        try:
-            state, appended = await commands.execute(CALL, ids.object_id, command, commit_id=ids.commit_id)
-        except (Conflicting, CommitIdReused):
-            # Another request with the same key came between our look and our append.
-            if (answer := repeated(ids, principal, body)) is not None:
-                return answer
-            raise
-        return json_response(views.body(state), status=201, position=appended.position, version=state.version)
 
     @router.get("/call", summary="List calls, newest first", **describe(query=CallFilters))
     async def listing(request: Request) -> Response:
@@ -116,13 +102,7 @@ def call_routes(context: ApiContext) -> APIRouter:
     @router.get("/call/{id}", summary="Get a call, now or as it was", **describe(query=PastQuery))
     async def read(request: Request, id: str) -> Response:
         principal = await context.caller(request)
-        query = parse_query(request, PastQuery)
-        if query.at is not None:
-            state = state_at(log, CALL, id, principal.org_id, parse_moment(query.at))
-            if state is None:
-                raise not_found("Call", id)
-        else:
-            state = find(principal, id).state
+        state = present_or_past(context, request, CALL, id, principal, "Call")
         return json_response(views.body(state), position=context.seen(principal), version=state.version)
 
     @router.patch("/call/{id}", summary="Rename a call", **describe(body=CallChanges))

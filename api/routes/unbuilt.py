@@ -26,13 +26,11 @@ _CRUD: Final = (
 )
 
 RESOURCES: Final = {
-    "/squad": "squads",
     "/chat": "chats",
     "/session": "sessions",
     "/campaign": "campaigns",
     "/v2/campaign": "campaigns",
     "/phone-number": "phone numbers",
-    "/tool": "tools",
     "/file": "files",
     "/v2/knowledge-base": "knowledge bases",
     "/structured-output": "structured outputs",

@@ -1,28 +1,36 @@
-"""What can happen to an assistant. Configuration is kept as the client sent it, so that it round-trips."""
+"""What can happen to an assistant: what can happen to any configuration."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar, Final
 
-from domain.event import Event
+from domain.configuration import events as configuration
 
 
-class AssistantCreated(Event, frozen=True, kw_only=True):
+class AssistantCreated(configuration.ConfigurationCreated, frozen=True, kw_only=True):
     """The first configuration, version ``v1``."""
 
     TYPE: ClassVar[str] = "assistant.created"
-    org_id: str
-    config: dict[str, Any]
 
 
-class AssistantUpdated(Event, frozen=True, kw_only=True):
+class AssistantUpdated(configuration.ConfigurationUpdated, frozen=True, kw_only=True):
     """``changes`` replaces whole top-level fields; an explicit null clears one. Every update is a version."""
 
     TYPE: ClassVar[str] = "assistant.updated"
-    changes: dict[str, Any]
 
 
-class AssistantDeleted(Event, frozen=True, kw_only=True):
+class AssistantReplaced(configuration.ConfigurationReplaced, frozen=True, kw_only=True):
+    """``config`` takes the place of the whole configuration."""
+
+    TYPE: ClassVar[str] = "assistant.replaced"
+
+
+class AssistantDeleted(configuration.ConfigurationDeleted, frozen=True, kw_only=True):
     """No new call can use the assistant; its history stays."""
 
     TYPE: ClassVar[str] = "assistant.deleted"
+
+
+EVENTS: Final = configuration.ConfigurationEvents(
+    created=AssistantCreated, updated=AssistantUpdated, replaced=AssistantReplaced, deleted=AssistantDeleted
+)

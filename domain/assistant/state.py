@@ -2,43 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any
+from domain.configuration.state import ActiveConfiguration, Configuration, DeletedConfiguration, version_label
 
-import msgspec
+ActiveAssistant = ActiveConfiguration
+"""An assistant that calls can use."""
 
+DeletedAssistant = DeletedConfiguration
+"""An assistant that no call can use any more."""
 
-class ActiveAssistant(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="active"):
-    """An assistant that calls can use.
+Assistant = Configuration
 
-    ``config`` holds the top-level fields as the client sent them, explicit nulls included. ``revision`` counts the
-    configurations from 1; any earlier one is the state after fewer events. ``version`` counts the events.
-    """
-
-    id: str
-    org_id: str
-    config: dict[str, Any]
-    revision: int
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
-class DeletedAssistant(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase", tag="deleted"):
-    """An assistant that no call can use any more. The last configuration stays readable for running calls' audit."""
-
-    id: str
-    org_id: str
-    config: dict[str, Any]
-    revision: int
-    created_at: datetime
-    updated_at: datetime
-    version: int
-
-
-Assistant = ActiveAssistant | DeletedAssistant
-
-
-def version_label(assistant: Assistant) -> str:
-    """The name of the present configuration, such as ``v3``."""
-    return f"v{assistant.revision}"
+__all__ = ["ActiveAssistant", "Assistant", "DeletedAssistant", "version_label"]

@@ -6,6 +6,7 @@ import msgspec
 
 from domain.log.ports import Positioned
 from domain.registry import EVENT_TYPES
+from domain.write_only import holds_configuration, shown_event
 from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE
 
@@ -47,6 +48,6 @@ def rows(org_id: str, event: Positioned) -> tuple[Row, ...]:
         _KINDS[fact.TYPE],
         recorded.originator_id,
         recorded.originator_version,
-        _encode(fact).decode(),
+        _encode(shown_event(fact) if holds_configuration(fact) else fact).decode(),
     )
     return (row,)

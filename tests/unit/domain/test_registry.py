@@ -13,6 +13,7 @@ import pytest
 import domain.schemas
 from domain.assistant import events as assistant
 from domain.call import events as call
+from domain.configuration import kinds as configuration_kinds
 from domain.event import Event
 from domain.log.codec import EventCodec
 from domain.log.envelope import type_of
@@ -32,6 +33,8 @@ def test_every_event_class_of_the_domain_is_registered() -> None:
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, Event) and value is not Event
     }
+    for events in configuration_kinds.EVENTS.values():
+        classes |= set(events)
     assert {event_type.event_class for event_type in EVENT_TYPES.values()} == classes
 
 

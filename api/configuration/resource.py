@@ -1,0 +1,84 @@
+"""What tells one configuration resource from another. Everything else they have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from api.configuration.references import Reference, Use
+from api.errors import Issue
+from api.models.filters import ListFilters, Query
+from domain.configuration.aggregate import ConfigurationAggregate
+from domain.configuration.state import Configuration
+from domain.log.ports import Documents
+
+JsonObject = dict[str, Any]
+
+
+def no_more(state: Configuration, now: datetime) -> JsonObject:
+    """Nothing beyond what every object shows."""
+    return {}
+
+
+def no_rules(config: Mapping[str, Any]) -> Iterable[Issue]:
+    """No rule that concerns several fields."""
+    return ()
+
+
+def no_change_rules(stored: Mapping[str, Any], changes: Mapping[str, Any], flags: Mapping[str, str]) -> Iterable[Issue]:
+    """No rule about what may become of what."""
+    return ()
+
+
+def as_sent(body: JsonObject, documents: Documents, org_id: str) -> JsonObject:
+    """The body is the configuration."""
+    return body
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """One kind of configuration on the wire.
+
+    ``noun`` names one of them in messages, ``tag`` groups them in the documentation. ``style`` is the form of lists:
+    a bare array, or ``{results, metadata}``. ``filters`` are the list's parameters, and ``matches`` says whether an
+    object passes those of them that are more than time, page and id.
+
+    ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes.
+    ``rules`` judge a whole configuration, ``change_rules`` a change by what is stored, what is sent, and the query.
+    ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``prepare`` completes a
+    new body before it is stored, and ``more`` adds what the system knows to what clients see.
+    """
+
+    aggregate: ConfigurationAggregate
+    path: str
+    noun: str
+    tag: str
+    body: type[BaseModel]
+    style: Literal["array", "page"] = "array"
+    filters: type[ListFilters] = ListFilters
+    matches: Callable[[Configuration, Any], bool] | None = None
+    fixed: str = ""
+    changeable: frozenset[str] | None = None
+    rules: Callable[[Mapping[str, Any]], Iterable[Issue]] = no_rules
+    change_rules: Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, str]], Iterable[Issue]] = no_change_rules
+    change_query: type[Query] | None = None
+    references: tuple[Reference, ...] = ()
+    used_by: tuple[Use, ...] = ()
+    prepare: Callable[[JsonObject, Documents, str], JsonObject] = as_sent
+    more: Callable[[Configuration, datetime], JsonObject] = no_more
+    warning: str = ""
+    """A sentence for the ``Warning`` header of created objects: what this version does not do with them yet."""
+
+    @property
+    def kind(self) -> str:
+        """The kind of aggregate, ``phone_number``."""
+        return self.aggregate.kind
+
+    @property
+    def label(self) -> str:
+        """How messages begin: ``Phone number``."""
+        return self.noun[:1].upper() + self.noun[1:]

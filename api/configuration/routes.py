@@ -1,0 +1,195 @@
+"""The routes of one configuration resource."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.authentication import Principal
+from api.bodies import check
+from api.configuration.changes import check_whole, with_checks
+from api.configuration.history import configuration_at, versions_page
+from api.configuration.listing import find, page_body
+from api.configuration.references import check_references, refuse_while_used
+from api.configuration.resource import Resource
+from api.context import ApiContext
+from api.creation import create_once
+from api.documentation import describe
+from api.errors import not_found
+from api.event_stream import event_body
+from api.idempotency import creation_ids
+from api.models.filters import PagedFilters, PastQuery, Query, VersionQuery, parse_query
+from api.preconditions import expected_version, only_version
+from api.responses import json_response
+from api.time_travel import present_or_past
+from domain.configuration.commands import (
+    CreateConfiguration,
+    DeleteConfiguration,
+    RestoreConfiguration,
+    UpdateConfiguration,
+)
+from domain.configuration.state import Configuration
+from domain.configuration.wire import configuration_body
+from domain.log.ports import Document
+
+
+class Views:
+    """Configurations as clients see them."""
+
+    def __init__(self, resource: Resource, context: ApiContext) -> None:
+        self._resource = resource
+        self._now = context.dependencies.clock
+
+    def body(self, state: Configuration) -> dict[str, Any]:
+        """The object of ``GET``."""
+        shown = configuration_body(self._resource.kind, state)
+        return {**shown, **self._resource.more(state, self._now())}
+
+
+def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
+    """Create, list, read, change and delete, and the history of every object."""
+
+    def routes(context: ApiContext) -> APIRouter:
+        router = APIRouter(tags=[resource.tag])
+        _add_objects(router, context, resource)
+        _add_history(router, context, resource)
+        return router
+
+    return routes
+
+
+def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    commands, documents = context.dependencies.commands, context.dependencies.documents
+    view = Views(resource, context).body
+    path, noun = resource.path, resource.noun
+
+    @router.post(path, summary=f"Create {_a(noun)}", **describe(body=resource.body, status=201, returns=resource.body))
+    async def create(request: Request) -> Response:
+        principal = await context.caller(request)
+        ids = creation_ids(request, principal.org_id, context.dependencies.new_id)
+        body = await context.body(request)
+        check(resource.body, body)
+        config = resource.prepare(body, documents, principal.org_id)
+        check_whole(resource, config)
+
+        def command() -> CreateConfiguration:
+            check_references(resource.references, config, documents, principal.org_id)
+            return CreateConfiguration(org_id=principal.org_id, config=config, actor=principal.key_id)
+
+        answer = await create_once(
+            context, principal, resource.aggregate, ids, sent=config, sent_as="config", command=command, body=view
+        )
+        if resource.warning:
+            answer.headers["warning"] = f'299 - "{resource.warning}"'
+        return answer
+
+    @router.get(
+        path,
+        summary=f"List {noun}s, newest first",
+        **describe(query=resource.filters, returns=resource.body, listed=resource.style),
+    )
+    async def listing(request: Request) -> Response:
+        principal = await context.caller(request)
+        filters = parse_query(request, resource.filters)
+        found, total = find(resource, filters, documents, principal.org_id)
+        shown: Any = [view(document.state) for document in found]
+        if resource.style == "page" and isinstance(filters, PagedFilters):
+            shown = page_body(shown, total, filters)
+        return json_response(shown, position=context.seen(principal))
+
+    @router.get(
+        f"{path}/{{id}}",
+        summary=f"Get {_a(noun)}, now or as it was",
+        **describe(query=PastQuery, returns=resource.body),
+    )
+    async def read(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        state = present_or_past(context, request, resource.aggregate, id, principal, resource.label)
+        return json_response(view(state), position=context.seen(principal), version=state.version)
+
+    @router.patch(
+        f"{path}/{{id}}",
+        summary=f"Replace fields of {_a(noun)}",
+        **describe(changes=resource.body, query=resource.change_query, returns=resource.body),
+    )
+    async def update(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        flags = _flags(request, resource)
+        aggregate = only_version(with_checks(resource, flags), expected_version(request))
+        changes = await context.body(request)
+        _existing(context, resource, principal, id)
+        check_references(resource.references, changes, documents, principal.org_id)
+        command = UpdateConfiguration(org_id=principal.org_id, changes=changes, actor=principal.key_id)
+        state, appended = await commands.execute(aggregate, id, command)
+        return json_response(view(state), position=appended.position, version=state.version)
+
+    @router.delete(f"{path}/{{id}}", summary=f"Delete {_a(noun)}", **describe(returns=resource.body))
+    async def delete(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        aggregate = only_version(resource.aggregate, expected_version(request))
+        document = _existing(context, resource, principal, id)
+        refuse_while_used(resource.used_by, noun, id, documents, principal.org_id)
+        command = DeleteConfiguration(org_id=principal.org_id, actor=principal.key_id)
+        _, appended = await commands.execute(aggregate, id, command)
+        return json_response(view(document.state), position=appended.position)
+
+
+def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    commands, documents, log = context.dependencies.commands, context.dependencies.documents, context.dependencies.log
+    view = Views(resource, context).body
+    path, noun = resource.path, resource.noun
+
+    @router.get(f"{path}/{{id}}/versions", summary=f"Who changed what of {_a(noun)}", **describe(query=VersionQuery))
+    async def versions(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        query = parse_query(request, VersionQuery)
+        _existing(context, resource, principal, id)
+        return json_response(versions_page(context, principal, id, query), position=context.seen(principal))
+
+    @router.get(f"{path}/{{id}}/events", summary=f"The history of {_a(noun)}", **describe())
+    async def events(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        parse_query(request, Query)
+        _existing(context, resource, principal, id)
+        return json_response(
+            [event_body(positioned) for positioned in log.history(id)], position=context.seen(principal)
+        )
+
+    @router.post(
+        f"{path}/{{id}}/restore/{{version}}",
+        summary=f"Put an earlier version of {_a(noun)} in force again, as a new one",
+        **describe(status=201, returns=resource.body),
+    )
+    async def restore(request: Request, id: str, version: str) -> Response:
+        principal = await context.caller(request)
+        aggregate = only_version(resource.aggregate, expected_version(request))
+        _existing(context, resource, principal, id)
+        revision, past = configuration_at(context, resource, principal, id, version)
+        check_references(resource.references, past.config, documents, principal.org_id)
+        command = RestoreConfiguration(
+            org_id=principal.org_id, revision=revision, config=past.config, actor=principal.key_id
+        )
+        state, appended = await commands.execute(aggregate, id, command)
+        return json_response(view(state), status=201, position=appended.position, version=state.version)
+
+
+def _existing(context: ApiContext, resource: Resource, principal: Principal, object_id: str) -> Document:
+    document = context.dependencies.documents.get(resource.kind, object_id, org_id=principal.org_id)
+    if document is None:
+        raise not_found(resource.label, object_id)
+    return document
+
+
+def _flags(request: Request, resource: Resource) -> Mapping[str, str]:
+    if resource.change_query is None:
+        return {}
+    parse_query(request, resource.change_query)
+    return dict(request.query_params)
+
+
+def _a(noun: str) -> str:
+    return f"{'an' if noun[0] in 'aeiou' else 'a'} {noun}"

@@ -1,0 +1,1 @@
+"""The configuration resources, each as what tells it from the others."""

@@ -1,0 +1,39 @@
+"""``/assistant``: the configurations that calls are held with."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Final
+
+from api.configuration.references import Reference, Use
+from api.configuration.resource import Resource
+from api.models.assistant import AssistantBody
+from domain.assistant.aggregate import ASSISTANT
+from domain.configuration.state import Configuration, version_label
+from domain.write_only import has_server_secret
+
+ASSISTANT_REFERENCES: Final = (
+    Reference("model.toolIds.*", "tool"),
+    Reference("model.toolRefs.*.toolId", "tool"),
+    Reference("credentialIds.*", "credential"),
+    Reference("server.credentialId", "credential"),
+    Reference("artifactPlan.structuredOutputIds.*", "structured_output"),
+    Reference("hooks.*.do.*.toolId", "tool"),
+)
+"""The ids inside an assistant, or inside overrides of one."""
+
+
+def _more(state: Configuration, now: datetime) -> dict[str, Any]:
+    return {"latestVersion": version_label(state), "isServerUrlSecretSet": has_server_secret(state.config)}
+
+
+ASSISTANTS: Final = Resource(
+    aggregate=ASSISTANT,
+    path="/assistant",
+    noun="assistant",
+    tag="Assistants",
+    body=AssistantBody,
+    references=ASSISTANT_REFERENCES,
+    used_by=(Use("squad", "members.*.assistantId", "assistant_pinned", pinned_at="assistantVersion"),),
+    more=_more,
+)

@@ -1,0 +1,60 @@
+"""``/squad``: assistants that hand a call to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from api.configuration.references import Reference, under
+from api.configuration.resource import Resource
+from api.errors import Issue
+from api.models.filters import ListFilters, Several
+from api.models.squad import SquadBody
+from api.resources.assistants import ASSISTANT_REFERENCES
+from domain.configuration.kinds import CONFIGURATIONS
+from domain.configuration.state import Configuration, version_label
+
+_MEMBER: Final = (
+    Reference("assistantId", "assistant"),
+    *under("assistant", ASSISTANT_REFERENCES),
+    *under("assistantOverrides", ASSISTANT_REFERENCES),
+    Reference("assistantDestinations.*.assistantId", "assistant"),
+)
+SQUAD_REFERENCES: Final = (*under("members.*", _MEMBER), *under("membersOverrides", ASSISTANT_REFERENCES))
+"""The ids inside a squad."""
+
+
+class SquadFilters(ListFilters):
+    """``GET /squad``."""
+
+    id_any: Several | None = None
+
+
+def squad_rules(config: Mapping[str, Any]) -> Iterable[Issue]:
+    """Every member is one assistant, stored or inline; only a stored one has versions."""
+    for index, member in enumerate(config.get("members") or ()):
+        given = [name for name in ("assistantId", "assistant") if member.get(name) is not None]
+        if len(given) != 1:
+            text = f"members.{index} must have exactly one of assistantId, assistant"
+            yield Issue("INVALID_VALUE", text, f"/body/members/{index}")
+        elif member.get("assistantVersion") is not None and given != ["assistantId"]:
+            text = f"members.{index}.assistantVersion needs assistantId"
+            yield Issue("INVALID_VALUE", text, f"/body/members/{index}/assistantVersion")
+
+
+def _more(state: Configuration, now: datetime) -> dict[str, Any]:
+    return {"latestVersion": version_label(state)}
+
+
+SQUADS: Final = Resource(
+    aggregate=CONFIGURATIONS["squad"],
+    path="/squad",
+    noun="squad",
+    tag="Squads",
+    body=SquadBody,
+    filters=SquadFilters,
+    rules=squad_rules,
+    references=SQUAD_REFERENCES,
+    more=_more,
+)
