@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from infra.kafka.class_archive import make_class_archive
 from infra.kafka.distribution import Artifact, Distribution, locked
-from infra.kafka.download import download, matches
+from infra.kafka.download import Progress, download, matches
 from infra.kafka.errors import DownloadFailed
 from infra.kafka.java import find_java
 from infra.kafka.program import Program
@@ -43,6 +43,9 @@ class Unwatched:
         """Nobody looks."""
 
 
+Fetch = Callable[[Sequence[Artifact], Path, Progress], None]
+
+
 def installed(
     cache: Path,
     progress: InstallProgress | None = None,
@@ -50,6 +53,7 @@ def installed(
     check: bool = False,
     distribution: Distribution | None = None,
     environment: Mapping[str, str] = os.environ,
+    fetch: Fetch = download,
 ) -> Program:
     """Kafka in the folder ``cache``, fetched and prepared as far as it is not there.
 
@@ -64,7 +68,12 @@ def installed(
     archive = folder / f"classes-{wanted.digest}-java-{java.version}.jsa"
     if check or _missing(wanted, folder) or not archive.exists():
         with _alone(folder):
-            _fetch_missing(wanted, folder, watcher, check=check)
+            missing = _missing(wanted, folder)
+            if check:
+                missing = [artifact for artifact in wanted.artifacts if not matches(artifact, folder)]
+            if missing:
+                watcher.downloading(len(missing), sum(artifact.size for artifact in missing))
+                fetch(missing, folder, watcher.received)
             if not archive.exists():
                 watcher.preparing()
                 make_class_archive(Program(java, jars), archive)
@@ -77,21 +86,10 @@ def _missing(wanted: Distribution, folder: Path) -> list[Artifact]:
     def size(artifact: Artifact) -> int | None:
         try:
             return (folder / artifact.file_name).stat().st_size
-        except FileNotFoundError:
+        except OSError:  # whatever else is wrong with the folder is said when it is written to
             return None
 
     return [artifact for artifact in wanted.artifacts if size(artifact) != artifact.size]
-
-
-def _fetch_missing(wanted: Distribution, folder: Path, watcher: InstallProgress, *, check: bool) -> None:
-    missing = (
-        [artifact for artifact in wanted.artifacts if not matches(artifact, folder)]
-        if check
-        else _missing(wanted, folder)
-    )
-    if missing:
-        watcher.downloading(len(missing), sum(artifact.size for artifact in missing))
-        download(missing, folder, watcher.received)
 
 
 @contextlib.contextmanager

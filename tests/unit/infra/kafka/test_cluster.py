@@ -6,7 +6,6 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,49 +22,10 @@ from infra.kafka.errors import (
     PortTaken,
     WrongCondition,
 )
-from infra.kafka.java import Java
 from infra.kafka.processes import Condition
-from infra.kafka.program import Program
 from infra.kafka.state import ClusterFolder
-
-FORMAT = 'data=$(sed -n s/^log.dirs=//p "$config"); mkdir -p "$data"; touch "$data/meta.properties"'
-SILENT = "exec sleep 600"
-"""A broker that runs and never listens."""
-
-
-def stand_in(folder: Path, broker: str, *, storage: str = FORMAT) -> Program:
-    """A "Java" whose storage tool and broker are these shell commands; ``$config`` is the broker's settings file."""
-    java = folder / "java"
-    java.write_text(
-        f'#!/bin/sh\nfor each; do config=$each; done\ncase "$*" in\n*StorageTool*) {storage};;\n*) {broker};;\nesac\n'
-    )
-    java.chmod(0o755)
-    return Program(Java(java, "17"), ())
-
-
-def not_installed() -> Program:
-    raise DownloadFailed("no network")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Iterator[Path]:
-    yield tmp_path / "cluster"
-    DevCluster(tmp_path / "cluster", install=not_installed).destroy()
-
-
-@pytest.fixture
-def running(tmp_path: Path, folder: Path) -> DevCluster:
-    """A cluster of two whose brokers run without serving, as during a start that takes long."""
-    program = stand_in(tmp_path, SILENT)
-    starter = (
-        "import signal, sys; from pathlib import Path; from infra.kafka.cluster import DevCluster;"
-        "from infra.kafka.java import Java; from infra.kafka.program import Program;"
-        "import infra.kafka.cluster as cluster; cluster.await_ready = lambda *_, **__: None;"
-        f"DevCluster(Path({str(folder)!r}), brokers=2,"
-        f"install=lambda: Program(Java(Path({str(program.java.executable)!r}), '17'), ())).start()"
-    )
-    subprocess.run([sys.executable, "-c", starter], check=True, timeout=60)
-    return DevCluster(folder, install=lambda: program)
+from tests.unit.infra.kafka.conftest import not_installed
+from tests.unit.infra.kafka.stand_in import SILENT, stand_in
 
 
 def conditions(cluster: DevCluster) -> list[Condition]:
