@@ -18,6 +18,7 @@ from domain.call.commands import CreateCall
 from domain.call.state import Call
 from domain.egress import EgressPolicy
 from domain.event import Event
+from domain.fragments import FragmentLog
 from domain.log.position import Position
 from media.artifacts.local import LocalArtifactStore
 from media.audio.framing import FRAME_BYTES, FRAME_MS, SILENCE
@@ -178,9 +179,10 @@ async def media_rig(
     providers: ScriptedProviders | None = None,
     *,
     commands: Callable[[EmbeddedLog], Any] = lambda log: log,
+    fragment_log: Callable[[EmbeddedFragmentLog], FragmentLog] = lambda fragments: fragments,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """``commands`` may wrap the log to make it fail."""
+    """``commands`` and ``fragment_log`` may wrap the logs to make them fail."""
 
     def new_id() -> str:
         return str(uuid4())
@@ -194,7 +196,7 @@ async def media_rig(
     tier = MediaTier(
         commands=commands(log),
         documents=log,
-        fragments=fragments,
+        fragments=fragment_log(fragments),
         artifacts=artifacts,
         providers=providers or ScriptedProviders(),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),

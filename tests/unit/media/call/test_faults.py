@@ -246,6 +246,34 @@ async def test_a_call_whose_events_pile_up_is_ended_and_they_are_kept(tmp_path: 
     assert len([warning for warning in of(events, Warned) if warning.code == "control-not-json"]) >= 7
 
 
+async def test_when_more_waits_than_the_spool_may_hold_all_calls_end_none_begins_and_nothing_is_lost(
+    tmp_path: Path,
+) -> None:
+    switches: list[Outage] = []
+
+    def commands(log: EmbeddedLog) -> Outage:
+        switches.append(Outage(log))
+        return switches[0]
+
+    async with media_rig(tmp_path, commands=commands, log_retry_s=0.02, event_spool_bytes=1_000) as rig:
+        callers = [await dial(rig) for _ in range(2)]
+        for caller in callers:
+            await caller.until_said(1)
+        waiting = await rig.create(assistant())
+        switches[0].off = True
+        for number in range(10):
+            callers[0].say(f"not json {number}")
+        async with asyncio.timeout(5):
+            for caller in callers:
+                await caller.closed_event.wait()
+        assert "too many events wait" in (await refused(rig, waiting)).reason
+        switches[0].off = False
+        for caller in callers:
+            assert of(await caller.ended(), CallEnded)[0].reason == OVERLOAD_REASON
+        warnings = of(rig.events(callers[0].call_id), Warned)
+        assert len([warning for warning in warnings if warning.code == "control-not-json"]) == 10
+
+
 async def test_a_log_that_does_not_come_back_keeps_no_process_from_ending_and_the_next_one_brings_it_all(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
