@@ -73,7 +73,13 @@ class Producer(Protocol):
 
 
 class Fetched(Protocol):
-    """A record as the consumer gives it. Foreign writers may leave out keys, values and the values of headers."""
+    """A record as the consumer gives it. Foreign writers may leave out keys, values and the values of headers.
+
+    ``leader_epoch`` counts the partition's leaders; -1 where the broker does not tell.
+    """
+
+    @property
+    def leader_epoch(self) -> int: ...
 
     @property
     def partition(self) -> int: ...

@@ -205,6 +205,10 @@ class EmbeddedLog:
 
     # Rebuilding and checking
 
+    async def wait_for(self, position: Position, timeout_s: float) -> bool:
+        """Wait until ``position`` is on the log; ``False`` after ``timeout_s``. See ``LogReader.wait_for``."""
+        return await self._reader.wait_for(position, timeout_s)
+
     def rebuilt(self, originator_id: str, *, version: int | None = None) -> Folded:
         """The aggregate folded from the log alone, newest or at a version. Raises ``AggregateNotFoundError``."""
         return self.application.replayed(originator_id, version=version)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from abc import ABC, abstractmethod
 from collections import defaultdict, deque
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from typing import Any
 import msgspec
 
 from domain.event import Event, Recorded
-from domain.log.commit import Slot
+from domain.log.commit import Slot, attempt_id
 from domain.log.ports import LogUnavailable
 from domain.log.receipt import Receipt
 
@@ -49,6 +50,12 @@ class Proposal(msgspec.Struct, frozen=True):
     topics: tuple[str, ...]
     tracking: tuple[str, int] | None = None
     settles_on_log: bool = False
+    attempt: int = 0
+
+    @property
+    def sent_as(self) -> str:
+        """The commit id of this attempt: races that a proposal without slots has lost made earlier ids void."""
+        return attempt_id(self.commit_id, self.attempt)
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -82,6 +89,7 @@ class ProposalQueue(ABC):
         self._pending: deque[Pending] = deque()
         self._changed = threading.Condition()
         self._closing = False
+        self._closing_since = 0.0
         self._thread = threading.Thread(target=self._run, name=thread_name, daemon=True)
 
     @abstractmethod
@@ -133,6 +141,7 @@ class ProposalQueue(ABC):
         """Append what is pending, then stop."""
         with self._changed:
             self._closing = True
+            self._closing_since = time.monotonic()
             self._changed.notify()
         self._thread.join()
 

@@ -49,6 +49,10 @@ class LogReader:
         """The events with these ordinals."""
         return self._read(ordinals.start - 1, ordinals.stop - 1, len(ordinals), None)
 
+    def has(self, originator_id: str) -> bool:
+        """Whether the originator has events here."""
+        return bool(self._datastore.rows("SELECT 1 FROM stored_events WHERE originator_id=? LIMIT 1", (originator_id,)))
+
     def history(self, originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]:
         """An originator's events in order of version."""
         rows = self._datastore.rows(
@@ -86,6 +90,35 @@ class LogReader:
                     await grown.wait()
         finally:
             self._datastore.commits.detach(wake)
+
+    async def wait_for(self, position: Position, timeout_s: float) -> bool:
+        """Wait until this node has seen ``position``, so that a read shows what was written there.
+
+        ``False`` after ``timeout_s``, or when the log is closed before. Wakes on commits.
+        """
+        self._only_here(position.shard)
+        loop, grown = asyncio.get_running_loop(), asyncio.Event()
+
+        def wake() -> None:
+            # A loop that was closed meanwhile has nobody left who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(grown.set)
+
+        if self.head().ordinal >= position.ordinal:
+            return True
+        self._datastore.commits.attach(wake)
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not self._closed:
+                    grown.clear()
+                    if self.head().ordinal >= position.ordinal:
+                        return True
+                    await grown.wait()
+        except TimeoutError:
+            return self.head().ordinal >= position.ordinal
+        finally:
+            self._datastore.commits.detach(wake)
+        return False
 
     def close(self) -> None:
         """Let every ``follow`` end. The datastore's own closing wakes those that wait."""

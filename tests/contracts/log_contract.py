@@ -15,7 +15,7 @@ from domain.aggregate import NotFound, Refused
 from domain.event import Event
 from domain.log.codec import EventCodec, UnknownEventType
 from domain.log.commit import Commit, Slot
-from domain.log.ports import Commands, Documents, EventLog, LogUnavailable, Positioned
+from domain.log.ports import Appended, Commands, Documents, EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.log.receipt import CommitIdReused, Receipt
 from tests.contracts.tally import (
@@ -44,6 +44,8 @@ class Node(Commands, Documents, EventLog, Protocol):
     def append(self, commit: Commit) -> Receipt: ...
 
     def receipt(self, commit_id: str) -> Receipt | None: ...
+
+    async def wait_for(self, position: Position, timeout_s: float) -> bool: ...
 
     def close(self) -> None: ...
 
@@ -199,12 +201,14 @@ class LogContract:
         self, open_node: Callable[[], Node]
     ) -> None:
         one, other = open_node(), open_node()
-        await one.execute(TALLY, "a", Open("org-1"))
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
         results = await asyncio.gather(
             *(node.execute(TALLY, "a", Add(1, f"{number}")) for number in range(20) for node in (one, other))
         )
         totals = sorted(state.total for state, _ in results)
         assert totals == list(range(1, 41))
+        await seen(one, max(appended.position for _, appended in results))
         assert ordinals(one.history("a")) == list(range(1, 42))
 
     async def test_a_command_sent_again_under_its_commit_id_happens_once(self, open_node: Callable[[], Node]) -> None:
@@ -229,11 +233,13 @@ class LogContract:
         self, open_node: Callable[[], Node]
     ) -> None:
         one, other = open_node(), open_node()
-        await one.execute(TALLY, "a", Open("org-1"))
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
         results = await asyncio.gather(
             *(node.execute(TALLY, "a", Add(5), commit_id="intent") for node in (one, other, one, other))
         )
         assert all(result == results[0] for result in results)
+        await seen(one, results[0][1].position)
         assert len(one.history("a")) == 2
 
     async def test_a_commit_id_of_another_originator_is_refused(self, node: Node) -> None:
@@ -260,11 +266,17 @@ class LogContract:
         self, open_node: Callable[[], Node]
     ) -> None:
         one, other = open_node(), open_node()
-        await one.execute(TALLY, "a", Open("org-1"))
-        await asyncio.gather(
-            *(one.record("a", [Added(amount=1)], [START]) for _ in range(20)),
-            *(other.execute(TALLY, "a", Add(100)) for _ in range(10)),
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
+
+        async def command() -> Appended:
+            _, appended = await other.execute(TALLY, "a", Add(100))
+            return appended
+
+        everything = await asyncio.gather(
+            *(one.record("a", [Added(amount=1)], [START]) for _ in range(20)), *(command() for _ in range(10))
         )
+        await seen(other, max(appended.position for appended in everything))
         document = other.get("tally", "a")
         assert document is not None
         assert document.state.total == 1020
@@ -325,9 +337,11 @@ class LogContract:
 
     async def test_what_was_written_can_be_read_at_once(self, open_node: Callable[[], Node]) -> None:
         one, other = open_node(), open_node()
-        await one.execute(TALLY, "a", Open("org-1"))
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
         for expected in range(1, 20):
-            state, _ = await one.execute(TALLY, "a", Add(1))
+            state, appended = await one.execute(TALLY, "a", Add(1))
+            await seen(other, appended.position)
             mine, theirs = one.get("tally", "a"), other.get("tally", "a")
             assert mine is not None
             assert mine == theirs
@@ -401,7 +415,8 @@ class LogContract:
 
     async def test_following_gives_old_events_then_new_ones_of_every_node(self, open_node: Callable[[], Node]) -> None:
         one, other = open_node(), open_node()
-        await one.execute(TALLY, "a", Open("org-1"))
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
         following = one.follow(BEGINNING)
         assert ordinals(await next_batch(following)) == [1]
         pending = asyncio.ensure_future(next_batch(following))
@@ -458,6 +473,31 @@ class LogContract:
         state, _ = await again.execute(TALLY, "a", Add(1))
         assert isinstance(state, Tally)
         assert state.total == sum(range(150)) + 1
+
+    # Read-your-writes
+
+    async def test_waiting_for_a_position_ends_when_it_is_seen(self, open_node: Callable[[], Node]) -> None:
+        one, other = open_node(), open_node()
+        waiting = asyncio.ensure_future(other.wait_for(Position(0, 2), 10))
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
+        assert not waiting.done()
+        await one.execute(TALLY, "a", Add(1))
+        assert await waiting
+        assert await other.wait_for(Position(0, 1), 0)
+        assert not await other.wait_for(Position(0, 3), 0.01)
+
+    async def test_waiting_ends_with_the_log(self, node: Node) -> None:
+        waiting = asyncio.ensure_future(node.wait_for(Position(0, 1), 10))
+        await asyncio.sleep(0)
+        await asyncio.to_thread(node.close)
+        async with asyncio.timeout(5):
+            assert not await waiting
+
+
+async def seen(node: Node, position: Position) -> None:
+    """Read-your-writes over nodes: wait until ``node`` has what another one was told."""
+    assert await node.wait_for(position, 10), f"{node.head()} is not {position}"
 
 
 async def next_batch(following: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned]:

@@ -1,0 +1,136 @@
+"""The key that signs checkpoints, and the check of signatures against the keys that are trusted."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+from domain.log.checkpoint import (
+    Checkpoint,
+    Finding,
+    SignedCheckpoint,
+    UnreadableCheckpoint,
+    content,
+    signed,
+)
+from domain.log.ports import LogUnavailable
+
+KEY_BYTES = 32
+
+
+class InvalidKey(ValueError):
+    """Text that is no Ed25519 key."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}; a checkpoint key is {KEY_BYTES} bytes as {2 * KEY_BYTES} hexadecimal digits, "
+            f"for example from: openssl rand -hex {KEY_BYTES}"
+        )
+
+
+class CheckpointKey:
+    """An Ed25519 private key. ``public`` is its public key in hex, which goes with every checkpoint."""
+
+    def __init__(self, seed: bytes) -> None:
+        self._private = Ed25519PrivateKey.from_private_bytes(seed)
+        self.public = self._private.public_key().public_bytes_raw().hex()
+
+    @classmethod
+    def parse(cls, text: str) -> CheckpointKey:
+        """Read the private key from hex. Raises ``InvalidKey``, which does not show it."""
+        return cls(_key_bytes(text))
+
+    @classmethod
+    def kept(cls, path: Path) -> CheckpointKey:
+        """The key in a file that only its owner may read, made at first use; its public half stands beside it.
+
+        Raises ``LogUnavailable``.
+        """
+        try:
+            if not path.exists():
+                _write_new(path, secrets.token_hex(KEY_BYTES))
+            key = cls.parse(path.read_text().strip())
+            public = path.with_suffix(".pub")
+            if not public.exists():
+                public.write_text(key.public + "\n")
+        except (OSError, InvalidKey) as problem:
+            raise LogUnavailable(f"the key of checkpoints {path} cannot be used: {problem}") from problem
+        return key
+
+    def sign(self, checkpoint: Checkpoint) -> SignedCheckpoint:
+        """Sign a checkpoint."""
+        return signed(checkpoint, self.public, self._private.sign)
+
+
+class Sorted(msgspec.Struct, frozen=True):
+    """Checkpoints that a trusted key signed, and what is wrong with the others."""
+
+    genuine: tuple[Checkpoint, ...]
+    findings: tuple[Finding, ...]
+
+
+def public_key(text: str) -> str:
+    """A public key as given by a person, in the form compared here. Raises ``InvalidKey``."""
+    return _key_bytes(text).hex()
+
+
+def sort_out(found: Sequence[tuple[str, SignedCheckpoint]], trusted: Collection[str], shard: int) -> Sorted:
+    """Tell genuine checkpoints of a shard from forged ones. Each comes with the place where it was found."""
+    genuine: list[Checkpoint] = []
+    findings: list[Finding] = []
+    for place, checkpoint in found:
+        try:
+            said = content(checkpoint)
+        except UnreadableCheckpoint as problem:
+            findings.append(Finding("forged", shard, place, f"a checkpoint cannot be read: {problem}"))
+            continue
+        if said.shard == shard:
+            findings += (Finding("forged", shard, place, reason) for reason in _reasons(checkpoint, trusted))
+            if not findings or findings[-1].place != place:
+                genuine.append(said)
+    return Sorted(tuple(genuine), tuple(findings))
+
+
+def _reasons(checkpoint: SignedCheckpoint, trusted: Collection[str]) -> Iterator[str]:
+    if checkpoint.public_key not in trusted:
+        yield (
+            f"a checkpoint is signed by key {checkpoint.public_key[:64]}, which is not trusted; "
+            "if it is another node's, name it with --public-key"
+        )
+        return
+    try:
+        key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(checkpoint.public_key))
+        key.verify(bytes.fromhex(checkpoint.signature), checkpoint.signed_bytes)
+    except (InvalidSignature, ValueError):
+        yield f"a checkpoint names key {checkpoint.public_key}, and that key did not sign it"
+
+
+def _key_bytes(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        raise InvalidKey("the key is not hexadecimal") from None
+    if len(key) != KEY_BYTES:
+        raise InvalidKey(f"the key has {len(key)} bytes")
+    return key
+
+
+def _write_new(path: Path, text: str) -> None:
+    """Write a private file at once or not at all; of several processes that try, one succeeds."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}")
+    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    try:
+        os.link(partial, path)
+    except FileExistsError:
+        pass
+    finally:
+        partial.unlink()

@@ -1,0 +1,175 @@
+"""Reading a partition into its replica: caught up before the log is opened, then on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from domain.log.chain import record_hash
+from domain.log.ports import LogUnavailable
+from streams.kafka.clients import Consumer, Fetched, consumer, partition, unreachable
+from streams.kafka.location import KafkaLocation
+from streams.kafka.records import to_record
+from streams.log.kafka.applying import PlacedRecord
+from streams.log.kafka.halt import Halted, changed_record, expired, shorter_log, truncated, unreadable_record
+from streams.log.kafka.replica import Replica
+
+SLICE = 200
+"""Records applied at once while this process has other work: a few milliseconds, then everybody gets a turn."""
+
+BREATH_SECONDS = 0.001
+"""Between slices."""
+
+POLL_MS = 100
+"""How soon the thread notices that it is to end."""
+
+RETRY_SECONDS = 1.0
+"""Before reading goes on after the broker or the disk failed."""
+
+CHECK_SECONDS = 15.0
+"""How long a broker may take to hand out the last applied record again."""
+
+_GONE = (OffsetOutOfRangeError, NoOffsetForPartitionError)
+_log = logging.getLogger(__name__)
+
+
+class Follower:
+    """Reads one partition in order. Whatever it cannot read on from halts the replica; nothing is ever skipped."""
+
+    def __init__(self, location: KafkaLocation, replica: Replica, *, fetch_wait_ms: int) -> None:
+        """Raises ``UnfitCluster`` where no broker answers."""
+        self._location = location
+        self._replica = replica
+        self._partition = partition(location, "log", replica.shard)
+        self._consumer: Consumer = consumer(location, fetch_wait_ms=fetch_wait_ms)
+        self._leader_epoch = -1
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"log-follower-{replica.shard}", daemon=True)
+
+    def catch_up(self) -> None:
+        """Check that the log still holds what the replica has, and apply what was written until now.
+
+        Raises ``Halted`` where it does not, ``LogUnavailable`` where broker or disk fail.
+        """
+        try:
+            self._consumer.assign([self._partition])
+            end = self._check()
+            begun = time.monotonic()
+            while self._replica.tail.next_offset < end:
+                fetched = self._poll(max(POLL_MS, 1_000))
+                self._replica.apply(_placed(fetched))
+            _log.info(
+                "log.caught_up",
+                extra={
+                    "shard": self._replica.shard,
+                    "offset": end,
+                    "seconds": round(time.monotonic() - begun, 3),
+                },
+            )
+        except _GONE as problem:
+            self._check()
+            raise unreachable(self._location, problem) from problem
+        except KafkaError as problem:
+            raise unreachable(self._location, problem) from problem
+
+    def start(self) -> None:
+        """Go on reading in the background."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._closing.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+        self._consumer.close()
+
+    def _run(self) -> None:
+        while not self._closing.is_set() and self._replica.halted is None:
+            try:
+                self._follow()
+            except Halted as halt:
+                self._replica.halt(halt)
+            except (KafkaError, LogUnavailable) as problem:
+                _log.warning("log.not_read", extra={"shard": self._replica.shard, "reason": str(problem)})
+                self._closing.wait(RETRY_SECONDS)
+            except Exception as problem:
+                self._replica.halt(unreadable_record(self._replica.shard, self._replica.tail.next_offset, problem))
+
+    def _follow(self) -> None:
+        """Apply what one poll brings. Raises ``Halted``, ``KafkaError``, ``LogUnavailable``."""
+        try:
+            fetched = self._poll(POLL_MS)
+        except _GONE:
+            self._check()
+            return
+        if not fetched:
+            return
+        if self._has_new_leader(fetched):
+            self._check()
+            return
+        self._compare(fetched[-1])
+        try:
+            for begin in range(0, len(fetched), SLICE):
+                if begin:
+                    self._closing.wait(BREATH_SECONDS)
+                self._replica.apply(_placed(fetched[begin : begin + SLICE]))
+        except LogUnavailable:
+            self._consumer.seek(self._partition, self._replica.tail.next_offset)
+            raise
+
+    def _poll(self, timeout_ms: int) -> Sequence[Fetched]:
+        try:
+            return self._consumer.poll(timeout_ms=timeout_ms).get(self._partition, ())
+        except LogTruncationError as problem:
+            raise truncated(self._replica.shard, problem, str(self._replica.path)) from problem
+
+    def _has_new_leader(self, fetched: Sequence[Fetched]) -> bool:
+        """Whether these records come from another leader than those before; the log may have been cut in between."""
+        before, self._leader_epoch = self._leader_epoch, fetched[-1].leader_epoch
+        return before not in (-1, fetched[0].leader_epoch)
+
+    def _compare(self, newest: Fetched) -> None:
+        """A record that was applied on its acknowledgement must be what is now read. Raises ``Halted``."""
+        tail = self._replica.tail
+        if newest.offset == tail.next_offset - 1 and record_hash(to_record(newest)) != tail.record_hash:
+            raise changed_record(self._replica.shard, newest.offset, str(self._replica.path))
+
+    def _check(self) -> int:
+        """Find the last applied record in the log, byte for byte, and read on behind it; the log's end.
+
+        Raises ``Halted`` where the log has lost or changed what was applied, or no longer reaches back to it.
+        """
+        replica = self._replica
+        tail, shard, name = replica.tail, replica.shard, str(replica.path)
+        begin = self._consumer.beginning_offsets([self._partition])[self._partition]
+        end = self._consumer.end_offsets([self._partition])[self._partition]
+        if tail.next_offset > end:
+            raise shorter_log(shard, tail.next_offset, end, name)
+        if tail.next_offset < begin:
+            raise expired(shard, tail.next_offset, begin, name)
+        if tail.next_offset > begin:
+            last = self._record_at(tail.next_offset - 1)
+            if last is None or record_hash(to_record(last)) != tail.record_hash:
+                raise changed_record(shard, tail.next_offset - 1, name)
+        self._consumer.seek(self._partition, tail.next_offset)
+        return end
+
+    def _record_at(self, offset: int) -> Fetched | None:
+        self._consumer.seek(self._partition, offset)
+        deadline = time.monotonic() + CHECK_SECONDS
+        while time.monotonic() < deadline:
+            found = self._consumer.poll(timeout_ms=POLL_MS, max_records=1).get(self._partition, ())
+            if found:
+                return found[0] if found[0].offset == offset else None
+        raise LogUnavailable(
+            f"no broker hands out the record at offset {offset} of {self._location.topic('log')}; "
+            "check the partition's leader and try again"
+        )
+
+
+def _placed(fetched: Sequence[Fetched]) -> list[PlacedRecord]:
+    return [PlacedRecord(record.offset, to_record(record)) for record in fetched]

@@ -1,0 +1,99 @@
+"""One shard on one node: its replica, who reads the partition into it, who appends to it, and what answers from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+from domain.aggregate import Aggregate
+from domain.log.codec import EventCodec
+from domain.log.ports import Clock, IdSource
+from streams.kafka.clients import producer
+from streams.kafka.identity import LogIdentity
+from streams.kafka.location import KafkaLocation
+from streams.log.commands import LogCommands
+from streams.log.documents import DocumentReader
+from streams.log.kafka.follower import Follower
+from streams.log.kafka.replica import Replica
+from streams.log.kafka.writer import ShardWriter
+from streams.log.reader import LogReader
+
+DELIVERY_MS = 5_000
+"""How long the producer itself re-sends. Short: the writer then sends the same bytes again, by new metadata."""
+
+LINGER_MS = 5
+"""Longer than it takes to hand over a batch: its records then share one request, and stand together on the log."""
+
+
+class LogShard:
+    """Open with ``LogShard.open``; caught up with the log as it was then."""
+
+    def __init__(
+        self,
+        replica: Replica,
+        follower: Follower,
+        writer: ShardWriter,
+        *,
+        clock: Clock,
+        new_id: IdSource,
+        jitter: Callable[[], float],
+    ) -> None:
+        self.replica = replica
+        self.writer = writer
+        self.documents = DocumentReader(replica.datastore, replica.states)
+        self.reader = LogReader(replica.datastore, replica.application.codec, replica.shard)
+        self.commands = LogCommands(
+            replica.application,
+            self.documents,
+            self.reader,
+            writer,
+            shard=replica.shard,
+            clock=clock,
+            new_id=new_id,
+            jitter=jitter,
+        )
+        self._follower = follower
+
+    @classmethod
+    def open(
+        cls,
+        location: KafkaLocation,
+        path: Path,
+        shard: int,
+        identity: LogIdentity,
+        *,
+        aggregates: Mapping[str, Aggregate[Any, Any]],
+        codec: EventCodec,
+        clock: Clock,
+        new_id: IdSource,
+        jitter: Callable[[], float],
+        fetch_wait_ms: int,
+        settle_seconds: float,
+    ) -> LogShard:
+        """Open the replica, read what was written meanwhile, and begin to follow.
+
+        Raises ``UnfitCluster``, ``Halted`` and ``LogUnavailable``.
+        """
+        with ExitStack() as undo:
+            replica = Replica.open(
+                path, shard, identity, topic=location.topic("log"), aggregates=aggregates, codec=codec
+            )
+            undo.callback(replica.close)
+            follower = Follower(location, replica, fetch_wait_ms=fetch_wait_ms)
+            undo.callback(follower.close)
+            follower.catch_up()
+            sending = producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS)
+            writer = ShardWriter(location, replica, sending, settle_seconds=settle_seconds)
+            undo.pop_all()
+        follower.start()
+        writer.start()
+        return cls(replica, follower, writer, clock=clock, new_id=new_id, jitter=jitter)
+
+    def close(self) -> None:
+        """Settle what is pending, stop reading, close the file."""
+        self.writer.close()
+        self._follower.close()
+        self.reader.close()
+        self.replica.close()

@@ -1,0 +1,351 @@
+"""Appending to a partition: one round trip for everything that waits, and the truth about what became of it.
+
+A batch is judged and folded ahead of time on the replica as it stands, sent, and adopted as it is when its
+acknowledgements show that nothing came in between; else the follower reads and judges what the log really holds.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+
+import msgspec
+from kafka.errors import KafkaError
+from msgspec.structs import replace
+
+from domain.event import Recorded
+from domain.log.chain import record_hash
+from domain.log.commit import Commit, Slot
+from domain.log.envelope import Record, to_record
+from domain.log.ports import LogUnavailable, OutcomeUnknown
+from domain.log.receipt import CommitIdReused, Receipt
+from streams.kafka.clients import MAX_RECORD_BYTES, Producer, Sent
+from streams.kafka.location import KafkaLocation
+from streams.log.append import Settled
+from streams.log.kafka.halt import shorter_log
+from streams.log.kafka.replica import Plan, Replica
+from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
+
+SETTLE_SECONDS = 30.0
+"""How long a commit is sent again, byte for byte, before its sender is told that its outcome is unknown."""
+
+CLOSE_SECONDS = 5.0
+"""The same once the log is being closed."""
+
+LARGEST_BYTES = MAX_RECORD_BYTES - 64 * 1024
+"""Value and headers of one commit; the rest is for Kafka's framing."""
+
+MAX_RACES = 100
+"""Races that facts may lose to other nodes before their sender is asked to try again."""
+
+REMEMBERED = 10_000
+"""Commits of unknown outcome whose bytes are kept, so that a sender's next attempt sends the same ones."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
+_log = logging.getLogger(__name__)
+
+
+class WriterCounters(msgspec.Struct):
+    """What a writer has done since it was opened."""
+
+    commits: int = 0
+    adopted: int = 0
+    """Applied on acknowledgement, without reading them back."""
+    void: int = 0
+    """Sent and void: races lost between the look at the replica and the log."""
+    refused: int = 0
+    """Void commits that were never sent, since the replica already showed it."""
+    resent: int = 0
+    unknown: int = 0
+
+
+class _Item(msgspec.Struct):
+    """A commit on its way."""
+
+    index: int
+    proposal: Proposal
+    commit: Commit
+    record: Record
+    key: bytes
+    receipt: Receipt
+    events: tuple[Recorded, ...]
+    states: dict[str, object]
+    sent: Sent | None = None
+    was_sent: bool = False
+    offset: int | None = None
+    outcome: Outcome | Exception | Proposal | None = None
+
+
+class ShardWriter(ProposalQueue):
+    """Settles each proposal once the replica holds its verdict, or says that the outcome is unknown."""
+
+    def __init__(
+        self,
+        location: KafkaLocation,
+        replica: Replica,
+        producer: Producer,
+        *,
+        settle_seconds: float = SETTLE_SECONDS,
+    ) -> None:
+        super().__init__(f"log-writer-{replica.shard}")
+        self.counters = WriterCounters()
+        self._topic = location.topic("log")
+        self._replica = replica
+        self._producer = producer
+        self._settle_seconds = settle_seconds
+        self._unknown: OrderedDict[str, tuple[Proposal, Commit]] = OrderedDict()
+
+    async def resend(self, commit_id: str) -> Outcome | None:
+        """Send a commit of unknown outcome again, the same bytes; ``None`` when there is none under this id."""
+        remembered = self._unknown.get(commit_id)
+        return None if remembered is None else await self.submit(remembered[0])
+
+    def close(self) -> None:
+        """Settle what is pending, as far as that is possible within ``CLOSE_SECONDS``."""
+        super().close()
+        self._producer.close(timeout=1)
+
+    def _refusal(self) -> LogUnavailable | None:
+        halted = self._replica.halted
+        return None if halted is None else LogUnavailable(f"the log is halted: {halted}")
+
+    def _commit(self, batch: Sequence[Proposal]) -> Sequence[Outcome | Exception | Proposal]:
+        refusal = self._refusal()
+        if refusal is not None:
+            return [refusal] * len(batch)
+        try:
+            with self._replica.planning() as plan:
+                placed = self._placed(plan, batch)
+        except LogUnavailable as problem:
+            return [problem] * len(batch)
+        items = [entry for entry in placed if isinstance(entry, _Item)]
+        if items:
+            try:
+                self._append(plan, items)
+            except Exception as defect:
+                _log.exception("log.append_failed", extra={"shard": self._replica.shard})
+                for item in items:
+                    if item.outcome is None:
+                        item.outcome = self._left_unknown(item, f"this node failed ({type(defect).__name__})")
+        return [_outcome(entry) for entry in placed]
+
+    # Before sending
+
+    def _placed(self, plan: Plan, batch: Sequence[Proposal]) -> list[_Item | Outcome | Exception | Proposal]:
+        """Each proposal as a commit that is next on the plan, or what became of it without sending.
+
+        A proposal comes back, to be placed again after this batch, where it has to wait for one before it: the same
+        commit id, or facts of the same originator, whose order must not depend on a race.
+        """
+        placed: list[_Item | Outcome | Exception | Proposal] = []
+        ids, originators = set[str](), set[str]()
+        for index, proposal in enumerate(batch):
+            waits = proposal.sent_as in ids or (proposal.slots is None and proposal.originator_id in originators)
+            ids.add(proposal.sent_as)
+            originators.add(proposal.originator_id)
+            try:
+                placed.append(proposal if waits else self._place(plan, index, proposal))
+            except sqlite3.Error:
+                raise
+            except Exception as refusal:
+                placed.append(refusal)
+        return placed
+
+    def _place(self, plan: Plan, index: int, proposal: Proposal) -> _Item | Outcome | Proposal:
+        known = plan.transaction.known(proposal.sent_as)
+        if known is not None:
+            return self._answer(proposal, known)
+        commit = self._commit_of(plan, proposal)
+        self._refuse_unreadable(commit)
+        verdict = plan.transaction.preview(commit)
+        if not verdict.accepted and not proposal.settles_on_log:
+            self.counters.refused += 1
+            receipt = Receipt(commit_id=commit.commit_id, verdict=verdict, shard=self._replica.shard, ordinals=range(0))
+            return Outcome(receipt, (), {}, on_log=False)
+        record = to_record(commit)
+        size = len(record.value) + sum(len(name) + len(content) for name, content in record.headers)
+        if size > LARGEST_BYTES:
+            raise LogUnavailable(
+                f"commit {commit.commit_id} has {size} bytes, more than {LARGEST_BYTES}; append it in smaller commits"
+            )
+        events: tuple[Recorded, ...] = ()
+        states: dict[str, object] = {}
+        if verdict.accepted and proposal.facts:
+            events = recorded(commit.slots, proposal.facts)
+            staged = plan.fold.stage(events)
+            plan.fold.keep(staged)
+            states = {originator_id: stage.state for originator_id, stage in staged.items()}
+        receipt = plan.transaction.take(commit, record, record_hash(record))
+        key = (commit.slots[0].originator_id if commit.slots else commit.commit_id).encode()
+        return _Item(index, proposal, commit, record, key, receipt, events, states)
+
+    def _commit_of(self, plan: Plan, proposal: Proposal) -> Commit:
+        remembered = self._unknown.get(proposal.sent_as)
+        if remembered is not None:
+            _, commit = remembered
+            if commit.bodies != proposal.bodies or proposal.slots not in (None, commit.slots):
+                raise CommitIdReused(proposal.sent_as)
+            return commit
+        slots = proposal.slots
+        if slots is None:
+            first = plan.transaction.next_version(proposal.originator_id)
+            slots = tuple(Slot(proposal.originator_id, first + index) for index in range(len(proposal.bodies)))
+        return _commit(proposal, slots)
+
+    def _refuse_unreadable(self, commit: Commit) -> None:
+        for slot in commit.slots:
+            reason = self._replica.unfoldable(slot.originator_id)
+            if reason is not None:
+                raise LogUnavailable(
+                    f"{slot.originator_id} has an event that this build cannot fold ({reason}); upgrade this node"
+                )
+
+    # Sending
+
+    def _append(self, plan: Plan, items: Sequence[_Item]) -> None:
+        deadline = time.monotonic() + self._settle_seconds
+        self.counters.commits += len(items)
+        self._send(items, deadline)
+        offsets = [item.offset for item in items]
+        lowest = min((offset for offset in offsets if offset is not None), default=plan.base)
+        if lowest < plan.base:
+            self._replica.halt(shorter_log(self._replica.shard, plan.base, lowest, str(self._replica.path)))
+        elif offsets == list(range(plan.base, plan.base + len(items))) and self._replica.adopt(plan):
+            self.counters.adopted += len(items)
+            for item in items:
+                self._unknown.pop(item.commit.commit_id, None)
+                self.counters.void += not item.receipt.verdict.accepted
+                item.outcome = Outcome(item.receipt, item.events, item.states)
+            return
+        self._await_verdicts(items, deadline)
+
+    def _send(self, items: Sequence[_Item], deadline: float) -> None:
+        """Send and wait for the acknowledgements; an item that got none keeps no offset."""
+        for item in items:
+            item.sent = None
+        try:
+            for item in items:
+                item.sent = self._producer.send(
+                    self._topic,
+                    value=item.record.value,
+                    key=item.key,
+                    headers=list(item.record.headers),
+                    partition=self._replica.shard,
+                )
+                item.was_sent = True
+            self._producer.flush(timeout=max(deadline - time.monotonic(), 0.1))
+        except KafkaError as problem:
+            # What was sent so far tells its own outcome below; the rest was not sent.
+            _log.warning("log.not_sent", extra={"shard": self._replica.shard, "reason": str(problem)})
+        for item in items:
+            item.offset = _acknowledged(item.sent)
+
+    def _await_verdicts(self, items: Sequence[_Item], deadline: float) -> None:
+        """Wait for the follower to reach these commits, sending again those that nobody acknowledged."""
+        pause = _FIRST_PAUSE
+        while True:
+            highest = max((item.offset for item in items if item.offset is not None), default=None)
+            if highest is not None:
+                self._wait_past(highest, deadline)
+            for item in items:
+                known = self._replica.settled(item.commit.commit_id) if item.outcome is None else None
+                if known is not None:
+                    self._unknown.pop(item.commit.commit_id, None)
+                    self.counters.void += not known.receipt.verdict.accepted
+                    item.outcome = self._safe_answer(item.proposal, known)
+            waiting = [item for item in items if item.outcome is None]
+            if not waiting:
+                return
+            reason = self._reason_to_give_up(deadline)
+            if reason:
+                for item in waiting:
+                    item.outcome = self._left_unknown(item, reason)
+                return
+            missing = [item for item in waiting if item.offset is None]
+            if missing:
+                self._replica.wait_past(self._replica.tail.next_offset, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
+                missing = [item for item in missing if self._replica.settled(item.commit.commit_id) is None]
+                self.counters.resent += len(missing)
+                self._send(missing, deadline)
+
+    def _wait_past(self, offset: int, deadline: float) -> None:
+        while not self._replica.wait_past(offset, 0.5) and not self._reason_to_give_up(deadline):
+            pass
+
+    def _reason_to_give_up(self, deadline: float) -> str:
+        if self._replica.halted is not None:
+            return f"the log is halted: {self._replica.halted}"
+        if self._closing:
+            deadline = min(deadline, self._closing_since + CLOSE_SECONDS)
+        if time.monotonic() >= deadline:
+            return "no broker confirmed it in time"
+        return ""
+
+    def _left_unknown(self, item: _Item, reason: str) -> LogUnavailable:
+        commit_id = item.commit.commit_id
+        if not item.was_sent and commit_id not in self._unknown:
+            return LogUnavailable(f"commit {commit_id} could not be sent: {reason}; nothing was appended")
+        self.counters.unknown += 1
+        self._unknown[commit_id] = (item.proposal, item.commit)
+        if len(self._unknown) > REMEMBERED:
+            self._unknown.popitem(last=False)
+        return OutcomeUnknown(
+            f"commit {commit_id} may or may not be on the log: {reason}; send it again under the same commit id"
+        )
+
+    # Verdicts
+
+    def _safe_answer(self, proposal: Proposal, known: Settled) -> Outcome | Exception | Proposal:
+        try:
+            return self._answer(proposal, known)
+        except (CommitIdReused, LogUnavailable) as refusal:
+            return refusal
+
+    def _answer(self, proposal: Proposal, known: Settled) -> Outcome | Proposal:
+        """What the log's verdict on this commit id means for whoever proposed under it."""
+        accepted = known.receipt.verdict.accepted
+        if proposal.slots is None and not accepted:
+            if proposal.attempt >= MAX_RACES:
+                raise LogUnavailable(
+                    f"{proposal.originator_id} was changed by other nodes {MAX_RACES} times in a row; try again"
+                )
+            return replace(proposal, attempt=proposal.attempt + 1)
+        slots = known.slots if proposal.slots is None else proposal.slots
+        same = len(slots) == len(proposal.bodies)
+        if not same or record_hash(to_record(_commit(proposal, slots))) != known.record_hash:
+            raise CommitIdReused(proposal.sent_as)
+        events = recorded(slots, proposal.facts) if accepted and proposal.facts else ()
+        return Outcome(known.receipt, events, {})
+
+
+def _commit(proposal: Proposal, slots: tuple[Slot, ...]) -> Commit:
+    return Commit(
+        commit_id=proposal.sent_as,
+        slots=slots,
+        topics=proposal.topics,
+        bodies=proposal.bodies,
+        tracking=proposal.tracking,
+    )
+
+
+def _acknowledged(sent: Sent | None) -> int | None:
+    """The offset, where the broker told one. A broker that knows only that it has the record tells -1."""
+    if sent is None:
+        return None
+    try:
+        offset = sent.get(timeout=0)
+    except KafkaError:
+        return None
+    return offset.offset if offset.offset >= 0 else None
+
+
+def _outcome(entry: _Item | Outcome | Exception | Proposal) -> Outcome | Exception | Proposal:
+    if not isinstance(entry, _Item):
+        return entry
+    if entry.outcome is None:
+        raise AssertionError(f"commit {entry.commit.commit_id} was left without an outcome")
+    return entry.outcome
