@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from api.app import create_app
+from api.app import EVERYTHING, Routes, create_app
 from api.dependencies import ApiDependencies, ApiSettings
 from domain.live_calls import LiveCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
 from infra.projecting import ClosedAnalytics, Projecting
 from infra.settings import Settings
-from infra.storage import Storage
+from infra.storage import Storage, no_trouble
 
 
 @dataclass(slots=True)
 class Gate:
-    """Whether new work is taken; ``closed_because`` says why not, otherwise."""
+    """Whether new work is taken; ``closed_because`` says why not, and so does ``trouble`` of the log."""
 
     closed_because: str = "the server is starting"
+    trouble: Callable[[], str] = no_trouble
 
     def readiness(self) -> tuple[bool, str]:
         """As ``ApiDependencies.readiness``."""
-        return not self.closed_because, self.closed_because or "ready"
+        reason = self.closed_because or self.trouble()
+        return not reason, reason or "ready"
 
 
 def application(
@@ -38,8 +41,14 @@ def application(
     public_url: str,
     secret: bytes,
     operator_token: str,
+    media_url: str = "",
+    own_calls: LiveCalls | None = None,
+    routes: Sequence[Routes] = EVERYTHING,
 ) -> FastAPI:
-    """Without ``projecting`` questions to the tables are refused and their upkeep is not there."""
+    """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
+
+    ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves.
+    """
     log = storage.log
     return create_app(
         ApiDependencies(
@@ -54,6 +63,7 @@ def application(
                 signing_secret=secret,
                 version=version("callfold"),
                 operator_token=operator_token,
+                media_url=media_url,
             ),
             clock=now,
             new_id=random_id,
@@ -62,7 +72,10 @@ def application(
             fragments=storage.fragments,
             maintenance=projecting.maintenance if projecting else None,
             readiness=gate.readiness,
-        )
+            own_calls=own_calls,
+            shards=storage.shards,
+        ),
+        routes,
     )
 
 

@@ -45,8 +45,8 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
-    """Answer on ``listener`` inside the context; open connections get a moment to finish when it ends."""
+async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[None]:
+    """Answer on ``listeners`` inside the context; open connections get a moment to finish when it ends."""
     config = uvicorn.Config(
         app,
         ws=CallProtocol,
@@ -58,7 +58,7 @@ async def serving(app: FastAPI, listener: socket.socket) -> AsyncIterator[None]:
         timeout_graceful_shutdown=2,
     )
     server = _Server(config)
-    task = asyncio.create_task(server.serve(sockets=[listener]), name="http server")
+    task = asyncio.create_task(server.serve(sockets=list(listeners)), name="http server")
     ready = asyncio.create_task(server.accepting.wait())
     await asyncio.wait({task, ready}, return_when=asyncio.FIRST_COMPLETED)
     if not server.accepting.is_set():

@@ -29,16 +29,17 @@ _PIPELINE = "tables"
 
 @dataclass(frozen=True, slots=True)
 class Projecting:
-    """Queries and upkeep of tables that ``runner`` keeps filling from the log."""
+    """Queries, and the upkeep of tables that ``runner`` keeps filling from the log; without it another process does."""
 
     analytics: Analytics
-    maintenance: Maintenance
-    runner: EmbeddedRunner
     log: EventLog
+    maintenance: Maintenance | None = None
+    runner: EmbeddedRunner | None = None
 
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
-        await self.runner.reached(self.log.head())
+        if self.runner is not None:
+            await self.runner.reached(self.log.head())
 
 
 class ClosedAnalytics:
@@ -52,23 +53,28 @@ class ClosedAnalytics:
 
 
 @contextlib.asynccontextmanager
-async def opened_projecting(location: str, folder: DataFolder, log: EventLog) -> AsyncIterator[Projecting]:
-    """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and start filling them.
+async def opened_projecting(
+    location: str, folder: DataFolder, log: EventLog, *, fill: bool = True
+) -> AsyncIterator[Projecting]:
+    """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them.
 
-    Raises ``StoreUnavailable``.
+    One process of an installation fills them. Raises ``StoreUnavailable``.
     """
     store = await asyncio.to_thread(_open_store, folder.clickhouse if location == "embedded" else location)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(asyncio.to_thread, store.close)
         analytics = ClickHouseAnalytics(store, clock=now)
         closing.push_async_callback(asyncio.to_thread, analytics.close)
+        if not fill:
+            yield Projecting(analytics, log)
+            return
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)
         sink = ClickHouseSink(store)
         runner = EmbeddedRunner(log, [Pipeline(_PIPELINE, PROCESSORS, sink)], letters, clock=now)
         await runner.start()
         closing.push_async_callback(runner.stop)
-        yield Projecting(analytics, EmbeddedMaintenance(runner, log, store, sink), runner, log)
+        yield Projecting(analytics, log, EmbeddedMaintenance(runner, log, store, sink), runner)
 
 
 def _open_store(location: str | Path) -> AnalyticsStore:

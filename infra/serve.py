@@ -1,4 +1,4 @@
-"""``callfold up``: own the data folder, run everything, say where it is, and drain when told to stop."""
+"""A process of an installation from start to stop: take a seat, run the role, say where it is, drain when told to."""
 
 from __future__ import annotations
 
@@ -8,64 +8,94 @@ import logging
 import os
 import secrets
 import signal
+import socket
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from domain.log.ports import LogUnavailable
 from domain.organization.founding import Founding
 from infra import logging as log_lines
-from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
+from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.http_server import CannotListen, listen, serving
+from infra.projecting import opened_projecting
+from infra.roles import Addresses, Role, RoleUnfit, check, seated
 from infra.settings import Settings
+from infra.storage import opened_storage
 from infra.wiring import System, run_system
 from media.providers.errors import ProviderError
 from projections.store import StoreUnavailable
 
 logger = logging.getLogger(__name__)
 
-_LOCK_WAIT_SECONDS = 5.0
-"""A short command (`callfold calls ls`) may hold the folder for a moment."""
-
 _FORCED = 130
 
-FAILURES = (CannotListen, FolderInUse, FolderUnusable, LogUnavailable, ProviderError, StoreUnavailable)
-"""Why a system does not start; each says what to do in one sentence."""
+FAILURES = (CannotListen, FolderInUse, FolderUnusable, LogUnavailable, ProviderError, RoleUnfit, StoreUnavailable)
+"""Why a process does not start; each says what to do in one sentence."""
 
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """What people and programs are told when the system answers. ``organization`` only at a folder's first start."""
+    """What people and programs are told when the process answers. ``organization`` only at an installation's first
+    start; ``url`` is empty for a projector, which answers nobody."""
 
+    role: Role
     url: str
     pid: int
     data_dir: str
     organization: Founding | None
 
 
-def serve(settings: Settings, on_started: Callable[[Started], None]) -> None:
-    """Run until SIGTERM or SIGINT, then drain. Raises one of ``FAILURES`` when it cannot start."""
+def serve(
+    settings: Settings, on_started: Callable[[Started], None], role: Role = "up", *, shared: socket.socket | None = None
+) -> None:
+    """Run until SIGTERM or SIGINT, then drain. Raises one of ``FAILURES`` when it cannot start.
+
+    ``shared`` is a listening socket that several media workers accept callers from; each then listens for the other
+    processes on a port of its own, and drains too when its standard input ends, for then its supervisor has gone.
+    """
     import uvloop
 
     log_lines.configure(settings.log_level, settings.log_format)
+    check(role, settings)
     os.umask(0o077)  # recordings and databases are for the owner's eyes only, whichever library makes the file
-    folder = DataFolder(settings.data_dir.absolute())
-    with folder.own(wait_seconds=_LOCK_WAIT_SECONDS):
-        uvloop.run(_serve(settings, folder, on_started))
+    with seated(role, DataFolder(settings.data_dir.absolute())) as seat:
+        if role == "project":
+            uvloop.run(_project(settings, seat, on_started))
+        else:
+            uvloop.run(_serve(settings, seat, role, on_started, shared))
 
 
-async def _serve(settings: Settings, folder: DataFolder, on_started: Callable[[Started], None]) -> None:
-    with _stop_signals() as stop, listen(settings.host, settings.port) as listener:
-        url = settings.base_url(listener.getsockname()[1])
-        local_url = settings.model_copy(update={"public_url": ""}).base_url(listener.getsockname()[1])
-        running = RunningSystem(os.getpid(), local_url, secrets.token_urlsafe(32))
-        async with run_system(settings, folder, public_url=url, operator_token=running.operator_token) as system:
-            organization = await system.first_organization()
-            async with serving(system.app, listener):
-                folder.announce(running)
-                on_started(Started(url, running.pid, str(folder.root), organization))
-                logger.info("system.ready", extra={"url": url, "data_dir": str(folder.root)})
+async def _serve(
+    settings: Settings, seat: Seat, role: Role, on_started: Callable[[Started], None], shared: socket.socket | None
+) -> None:
+    with stop_signals() as stop, listen(settings.host, 0 if shared else settings.port) as listener:
+        if shared is not None:
+            _stop_with_supervisor(stop)
+        own_port = listener.getsockname()[1]
+        addresses = Addresses.of(settings, public_port=(shared or listener).getsockname()[1], own_port=own_port)
+        running = RunningSystem(os.getpid(), addresses.local_url, secrets.token_urlsafe(32), role)
+        token = running.operator_token
+        async with run_system(settings, seat, role, addresses=addresses, operator_token=token) as system:
+            organization = None if role == "media" else await system.first_organization()
+            async with serving(system.app, *((listener, shared) if shared else (listener,))):
+                seat.announce(running)
+                on_started(Started(role, addresses.public_url, running.pid, str(seat.folder.root), organization))
+                logger.info("system.ready", extra={"role": role, "url": addresses.public_url, "seat": seat.name})
                 await stop.wait()
                 await _drain(system, settings.drain_seconds)
+    logger.info("system.stopped")
+
+
+async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
+    with stop_signals() as stop, opened_storage(settings, seat) as storage:
+        async with opened_projecting(settings.clickhouse, seat.folder, storage.log) as projecting:
+            on_started(Started("project", "", os.getpid(), str(seat.folder.root), None))
+            logger.info("system.ready", extra={"role": "project", "seat": seat.name})
+            await stop.wait()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(settings.drain_seconds):
+                    await projecting.caught_up()
     logger.info("system.stopped")
 
 
@@ -75,11 +105,23 @@ async def _drain(system: System, timeout_s: float) -> None:
     logger.info("system.drained", extra={"calls": system.live_calls.active()})
 
 
+def _stop_with_supervisor(stop: asyncio.Event) -> None:
+    loop, pipe = asyncio.get_running_loop(), sys.stdin.fileno()
+
+    def readable() -> None:
+        if not os.read(pipe, 1024):
+            loop.remove_reader(pipe)
+            stop.set()
+
+    loop.add_reader(pipe, readable)
+
+
 @contextlib.contextmanager
-def _stop_signals() -> Iterator[asyncio.Event]:
+def stop_signals() -> Iterator[asyncio.Event]:
     """An event set by the first SIGTERM or SIGINT; the second one ends the process where it stands.
 
-    Ending at once is safe: what was acknowledged is on disk, and calls that were running are ended by the next start.
+    Ending at once is safe: what was acknowledged is on disk, and calls that were running are ended by other processes
+    or by the next start.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()

@@ -35,8 +35,8 @@ class Settings(BaseSettings):
     )
     cache_dir: Path | None = Field(
         None,
-        description="Folder for what can be fetched again, such as the Apache Kafka of `callfold dev kafka`; unset means "
-        "`$XDG_CACHE_HOME/callfold`, else `~/.cache/callfold`.",
+        description="Folder for what can be fetched again, such as the Apache Kafka of `callfold dev kafka`; unset "
+        "means `$XDG_CACHE_HOME/callfold`, else `~/.cache/callfold`.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on; `0.0.0.0` for every network.")
     port: int = Field(8080, ge=0, le=65535, description="Port to listen on; 0 picks a free one.")
@@ -44,6 +44,16 @@ class Settings(BaseSettings):
         "",
         description="Base of the call, listen, control and download URLs handed out, when clients reach the server "
         "by another address than it listens on; empty means `http://host:port`.",
+    )
+    media_url: str = Field(
+        "",
+        description="Base of the call, listen and control URLs handed out, where calls are served by processes of "
+        "their own (`callfold media`); empty means the public URL.",
+    )
+    node_host: str = Field(
+        "",
+        description="Name or address by which the other processes of the installation reach this one, to forward "
+        "control of its calls; empty means the address it listens on.",
     )
     log: str = Field("sqlite", description="Where the event log lives: `sqlite`, inside the data folder.")
     clickhouse: str = Field(
@@ -127,7 +137,7 @@ class Settings(BaseSettings):
                 raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
         return networks
 
-    @field_validator("public_url", "openai_base_url", "deepgram_base_url", "cartesia_base_url")
+    @field_validator("public_url", "media_url", "openai_base_url", "deepgram_base_url", "cartesia_base_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
         parts = urlsplit(value)
@@ -173,12 +183,37 @@ class Settings(BaseSettings):
         given = Path(os.environ.get("XDG_CACHE_HOME", ""))
         return (given if given.is_absolute() else Path.home() / ".cache") / "callfold"
 
+    @field_validator("node_host")
+    @classmethod
+    def _host_alone(cls, value: str) -> str:
+        if "/" in value or value.count(":") == 1:
+            raise ValueError(f"{value!r} must be a host name or an address, without scheme and port")
+        return value
+
     def base_url(self, port: int | None = None) -> str:
         """The public URL, or the one that the listening address gives (``port`` is the real one when 0 was asked)."""
-        if self.public_url:
-            return self.public_url
-        host = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self.host, self.host)  # noqa: S104 - names, not binds
-        return f"http://{host}:{port or self.port}"
+        return self.public_url or self.local_url(port)
+
+    def local_url(self, port: int | None = None) -> str:
+        """Where processes of this machine reach this one."""
+        return _http(_NAMES.get(self.host, self.host), port or self.port)
+
+    def node_url(self, port: int | None = None) -> str:
+        """Where the other processes of the installation reach this one."""
+        return _http(self.node_host, port or self.port) if self.node_host else self.local_url(port)
+
+    @property
+    def listens_everywhere(self) -> bool:
+        """Whether the listening address says nothing about how others reach this machine."""
+        return self.host in _NAMES
+
+
+_NAMES = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - names, not binds
+"""Addresses that mean every network, and by which name this machine itself is reached then."""
+
+
+def _http(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def load(**overrides: Any) -> Settings:

@@ -10,7 +10,7 @@ import httpx
 
 from infra.application import Gate, application, signing_secret
 from infra.cli.operator import client
-from infra.data_folder import DataFolder
+from infra.data_folder import Seat
 from infra.no_media import NoLiveCalls
 from infra.projecting import Projecting, opened_projecting
 from infra.settings import Settings
@@ -18,18 +18,20 @@ from infra.storage import opened_storage
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, folder: DataFolder, *, tables: bool) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of the operator's routes. ``folder`` must be owned by the caller.
+async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the operator's routes. ``seat`` must be held by the caller.
 
     Without ``tables`` the analytics engine stays closed, which saves its start; questions to it are refused. With it,
     the tables hold everything that is on the log. Raises ``LogUnavailable`` and ``StoreUnavailable``.
     """
     token = secrets.token_urlsafe(16)
     async with contextlib.AsyncExitStack() as parts:
-        storage = parts.enter_context(opened_storage(folder))
+        storage = parts.enter_context(opened_storage(settings, seat))
         projecting: Projecting | None = None
         if tables:
-            projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
+            projecting = await parts.enter_async_context(
+                opened_projecting(settings.clickhouse, seat.folder, storage.log)
+            )
             await projecting.caught_up()
         app = application(
             storage,
@@ -37,7 +39,7 @@ async def opened(settings: Settings, folder: DataFolder, *, tables: bool) -> Asy
             NoLiveCalls(),
             Gate("nothing runs"),
             public_url=settings.base_url(),
-            secret=signing_secret(settings, folder),
+            secret=signing_secret(settings, seat.folder),
             operator_token=token,
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)

@@ -1,33 +1,65 @@
-"""What is kept in the data folder, opened: the log, the fragments, the artifacts."""
+"""What a process keeps and shares, opened: the log, the fragments, the artifacts, and who of the others still lives."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
-from infra.data_folder import DataFolder
+from domain.fragments import FragmentLog
+from domain.log.ports import Commands, Documents, EventLog
+from infra.data_folder import DataFolder, Seat
 from infra.identifiers import now, random_id
+from infra.settings import Settings
 from media.artifacts.local import LocalArtifactStore
+from media.call.leases import FileLeases, Leases
 from streams.log.embedded import EmbeddedLog
 from streams.media_log.embedded import EmbeddedFragmentLog
+
+LEASE_SECONDS = 4.0
+"""How long an owner may be silent before its calls are ended. One that died on this machine is known at once."""
+
+
+class Log(Commands, Documents, EventLog, Protocol):
+    """The log and the documents folded from it, whatever carries them."""
+
+
+def no_trouble() -> str:
+    """A log in a file of this machine: what is wrong with it is told by the operation that fails."""
+    return ""
+
+
+def one_shard() -> Sequence[int]:
+    """A log in one file."""
+    return (0,)
 
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """``log`` is ``Commands``, ``Documents`` and ``EventLog`` in one."""
+    """``trouble`` says why the log takes nothing at present (empty when it does), ``shards`` which ones it has."""
 
-    log: EmbeddedLog
-    fragments: EmbeddedFragmentLog
+    log: Log
+    fragments: FragmentLog
     artifacts: LocalArtifactStore
+    leases: Leases
+    lease_seconds: float = LEASE_SECONDS
+    trouble: Callable[[], str] = no_trouble
+    shards: Callable[[], Sequence[int]] = one_shard
 
 
 @contextlib.contextmanager
-def opened_storage(folder: DataFolder) -> Iterator[Storage]:
-    """Open, or make at first use. Raises ``LogUnavailable``."""
+def opened_storage(settings: Settings, seat: Seat) -> Iterator[Storage]:
+    """Open what ``settings.log`` names, or make it at first use. Raises ``LogUnavailable``."""
     with contextlib.ExitStack() as closing:
-        log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
-        closing.callback(log.close)
-        fragments = EmbeddedFragmentLog(folder.media)
-        closing.callback(fragments.close)
-        yield Storage(log, fragments, LocalArtifactStore(folder.artifacts))
+        yield _embedded(seat.folder, closing)
+
+
+def _embedded(folder: DataFolder, closing: contextlib.ExitStack) -> Storage:
+    log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
+    closing.callback(log.close)
+    fragments = EmbeddedFragmentLog(folder.media)
+    closing.callback(fragments.close)
+    return Storage(
+        log, fragments, LocalArtifactStore(folder.artifacts), FileLeases(folder.live / "leases", LEASE_SECONDS)
+    )

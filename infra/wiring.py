@@ -11,18 +11,20 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from api.app import end_streams
+from api.app import CALLS_ONLY, EVERYTHING, end_streams
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
-from domain.live_calls import LiveCalls
 from domain.organization.founding import Founding, carry_out, found
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.application import Gate, application, signing_secret
-from infra.data_folder import DataFolder
+from infra.data_folder import Seat
 from infra.identifiers import now, random_id
 from infra.projecting import Projecting, opened_projecting
+from infra.remote_calls import RoutedCalls
+from infra.roles import Addresses, Role
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
+from infra.watch import REAP_SECONDS, watching_leases
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
 from media.providers.registry import ProviderRegistry
@@ -40,12 +42,12 @@ _TENANT_MODEL_SECONDS = 30.0
 
 @dataclass(slots=True)
 class System:
-    """A running system: its HTTP application, its calls, and its way to stop."""
+    """A running process of the installation: its HTTP application, its calls, and its way to stop."""
 
     app: FastAPI
-    live_calls: LiveCalls
+    live_calls: RoutedCalls
     storage: Storage
-    projecting: Projecting
+    projecting: Projecting | None
     _gate: Gate
 
     async def first_organization(self) -> Founding | None:
@@ -58,56 +60,53 @@ class System:
         """Take no new calls, end the running ones, and let the tables catch up with what was recorded."""
         self._gate.closed_because = "the server is shutting down"
         await self.live_calls.drain(timeout_s)
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(timeout_s):
-                await self.projecting.caught_up()
+        if self.projecting is not None:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(timeout_s):
+                    await self.projecting.caught_up()
         end_streams(self.app)
 
 
 @contextlib.asynccontextmanager
 async def run_system(
-    settings: Settings, folder: DataFolder, *, public_url: str, operator_token: str
+    settings: Settings, seat: Seat, role: Role, *, addresses: Addresses, operator_token: str
 ) -> AsyncIterator[System]:
-    """Everything in this process: API, calls, log, projections. ``folder`` must be owned by the caller.
+    """What ``role`` asks for: API and projections, calls, or both over one log. ``seat`` must be held by the caller.
 
     Raises ``LogUnavailable``, ``StoreUnavailable`` and ``ProviderError`` for a part that cannot start.
     """
-    gate = Gate()
     async with contextlib.AsyncExitStack() as parts:
-        storage = parts.enter_context(opened_storage(folder))
-        egress = EgressPolicy.parse(settings.egress_allow)
-        tenants = guarded_client(egress, timeout_s=_TENANT_MODEL_SECONDS)
-        parts.push_async_callback(tenants.aclose)
-        registry = ProviderRegistry(_provider_settings(settings), tenants)
-        parts.push_async_callback(registry.close)
+        storage = parts.enter_context(opened_storage(settings, seat))
+        gate = Gate(trouble=storage.trouble)
+        secret = signing_secret(settings, seat.folder)
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
-        speaking = asyncio.create_task(registry.start())
-        projecting = await parts.enter_async_context(opened_projecting(settings.clickhouse, folder, storage.log))
-        await speaking
-        live_calls = await parts.enter_async_context(
-            MediaTier(
-                commands=storage.log,
-                documents=storage.log,
-                fragments=storage.fragments,
-                artifacts=storage.artifacts,
-                providers=registry,
-                egress=egress,
-                settings=MediaSettings(
-                    max_calls=settings.max_calls, live_dir=folder.live, connect_within_s=settings.connect_seconds
-                ),
-                clock=now,
-                new_id=random_id,
-                price_table=settings.price_table or CURRENT_PRICE_TABLE,
+        registry = _registry(settings, parts) if role != "api" else None
+        speaking = asyncio.create_task(registry.start()) if registry is not None else None
+        projecting = None
+        if role != "media":
+            fill = role == "up" or settings.clickhouse == "embedded"
+            projecting = await parts.enter_async_context(
+                opened_projecting(settings.clickhouse, seat.folder, storage.log, fill=fill)
             )
-        )
+        tier = None
+        if registry is not None and speaking is not None:
+            await speaking
+            tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
+        else:
+            await parts.enter_async_context(watching_leases(storage, connect_within_s=settings.connect_seconds))
+        live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
+        parts.push_async_callback(live_calls.close)
         app = application(
             storage,
             projecting,
             live_calls,
             gate,
-            public_url=public_url,
-            secret=signing_secret(settings, folder),
+            public_url=addresses.public_url,
+            media_url=addresses.media_url,
+            secret=secret,
             operator_token=operator_token,
+            own_calls=tier,
+            routes=CALLS_ONLY if role == "media" else EVERYTHING,
         )
         gate.closed_because = ""
         yield System(app, live_calls, storage, projecting, gate)
@@ -120,6 +119,37 @@ async def found_organization(storage: Storage, name: str) -> Founding:
     )
     await carry_out(founding, storage.log)
     return founding
+
+
+def _registry(settings: Settings, parts: contextlib.AsyncExitStack) -> ProviderRegistry:
+    tenants = guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=_TENANT_MODEL_SECONDS)
+    parts.push_async_callback(tenants.aclose)
+    registry = ProviderRegistry(_provider_settings(settings), tenants)
+    parts.push_async_callback(registry.close)
+    return registry
+
+
+def _tier(settings: Settings, seat: Seat, storage: Storage, registry: ProviderRegistry, address: str) -> MediaTier:
+    return MediaTier(
+        commands=storage.log,
+        documents=storage.log,
+        fragments=storage.fragments,
+        artifacts=storage.artifacts,
+        providers=registry,
+        egress=EgressPolicy.parse(settings.egress_allow),
+        settings=MediaSettings(
+            max_calls=settings.max_calls,
+            live_dir=seat.folder.live,
+            connect_within_s=settings.connect_seconds,
+            lease_s=storage.lease_seconds,
+            reap_every_s=REAP_SECONDS,
+        ),
+        clock=now,
+        new_id=random_id,
+        leases=storage.leases,
+        address=address,
+        price_table=settings.price_table or CURRENT_PRICE_TABLE,
+    )
 
 
 def _provider_settings(settings: Settings) -> ProviderSettings:

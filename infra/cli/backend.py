@@ -10,7 +10,7 @@ from typing import Any
 
 from infra.cli.failure import CommandFailed
 from infra.cli.operator import Json, Operator, client
-from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
+from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.settings import Settings, SettingsInvalid, load
 
 _START_SECONDS = 10.0
@@ -39,10 +39,10 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
             f"no callfold data in {folder.root}; start a system with `callfold up`, or name its folder with --data-dir"
         )
     async with contextlib.AsyncExitStack() as parts:
-        running = _owner(folder, parts)
-        if running is not None:
-            reached = await parts.enter_async_context(client(running.url, running.operator_token))
-            yield Operator(reached, place=running.url, live=True)
+        owner = _owner(folder, parts)
+        if isinstance(owner, RunningSystem):
+            reached = await parts.enter_async_context(client(owner.url, owner.operator_token))
+            yield Operator(reached, place=owner.url, live=True)
             return
         from domain.log.ports import LogUnavailable
         from infra import logging as log_lines
@@ -52,18 +52,18 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
         # What goes wrong is the command's one sentence; the trace is for those who ask for it.
         log_lines.configure("debug" if settings.log_level == "debug" else "critical", settings.log_format)
         try:
-            inside = await parts.enter_async_context(opened(settings, folder, tables=tables))
+            inside = await parts.enter_async_context(opened(settings, owner, tables=tables))
         except (LogUnavailable, StoreUnavailable) as error:
             raise CommandFailed(str(error)) from None
         yield Operator(inside, place=str(folder.root), live=False)
 
 
-def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSystem | None:
-    """The system that owns the folder; ``None`` when nothing did and this process now does."""
+def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSystem | Seat:
+    """The system that has the folder's main seat; the seat, when nothing had it and this process now does."""
     deadline = time.monotonic() + _START_SECONDS
     while True:
         try:
-            parts.enter_context(folder.own(wait_seconds=0.2))
+            return parts.enter_context(folder.own(wait_seconds=0.2))
         except FolderInUse as error:
             if error.running is not None:
                 return error.running
@@ -71,8 +71,6 @@ def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSyste
                 raise CommandFailed(f"{error}, and it does not answer yet; try again when it has started") from None
         except FolderUnusable as error:
             raise CommandFailed(str(error)) from None
-        else:
-            return None
 
 
 __all__ = ["Json", "Operator", "open_backend", "settings_for"]

@@ -1,4 +1,4 @@
-"""``callfold up`` as a process of its own, and a caller who holds a line open to it."""
+"""``callfold up``, or a role of it, as a process of its own; and a caller who holds a line open to it."""
 
 from __future__ import annotations
 
@@ -62,16 +62,25 @@ class SystemProcess:
         self.process.kill()
         self.process.wait(STOP_SECONDS)
 
+    def wait_for_lines(self, containing: str, count: int) -> None:
+        """Wait until so many lines of the log have contained a text, counted from the start of the process."""
+        assert self.process.stderr is not None
+        found = 0
+        while found < count:
+            line = self.process.stderr.readline()
+            assert line, f"the log ended after {found} lines with {containing}"
+            found += containing in line.decode()
+
     def standard_error(self) -> str:
         assert self.process.stderr is not None
         return self.process.stderr.read().decode()
 
 
 @contextmanager
-def running(data_dir: Path, *arguments: str, **environment: str) -> Iterator[SystemProcess]:
+def running(data_dir: Path, *arguments: str, role: str = "up", **environment: str) -> Iterator[SystemProcess]:
     """A system that answers; stopped with the context if the test has not stopped it."""
     started = time.monotonic()
-    process = start(data_dir, *arguments, **environment)
+    process = start(data_dir, *arguments, role=role, **environment)
     try:
         assert process.stdout is not None
         line = process.stdout.readline()
@@ -94,11 +103,11 @@ def running(data_dir: Path, *arguments: str, **environment: str) -> Iterator[Sys
         process.stderr.close()
 
 
-def start(data_dir: Path, *arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-    """Start ``callfold up --json`` on a free port and do not wait for it."""
+def start(data_dir: Path, *arguments: str, role: str = "up", **environment: str) -> subprocess.Popen[bytes]:
+    """Start ``callfold up --json``, or another role, on a free port and do not wait for it."""
     own = {name: value for name, value in os.environ.items() if not name.startswith("CALLFOLD_")}
     return subprocess.Popen(
-        [sys.executable, "-m", "infra.cli", "up", "--port", "0", "--data-dir", str(data_dir), "--json", *arguments],
+        [sys.executable, "-m", "infra.cli", role, "--port", "0", "--data-dir", str(data_dir), "--json", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=own | environment,

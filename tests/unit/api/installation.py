@@ -46,6 +46,7 @@ class ScriptedLiveCalls:
     ended: list[tuple[str, str]] = field(default_factory=list)
     on_serve: Callable[[str, CallSocket], Any] | None = None
     on_end: Callable[[str, str], Any] | None = None
+    on_listen: Callable[[str, CallSocket], Any] | None = None
 
     async def serve(self, call_id: str, socket: CallSocket) -> None:
         if self.on_serve is not None:
@@ -54,6 +55,9 @@ class ScriptedLiveCalls:
     async def listen(self, call_id: str, socket: CallSocket) -> None:
         if call_id not in self.running:
             raise CallNotLive
+        if self.on_listen is not None:
+            await self.on_listen(call_id, socket)
+            return
         await socket.send_text('{"type":"format"}')
         await socket.send_bytes(b"\x00\x00")
 

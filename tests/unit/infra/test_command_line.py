@@ -45,7 +45,21 @@ def test_help_loads_nothing_that_only_a_command_needs() -> None:
 def test_help_names_every_command() -> None:
     shown = callfold("--help").stdout
 
-    for command in ("up", "demo", "org", "calls", "events", "sql", "rebuild", "dead", "verify", "doctor"):
+    for command in (
+        "up",
+        "api",
+        "media",
+        "project",
+        "demo",
+        "org",
+        "calls",
+        "events",
+        "sql",
+        "rebuild",
+        "dead",
+        "verify",
+        "doctor",
+    ):
         assert f"\n  {command} " in shown
 
 

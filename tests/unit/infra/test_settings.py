@@ -47,6 +47,8 @@ def test_networks_are_read_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         ("CALLFOLD_EGRESS_ALLOW", "example.com", "10.0.0.0/8"),
         ("CALLFOLD_PORT", "70000", "65535"),
         ("CALLFOLD_PUBLIC_URL", "calls.example.com", "http:// or https://"),
+        ("CALLFOLD_MEDIA_URL", "calls.example.com", "http:// or https://"),
+        ("CALLFOLD_NODE_HOST", "node-1:8080", "without scheme and port"),
         ("CALLFOLD_SECRET", "short", "32 characters"),
         ("CALLFOLD_PRICE_TABLE", "1999-01-01", "choose one of"),
         ("CALLFOLD_LOG_LEVEL", "loud", "warning"),
