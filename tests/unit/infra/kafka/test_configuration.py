@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+import infra
 from infra.kafka.configuration import NodeAddress, node_properties, rendered
+from infra.kafka.distribution import locked
 
 NODES = [NodeAddress(number, 20_000 + number, 30_000 + number) for number in range(1, 6)]
 
@@ -48,3 +51,14 @@ def test_what_a_person_sets_wins() -> None:
 
 def test_a_backslash_survives_javas_reading() -> None:
     assert rendered({"log.dirs": "/da\\ta", "node.id": "1"}) == "log.dirs=/da\\\\ta\nnode.id=1\n"
+
+
+def test_the_brokers_of_the_compose_file_are_the_same_release_and_keep_the_same_promises() -> None:
+    compose = (Path(infra.__file__).parent / "compose.yaml").read_text()
+    in_compose = dict(re.findall(r'^  KAFKA_(\w+): "?([^"\n]+)"?$', compose, re.MULTILINE))
+    promised = {name.upper().replace(".", "_"): value for name, value in told(3).items()}
+
+    assert f"image: apache/kafka:{locked().kafka}\n" in compose
+    shared = ("AUTO_CREATE_TOPICS_ENABLE", "UNCLEAN_LEADER_ELECTION_ENABLE", "DEFAULT_REPLICATION_FACTOR")
+    shared += ("MIN_INSYNC_REPLICAS", "OFFSETS_TOPIC_REPLICATION_FACTOR", "TRANSACTION_STATE_LOG_MIN_ISR")
+    assert {name: in_compose.get(name) for name in shared} == {name: promised[name] for name in shared}
