@@ -21,6 +21,8 @@ LEAST_RETENTION = timedelta(days=7)
 """A node that was away for less finds everything it missed."""
 
 MEDIA_RETENTION = timedelta(days=7)
+LEASES_RETENTION = timedelta(hours=1)
+"""Heartbeats mean something for seconds; the rest is for people who look into what happened."""
 MEDIA_PARTITIONS = 12
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
@@ -67,7 +69,7 @@ class TopicFacts(msgspec.Struct, frozen=True):
 
 
 def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ...]:
-    """The topics of an installation: the commits, the fragments, the signed checkpoints."""
+    """The topics of an installation: the commits, the fragments, the signed checkpoints, the heartbeats."""
     return (
         TopicRules(
             name="log",
@@ -79,6 +81,8 @@ def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ..
         ),
         TopicRules(name="media", partitions=MEDIA_PARTITIONS, fixed=False, cleanup="delete", retention=MEDIA_RETENTION),
         TopicRules(name="heads", partitions=1, fixed=False, cleanup="compact", retention=None),
+        # One partition: whether somebody was silent is judged by the order of everybody's heartbeats.
+        TopicRules(name="leases", partitions=1, fixed=False, cleanup="delete", retention=LEASES_RETENTION),
     )
 
 

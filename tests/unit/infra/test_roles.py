@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from infra.roles import Addresses, Role, RoleUnfit, check, seated
 from infra.settings import Settings
 
 
-def settings(**given: object) -> Settings:
+def settings(**given: Any) -> Settings:
     return Settings(_env_file=None, **given)
 
 
