@@ -11,6 +11,9 @@ from streams.log.datastore import LogDatastore
 CHECKPOINT_BYTES = 4 * 1024 * 1024
 """Size of the write-ahead file from which on its pages are moved."""
 
+COMMITS_PER_LOOK = 16
+"""Commits between looks at the file's size: waking a thread for each one costs more than the commit."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -26,12 +29,15 @@ class Checkpointer:
         self._write_ahead = datastore.path.with_name(datastore.path.name + "-wal")
         self._nudged = threading.Event()
         self._closing = False
+        self._commits = 0
         self._thread = threading.Thread(target=self._run, name="log-checkpointer", daemon=True)
         self._thread.start()
 
     def nudge(self) -> None:
-        """To be called after a commit; costs next to nothing."""
-        self._nudged.set()
+        """To be called after a commit, by one thread; costs next to nothing."""
+        self._commits += 1
+        if self._commits % COMMITS_PER_LOOK == 0:
+            self._nudged.set()
 
     def close(self) -> None:
         """Finish the checkpoint under way and stop."""

@@ -67,6 +67,8 @@ class Replica:
         self._tail = tail
         self._frozen = dict(frozen)
         self._changed = threading.Condition()
+        self._expected: tuple[int, str] | None = None
+        self._wanted = threading.Event()
         self._checkpointer = Checkpointer(application.datastore)
 
     @classmethod
@@ -129,7 +131,10 @@ class Replica:
         Raises ``Halted`` at a newer writer's record (everything before it is applied), ``LogUnavailable`` where the
         file cannot be written (nothing is applied).
         """
-        applied, halt = self._readable(records)
+        begin = self._tail.next_offset
+        applied, halt = self._readable([placed for placed in records if placed.offset >= begin])
+        if not applied and halt is None:
+            return
         with self._changed:
             if self._apply([read for read in applied if read.offset >= self._tail.next_offset]):
                 self._changed.notify_all()
@@ -146,18 +151,42 @@ class Replica:
             except sqlite3.Error as problem:
                 raise unavailable(problem) from problem
 
+    def expect(self, plan: Plan, commit_id: str) -> None:
+        """The plan, which begins with this commit, is being sent: it should be adopted rather than read back."""
+        with self._changed:
+            self._expected = (plan.base, commit_id)
+
     def adopt(self, plan: Plan) -> bool:
         """Apply a plan whose commits now stand on the log from ``plan.base`` on, and nothing between them.
 
         ``False`` when other records were applied first: the plan is void then, and the log has to be read.
         """
         with self._changed:
-            if self._tail.next_offset != plan.base:
-                return False
-            self._write(plan.transaction, plan.fold, ())
+            self._expected = None
+            adopted = self._tail.next_offset == plan.base
+            if adopted:
+                self._write(plan.transaction, plan.fold, ())
             self._changed.notify_all()
         self.datastore.commits.fire()
-        return True
+        return adopted
+
+    def abandon(self) -> None:
+        """The plan that was sent will not be adopted: what stands on the log has to be read, at once."""
+        with self._changed:
+            self._expected = None
+            self._changed.notify_all()
+        self._wanted.set()
+
+    def leave_to_writer(self, offset: int, commit_id: str, timeout_s: float) -> None:
+        """Wait while the commit that was read at ``offset`` is about to be adopted."""
+        awaited = (offset, commit_id)
+        with self._changed:
+            self._changed.wait_for(lambda: self._expected != awaited, timeout_s)
+
+    def rest(self, timeout_s: float) -> None:
+        """Wait until somebody wants what is on the log."""
+        if self._wanted.wait(timeout_s):
+            self._wanted.clear()
 
     def unfoldable(self, originator_id: str) -> str | None:
         """Why the originator's history cannot be folded to its end, if so."""

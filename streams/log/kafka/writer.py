@@ -208,6 +208,7 @@ class ShardWriter(ProposalQueue):
     def _append(self, plan: Plan, items: Sequence[_Item]) -> None:
         deadline = time.monotonic() + self._settle_seconds
         self.counters.commits += len(items)
+        self._replica.expect(plan, items[0].commit.commit_id)
         self._send(items, deadline)
         offsets = [item.offset for item in items]
         lowest = min((offset for offset in offsets if offset is not None), default=plan.base)
@@ -220,6 +221,7 @@ class ShardWriter(ProposalQueue):
                 self.counters.void += not item.receipt.verdict.accepted
                 item.outcome = Outcome(item.receipt, item.events, item.states)
             return
+        self._replica.abandon()
         self._await_verdicts(items, deadline)
 
     def _send(self, items: Sequence[_Item], deadline: float) -> None:
