@@ -30,6 +30,7 @@ _READERS = {
     kind: tuple((module.TABLE.name, module.rows) for module in _CALL_TABLES if kind in module.READS)
     for kind in {kind for module in _CALL_TABLES for kind in module.READS}
 }
+_evolve = CALL.evolve
 CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}."))
 
 
@@ -47,7 +48,7 @@ class CallTables:
 
     def apply(self, state: Call | None, event: Positioned) -> tuple[Call | None, Iterable[Effect]]:
         """Rows of every table that reads this type of event."""
-        call = CALL.evolve(state, event.recorded)
+        call = _evolve(state, event.recorded)
         readers = _READERS.get(type(event.recorded.event))
         if readers is None:
             return call, ()

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from clickhouse_connect.datatypes.base import ClickHouseType
-from clickhouse_connect.datatypes.registry import get_from_name
-
 SETTINGS = "non_replicated_deduplication_window = 1000, fsync_after_insert = 1, fsync_part_directory = 1"
 """The tokens of the last thousand inserts are remembered, so that one sent again lands once; and an insert is on
 the disk when it returns (about 3 ms each), so that a power cut cannot take a range from one table only."""
@@ -56,11 +53,6 @@ class Table:
     @cached_property
     def column_names(self) -> tuple[str, ...]:
         return tuple(column.name for column in self.columns)
-
-    @cached_property
-    def column_types(self) -> tuple[ClickHouseType, ...]:
-        """The client's own types, so that it need not ask the engine for them at every insert."""
-        return tuple(get_from_name(column.type) for column in self.columns)
 
     def create_sql(self, physical: str | None = None) -> str:
         """The CREATE TABLE statement, one column a line."""

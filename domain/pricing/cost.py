@@ -21,6 +21,8 @@ from domain.pricing.tables import PRICE_TABLES
 _MILLION = Decimal(1_000_000)
 _NOTHING = Decimal(0)
 _TEN_PLACES = Decimal("1e-10")
+_EXACT = 2.0**53
+"""Below it a float that is whole is the number that it is written as."""
 _WIDE = Context(prec=400)
 """Digits enough for every float that a meter may read."""
 
@@ -62,16 +64,21 @@ class CallCost(msgspec.Struct, frozen=True, kw_only=True):
 def call_cost(readings: Iterable[UsageMetered]) -> CallCost:
     """One row per meter, provider, model, configuration and price table; quantities of equal ones add up.
 
-    ``readings`` may be the events themselves or the sums in a call's state: the cost is the same.
+    The sums in a call's state cost the same as the events themselves.
     """
     usage: Usage = ()
     for reading in readings:
         usage = add_reading(usage, reading)
-    return CallCost(rows=tuple(_row(total) for total in usage))
+    return usage_cost(usage)
+
+
+def usage_cost(usage: Usage) -> CallCost:
+    """The cost of what ``add_reading`` has summed up, as it stands in a call's state."""
+    return CallCost(rows=tuple([_row(total) for total in usage]))
 
 
 def _row(total: UsageMetered) -> CostRow:
-    quantities = {unit: _ten_places(Decimal(str(amount))) for unit, amount in total.quantities.items()}
+    quantities = {unit: _decimal(amount) for unit, amount in total.quantities.items()}
     table = PRICE_TABLES.get(total.price_table)
     usd = _price(table, total, quantities) if table else None
     return CostRow(
@@ -84,6 +91,12 @@ def _row(total: UsageMetered) -> CostRow:
         usd=_ten_places(usd) if usd is not None else _NOTHING,
         priced=usd is not None,
     )
+
+
+def _decimal(amount: float) -> Decimal:
+    """Tokens and characters are most of what is metered, and whole numbers need no rounding."""
+    whole = amount % 1 == 0 and amount < _EXACT
+    return Decimal(int(amount)) if whole else _ten_places(Decimal(str(amount)))
 
 
 def _ten_places(amount: Decimal) -> Decimal:

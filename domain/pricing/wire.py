@@ -37,22 +37,29 @@ def _row(row: CostRow) -> dict[str, Any]:
 
 def cost_breakdown(cost: CallCost) -> dict[str, Any]:
     """The sums of the rows by kind; ``total`` is the sum of all."""
+    usd: dict[str, Decimal] = {}
+    used: dict[tuple[str, str], Decimal] = {}
+    for row in cost.rows:
+        usd[row.meter] = usd.get(row.meter, _NOTHING) + row.usd
+        for unit, amount in row.quantities.items():
+            used[row.meter, unit] = used.get((row.meter, unit), _NOTHING) + amount
     return {
-        "transport": _usd(cost, "transport"),
-        "stt": _usd(cost, "transcriber"),
-        "llm": _usd(cost, "model"),
-        "tts": _usd(cost, "voice"),
-        "vapi": _usd(cost, "vapi"),
+        "transport": float(usd.get("transport", _NOTHING)),
+        "stt": float(usd.get("transcriber", _NOTHING)),
+        "llm": float(usd.get("model", _NOTHING)),
+        "tts": float(usd.get("voice", _NOTHING)),
+        "vapi": float(usd.get("vapi", _NOTHING)),
         "chat": 0,
         "total": float(cost.total_usd),
-        "llmPromptTokens": _quantity(cost, "model", "promptTokens"),
-        "llmCompletionTokens": _quantity(cost, "model", "completionTokens"),
-        "llmCachedPromptTokens": _quantity(cost, "model", "cachedPromptTokens"),
-        "ttsCharacters": _quantity(cost, "voice", "characters"),
+        "llmPromptTokens": _plain(used.get(("model", "promptTokens"), _NOTHING)),
+        "llmCompletionTokens": _plain(used.get(("model", "completionTokens"), _NOTHING)),
+        "llmCachedPromptTokens": _plain(used.get(("model", "cachedPromptTokens"), _NOTHING)),
+        "ttsCharacters": _plain(used.get(("voice", "characters"), _NOTHING)),
         "analysisCostBreakdown": dict(_NO_ANALYSIS),
     }
 
 
+_NOTHING = Decimal(0)
 _NO_ANALYSIS = {
     f"{analysis}{suffix}": 0
     for analysis in ("summary", "structuredData", "successEvaluation", "structuredOutput")
@@ -60,16 +67,8 @@ _NO_ANALYSIS = {
 }
 
 
-def _usd(cost: CallCost, meter: str) -> float:
-    return float(sum((row.usd for row in cost.rows if row.meter == meter), Decimal(0)))
-
-
-def _quantity(cost: CallCost, meter: str, unit: str) -> int | float:
-    return _plain(sum((row.quantities.get(unit, Decimal(0)) for row in cost.rows if row.meter == meter), Decimal(0)))
-
-
 def _number(row: CostRow, unit: str) -> int | float:
-    return _plain(row.quantities.get(unit, Decimal(0)))
+    return _plain(row.quantities.get(unit, _NOTHING))
 
 
 def _plain(amount: Decimal) -> int | float:

@@ -15,15 +15,27 @@ from domain.call.events import (
     CallEnded,
     CallRenamed,
     CallStarted,
+    MessageCommitted,
     TurnMeasured,
     UsageMetered,
 )
 from domain.call.performance import turn_latency, user_interruptions
-from domain.call.state import Call, Deleted, Ended, KeptCall, Said, ToolBroke, ToolRequested, status
+from domain.call.state import (
+    Call,
+    Deleted,
+    Ended,
+    Entry,
+    KeptCall,
+    Said,
+    ToolBroke,
+    ToolRequested,
+    ToolReturned,
+    status,
+)
 from domain.call.usage import Usage
 from domain.event import Event
 from domain.log.ports import Positioned
-from domain.pricing.cost import call_cost
+from domain.pricing.cost import usage_cost
 from domain.pricing.wire import cost_breakdown
 from projections.call_state import place, start
 from projections.table import Column, Row, Table
@@ -114,7 +126,11 @@ def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
 def _kept_row(call: KeptCall, event: Positioned) -> Row:
     identity, began = call.identity, start(call)
     started, ended = started_at(call), ended_at(call)
-    messages = [entry.message for entry in call.entries if isinstance(entry, Said)]
+    entries: dict[type[Entry], list[Any]] = {Said: [], ToolRequested: [], ToolReturned: [], ToolBroke: []}
+    for entry in call.entries:
+        entries[type(entry)].append(entry)
+    messages: list[MessageCommitted] = [said.message for said in entries[Said]]
+    speakers = [message.role for message in messages]
     return (
         *place(call, event),
         identity.id,
@@ -131,10 +147,10 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         None if started is None or ended is None else (ended - started).total_seconds(),
         *_money(call.usage),
         *_averages(call.turns),
-        sum(1 for message in messages if message.role == "user"),
-        sum(1 for message in messages if message.role == "assistant"),
-        sum(1 for entry in call.entries if isinstance(entry, ToolRequested)),
-        sum(1 for entry in call.entries if isinstance(entry, ToolBroke)),
+        speakers.count("user"),
+        speakers.count("assistant"),
+        len(entries[ToolRequested]),
+        len(entries[ToolBroke]),
         call.assistant_interruptions,
         user_interruptions(messages),
         len(call.warnings),
@@ -170,7 +186,7 @@ def _money(usage: Usage) -> Row:
     """The amounts and quantities of a call, in the order of their columns."""
     if not usage:
         return _NOTHING_USED
-    parts = cost_breakdown(call_cost(usage))
+    parts = cost_breakdown(usage_cost(usage))
     return (
         *(float(parts[part]) for part in ("total", "transport", "stt", "llm", "tts", "vapi")),
         float(parts["analysisCostBreakdown"]["summary"]),

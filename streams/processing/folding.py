@@ -28,9 +28,9 @@ class ProcessorFailed(Exception):
         self.reason = reason
 
 
-class _Known(msgspec.Struct, frozen=True, gc=False):
-    """An originator's state after the event with this version. Not tracked by the collector: one is made for every
-    event, and none leads back to itself."""
+class _Known(msgspec.Struct, gc=False):
+    """An originator's state after the event with this version. Not tracked by the collector: there are many, and none
+    leads back to itself."""
 
     version: int
     state: Any
@@ -43,7 +43,7 @@ class Folding:
         self, processor: Processor[Any], log: EventLog, dead_letters: DeadLetters, capacity: int = STATE_CAPACITY
     ) -> None:
         self.name = processor.name
-        self._processor = processor
+        self._initial, self._apply = processor.initial, processor.apply
         self._handles = processor.handles
         self._log = log
         self._dead_letters = dead_letters
@@ -101,21 +101,24 @@ class Folding:
         states = self._states
         try:
             known = states.get(originator_id)
-            state = (
-                known.state if known is not None and known.version < version else self._history(originator_id, version)
-            )
-            state, effects = self._processor.apply(state, event)
+            if known is not None and known.version < version:
+                state = known.state
+            else:
+                state = self._history(originator_id, version)
+            state, effects = self._apply(state, event)
             made = tuple(effects)
         except Exception as error:
             # Whatever a processor raises is about this event; the lot of the others must not depend on it.
             states.pop(originator_id, None)
             reason = f"{type(error).__name__} at {recorded.event.TYPE}, version {version} of its originator: {error}"
             raise ProcessorFailed(reason[:REASON_CHARACTERS]) from error
-        states[originator_id] = _Known(version, state)
         if known is not None:
+            known.version, known.state = version, state
             states.move_to_end(originator_id)
-        elif len(states) > self._capacity:
-            states.popitem(last=False)
+        else:
+            states[originator_id] = _Known(version, state)
+            if len(states) > self._capacity:
+                states.popitem(last=False)
         return made
 
     def forget(self, originator_id: str) -> None:
@@ -123,7 +126,7 @@ class Folding:
         self._states.pop(originator_id, None)
 
     def _history(self, originator_id: str, before: int) -> Any:
-        state = self._processor.initial()
+        state = self._initial()
         if before == 1:
             return state
         for event in self._log.history(originator_id):
@@ -133,7 +136,7 @@ class Folding:
             if self._handles is not None and recorded.event.TYPE not in self._handles:
                 continue
             if not self._dead_letters.is_dropped(self.name, event.position):
-                state, _ = self._processor.apply(state, event)
+                state, _ = self._apply(state, event)
         return state
 
     def _letter(self, event: Positioned, reason: str) -> DeadLetter:

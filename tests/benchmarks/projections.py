@@ -14,10 +14,11 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from domain.call.events import MessageCommitted
 from domain.event import Event
@@ -28,6 +29,7 @@ from projections.folds import PROCESSORS
 from projections.rebuild import rebuild
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
+from projections.table import Row
 from projections.tables.catalogue import BY_NAME, TABLES
 from streams.log.embedded import EmbeddedLog
 from streams.processing.dead_letters import DeadLetters
@@ -74,7 +76,7 @@ def folded(log: EmbeddedLog, letters: DeadLetters) -> list[list[Rows]]:
 
 def insert_plainly(store: AnalyticsStore, batches: Sequence[Sequence[Rows]]) -> None:
     for batch in batches:
-        by_table = defaultdict(list)
+        by_table: dict[str, list[Row]] = defaultdict(list)
         for part in batch:
             by_table[part.table].extend(part.rows)
         for name, rows in by_table.items():
@@ -123,33 +125,39 @@ async def main(calls: int) -> None:
         gc.collect()
         gc.freeze()
 
-        def measured(label: str, work: str, seconds: Sequence[float]) -> None:
-            middle = statistics.median(seconds)
-            print(f"{label:46}{events / middle:10,.0f} events/s {rows / middle:10,.0f} rows/s   {work}")
+        def measured(label: str, work: str, tables: Callable[[], Any], what: Callable[[Any], None]) -> None:
+            times = []
+            for _ in range(RUNS):
+                prepared = tables()
+                begin = time.perf_counter(), time.process_time()
+                what(prepared)
+                times.append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+            seconds, processor = (statistics.median(kind) for kind in zip(*times, strict=True))
+            each = processor / events * 1e6
+            print(
+                f"{label:38}{events / seconds:8,.0f} events/s {rows / seconds:8,.0f} rows/s {each:5.1f} µs CPU  {work}"
+            )
 
-        plain, through, again = [], [], []
-        for _ in range(RUNS):
+        def empty_sink() -> ClickHouseSink:
             emptied(store)
-            begin = time.perf_counter()
-            insert_plainly(store, batches)
-            plain.append(time.perf_counter() - begin)
-        measured("baseline: rows inserted as they are", "no log, no fold, no exactly-once", plain)
-        batches.clear()
-        for _ in range(RUNS):
-            emptied(store)
-            sink = ClickHouseSink(store)
-            begin = time.perf_counter()
+            return ClickHouseSink(store)
+
+        def fill_tables(sink: ClickHouseSink) -> None:
             replay(sink, log.head(), lambda position: None)
-            through.append(time.perf_counter() - begin)
-        measured("log to tables", "read, decode, fold, insert exactly once", through)
-        for _ in range(RUNS):
-            begin = time.perf_counter()
-            equal = rebuild(store, replay, sink, until=log.head(), drop_replaced=True).equal
-            again.append(time.perf_counter() - begin)
-        measured("rebuild of all tables", f"beside the live ones, hashes equal: {equal}", again)
+
+        def rebuild_tables(sink: ClickHouseSink) -> None:
+            if not rebuild(store, replay, sink, until=log.head(), drop_replaced=True).equal:
+                raise AssertionError("the rebuilt tables differ from the live ones")
+
+        work = "no log, no fold, no exactly-once"
+        measured("baseline: rows inserted as they are", work, empty_sink, lambda _: insert_plainly(store, batches))
+        batches.clear()
+        measured("log to tables", "read, decode, fold, insert exactly once", empty_sink, fill_tables)
+        full = ClickHouseSink(store)
+        measured("rebuild of all tables", "beside the live ones, hashes equal", lambda: full, rebuild_tables)
         waits = await visible_after_ms(store, log, letters)
         p50, p95 = (waits[int(len(waits) * share)] for share in (0.5, 0.95))
-        print(f"{'append to visible row':46}p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+        print(f"{'append to visible row':38}p50 {p50:.0f} ms, p95 {p95:.0f} ms")
         letters.close()
         store.close()
         log.close()

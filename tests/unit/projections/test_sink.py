@@ -13,7 +13,7 @@ from domain.processing import Rows, RowsRejected, SinkUnavailable
 from projections.sink import ORDINAL, ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Column, Row, Table
-from projections.tables.catalogue import MARKER, TABLES
+from projections.tables.catalogue import BY_NAME, MARKER, TABLES
 from projections.tables.columns import PLACE
 from tests.unit.projections.conftest import folded
 from tests.unit.projections.histories import on_log
@@ -165,9 +165,27 @@ def test_late_rows_are_added_once_where_their_range_has_passed(store: AnalyticsS
     assert contents(store) == wanted(60)
 
 
-def test_rows_that_can_never_be_stored_are_named_and_the_rest_goes_in_without_them(store: AnalyticsStore) -> None:
+@pytest.mark.parametrize(
+    ("name", "value", "fault"),
+    [
+        ("data", 7, "events.data takes String, not this int"),
+        ("data", "\ud800", "events.data takes String, not this str"),
+        ("type", None, "events.type takes LowCardinality(String), not this NoneType"),
+        ("schema_version", 1 << 16, "events.schema_version takes UInt16, not this int"),
+        ("schema_version", None, "events.schema_version takes UInt16, not this NoneType"),
+        ("schema_version", "1", "events.schema_version takes UInt16, not this str"),
+        ("schema_version", True, "events.schema_version takes UInt16, not this bool"),
+        ("originator_version", -1, "events.originator_version takes UInt32, not this int"),
+        ("recorded_at", "today", "events.recorded_at takes DateTime64(6, 'UTC'), not this str"),
+    ],
+)
+def test_rows_that_can_never_be_stored_are_named_and_the_rest_goes_in_without_them(
+    store: AnalyticsStore, name: str, value: object, fault: str
+) -> None:
+    column = MARKER.column_names.index(name)
+
     def spoilt(row: Row) -> Row:
-        return (*row[:2], row[ORDINAL], *row[3:-1], 7) if row[ORDINAL] == 25 else row
+        return (*row[:column], value, *row[column + 1 :]) if row[ORDINAL] == 25 else row
 
     rows = [
         Rows(part.table, tuple(map(spoilt, part.rows))) if part.table == MARKER.name else part
@@ -176,11 +194,34 @@ def test_rows_that_can_never_be_stored_are_named_and_the_rest_goes_in_without_th
     sink = ClickHouseSink(store)
     with pytest.raises(RowsRejected) as rejected:
         sink.write(at(1), at(40), rows)
-    assert rejected.value.reasons == {at(25): "events.data takes String, not this int"}
+    assert rejected.value.reasons == {at(25): fault}
     assert sink.planned_end(0) == at(40)
     sink.write(at(1), at(40), [part for part in cut(ROWS, 1, 40) if part.rows[0][ORDINAL] != 25])
     send(sink, 25, 25)
     assert contents(store) == wanted(40)
+
+
+@pytest.mark.parametrize("value", [None, 0, (1 << 32) - 1])
+def test_numbers_up_to_the_ends_of_their_column_and_nulls_are_stored_as_they_are(
+    store: AnalyticsStore, value: int | None
+) -> None:
+    costs = BY_NAME["costs"]
+    turn = costs.column_names.index("turn")
+    reading = next(part for part in ROWS if part.table == "costs")
+    row = reading.rows[0]
+    sink = ClickHouseSink(store)
+    sink.write(at(1), at(row[ORDINAL]), [Rows("costs", ((*row[:turn], value, *row[turn + 1 :]),))])
+    assert store.client().query(f"SELECT turn FROM {costs.physical}").result_rows == [(value,)]
+
+
+def test_what_could_not_be_read_is_not_quoted_in_the_error(
+    store: AnalyticsStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("projections.sink._encode_rows", lambda rows: b'["my secret", "is this"\n')
+    with pytest.raises(SinkUnavailable) as unavailable:
+        send(ClickHouseSink(store), 1, 40)
+    assert "Cannot parse input" in str(unavailable.value)
+    assert "secret" not in str(unavailable.value)
 
 
 def test_an_engine_that_fails_leaves_the_range_to_be_sent_again(store: AnalyticsStore) -> None:
