@@ -1,18 +1,20 @@
 """The recording of a call: customer left, assistant right, on one absolute timeline.
 
 Raw samples go to a file once a second while the call runs, so that a crash leaves all but the last second; the WAV
-header is patched at the end. Each side's audio is placed where it sounded: the assistant's by the playout clock, the
-customer's by arrival, smoothed so that network jitter does not show and a missing stretch becomes silence.
+header is patched at the end. Where the disk takes nothing for a while, that stretch stays silent and what comes after
+it keeps its place. Each side's audio is placed where it sounded: the assistant's by the playout clock, the customer's
+by arrival, smoothed so that network jitter does not show and a missing stretch becomes silence.
 """
 
 from __future__ import annotations
 
+import os
 import struct
 import wave
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +61,13 @@ class Recording:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._file: BinaryIO | None = path.open("wb")
-        self._file.write(wav_header(0, 2))
-        self._file.flush()
+        self._file: FileIO | None = path.open("wb", buffering=0)
+        # Without room for it the header is missing until the end; what there will be of the call is kept all the same.
+        with suppress(OSError):
+            _write_at(self._file, wav_header(0, 2), 0)
+        self._placed = 0
+        """Bytes of samples that have their place in the file, whether they are there or were lost."""
+        self._gaps: list[tuple[int, int]] = []
         self._tail = np.zeros((0, 2), np.int16)
         self._written = 0
         """Samples that are in the file (or were handed out for writing)."""
@@ -98,23 +104,41 @@ class Recording:
         return data
 
     def write(self, data: bytes) -> None:
-        """Append what ``advance`` gave. Blocking. Raises ``OSError``."""
-        if data and self._file is not None:
-            self._file.write(data)
-            self._file.flush()
+        """Store what ``advance`` gave. Blocking. Raises ``OSError``: then it is lost, and silent in the recording."""
+        if not data or self._file is None:
+            return
+        start, self._placed = self._placed, self._placed + len(data)
+        try:
+            _write_at(self._file, data, _HEADER_BYTES + start)
+        except OSError:
+            if self._gaps and self._gaps[-1][1] == start:
+                start, _ = self._gaps.pop()
+            self._gaps.append((start, self._placed))
+            raise
+
+    @property
+    def gaps_ms(self) -> list[tuple[float, float]]:
+        """From when to when the disk did not take what there was to record."""
+        per_ms = _SAMPLES_PER_MS * _STEREO_SAMPLE_BYTES
+        return [(start / per_ms, end / per_ms) for start, end in self._gaps]
 
     def finish(self, end_ms: float) -> float:
-        """Write the rest up to the end of the call, patch the header, close; returns the length in ms. Blocking."""
+        """Write the rest up to the end of the call, patch the header, close; returns the length in ms. Blocking.
+
+        Raises ``OSError`` where the file cannot be made whole; ``recover`` can, when the disk lets it.
+        """
         self._settle_customer()
         total = max(self._written, round(end_ms * _SAMPLES_PER_MS))
         self._reserve(total)
-        self.write(self._tail[: total - self._written].tobytes())
+        # A rest that the disk does not take is one of the gaps.
+        with suppress(OSError):
+            self.write(self._tail[: total - self._written].tobytes())
         self._written = total
-        if self._file is not None:
-            self._file.seek(0)
-            self._file.write(wav_header(total * _STEREO_SAMPLE_BYTES, 2))
-            self._file.close()
-            self._file = None
+        file, self._file = self._file, None
+        if file is not None:
+            with file:
+                file.truncate(_HEADER_BYTES + total * _STEREO_SAMPLE_BYTES)
+                _write_at(file, wav_header(total * _STEREO_SAMPLE_BYTES, 2), 0)
         return total / _SAMPLES_PER_MS
 
     @property
@@ -181,13 +205,21 @@ class Recording:
             self._tail = grown
 
 
+def _write_at(file: FileIO, data: bytes, offset: int) -> None:
+    view = memoryview(data)
+    while view:
+        written = os.pwrite(file.fileno(), view, offset)
+        view = view[written:]
+        offset += written
+
+
 def recover(path: Path) -> float:
     """Make the file that a crash left a valid WAV again; returns its length in ms. Blocking.
 
     Raises ``ValueError`` when the file is not one of ours.
     """
     with path.open("r+b") as file:
-        if file.read(4) != b"RIFF":
+        if file.read(4) not in (b"RIFF", b"", bytes(4)):
             raise ValueError(f"{path.name} does not begin with a RIFF header; it is not a recording of a call")
         file.seek(0, 2)
         samples = max(0, file.tell() - _HEADER_BYTES) // _STEREO_SAMPLE_BYTES
@@ -200,22 +232,32 @@ def recover(path: Path) -> float:
 def derive_tracks(stereo: Path, folder: Path) -> dict[str, Path]:
     """Write ``mono``, ``customer`` and ``assistant`` WAV files beside a finished stereo one. Blocking.
 
-    Works in pieces of ten seconds, so that the length of a call does not show in memory.
+    Works in pieces of ten seconds, so that the length of a call does not show in memory. Raises ``OSError`` where there
+    is no room for them, and then none of them is there.
     """
     mixes: dict[str, Callable[[Samples], Samples]] = {"mono": _mono, "customer": _left, "assistant": _right}
     paths = {name: folder / f"{stereo.stem}.{name}.wav" for name in mixes}
+    try:
+        _write_tracks(stereo, {paths[name]: mix for name, mix in mixes.items()})
+    except OSError:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+        raise
+    return paths
+
+
+def _write_tracks(stereo: Path, mixes: Mapping[Path, Callable[[Samples], Samples]]) -> None:
     with ExitStack() as files:
         source = files.enter_context(wave.open(str(stereo), "rb"))
-        outputs = {name: files.enter_context(wave.open(str(path), "wb")) for name, path in paths.items()}
+        outputs = {path: files.enter_context(wave.open(str(path), "wb")) for path in mixes}
         for output in outputs.values():
             output.setnchannels(1)
             output.setsampwidth(2)
             output.setframerate(SAMPLE_RATE_HZ)
         while data := source.readframes(10 * SAMPLE_RATE_HZ):
             piece = np.frombuffer(data, np.int16).reshape(-1, 2)
-            for name, mix in mixes.items():
-                outputs[name].writeframes(mix(piece).tobytes())
-    return paths
+            for path, mix in mixes.items():
+                outputs[path].writeframes(mix(piece).tobytes())
 
 
 def _mono(stereo: Samples) -> Samples:

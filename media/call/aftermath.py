@@ -2,42 +2,154 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
 from domain.artifacts import ArtifactStore
 from domain.call.events import ArtifactStored, Track
 from domain.event import Event
-from media.audio.recording import derive_tracks
+from media.audio.recording import Recording, derive_tracks
 
 WAV = "audio/wav"
 CALL_LOG = "application/gzip"
+NOT_STORED = "artifact-not-stored"
+"""Warning code: a track that there should be is missing, or will come later."""
+INCOMPLETE = "recording-incomplete"
+"""Warning code: stretches of the recording are silent, since the disk did not take them."""
 
 _TRACKS: tuple[Track, ...] = ("mono", "customer", "assistant")
 
 
-def store_recording(store: ArtifactStore, call_id: str, stereo: Path, length_ms: float) -> list[ArtifactStored]:
-    """Store a finished stereo file and the three tracks derived from it; the file moves away. Blocking."""
-    derived = derive_tracks(stereo, stereo.parent)
-    stored = [_put(store, call_id, "stereo", stereo, WAV, length_ms)]
-    stored += [_put(store, call_id, track, derived[track], WAV, length_ms) for track in _TRACKS]
-    return stored
+@dataclass(slots=True)
+class Outcome:
+    """What was stored, and what a person should know about the rest: warning codes with their details."""
+
+    stored: list[ArtifactStored] = field(default_factory=list)
+    warnings: list[tuple[str, str]] = field(default_factory=list)
+
+
+class FinishedCall(Protocol):
+    """A session that is over."""
+
+    call_id: str
+    ended_ms: float
+    facts: list[tuple[Event, float]]
+
+    def record(self, event: Event) -> None: ...
+
+    def warned(self, code: str, detail: str) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Aftermath:
+    """``recordings`` is the thread that writes recordings, ``threads`` do the rest; ``folder`` holds what is in the
+    making. What becomes of a call's artifacts is recorded in the call, also when nobody waits for it any more.
+    """
+
+    artifacts: ArtifactStore
+    recordings: Executor
+    threads: Executor
+    folder: Path
+
+    async def settle(
+        self, call: FinishedCall, recording: Recording | None, wall_time: Callable[[float], datetime]
+    ) -> None:
+        """Store what can be stored. A recording that cannot be is left for ``Salvage``."""
+        if recording is not None and not recording.abandoned:
+            await self._recorded(call, lambda: self._keep_recording(call.call_id, recording, call.ended_ms))
+        facts = [(event, wall_time(at_ms)) for event, at_ms in call.facts]
+        await self._recorded(call, lambda: self._keep_log(call.call_id, facts))
+
+    async def _recorded(self, call: FinishedCall, work: Callable[[], Outcome]) -> None:
+        def record(outcome: Outcome) -> None:
+            for stored in outcome.stored:
+                call.record(stored)
+            for code, detail in outcome.warnings:
+                call.warned(code, detail)
+
+        await storing(self.threads, work, record)
+
+    def _keep_recording(self, call_id: str, recording: Recording, ended_ms: float) -> Outcome:
+        try:
+            length_ms = self.recordings.submit(recording.finish, ended_ms).result()
+            outcome = store_recording(self.artifacts, call_id, recording.path, length_ms)
+        except OSError as error:
+            outcome = Outcome(warnings=[(NOT_STORED, f"the recording waits for the disk: {_reason(error)}")])
+        if recording.gaps_ms:
+            gaps = ", ".join(f"{start / 1000:.1f} to {end / 1000:.1f} s" for start, end in recording.gaps_ms)
+            outcome.warnings.append((INCOMPLETE, f"silent where the disk took nothing: {gaps}"))
+        return outcome
+
+    def _keep_log(self, call_id: str, facts: Sequence[tuple[Event, datetime]]) -> Outcome:
+        try:
+            return Outcome([store_call_log(self.artifacts, call_id, self.folder, facts)])
+        except OSError as error:
+            return Outcome(warnings=[(NOT_STORED, f"the call log: {_reason(error)}")])
+
+
+async def storing(thread: Executor, work: Callable[[], Outcome], record: Callable[[Outcome], None]) -> None:
+    """Run ``work`` and record what came of it, also when whoever waits is cancelled: a file that was moved into the
+    store belongs to its call from then on. Raises what ``work`` raises."""
+
+    def settled(done: asyncio.Future[Outcome]) -> None:
+        if not done.cancelled() and done.exception() is None:
+            record(done.result())
+
+    done = asyncio.get_running_loop().run_in_executor(thread, work)
+    done.add_done_callback(settled)
+    await asyncio.shield(done)
+
+
+def store_recording(store: ArtifactStore, call_id: str, stereo: Path, length_ms: float) -> Outcome:
+    """Store a finished stereo file, which moves away, and as many of the tracks derived from it as can be. Blocking.
+
+    Raises ``OSError`` where the stereo file itself cannot be stored; it stays where it is then.
+    """
+    outcome = Outcome()
+    missing = list(_TRACKS)
+    problem = ""
+    try:
+        derived = derive_tracks(stereo, stereo.parent)
+    except OSError as error:
+        derived, problem = {}, _reason(error)
+    outcome.stored.append(_put(store, call_id, "stereo", stereo, WAV, length_ms))
+    for track in _TRACKS:
+        if track not in derived:
+            continue
+        try:
+            outcome.stored.append(_put(store, call_id, track, derived[track], WAV, length_ms))
+            missing.remove(track)
+        except OSError as error:
+            problem = _reason(error)
+            derived[track].unlink(missing_ok=True)
+    if missing:
+        detail = f"the tracks {', '.join(missing)} could not be made from the stereo recording: {problem}"
+        outcome.warnings.append((NOT_STORED, detail))
+    return outcome
 
 
 def store_call_log(
     store: ArtifactStore, call_id: str, folder: Path, facts: Sequence[tuple[Event, datetime]]
 ) -> ArtifactStored:
-    """Store the call's events as gzip JSON lines, ``{"time", "type", "data"}`` each. Blocking."""
+    """Store the call's events as gzip JSON lines, ``{"time", "type", "data"}`` each. Blocking. Raises ``OSError``."""
     path = folder / f"{call_id}.log.jsonl.gz"
-    with gzip.open(path, "wb") as lines:
-        for event, time in facts:
-            lines.write(msgspec.json.encode({"time": time, "type": event.TYPE, "data": event}))
-            lines.write(b"\n")
-    return _put(store, call_id, "log", path, CALL_LOG, None)
+    try:
+        with gzip.open(path, "wb") as lines:
+            for event, time in facts:
+                lines.write(msgspec.json.encode({"time": time, "type": event.TYPE, "data": event}))
+                lines.write(b"\n")
+        return _put(store, call_id, "log", path, CALL_LOG, None)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _put(
@@ -53,3 +165,7 @@ def _put(
         content_type=stored.content_type,
         duration_ms=length_ms,
     )
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)

@@ -7,14 +7,15 @@ import logging
 import wave
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from domain.artifacts import ArtifactStore
-from domain.call.events import ArtifactStored
+from domain.call.events import Warned
 from domain.call.state import Ended
 from domain.log.ports import Clock, Documents
 from media.audio.recording import recover
-from media.call.aftermath import store_recording
+from media.call.aftermath import Outcome, store_recording, storing
 from media.call.journal import Journal
 from media.call.leases import Leases
 
@@ -45,6 +46,8 @@ class Salvage:
         self._serving = serving
         self._open_journal = open_journal
         self._hopeless: set[str] = set()
+        self._waiting: set[str] = set()
+        """Recordings that the disk did not take the last time."""
 
     async def look(self) -> int:
         """Store what can be stored now; returns how many recordings that were."""
@@ -55,16 +58,27 @@ class Salvage:
             if call_id in self._serving():
                 continue
             try:
-                stored = await loop.run_in_executor(self._executor, self._store, path)
-            except (OSError, ValueError, EOFError, wave.Error) as error:
+                await storing(self._executor, partial(self._store, path), partial(self._record, call_id))
+            except (ValueError, EOFError, wave.Error) as error:
                 self._hopeless.add(call_id)
                 _log.warning("recording.not_recovered", extra={"call_id": call_id, "reason": str(error)})
                 continue
-            journal = self._open_journal(call_id)
-            for fact in stored:
-                journal.append(fact, self._clock())
+            except OSError as error:
+                # A disk that is full will have room again.
+                if call_id not in self._waiting:
+                    _log.warning("recording.waits", extra={"call_id": call_id, "reason": error.strerror or str(error)})
+                self._waiting.add(call_id)
+                continue
+            self._waiting.discard(call_id)
             saved += 1
         return saved
+
+    def _record(self, call_id: str, outcome: Outcome) -> None:
+        journal = self._open_journal(call_id)
+        for fact in outcome.stored:
+            journal.append(fact, self._clock())
+        for code, detail in outcome.warnings:
+            journal.append(Warned(code=code, detail=detail), self._clock())
 
     def _orphans(self) -> list[Path]:
         return [path for path in self._live_dir.glob("*.wav") if self._is_orphan(path)]
@@ -79,6 +93,6 @@ class Salvage:
         owner = document.state.claim.owner
         return owner == self._leases.owner or not self._leases.alive(owner)
 
-    def _store(self, path: Path) -> list[ArtifactStored]:
+    def _store(self, path: Path) -> Outcome:
         length_ms = recover(path)
         return store_recording(self._artifacts, path.stem, path, length_ms)

@@ -257,16 +257,20 @@ class CallSession:
             _log.error("call.fault_after_end", extra={"call_id": self.call_id}, exc_info=fault)
 
     async def _keep_recording(self, recording: Recording) -> None:
+        failing = False
         while True:
             await asyncio.sleep(_RECORDING_PERIOD_S)
             data = recording.advance(self.clock.now_ms())
             try:
                 await self._loop.run_in_executor(self._files, recording.write, data)
             except OSError as error:
-                # No room on the disk is no reason to hang up on anybody.
-                self.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
-                recording.abandon()
-                return
+                # No room on the disk is no reason to hang up on anybody; there may be some in a second.
+                if not failing:
+                    detail = f"the recording is silent until it can be written: {error.strerror or error}"
+                    self.warned("recording-stopped", detail)
+                failing = True
+            else:
+                failing = failing and not data
 
     # Steps and what they ask for.
 

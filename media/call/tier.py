@@ -20,9 +20,8 @@ from domain.fragments import FragmentLog
 from domain.live_calls import CallNotLive, CallRejected, CallSocket
 from domain.log.ports import Clock, Commands, Documents, IdSource, LogUnavailable
 from domain.pricing.tables import CURRENT_PRICE_TABLE
-from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, webrtc_detector
-from media.call.aftermath import store_call_log, store_recording
+from media.call.aftermath import Aftermath
 from media.call.call_clock import CallClock
 from media.call.collector import CollectorPolicy
 from media.call.conversation import MachineConversation
@@ -80,7 +79,6 @@ class MediaTier:
         settings.live_dir.mkdir(parents=True, exist_ok=True)
         self._commands = commands
         self._documents = documents
-        self._artifacts = artifacts
         self._egress = egress
         self._settings = settings
         self._clock = clock
@@ -88,6 +86,7 @@ class MediaTier:
         self._leases = leases or FileLeases(settings.live_dir / "leases", settings.lease_s)
         self._recording_thread = ThreadPoolExecutor(1, "callfold-recordings")
         self._aftermath_threads = ThreadPoolExecutor(2, "callfold-aftermath")
+        self._aftermath = Aftermath(artifacts, self._recording_thread, self._aftermath_threads, settings.live_dir)
         self._outbox = Outbox(commands, fragments, settings, new_id, overflowed=self._end_for_overflow)
         self._workshop = Workshop(
             documents=documents,
@@ -109,6 +108,8 @@ class MediaTier:
         self._draining = False
         self._group: asyncio.TaskGroup | None = None
         self._background: list[asyncio.Task[None]] = []
+        self._sending: list[asyncio.Task[None]] = []
+        """The tasks of the outbox: they end last."""
         salvage = Salvage(
             settings.live_dir,
             documents,
@@ -135,12 +136,13 @@ class MediaTier:
         await asyncio.to_thread(self._leases.beat)
         self._group = await asyncio.TaskGroup().__aenter__()
         for name, work in (
-            *self._outbox.tasks(),
             ("ticker", self._ticker.run()),
             ("lease", keep_alive(self._leases, self._settings.lease_s / 4)),
             ("reaper", self._reaper.run()),
         ):
             self._background.append(self._group.create_task(work, name=f"media-{name}"))
+        for name, work in self._outbox.tasks():
+            self._sending.append(self._group.create_task(work, name=f"media-{name}"))
         self._collector.started_up()
         return self
 
@@ -156,8 +158,13 @@ class MediaTier:
                 task.cancel()
             if held:
                 await asyncio.wait(held, timeout=self._settings.closing_grace_s)
-        await self._outbox.leave()
         for task in self._background:
+            task.cancel()
+        await asyncio.wait(self._background)
+        for executor in (self._aftermath_threads, self._recording_thread):
+            await asyncio.to_thread(executor.shutdown)
+        await self._outbox.leave()
+        for task in self._sending:
             task.cancel()
         try:
             if isinstance(error, asyncio.CancelledError):
@@ -169,8 +176,6 @@ class MediaTier:
             self._group = None
             self._collector.restore()
             self._leases.release()
-            for executor in (self._recording_thread, self._aftermath_threads):
-                executor.shutdown()
             await self._outbox.close()
 
     # LiveCalls.
@@ -291,7 +296,9 @@ class MediaTier:
             finally:
                 self._ticker.leave(session)
                 self._live.pop(call_id, None)
-                await self._aftermath(session, clock, parts.recording)
+                await self._aftermath.settle(session, parts.recording, clock.wall_time)
+                await self._outbox.fragments.flush()
+                await session.journal.flushed()
 
     async def _claim(self, call_id: str) -> Any:
         command = ClaimCall(owner=self._leases.owner, lease_seconds=self._settings.lease_s, address=self._address)
@@ -310,25 +317,3 @@ class MediaTier:
         _log.warning("call.refused", extra={"call_id": call_id, "reason": refused.reason})
         await self._commands.execute(CALL, call_id, EndCall(reason=refused.reason, message=refused.message))
         await socket.send_text(f'{{"type":"status-update","status":"ended","endedReason":"{refused.reason}"}}')
-
-    async def _aftermath(self, session: CallSession, clock: CallClock, recording: Recording | None) -> None:
-        loop = asyncio.get_running_loop()
-        call_id, folder = session.call_id, self._settings.live_dir
-        try:
-            if recording is not None and not recording.abandoned:
-                length_ms = await loop.run_in_executor(self._recording_thread, recording.finish, session.ended_ms)
-                for stored in await loop.run_in_executor(
-                    self._aftermath_threads, store_recording, self._artifacts, call_id, recording.path, length_ms
-                ):
-                    session.record(stored)
-            facts = [(event, clock.wall_time(at_ms)) for event, at_ms in session.facts]
-            session.record(
-                await loop.run_in_executor(
-                    self._aftermath_threads, store_call_log, self._artifacts, call_id, folder, facts
-                )
-            )
-        except OSError as error:
-            # No room for the recording: the call's events are worth more, and the file stays where it is.
-            session.warned("artifact-not-stored", f"{error.strerror or error}")
-        await self._outbox.fragments.flush()
-        await session.journal.flushed()

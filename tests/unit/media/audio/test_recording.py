@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import random
 import wave
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from media.audio import recording as recording_module
 from media.audio.framing import FRAME_BYTES, FRAME_MS, FRAME_SAMPLES
 from media.audio.recording import Recording, derive_tracks, recover
 
@@ -113,6 +116,35 @@ def test_a_crash_leaves_a_file_that_can_be_made_whole(tmp_path: Path) -> None:
     stereo = read(path)
     assert length_ms == len(stereo) / 16 >= 3_000
     assert (stereo[:, 0] == 7).all()
+
+
+def test_what_the_disk_did_not_take_is_silent_and_the_rest_keeps_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    full = False
+    write = recording_module._write_at
+
+    def write_unless_full(file: FileIO, data: bytes, offset: int) -> None:
+        if full:
+            raise OSError(28, "No space left on device")
+        write(file, data, offset)
+
+    monkeypatch.setattr(recording_module, "_write_at", write_unless_full)
+    recording = Recording(tmp_path / "call.wav")
+    for index in range(500):
+        recording.customer(marked(index + 1), (index + 1) * FRAME_MS)
+        if index % 50 == 49:
+            full = 200 <= index < 350
+            with suppress(OSError):
+                recording.write(recording.advance((index + 1) * FRAME_MS))
+    assert recording.finish(10_000) == 10_000
+    ((start_ms, end_ms),) = recording.gaps_ms
+    assert (start_ms, end_ms) == (2_500, 5_500)
+    left = read(recording.path)[:, 0]
+    assert begins_ms(left, 125) == 124 * FRAME_MS
+    assert not left[16 * 2_500 : 16 * 5_500].any()
+    assert begins_ms(left, 276) == 275 * FRAME_MS
+    assert begins_ms(left, 500) == 499 * FRAME_MS
 
 
 def test_recovering_something_else_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -335,25 +336,46 @@ async def test_a_defect_in_one_conversation_ends_that_call_and_no_other(
         assert of(await other.hang_up(), CallEnded)[0].reason == "manually-canceled"
 
 
-async def test_a_full_disk_costs_the_recording_and_not_the_call(
+async def test_a_disk_that_takes_no_sound_costs_the_sound_and_not_the_call(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def no_space(self: Recording, data: bytes) -> None:
-        raise OSError(28, "No space left on device")
+    def no_space_for_sound(file: FileIO, data: bytes, offset: int) -> None:
+        if offset:
+            raise OSError(28, "No space left on device")
+        file.write(data)
 
-    monkeypatch.setattr(Recording, "write", no_space)
+    monkeypatch.setattr("media.audio.recording._write_at", no_space_for_sound)
     monkeypatch.setattr("media.call.session._RECORDING_PERIOD_S", 0.05)
     async with media_rig(tmp_path, providers("hello")) as rig:
         caller = await dial(rig)
         await caller.until_said(1)
-        await caller.speak()
+        await caller.speak(1_600)
         await caller.until_said(2)
         events = await caller.hang_up()
-    (warning,) = of(events, Warned)
-    assert warning.code == "recording-stopped"
-    assert "No space left" in warning.detail
+    warnings = of(events, Warned)
+    assert [warning.code for warning in warnings] == ["recording-stopped", "recording-incomplete"]
+    assert "No space left" in warnings[0].detail
+    assert "0.0 to" in warnings[1].detail
     assert of(events, CallEnded)[0].reason == "manually-canceled"
-    assert [event.track for event in of(events, ArtifactStored)] == ["log"]
+    assert {event.track for event in of(events, ArtifactStored)} == {"stereo", "mono", "customer", "assistant", "log"}
+
+
+async def test_tracks_that_cannot_be_derived_are_named_and_the_stereo_recording_is_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("media.audio.recording._write_tracks", no_room)
+    async with media_rig(tmp_path) as rig:
+        caller = await dial(rig)
+        await caller.until_said(1)
+        events = await caller.hang_up()
+    assert [event.track for event in of(events, ArtifactStored)] == ["stereo", "log"]
+    (warning,) = of(events, Warned)
+    assert warning.code == "artifact-not-stored"
+    assert "mono, customer, assistant" in warning.detail
+    assert "No space left" in warning.detail
 
 
 async def test_recording_can_be_switched_off(tmp_path: Path) -> None:
