@@ -15,7 +15,7 @@ TRANSPORT = {
 """How the synthetic caller is connected."""
 
 AGREED = Line("yes please", answer="is booked for", rephrased="yes")
-GOODBYE = Line("thank you goodbye", answer="goodbye", rephrased="goodbye")
+GOODBYE = Line("thank you goodbye", answer="goodbye", rephrased="thank you bye")
 
 LINES = (
     Line("what are your opening hours"),
@@ -25,7 +25,7 @@ LINES = (
         answer="for which day",
         rephrased="i would like to book a cleaning",
     ),
-    Line("on tuesday", answer="at what time", rephrased="tuesday please"),
+    Line("on tuesday", answer="at what time", rephrased="on tuesday please"),
     Line(
         "in the morning please",
         answer="on tuesday in the morning, for cleaning",

@@ -7,9 +7,10 @@ import io
 import math
 import tempfile
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -38,17 +39,14 @@ _CEPSTRAL_MEAN = "59.09,-4.19,-4.36,15.13,-5.07,-1.29,-10.15,-11.41,-2.05,-4.15,
 """Where the front end's running mean starts: what it settles at on speech at telephone level with our noise floor. From
 the library's own start the first utterance of a call has three times as many word errors."""
 
-CLEAR_SCORE = -0.42
-"""Score per frame from which the domain decoder is trusted without a second opinion."""
-
-GAP_MIDDLE = 0.165
-GAP_WIDTH = 0.015
-"""By how much (score per frame) the domain decoder must beat the general one, and how sharply confidence falls there.
-Measured on synthetic speech of four voices: 0.26 ahead on the median when the language covers the sentence, 0.11 when
-it does not."""
-
-CLEAR_CONFIDENCE = 0.95
 UNDERSTOOD_CONFIDENCE = 0.5
+
+_END = "</s>"
+
+_BIAS = -5.7
+_OF_SCORE = 20.8
+_OF_ORDER = 5.55
+_OF_POSTERIOR = 4.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +61,12 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Hypothesis:
-    """What was decoded; ``score`` is the natural log likelihood per frame."""
+    """What was decoded. ``score`` is the natural log likelihood per frame, ``order`` the mean length (1 to 3) of the
+    word sequences of the language model that it is made of."""
 
     text: str
     score: float
+    order: float
     words: tuple[Segment, ...]
 
 
@@ -108,6 +108,11 @@ class Languages:
         self._dictionary = load_dictionary(self._model / "cmudict-en-us.dict")
         self._compiled: OrderedDict[bytes, _Language] = OrderedDict()
 
+    @property
+    def vocabulary(self) -> Container[str]:
+        """Every word whose pronunciation is known."""
+        return self._dictionary.keys()
+
     def domain_decoder(self, lines: Sequence[str]) -> pocketsphinx.Decoder:
         """A decoder for one call that expects sentences made of these; words it cannot pronounce are not expected."""
         language = self._language(lines)
@@ -119,21 +124,6 @@ class Languages:
             return self._decoder(
                 dict=str(dictionary), lm=str(model), wip=_WORD_INSERTION_PENALTY, cmninit=_CEPSTRAL_MEAN
             )
-
-    def general_decoder(self) -> pocketsphinx.Decoder:
-        """A decoder for any English in one quick pass: too inaccurate to be believed, good enough to compare with."""
-        return self._decoder(
-            dict=str(self._model / "cmudict-en-us.dict"),
-            lm=str(self._model / "en-us.lm.bin"),
-            cmn="batch",
-            fwdflat=False,
-            bestpath=False,
-            ds=2,
-            topn=2,
-            maxhmmpf=500,
-            maxwpf=5,
-            pl_window=8,
-        )
 
     def _decoder(self, **options: Any) -> pocketsphinx.Decoder:
         return pocketsphinx.Decoder(pocketsphinx.Config(hmm=str(self._model / "en-us"), **options))
@@ -170,11 +160,12 @@ def finish(decoder: pocketsphinx.Decoder) -> Hypothesis:
     decoder.end_utt()
     hypothesis = decoder.hyp()
     if hypothesis is None or not hypothesis.hypstr:
-        return Hypothesis("", -math.inf, ())
+        return Hypothesis("", -math.inf, 0.0, ())
     frames = max(int(decoder.n_frames()), 1)
     likelihood = float(hypothesis.best_score)
     # The library hands the likelihood out of its log domain; a long unlikely utterance underflows to zero there.
     score = math.log(likelihood) / frames if likelihood > 0.0 else -math.inf
+    segments = [segment for segment in decoder.seg() if segment.word == _END or segment.word[0] not in "<["]
     words = tuple(
         Segment(
             segment.word.partition("(")[0],
@@ -182,29 +173,26 @@ def finish(decoder: pocketsphinx.Decoder) -> Hypothesis:
             float((segment.end_frame + 1) * FRAME_MS),
             min(max(float(segment.prob), 0.0), 1.0),
         )
-        for segment in decoder.seg()
-        if segment.word[0] not in "<["
+        for segment in segments
+        if segment.word != _END
     )
-    return Hypothesis(str(hypothesis.hypstr), score * 100, words)
+    order = fmean(int(segment.lback) for segment in segments) if segments else 0.0
+    return Hypothesis(str(hypothesis.hypstr), score * 100, order, words)
 
 
-def score_in_one_go(decoder: pocketsphinx.Decoder, pcm: bytes) -> float:
-    """How well ``decoder`` can explain a whole utterance."""
-    decoder.start_utt()
-    decoder.process_raw(pcm, False, True)
-    return finish(decoder).score
+def confidence(hypothesis: Hypothesis) -> float:
+    """How sure it is that the words are those that were said, in 0..1.
 
-
-def confidence(domain: Hypothesis, general_score: Callable[[], float]) -> float:
-    """How sure it is that the domain's language covers what was said, in 0..1.
-
-    A clearly good score needs no comparison; anything else must explain the sound better than general English does,
-    whose score for the same utterance is only worked out then."""
-    if not domain.text:
+    Speech that the language does not cover is heard as words that it has all the same. They betray themselves: they
+    fit the sound badly (``score``), their sequence is one that the language hardly knows (``order``), and other words
+    would have fitted as well (the posteriors of the words)."""
+    words = hypothesis.words
+    if not words or not math.isfinite(hypothesis.score):
         return 0.0
-    if domain.score > CLEAR_SCORE:
-        return CLEAR_CONFIDENCE
-    gap = domain.score - general_score()
-    if math.isnan(gap):
-        return 0.0
-    return 1.0 / (1.0 + math.exp(min(max((GAP_MIDDLE - gap) / GAP_WIDTH, -40.0), 40.0)))
+    evidence = (
+        _BIAS
+        + _OF_SCORE * hypothesis.score
+        + _OF_ORDER * hypothesis.order
+        + _OF_POSTERIOR * fmean(word.confidence for word in words)
+    )
+    return 1.0 / (1.0 + math.exp(-evidence))

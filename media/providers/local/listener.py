@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
 
 import pocketsphinx
 
@@ -16,7 +15,6 @@ from media.providers.local.decoder import (
     confidence,
     finish,
     partial_text,
-    score_in_one_go,
 )
 from media.providers.local.messages import FinalText, PartialText, RecognisedWord
 
@@ -53,13 +51,11 @@ class Listener:
         self,
         stream: int,
         decoder: pocketsphinx.Decoder,
-        general: Callable[[], pocketsphinx.Decoder],
         noise: NoiseFloor,
         send: Callable[[PartialText | FinalText], None],
     ) -> None:
         self._stream = stream
         self._decoder = decoder
-        self._general = general
         self._noise = noise
         self._send = send
         self._vad = pocketsphinx.Vad(VAD_MODE, RATE_HZ, FRAME_MS / 1000)
@@ -151,20 +147,18 @@ class Listener:
     def _result(self) -> _Result:
         assert self._utterance is not None
         self._decode()
-        audio = bytes(self._utterance)
-        general_score = cache(lambda: score_in_one_go(self._general(), audio))
-        result = self._judged(general_score)
+        result = self._judged()
         if result.confidence < UNDERSTOOD_CONFIDENCE and not self._settled:
             # The front end adapts to the line with every utterance; before the first it knew nothing of this one.
             self._decoder.start_utt()
-            self._decoder.process_raw(audio, False, False)
-            result = self._judged(general_score)
+            self._decoder.process_raw(bytes(self._utterance), False, False)
+            result = self._judged()
         self._settled = True
         return result
 
-    def _judged(self, general_score: Callable[[], float]) -> _Result:
+    def _judged(self) -> _Result:
         hypothesis = finish(self._decoder)
-        return _Result(hypothesis, confidence(hypothesis, general_score))
+        return _Result(hypothesis, confidence(hypothesis))
 
     def _give(self, *, answers: bool) -> None:
         result = self._early or self._result()

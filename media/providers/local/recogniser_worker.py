@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from functools import cache
+from collections.abc import Container
 from typing import Any
 
 import msgspec
@@ -34,14 +34,15 @@ CACHED_ASSISTANTS = 24
 class _Assistants:
     """The sentences of assistants seen lately."""
 
-    def __init__(self) -> None:
+    def __init__(self, vocabulary: Container[str]) -> None:
+        self._vocabulary = vocabulary
         self._sentences: OrderedDict[bytes, tuple[str, ...]] = OrderedDict()
 
     def sentences(self, source: dict[str, Any]) -> tuple[str, ...]:
         key = msgspec.msgpack.encode(source)
         found = self._sentences.get(key)
         if found is None:
-            found = self._sentences[key] = caller_sentences(source)
+            found = self._sentences[key] = caller_sentences(source, self._vocabulary)
             if len(self._sentences) > CACHED_ASSISTANTS:
                 self._sentences.popitem(last=False)
         return found
@@ -57,10 +58,8 @@ def main() -> None:
         pipe.send(Ready(unavailable=f"{INSTALL_HINT} ({error})"))
         return
     languages = Languages()
-    assistants = _Assistants()
+    assistants = _Assistants(languages.vocabulary)
     listeners: dict[int, Listener] = {}
-    general = cache(languages.general_decoder)
-    general()
 
     def handle(message: ToWorker) -> None:
         match message:
@@ -68,7 +67,7 @@ def main() -> None:
                 languages.domain_decoder(assistants.sentences(message.assistant))
             case OpenRecognition():
                 decoder = languages.domain_decoder(assistants.sentences(message.assistant))
-                listeners[message.stream] = Listener(message.stream, decoder, general, NoiseFloor(), pipe.send)
+                listeners[message.stream] = Listener(message.stream, decoder, NoiseFloor(), pipe.send)
             case HeardAudio():
                 if (listener := listeners.get(message.stream)) is not None:
                     listener.feed(message.pcm)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from media.providers.local.language.everyday import everyday_sentences
 from media.providers.local.language.remarks import SENTENCES
 
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -77,8 +78,9 @@ _DAY_OPENERS = (
 
 
 def base_sentences() -> Iterator[str]:
-    """Sentences of any call: small talk, agreement, refusal, days, times, numbers, names."""
+    """Sentences of any call: small talk, agreement, refusal, days, times, numbers, names, everyday questions."""
     yield from SENTENCES
+    yield from everyday_sentences()
     for index, asked in enumerate(_ASKED):
         yield from (f"{asking} {asked}" for asking in _ASKING)
         yield f"{_ASKING[index % len(_ASKING)]} {asked} please"

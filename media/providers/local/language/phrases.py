@@ -9,7 +9,7 @@ since callers take up its words.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import Any
 
 from media.providers.local.language.conversation import (
@@ -28,6 +28,8 @@ from media.providers.local.language.frames import (
     SHORT_FRAMES,
     VERB_WORDS,
 )
+from media.providers.local.language.inflection import forms
+from media.providers.local.language.remarks import FREQUENT
 from media.providers.local.language.spoken import identifier_words, spoken_words
 
 MAX_TOPICS = 90
@@ -51,16 +53,20 @@ _SHARED_WEIGHT = 2
 """How often the sentences of any call count against those about the assistant's subject: whatever a line is about, its
 callers say yes, no, days, times and goodbye."""
 
+_FREQUENT_SHARE = 400
+"""One in so many sentences is each of the most frequent ones, however much there is to say about a subject."""
+
 _SHORTEST_STEM = 3
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")
 
 
-def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
+def caller_sentences(assistant: Mapping[str, Any], vocabulary: Container[str] = ()) -> tuple[str, ...]:
     """Sentences for the recogniser's language model in a stable order; lower-case spoken words. A sentence that comes
     more often is more likely.
 
-    ``assistant`` is the resolved assistant configuration (wire form). Unknown shapes in it are skipped: a
+    ``vocabulary`` tells words from what only looks like one: of what it holds, other forms are added. ``assistant`` is
+    the resolved assistant configuration (wire form). Unknown shapes in it are skipped: a
     configuration that the recogniser cannot read must not keep a call from starting."""
     texts = list(_assistant_texts(assistant))
     tools = list(function_tools(assistant))
@@ -70,6 +76,7 @@ def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
         _own_sentences(texts),
         _filled(SHORT_FRAMES + LONG_FRAMES, named),
         _filled(SHORT_FRAMES, mentions(texts)),
+        _inflected((*named, *mentions(texts)), vocabulary),
         *(_tool_requests(tool) for tool in tools),
         _keywords(assistant),
     )
@@ -77,7 +84,8 @@ def caller_sentences(assistant: Mapping[str, Any]) -> tuple[str, ...]:
         for line in source:
             if spoken := spoken_words(line):
                 lines.setdefault(spoken)
-    return tuple(lines) + _SHARED_WEIGHT * tuple(filter(None, map(spoken_words, base_sentences())))
+    sentences = tuple(lines) + _SHARED_WEIGHT * tuple(filter(None, map(spoken_words, base_sentences())))
+    return sentences + max(1, len(sentences) // _FREQUENT_SHARE) * FREQUENT
 
 
 def function_tools(assistant: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
@@ -157,6 +165,13 @@ def _filled(frames: Iterable[str], found: Iterable[str]) -> Iterator[str]:
     for topic in found:
         for frame in frames:
             yield frame.format(topic)
+
+
+def _inflected(topics: Iterable[str], vocabulary: Container[str]) -> Iterator[str]:
+    """What is said with the other forms of the topics' words."""
+    for word in dict.fromkeys(word for topic in topics for word in topic.split()):
+        if (found := forms(word, vocabulary)) is not None:
+            yield from found.sentences()
 
 
 def _choices(tool: Mapping[str, Any]) -> Iterator[str]:

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+FREQUENT = (
+    *("hello", "hello good morning", "hello good afternoon", "yes", "yes please", "yes that is right", "no", "okay"),
+    *("no thank you", "no that is all thank you", "thank you", "thank you very much", "please", "sorry", "pardon"),
+    *("thank you goodbye", "thank you bye", "goodbye", "okay goodbye", "bye", "bye bye", "no that's all goodbye"),
+)
+"""What every second utterance of a call is: agreement, refusal, thanks, and hello and goodbye once each."""
+
 SENTENCES = tuple(
     """
 hello
 hello there
+hello good morning
+hello good afternoon
+hello good evening
 hi
 hi there
 hey
@@ -232,7 +242,6 @@ that is all thank you goodbye
 no thank you goodbye
 no that's all goodbye
 goodbye
-good bye
 bye
 bye bye
 see you

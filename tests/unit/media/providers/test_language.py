@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from media.providers.local.dialogue import values
+from media.providers.local.language.inflection import forms
 from media.providers.local.language.phrases import caller_sentences, headings, mentions
 from media.providers.local.language.pronunciation import dictionary_lines, pronunciations
 from media.providers.local.language.spoken import identifier_words, number_words, ordinal_words, spoken_words
@@ -88,6 +89,37 @@ def test_sentences_cover_tools_topics_and_small_talk() -> None:
 )
 def test_any_configuration_yields_the_shared_sentences(assistant: dict[str, object]) -> None:
     assert "thank you goodbye" in caller_sentences(assistant)
+
+
+_VERBS_TEXT = (
+    "park parks parked parking stop stops stopped stopping use uses used using try tries tried trying fix fixes fixed "
+    "fixing garden gardens"
+)
+VERBS = frozenset(_VERBS_TEXT.split())
+
+
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [
+        ("parking", ("park", "parks", "parked", "parking")),
+        ("stopped", ("stop", "stops", "stopped", "stopping")),
+        ("using", ("use", "uses", "used", "using")),
+        ("tries", ("try", "tries", "tried", "trying")),
+        ("fix", ("fix", "fixes", "fixed", "fixing")),
+        ("garden", None),
+        ("ing", None),
+    ],
+)
+def test_forms_of_a_word_that_the_dictionary_knows(word: str, expected: tuple[str, ...] | None) -> None:
+    found = forms(word, VERBS)
+    assert (found and (found.base, found.third_person, found.past, found.continuous)) == expected
+
+
+def test_who_reads_parking_is_asked_where_one_can_park() -> None:
+    assistant = {"model": {"messages": [{"role": "system", "content": "Parking: There is a yard behind the house."}]}}
+    sentences = set(caller_sentences(assistant, VERBS))
+    assert {"where can i park", "is it parked", "is parking free", "can i bring my children"} <= sentences
+    assert not any("yarding" in sentence for sentence in sentences)
 
 
 def test_words_that_no_dictionary_has_get_a_pronunciation() -> None:
