@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Collection, Iterator, Sequence
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -68,7 +70,7 @@ class CheckpointKey:
         return signed(checkpoint, self.public, self._private.sign)
 
 
-class Sorted(msgspec.Struct, frozen=True):
+class SortedOut(msgspec.Struct, frozen=True):
     """Checkpoints that a trusted key signed, and what is wrong with the others."""
 
     genuine: tuple[Checkpoint, ...]
@@ -80,7 +82,7 @@ def public_key(text: str) -> str:
     return _key_bytes(text).hex()
 
 
-def sort_out(found: Sequence[tuple[str, SignedCheckpoint]], trusted: Collection[str], shard: int) -> Sorted:
+def sort_out(found: Sequence[tuple[str, SignedCheckpoint]], trusted: Collection[str], shard: int) -> SortedOut:
     """Tell genuine checkpoints of a shard from forged ones. Each comes with the place where it was found."""
     genuine: list[Checkpoint] = []
     findings: list[Finding] = []
@@ -90,25 +92,29 @@ def sort_out(found: Sequence[tuple[str, SignedCheckpoint]], trusted: Collection[
         except UnreadableCheckpoint as problem:
             findings.append(Finding("forged", shard, place, f"a checkpoint cannot be read: {problem}"))
             continue
-        if said.shard == shard:
-            findings += (Finding("forged", shard, place, reason) for reason in _reasons(checkpoint, trusted))
-            if not findings or findings[-1].place != place:
-                genuine.append(said)
-    return Sorted(tuple(genuine), tuple(findings))
+        if said.shard != shard:
+            continue
+        fault = _fault(checkpoint, trusted)
+        if fault:
+            findings.append(Finding("forged", shard, place, fault))
+        else:
+            genuine.append(said)
+    return SortedOut(tuple(genuine), tuple(findings))
 
 
-def _reasons(checkpoint: SignedCheckpoint, trusted: Collection[str]) -> Iterator[str]:
+def _fault(checkpoint: SignedCheckpoint, trusted: Collection[str]) -> str:
+    """Why a checkpoint is not to be believed; empty when it is."""
     if checkpoint.public_key not in trusted:
-        yield (
+        return (
             f"a checkpoint is signed by key {checkpoint.public_key[:64]}, which is not trusted; "
             "if it is another node's, name it with --public-key"
         )
-        return
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(checkpoint.public_key))
         key.verify(bytes.fromhex(checkpoint.signature), checkpoint.signed_bytes)
     except (InvalidSignature, ValueError):
-        yield f"a checkpoint names key {checkpoint.public_key}, and that key did not sign it"
+        return f"a checkpoint names key {checkpoint.public_key}, and that key did not sign it"
+    return ""
 
 
 def _key_bytes(text: str) -> bytes:
@@ -123,14 +129,13 @@ def _key_bytes(text: str) -> bytes:
 
 def _write_new(path: Path, text: str) -> None:
     """Write a private file at once or not at all; of several processes that try, one succeeds."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}")
-    with open(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    descriptor, partial = tempfile.mkstemp(prefix=f"{path.name}.", dir=path.parent)
     try:
-        os.link(partial, path)
-    except FileExistsError:
-        pass
+        with open(descriptor, "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with suppress(FileExistsError):
+            os.link(partial, path)
     finally:
-        partial.unlink()
+        os.unlink(partial)

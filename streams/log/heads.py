@@ -1,0 +1,177 @@
+"""Signing where a shard's chain stands, every so many records, every so often, and when the log is closed."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from domain.log.chain import GENESIS
+from domain.log.checkpoint import Checkpoint, UnreadableCheckpoint
+from domain.log.ports import LogUnavailable
+from streams.log.checkpoint_key import CheckpointKey, sort_out
+from streams.log.head_stores import HeadStore
+
+EVERY_RECORDS = 1000
+EVERY_SECONDS = 60.0
+"""What a crash may leave unsigned."""
+
+_LOOK_SECONDS = 1.0
+_log = logging.getLogger(__name__)
+
+
+class ChainHead(msgspec.Struct, frozen=True):
+    """Where a shard stands in a log file or replica."""
+
+    records: int = 0
+    events: int = 0
+    chain: bytes = GENESIS
+
+
+def chain_head(connection: sqlite3.Connection, shard: int) -> ChainHead:
+    """Where the shard stands. A replica counts records as Kafka's offsets do."""
+    if _is_replica(connection):
+        row = connection.execute(
+            "SELECT next_offset, next_ordinal - 1, chain FROM replica_position WHERE shard=?", (shard,)
+        ).fetchone()
+    else:
+        row = connection.execute(
+            "SELECT sequence, first_ordinal + events - 1, chain FROM commits ORDER BY sequence DESC LIMIT 1"
+        ).fetchone()
+    return ChainHead(*row) if row else ChainHead()
+
+
+def chain_at(connection: sqlite3.Connection, records: int) -> str | None:
+    """The chain (hex) after so many records as the file has it; ``None`` where it does not say."""
+    if records == 0:
+        return GENESIS.hex()
+    tables = ["commits"]
+    if _is_replica(connection):
+        tables.append("other_records")
+    for table in tables:
+        row = connection.execute(f"SELECT chain FROM {table} WHERE sequence=?", (records,)).fetchone()  # noqa: S608  # fixed names
+        if row is not None:
+            return bytes(row[0]).hex()
+    return None
+
+
+def _is_replica(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name='replica_position'").fetchone() is not None
+
+
+class ContradictedCheckpoint(Exception):
+    """The log is not the one that was signed before: signing it now would cover up what happened."""
+
+
+class HeadKeeper:
+    """Looks at a log's file from the outside once a second and signs what is new. Close it after the log.
+
+    ``log`` names the log in every checkpoint; empty where it has no name. A store that cannot be reached is tried
+    again until it takes the checkpoint: appending never waits for it.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shard: int,
+        key: CheckpointKey,
+        stores: Sequence[HeadStore],
+        *,
+        clock: Callable[[], datetime],
+        log: str = "",
+        every_records: int = EVERY_RECORDS,
+        every_seconds: float = EVERY_SECONDS,
+    ) -> None:
+        self._path = path
+        self._shard = shard
+        self._key = key
+        self._stores = stores
+        self._clock = clock
+        self._log = log
+        self._every_records = every_records
+        self._every_seconds = every_seconds
+        self._signed = ChainHead()
+        self._signed_at = time.monotonic()
+        self._compared = False
+        self._failing = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=f"log-heads-{shard}", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Sign what is new since the last time, then stop."""
+        self._closing.set()
+        self._thread.join()
+        for store in self._stores:
+            store.close()
+
+    def _run(self) -> None:
+        try:
+            while not self._closing.wait(_LOOK_SECONDS):
+                self._look(waited=time.monotonic() - self._signed_at)
+            self._look(waited=self._every_seconds)
+        except ContradictedCheckpoint as contradiction:
+            _log.error("log.checkpoint_contradicted", extra={"shard": self._shard, "reason": str(contradiction)})
+
+    def _look(self, *, waited: float) -> None:
+        try:
+            if self._path.exists():
+                with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                    self._sign_what_is_new(connection, waited)
+        except (LogUnavailable, UnreadableCheckpoint, sqlite3.Error) as problem:
+            if not self._failing:
+                _log.warning("log.checkpoint_not_signed", extra={"shard": self._shard, "reason": str(problem)})
+            self._failing = True
+        else:
+            self._failing = False
+
+    def _sign_what_is_new(self, connection: sqlite3.Connection, waited: float) -> None:
+        head = chain_head(connection, self._shard)
+        fresh = head.records - self._signed.records
+        if fresh <= 0 or (fresh < self._every_records and waited < self._every_seconds):
+            return
+        self._compare_with_the_last(connection, head)
+        if head == self._signed:
+            return
+        checkpoint = Checkpoint(
+            log=self._log,
+            shard=self._shard,
+            records=head.records,
+            events=head.events,
+            chain=head.chain.hex(),
+            time=self._clock(),
+        )
+        signed = self._key.sign(checkpoint)
+        for store in self._stores:
+            store.publish(signed)
+        self._signed, self._signed_at = head, time.monotonic()
+
+    def _compare_with_the_last(self, connection: sqlite3.Connection, head: ChainHead) -> None:
+        """A new checkpoint replaces the last one on a compacted topic, so it must not hide what contradicts it."""
+        if self._compared:
+            return
+        for store in self._stores:
+            found = sort_out(store.read(), {self._key.public}, self._shard).genuine
+            last = max((said for said in found if said.log == self._log), key=lambda said: said.records, default=None)
+            if last is None:
+                continue
+            if last.records > head.records:
+                raise LogUnavailable(
+                    f"{last.records} records are signed already, and here are {head.records}; if that stays so the "
+                    "log was cut: run callfold verify"
+                )
+            if chain_at(connection, last.records) != last.chain:
+                raise ContradictedCheckpoint(
+                    f"the chain after record {last.records} is not the one that was signed before; "
+                    "run callfold verify. Nothing is signed any more"
+                )
+            if last.records == head.records:
+                self._signed = head
+        self._compared = True
