@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 
 from fastapi import FastAPI
@@ -16,19 +16,19 @@ from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
 from infra.projecting import ClosedAnalytics, Projecting
 from infra.settings import Settings
-from infra.storage import Storage, no_trouble
+from infra.storage import Storage
 
 
 @dataclass(slots=True)
 class Gate:
-    """Whether new work is taken; ``closed_because`` says why not, and so does ``trouble`` of the log."""
+    """Whether new work is taken; ``closed_because`` says why not, and so does any of ``troubles`` that there is."""
 
     closed_because: str = "the server is starting"
-    trouble: Callable[[], str] = no_trouble
+    troubles: list[Callable[[], str]] = field(default_factory=list)
 
     def readiness(self) -> tuple[bool, str]:
         """As ``ApiDependencies.readiness``."""
-        reason = self.closed_because or self.trouble()
+        reason = self.closed_because or next(filter(None, (trouble() for trouble in self.troubles)), "")
         return not reason, reason or "ready"
 
 

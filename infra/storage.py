@@ -12,9 +12,9 @@ from domain.log.ports import Commands, Documents, EventLog
 from infra.data_folder import DataFolder, Seat
 from infra.identifiers import now, random_id
 from infra.settings import Settings
+from infra.watched_log import WatchedLog
 from media.artifacts.local import LocalArtifactStore
 from media.call.leases import FileLeases, Leases
-from streams.log.embedded import EmbeddedLog
 from streams.media_log.embedded import EmbeddedFragmentLog
 
 LEASE_SECONDS = 4.0
@@ -26,7 +26,7 @@ class Log(Commands, Documents, EventLog, Protocol):
 
 
 def no_trouble() -> str:
-    """A log in a file of this machine: what is wrong with it is told by the operation that fails."""
+    """A log that has not said otherwise."""
     return ""
 
 
@@ -56,10 +56,14 @@ def opened_storage(settings: Settings, seat: Seat) -> Iterator[Storage]:
 
 
 def _embedded(folder: DataFolder, closing: contextlib.ExitStack) -> Storage:
-    log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
+    log = WatchedLog.watched(folder.log, clock=now, new_id=random_id)
     closing.callback(log.close)
     fragments = EmbeddedFragmentLog(folder.media)
     closing.callback(fragments.close)
     return Storage(
-        log, fragments, LocalArtifactStore(folder.artifacts), FileLeases(folder.live / "leases", LEASE_SECONDS)
+        log,
+        fragments,
+        LocalArtifactStore(folder.artifacts),
+        FileLeases(folder.live / "leases", LEASE_SECONDS),
+        trouble=log.space.trouble,
     )

@@ -77,7 +77,7 @@ async def run_system(
     """
     async with contextlib.AsyncExitStack() as parts:
         storage = parts.enter_context(opened_storage(settings, seat))
-        gate = Gate(trouble=storage.trouble)
+        gate = Gate(troubles=[storage.trouble])
         secret = signing_secret(settings, seat.folder)
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
         registry = _registry(settings, parts) if role != "api" else None
@@ -92,6 +92,7 @@ async def run_system(
         if registry is not None and speaking is not None:
             await speaking
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
+            gate.troubles.append(lambda: tier.trouble)
         else:
             await parts.enter_async_context(watching_leases(storage, connect_within_s=settings.connect_seconds))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)

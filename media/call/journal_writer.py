@@ -48,7 +48,7 @@ class JournalWriter:
         self._due: dict[Journal, None] = {}
         self._sending: set[Journal] = set()
         self._away: dict[Journal, str] = {}
-        """Calls whose events the log does not take, with the reason."""
+        """Calls whose events the log does not take, with the reason where that is the log's."""
         self._kept: set[Journal] = set()
         """Calls of which the spool has something that the log may not have."""
         self._work = asyncio.Event()
@@ -57,7 +57,7 @@ class JournalWriter:
     @property
     def trouble(self) -> str:
         """Why events wait; empty while the log takes them."""
-        reason = next(iter(self._away.values()), "")
+        reason = next(filter(None, self._away.values()), "")
         if not reason:
             return ""
         if self._spool.failure:
@@ -117,9 +117,13 @@ class JournalWriter:
         try:
             async with self._slots:
                 await journal.send(self._commands, self._new_id)
-        except (LogUnavailable, Refused) as error:
-            # Refused: the append lost every race against other writers of this call; nothing was appended.
+        except LogUnavailable as error:
             self._went_away(journal, str(error))
+            return False
+        except Refused as error:
+            # The append lost every race against other writers of this call: a matter of this call, not of the log.
+            _log.warning("journal.outrun", extra={"call_id": journal.call_id, "reason": str(error)})
+            self._went_away(journal, "")
             return False
         except Exception:
             # A defect of one event (it cannot be encoded, say) must not keep every other one from the log.
@@ -138,7 +142,7 @@ class JournalWriter:
     # While the log is away.
 
     def _went_away(self, journal: Journal, reason: str) -> None:
-        if not self._away:
+        if reason and not any(self._away.values()):
             _log.warning("journal.log_unavailable", extra={"call_id": journal.call_id, "reason": reason})
         self._away[journal] = reason
         journal.away = True
