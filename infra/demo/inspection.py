@@ -87,15 +87,18 @@ async def _row(operator: Operator, statement: str) -> dict[str, Any]:
 
 
 def _hashes(folder: DataFolder, call_id: str) -> tuple[str, str]:
-    """The state that the running system keeps of the call, and the one folded here from the log's events alone."""
+    """The state that the running system keeps of the call, and the one folded here from the log's events alone, up to
+    the event that the kept one stands at: more may come while this reads."""
     log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
     try:
         document = log.get("call", call_id)
-        state: Any = None
-        for positioned in log.history(call_id):
-            state = CALL.evolve(state, positioned.recorded)
+        history = log.history(call_id) if document is not None else ()
     finally:
         log.close()
+    state: Any = None
+    for positioned in history:
+        if document is not None and positioned.recorded.originator_version <= document.version:
+            state = CALL.evolve(state, positioned.recorded)
     kept = document.state if document else None
     return (
         state_hash(kept) if isinstance(kept, msgspec.Struct) else "",

@@ -100,7 +100,7 @@ def test_the_call_stays_readable_after_the_system_has_stopped(
 ) -> None:
     command = (sys.executable, "-m", "infra.cli", "calls", "show", held[0].evidence.call["id"])
 
-    shown = subprocess.run([*command, "--data-dir", str(folder.root)], capture_output=True, text=True, timeout=60)
+    shown = subprocess.run([*command, "--data-dir", str(folder.root)], capture_output=True, text=True, timeout=180)
 
     assert shown.returncode == 0, shown.stderr
     assert "assistant-ended-call" in shown.stdout
