@@ -69,6 +69,14 @@ class Settings(BaseSettings):
     max_calls: int = Field(
         100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
     )
+    admission_lag_ms: float = Field(
+        50.0,
+        ge=1,
+        le=10_000,
+        json_schema_extra={"unit": "ms"},
+        description="New calls are refused (close code 1013) while the 20 ms clock of the running ones has been later "
+        "than this, at the 99th percentile, for three seconds.",
+    )
     connect_seconds: float = Field(
         60.0,
         ge=1,

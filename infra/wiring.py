@@ -140,6 +140,7 @@ def _tier(settings: Settings, seat: Seat, storage: Storage, registry: ProviderRe
         egress=EgressPolicy.parse(settings.egress_allow),
         settings=MediaSettings(
             max_calls=settings.max_calls,
+            max_lag_ms=settings.admission_lag_ms,
             live_dir=seat.folder.live,
             connect_within_s=settings.connect_seconds,
             lease_s=storage.lease_seconds,
