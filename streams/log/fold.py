@@ -103,7 +103,9 @@ class Fold:
 
         An originator's document stays as it was before an event that cannot be folded, and so does it after later ones.
         """
-        problems = []
+        problems: list[Unfoldable] = []
+        if not self._states.aggregates:
+            return problems
         for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True):
             originator_id, kind = slot.originator_id, kind_of(topic)
             if originator_id in self._frozen:

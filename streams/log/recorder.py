@@ -62,6 +62,14 @@ class LogApplicationRecorder(SQLiteApplicationRecorder):
         with self.datastore.preparing(), self.datastore.transaction(commit=True) as cursor:
             self._create_table(cursor)
 
+    def to_body(self, stored: StoredEvent) -> bytes:
+        """What of a stored event goes to the log."""
+        return stored.state
+
+    def to_state(self, body: bytes) -> bytes:
+        """A stored event's state from what is on the log."""
+        return body
+
     def append(self, commits: Sequence[Commit]) -> list[Receipt]:
         """Append commits in one transaction, each judged on its own; durable when it returns.
 
@@ -85,7 +93,7 @@ class LogApplicationRecorder(SQLiteApplicationRecorder):
             commit_id=kwargs.get("commit_id") or uuid4().hex,
             slots=tuple(Slot(_text(stored.originator_id), stored.originator_version) for stored in stored_events),
             topics=tuple(stored.topic for stored in stored_events),
-            bodies=tuple(stored.state for stored in stored_events),
+            bodies=tuple(self.to_body(stored) for stored in stored_events),
             tracking=None if tracking is None else (tracking.application_name, tracking.notification_id),
         )
         (receipt,) = self.append([commit])
@@ -122,7 +130,7 @@ class LogApplicationRecorder(SQLiteApplicationRecorder):
                     originator_id=self.convert_originator_id(row["originator_id"]),
                     originator_version=row["originator_version"],
                     topic=row["topic"],
-                    state=row["state"],
+                    state=self.to_state(row["state"]),
                 )
                 for row in cursor.fetchall()
             ]

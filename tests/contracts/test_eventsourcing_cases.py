@@ -1,4 +1,4 @@
-"""eventsourcing's own recorder, factory and application cases, run unchanged on the embedded log."""
+"""eventsourcing's own recorder, factory and application cases, run unchanged on the embedded log and on Kafka."""
 
 from __future__ import annotations
 
