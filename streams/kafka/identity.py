@@ -13,6 +13,11 @@ class LogIdentity(msgspec.Struct, frozen=True):
     cluster_id: str
     topic_id: str
 
+    @property
+    def name(self) -> str:
+        """The log's name in checkpoints."""
+        return f"kafka:{self.cluster_id}:{self.topic_id}"
+
 
 def check_identity(recorded: LogIdentity, found: LogIdentity, *, topic: str, replica: str) -> None:
     """Refuse a replica of another cluster's log, or of a topic that was since made anew. Raises ``UnfitCluster``.

@@ -19,6 +19,7 @@ from domain.log.checkpoint import (
     SignedCheckpoint,
     UnreadableCheckpoint,
     content,
+    decode,
     signed,
 )
 from domain.log.ports import LogUnavailable
@@ -82,12 +83,16 @@ def public_key(text: str) -> str:
     return _key_bytes(text).hex()
 
 
-def sort_out(found: Sequence[tuple[str, SignedCheckpoint]], trusted: Collection[str], shard: int) -> SortedOut:
-    """Tell genuine checkpoints of a shard from forged ones. Each comes with the place where it was found."""
+def sort_out(found: Sequence[tuple[str, bytes]], trusted: Collection[str], shard: int) -> SortedOut:
+    """Tell genuine checkpoints of a shard from forged ones. Each comes with the place where it was found.
+
+    What cannot be read is told for every shard: nobody knows which one it was for.
+    """
     genuine: list[Checkpoint] = []
     findings: list[Finding] = []
-    for place, checkpoint in found:
+    for place, text in found:
         try:
+            checkpoint = decode(text)
             said = content(checkpoint)
         except UnreadableCheckpoint as problem:
             findings.append(Finding("forged", shard, place, f"a checkpoint cannot be read: {problem}"))

@@ -14,10 +14,10 @@ from pathlib import Path
 import msgspec
 
 from domain.log.chain import GENESIS
-from domain.log.checkpoint import Checkpoint, UnreadableCheckpoint
+from domain.log.checkpoint import Checkpoint
 from domain.log.ports import LogUnavailable
 from streams.log.checkpoint_key import CheckpointKey, sort_out
-from streams.log.head_stores import HeadStore
+from streams.log.head_file import HeadStore
 
 EVERY_RECORDS = 1000
 EVERY_SECONDS = 60.0
@@ -106,11 +106,9 @@ class HeadKeeper:
         self._thread.start()
 
     def close(self) -> None:
-        """Sign what is new since the last time, then stop."""
+        """Sign what is new since the last time, then stop. The stores stay open."""
         self._closing.set()
         self._thread.join()
-        for store in self._stores:
-            store.close()
 
     def _run(self) -> None:
         try:
@@ -125,7 +123,7 @@ class HeadKeeper:
             if self._path.exists():
                 with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
                     self._sign_what_is_new(connection, waited)
-        except (LogUnavailable, UnreadableCheckpoint, sqlite3.Error) as problem:
+        except (LogUnavailable, sqlite3.Error) as problem:
             if not self._failing:
                 _log.warning("log.checkpoint_not_signed", extra={"shard": self._shard, "reason": str(problem)})
             self._failing = True

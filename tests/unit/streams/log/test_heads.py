@@ -17,7 +17,6 @@ import pytest
 from domain.log.checkpoint import (
     Checkpoint,
     SignedCheckpoint,
-    UnreadableCheckpoint,
     content,
     decode,
     encode,
@@ -27,7 +26,7 @@ from domain.log.ports import LogUnavailable
 from streams.log import heads
 from streams.log.checkpoint_key import CheckpointKey, InvalidKey, public_key, sort_out
 from streams.log.embedded import EmbeddedLog
-from streams.log.head_stores import HeadFile, Placed
+from streams.log.head_file import HeadFile, Placed
 from streams.log.heads import HeadKeeper, chain_at
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
 from tests.contracts.tally import TALLIES, TALLY_TYPES, Added, Opened
@@ -56,10 +55,7 @@ class Kept:
             self.kept.append(checkpoint)
 
     def read(self) -> list[Placed]:
-        return [(f"number {number}", checkpoint) for number, checkpoint in enumerate(self.kept)]
-
-    def close(self) -> None:
-        pass
+        return [(f"number {number}", encode(checkpoint)) for number, checkpoint in enumerate(self.kept)]
 
     def wait(self, count: int) -> None:
         with self.grown:
@@ -214,7 +210,7 @@ def test_a_file_keeps_every_checkpoint_once(tmp_path: Path) -> None:
     later = msgspec.structs.replace(AT_10, records=20)
     for checkpoint in (AT_10, AT_10, later, later, msgspec.structs.replace(later, shard=1)):
         file.publish(OURS.sign(checkpoint))
-    assert [content(signed).records for _, signed in file.read()] == [10, 20, 20]
+    assert [content(decode(text)).records for _, text in file.read()] == [10, 20, 20]
     assert next(place for place, _ in file.read()) == "checkpoints.jsonl line 1"
 
 
@@ -225,16 +221,28 @@ def test_processes_that_share_a_file_write_whole_lines(tmp_path: Path) -> None:
     with ThreadPoolExecutor(8) as several:
         list(several.map(write, range(1, 41)))
     found = HeadFile(tmp_path / "c").read()
-    assert sorted(content(signed).records for _, signed in found) == list(range(1, 41))
+    assert sorted(content(decode(text)).records for _, text in found) == list(range(1, 41))
     assert sort_out(found, {OURS.public}, 0).findings == ()
 
 
-def test_a_damaged_file_is_named_with_its_line(tmp_path: Path) -> None:
+def test_a_damaged_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "c"
     HeadFile(path).publish(OURS.sign(AT_10))
     path.write_bytes(path.read_bytes() + b"{}\n")
-    with pytest.raises(UnreadableCheckpoint, match="c line 2: it is no signed checkpoint"):
-        HeadFile(path).read()
+    found = sort_out(HeadFile(path).read(), {OURS.public}, 0)
+    assert found.genuine == (AT_10,)
+    assert [(finding.fault, finding.place) for finding in found.findings] == [("forged", "c line 2")]
+
+
+def test_a_line_that_a_crash_cut_short_is_no_forgery(tmp_path: Path) -> None:
+    path = tmp_path / "c"
+    HeadFile(path).publish(OURS.sign(AT_10))
+    path.write_bytes(path.read_bytes() + encode(OURS.sign(AT_10))[:50])
+    assert len(HeadFile(path).read()) == 1
+    HeadFile(path).publish(OURS.sign(msgspec.structs.replace(AT_10, records=20)))
+    found = sort_out(HeadFile(path).read(), {OURS.public}, 0)
+    assert [checkpoint.records for checkpoint in found.genuine] == [10, 20]
+    assert found.findings == ()
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
@@ -246,12 +254,12 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def reasons(*signed: SignedCheckpoint, trusted: str = OURS.public) -> list[str]:
-    found = sort_out([(f"number {number}", one) for number, one in enumerate(signed)], {trusted}, 0)
+    found = sort_out([(f"number {number}", encode(one)) for number, one in enumerate(signed)], {trusted}, 0)
     return [finding.sentence for finding in found.findings]
 
 
 def test_a_genuine_checkpoint_survives_its_journey() -> None:
-    found = sort_out([("here", decode(encode(OURS.sign(AT_10))))], {OURS.public}, 0)
+    found = sort_out([("here", encode(OURS.sign(AT_10)))], {OURS.public}, 0)
     assert found.genuine == (AT_10,)
     assert found.findings == ()
 
@@ -287,7 +295,7 @@ def test_a_checkpoint_that_says_nothing_readable_is_named(text: bytes) -> None:
 
 
 def test_checkpoints_of_other_shards_are_left_out() -> None:
-    found = sort_out([("here", OURS.sign(msgspec.structs.replace(AT_10, shard=1)))], {OURS.public}, 0)
+    found = sort_out([("here", encode(OURS.sign(msgspec.structs.replace(AT_10, shard=1))))], {OURS.public}, 0)
     assert (found.genuine, found.findings) == ((), ())
 
 
