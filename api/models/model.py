@@ -8,26 +8,7 @@ from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
 
 from api.models.base import Closed, Identifier, JsonObject, Open, Url, by_field, mark, violation
 from api.models.tools import Tool
-
-ModelProvider = Literal[
-    "anthropic",
-    "anthropic-bedrock",
-    "anyscale",
-    "cerebras",
-    "custom-llm",
-    "deepinfra",
-    "deep-seek",
-    "google",
-    "groq",
-    "inflection-ai",
-    "minimax",
-    "openai",
-    "openrouter",
-    "perplexity-ai",
-    "together-ai",
-    "vapi",
-    "xai",
-]
+from domain.provider_names import ModelProvider
 
 
 class PromptMessage(Open):

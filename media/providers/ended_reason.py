@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from domain.provider_names import MODEL_PROVIDERS
 from media.providers.errors import Category, ProviderError
 
 NO_MODEL = "call.in-progress.error-pipeline-no-available-llm-model"
@@ -28,28 +29,6 @@ _MODEL_SUFFIXES: Mapping[Category, tuple[str, str]] = {
     "server": (_PROVIDER_FAULT, "500-server-error"),
     "timeout": (_PROVIDER_FAULT, "llm-failed"),
     "failed": (_PROVIDER_FAULT, "llm-failed"),
-}
-_MODEL_NAMES: Mapping[str, str] = {
-    name: name
-    for name in (
-        "anthropic",
-        "anthropic-bedrock",
-        "anyscale",
-        "cerebras",
-        "custom-llm",
-        "deep-seek",
-        "deepinfra",
-        "google",
-        "groq",
-        "inflection-ai",
-        "minimax",
-        "openai",
-        "openrouter",
-        "perplexity-ai",
-        "together-ai",
-        "vapi",
-        "xai",
-    )
 }
 _VOICE_NAMES: Mapping[str, str] = {
     "azure": "azure-voice-failed",
@@ -104,11 +83,10 @@ def ended_reason(error: ProviderError) -> str:
     if special := _SPECIAL.get((error.provider, error.stage, error.category)):
         return special
     if error.stage == "model":
-        name = _MODEL_NAMES.get(error.provider)
-        if name is None:
+        if error.provider not in MODEL_PROVIDERS:
             return NO_MODEL
         prefix, suffix = _MODEL_SUFFIXES[error.category]
-        return f"{prefix}-{name}-{suffix}"
+        return f"{prefix}-{error.provider}-{suffix}"
     names = _VOICE_NAMES if error.stage == "voice" else _TRANSCRIBER_NAMES
     if error.provider not in names:
         return f"{_PLATFORM_FAULT}-vapi-{error.stage}-failed"
