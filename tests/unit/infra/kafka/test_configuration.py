@@ -59,6 +59,12 @@ def test_the_brokers_of_the_compose_file_are_the_same_release_and_keep_the_same_
     promised = {name.upper().replace(".", "_"): value for name, value in told(3).items()}
 
     assert f"image: apache/kafka:{locked().kafka}\n" in compose
-    shared = ("AUTO_CREATE_TOPICS_ENABLE", "UNCLEAN_LEADER_ELECTION_ENABLE", "DEFAULT_REPLICATION_FACTOR")
-    shared += ("MIN_INSYNC_REPLICAS", "OFFSETS_TOPIC_REPLICATION_FACTOR", "TRANSACTION_STATE_LOG_MIN_ISR")
+    shared = {
+        "AUTO_CREATE_TOPICS_ENABLE",
+        "UNCLEAN_LEADER_ELECTION_ENABLE",
+        "DEFAULT_REPLICATION_FACTOR",
+        "MIN_INSYNC_REPLICAS",
+        "OFFSETS_TOPIC_REPLICATION_FACTOR",
+        "TRANSACTION_STATE_LOG_MIN_ISR",
+    }
     assert {name: in_compose.get(name) for name in shared} == {name: promised[name] for name in shared}
