@@ -6,6 +6,7 @@
     secret       key that signs call and download URLs    run.json     how to reach the process in the main seat
     replica/     what each seat keeps of a shared log     lock         held for as long as the main seat is taken
     media-1.json, media-1.lock, …                         the same for processes beside it
+    checkpoint.key, .pub  signs the log's checkpoints     checkpoints.jsonl  what was signed of log.db
 
 The main seat (`callfold up`, `callfold api`, commands where neither runs) has the analytics engine and the operator's
 routes, so there is one of it; media processes sit beside it.
@@ -114,6 +115,14 @@ class DataFolder:
     @property
     def log(self) -> Path:
         return self.root / "log.db"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints.jsonl"
+
+    @property
+    def checkpoint_key(self) -> Path:
+        return self.root / "checkpoint.key"
 
     @property
     def media(self) -> Path:
