@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed
 
 FRAME_BYTES = 640
 FRAME_SECONDS = 0.02
+BYTES_PER_SECOND = 32_000
 SILENCE = bytes(FRAME_BYTES)
 
 _QUIET_SECONDS = 1.0
@@ -49,7 +50,8 @@ class ConversationFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """Something the caller says. ``after_hearing_s`` set: says it over the assistant's words, that long into them.
+    """Something the caller says. ``after_hearing_s`` set: says it over the assistant's words, having heard so much of
+    them.
 
     ``answer``: words that an answer to it has in it; an assistant that says anything else has not understood. Empty:
     whatever is not an apology will do. ``rephrased`` is how to put it the second time, if not in the same words."""
@@ -75,12 +77,13 @@ class Assistant:
     """What the caller knows of the other side, from the messages that come with the audio.
 
     ``utterances`` counts those begun, ``changes`` every begin and end, ``words`` is all that was heard since the
-    caller last spoke."""
+    caller last spoke, ``bytes_heard`` the audio of the latest utterance."""
 
     speaking: bool = False
     utterances: int = 0
     changes: int = 0
     words: str = ""
+    bytes_heard: int = 0
 
 
 class Caller:
@@ -165,9 +168,14 @@ class Caller:
 
     async def _until_well_into_an_answer(self, text: str, after_hearing_s: float) -> None:
         them = self.assistant
+        enough = after_hearing_s * BYTES_PER_SECOND
         await self._until(lambda: them.utterances > self._spoke_after, "the assistant to answer")
         changes = them.changes
-        if not them.speaking or await self._changes_from(changes, within_s=after_hearing_s):
+        await self._until(
+            lambda: them.changes != changes or not them.speaking or them.bytes_heard >= enough,
+            "the assistant to say enough to be interrupted",
+        )
+        if not them.speaking or them.changes != changes:
             raise ConversationFailed(f"the answer was over before it could be interrupted with {text!r}")
 
     async def _speak(self, text: str, *, may_hang_up: bool = False) -> None:
@@ -215,9 +223,10 @@ class Caller:
             async for data in socket:
                 if isinstance(data, bytes):
                     self.audio_heard += data
+                    self.assistant.bytes_heard += len(data)
                 else:
                     self._take(json.loads(data))
-                    await self._notify()
+                await self._notify()
         except ConnectionClosed:
             pass  # how it was closed is read below, whichever way it was
         self.close_reason = f"close code {socket.close_code} {socket.close_reason or ''}".strip()
@@ -229,6 +238,7 @@ class Caller:
         match message:
             case {"type": "speech-update", "role": "assistant", "status": status}:
                 them.speaking = status == "started"
+                them.bytes_heard = 0
                 them.utterances += them.speaking
                 them.changes += 1
             case {"type": "transcript", "role": "assistant", "transcriptType": "final", "transcript": words}:

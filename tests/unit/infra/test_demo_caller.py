@@ -37,6 +37,10 @@ class Assistant:
             await self._send(final)
         await self._send({"type": "speech-update", "role": "assistant", "status": "stopped"})
 
+    async def sounds(self, *, frames: int) -> None:
+        for _ in range(frames):
+            await self._socket.send(WORDS)
+
     async def hears(self) -> int:
         """Frames of the caller's next words, once they are over."""
         frames = 0
@@ -116,10 +120,12 @@ async def test_an_answer_in_two_parts_is_heard_to_its_end() -> None:
 async def test_it_interrupts_while_the_assistant_speaks() -> None:
     async def is_interrupted(them: Assistant) -> None:
         await them.starts()
+        assert await them.silences(frames=10)
+        await them.sounds(frames=5)
         assert await them.hears() == 2
         await them.stops("We are open from")
 
-    await hold(is_interrupted, [Line("wait", after_hearing_s=0.02)])
+    await hold(is_interrupted, [Line("wait", after_hearing_s=0.1)])
 
 
 async def test_it_says_so_when_there_was_nothing_left_to_interrupt() -> None:
