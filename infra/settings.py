@@ -97,6 +97,11 @@ class Settings(BaseSettings):
         description="Key that signs call and download URLs (32 characters or more); unset means one is made and kept "
         "in the data folder.",
     )
+    checkpoint_key: SecretStr | None = Field(
+        None,
+        description="Private key (Ed25519, 64 hexadecimal digits) that signs where the log's chain stands, for "
+        "`callfold verify`; unset means one is made and kept in the data folder.",
+    )
     price_table: str = Field(
         "", description="Dated price table that new calls are charged by; empty means the newest one built in."
     )
@@ -196,6 +201,15 @@ class Settings(BaseSettings):
     def _host_alone(cls, value: str) -> str:
         if "/" in value or value.count(":") == 1:
             raise ValueError(f"{value!r} must be a host name or an address, without scheme and port")
+        return value
+
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _ed25519_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            from streams.log.checkpoint_key import CheckpointKey
+
+            CheckpointKey.parse(value.get_secret_value())
         return value
 
     def base_url(self, port: int | None = None) -> str:
