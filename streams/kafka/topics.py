@@ -82,6 +82,26 @@ def prepare(
         )
 
 
+def identify(location: KafkaLocation) -> Prepared:
+    """What ``prepare`` found when the log was last started, unchecked: for reading only. Raises ``UnfitCluster``."""
+    with admin(location) as client, _telling(location):
+        check_version(client._manager.broker_version)
+        cluster = client.describe_cluster()
+        names = [location.topic(name) for name in ("log", "media")]
+        log, media = (_present(topic) for topic in client.describe_topics(names))
+        if log is None or media is None:
+            raise UnfitCluster(
+                f"there is no log at {location.servers}: topic {names[0]} or {names[1]} is missing; "
+                "correct the addresses or the topics= of CALLFOLD_LOG"
+            )
+        return Prepared(
+            LogIdentity(cluster["cluster_id"], str(log["topic_id"])),
+            str(media["topic_id"]),
+            len(cluster["brokers"]),
+            len(log["partitions"]),
+        )
+
+
 def check_room(folder: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> None:
     """Refuse to start a replica on a full disk. Raises ``UnfitCluster`` with ``full``."""
     check_disk(f"folder {folder}", shutil.disk_usage(folder).free, least_free_bytes)

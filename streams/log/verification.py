@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import msgspec
@@ -36,16 +36,16 @@ class Verification(msgspec.Struct, frozen=True):
     broken: BrokenRecord | None = None
 
 
-def verify(connection: sqlite3.Connection) -> Verification:
-    """Recompute verdicts, ordinals and the chain from the first record on."""
+def verify(connection: sqlite3.Connection, on_record: Callable[[], object] = lambda: None) -> Verification:
+    """Recompute verdicts, ordinals and the chain from the first record on; ``on_record`` is told of each."""
     connection.execute("BEGIN")
     try:
-        return _verified(connection)
+        return _verified(connection, on_record)
     finally:
         connection.execute("ROLLBACK")
 
 
-def _verified(connection: sqlite3.Connection) -> Verification:
+def _verified(connection: sqlite3.Connection, on_record: Callable[[], object]) -> Verification:
     reader = _Reader(connection)
     for row in connection.execute(
         "SELECT sequence, commit_id, v, void_reason, first_ordinal, events, tracking_name, tracking_position,"
@@ -54,6 +54,7 @@ def _verified(connection: sqlite3.Connection) -> Verification:
         reason = reader.fault_in(_Row(*row))
         if reason:
             return reader.result(BrokenRecord(row[0], row[1], row[4], reason))
+        on_record()
     surplus = next(reader.events, None)
     if surplus is not None:
         return reader.result(BrokenRecord(reader.records + 1, "", surplus[0], "an event belongs to no commit"))
