@@ -29,7 +29,7 @@ from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall, DeleteCall, EndCall, RenameCall
 from domain.call.state import Live, Ringing
 from domain.live_calls import CallNotLive
-from domain.log.ports import Document
+from domain.log.ports import Appended, Document
 
 ENDED_BY_DELETE: Final = "call-deleted"
 
@@ -126,11 +126,20 @@ def call_routes(context: ApiContext) -> APIRouter:
         if body.get("ids"):
             raise Problem(501, "Deleting several calls at once is not built yet.", detail="Delete them one by one.")
         await _end_if_running(find(principal, id))
-        document = find(principal, id)
-        _, appended = await commands.execute(CALL, id, DeleteCall(org_id=principal.org_id))
+        try:
+            document, appended = await _deleted(principal, id)
+        except Conflicting:
+            # It was claimed after we had looked, perhaps on another node.
+            await _end_if_running(find(principal, id))
+            document, appended = await _deleted(principal, id)
         for artifact in document.state.artifacts:
             await run_in_threadpool(context.dependencies.artifacts.delete, artifact.location)
         return json_response(views.body(document.state), position=appended.position)
+
+    async def _deleted(principal: Principal, call_id: str) -> tuple[Document, Appended]:
+        document = find(principal, call_id)
+        _, appended = await commands.execute(CALL, call_id, DeleteCall(org_id=principal.org_id))
+        return document, appended
 
     async def _end_if_running(document: Document) -> None:
         if not isinstance(document.state, Ringing | Live):

@@ -105,6 +105,8 @@ class MediaTier:
         self._live: dict[str, CallSession] = {}
         self._held: dict[str, asyncio.Task[CallRejected | None]] = {}
         """Calls from claim to the last recorded event; ``_live`` are those whose conversation runs."""
+        self._opening: dict[str, asyncio.Event] = {}
+        """Of every held call, set once its conversation has begun or it is clear that it will not."""
         self._draining = False
         self._group: asyncio.TaskGroup | None = None
         self._background: list[asyncio.Task[None]] = []
@@ -186,7 +188,8 @@ class MediaTier:
         assert self._group is not None
         task = self._group.create_task(self._hold(call_id, socket), name=f"call-{call_id}")
         self._held[call_id] = task
-        task.add_done_callback(lambda _: self._held.pop(call_id, None))
+        self._opening[call_id] = asyncio.Event()
+        task.add_done_callback(lambda _: self._let_go(call_id))
         try:
             rejected = await asyncio.shield(task)
         except asyncio.CancelledError:
@@ -200,15 +203,15 @@ class MediaTier:
 
     async def listen(self, call_id: str, socket: CallSocket) -> None:
         """Stream the call's mono mix until the call or the listener ends. Raises ``CallNotLive``."""
-        await self._session(call_id).listen(socket)
+        await (await self._session(call_id)).listen(socket)
 
     async def control(self, call_id: str, message: dict[str, Any]) -> None:
         """One live-control message. Raises ``CallNotLive``."""
-        self._session(call_id).feed(ControlReceived(message=message))
+        (await self._session(call_id)).feed(ControlReceived(message=message))
 
     async def end(self, call_id: str, reason: str) -> None:
         """End a running call and wait until that is recorded. Raises ``CallNotLive``."""
-        session = self._session(call_id)
+        session = await self._session(call_id)
         session.feed(EndRequested(reason=reason))
         await session.over()
         await session.journal.flushed()
@@ -251,11 +254,20 @@ class MediaTier:
         for session in list(self._live.values()):
             session.feed(EndRequested(reason=OVERLOAD_REASON))
 
-    def _session(self, call_id: str) -> CallSession:
+    async def _session(self, call_id: str) -> CallSession:
+        opening = self._opening.get(call_id)
+        if opening is not None:
+            # Its claim can be seen on the log a little before its conversation has begun.
+            await opening.wait()
         session = self._live.get(call_id)
         if session is None:
             raise CallNotLive(f"call {call_id} is not running here")
         return session
+
+    def _let_go(self, call_id: str) -> None:
+        self._held.pop(call_id, None)
+        if (opening := self._opening.pop(call_id, None)) is not None:
+            opening.set()
 
     async def _hold(self, call_id: str, socket: CallSocket) -> CallRejected | None:
         self._collector.call_began()
@@ -287,6 +299,7 @@ class MediaTier:
         async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client:
             parts = assemble(session, socket, prepared, self._workshop, client, opened_ms=opened_ms)
             self._live[call_id] = session
+            self._opening[call_id].set()
             self._ticker.join(session)
             if self._draining:
                 # Right after the conversation began, as for every other running call.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
+from typing import Any
 
 import httpx
 import pytest
@@ -14,9 +15,10 @@ from starlette.websockets import WebSocketDisconnect
 from api.app import CALLS_ONLY, create_app
 from api.dependencies import ApiDependencies, ApiLimits
 from domain.call.aggregate import CALL
-from domain.call.commands import ClaimCall, CreateCall, EndCall
+from domain.call.commands import ClaimCall, CreateCall, DeleteCall, EndCall
 from domain.live_calls import CallSocket, OwnerUnreachable
 from domain.signing import call_token
+from streams.log.embedded import EmbeddedLog
 from tests.unit.api.installation import SECRET, Installation
 
 CALL_ID = "01900000-0000-7000-8000-00000000abcd"
@@ -139,3 +141,42 @@ async def test_a_call_that_another_node_has_just_created_is_waited_for(installat
 
 async def _claimed(installation: Installation, call_id: str) -> None:
     await installation.log.execute(CALL, call_id, ClaimCall(owner="media-1", lease_seconds=5))
+
+
+class Meanwhile:
+    """``Commands`` with something that happens before a command of one type is tried the first time."""
+
+    def __init__(self, log: EmbeddedLog, command_type: type, happens: Callable[[], Awaitable[object]]) -> None:
+        self._log = log
+        self._type = command_type
+        self._happens: Callable[[], Awaitable[object]] | None = happens
+        self.record = log.record
+
+    async def execute(self, aggregate: Any, originator_id: str, command: Any, *, commit_id: str | None = None) -> Any:
+        if isinstance(command, self._type) and self._happens is not None:
+            happens, self._happens = self._happens, None
+            await happens()
+        return await self._log.execute(aggregate, originator_id, command, commit_id=commit_id)
+
+
+async def test_a_call_that_is_claimed_while_it_is_being_deleted_is_ended_by_its_owner_first(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    body = (await client.post("/call", json={"transport": {"provider": "vapi.websocket"}, "assistant": {}})).json()
+
+    async def claimed() -> None:
+        await _claimed(installation, body["id"])
+        installation.live_calls.running.add(body["id"])
+
+    async def end(call_id: str, reason: str) -> None:
+        await installation.log.execute(CALL, call_id, EndCall(reason=reason))
+
+    installation.live_calls.on_end = end
+    commands = Meanwhile(installation.log, DeleteCall, claimed)
+    app = create_app(replace(installation.dependencies, commands=commands))
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://api", headers=client.headers
+    ) as racing:
+        answer = await racing.delete(f"/call/{body['id']}")
+    assert (answer.status_code, answer.json()["endedReason"]) == (200, "call-deleted")
+    assert installation.live_calls.ended == [(body["id"], "call-deleted")]

@@ -180,6 +180,7 @@ async def media_rig(
     *,
     commands: Callable[[EmbeddedLog], Any] = lambda log: log,
     fragment_log: Callable[[EmbeddedFragmentLog], FragmentLog] = lambda fragments: fragments,
+    address: str = "",
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """``commands`` and ``fragment_log`` may wrap the logs to make them fail."""
@@ -203,6 +204,7 @@ async def media_rig(
         settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, **settings}),
         clock=clock,
         new_id=new_id,
+        address=address,
         detector=lambda: peak_detector(1_000),
     )
     try:
