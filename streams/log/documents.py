@@ -36,7 +36,9 @@ class DocumentReader:
 
     def find_key(self, key_hash: str) -> Document | None:
         """The live document that a key with this hash opens."""
-        rows = self._datastore.rows("SELECT kind, document_id FROM key_hashes WHERE hash=?", (key_hash,))
+        rows = self._datastore.rows(
+            "SELECT kind, document_id FROM key_hashes WHERE hash=? ORDER BY document_id", (key_hash,)
+        )
         return self.get(*rows[0]) if rows else None
 
     def list(

@@ -55,9 +55,10 @@ CREATE INDEX IF NOT EXISTS documents_by_creation ON documents (kind, org_id, cre
 
 KEY_HASHES = """
 CREATE TABLE IF NOT EXISTS key_hashes (
-    hash TEXT PRIMARY KEY,
+    hash TEXT NOT NULL,
     kind TEXT NOT NULL,
-    document_id TEXT NOT NULL
+    document_id TEXT NOT NULL,
+    PRIMARY KEY (hash, document_id)        -- so that no order of writing shows, should two ever have the same
 ) WITHOUT ROWID"""
 
 KEY_HASHES_BY_DOCUMENT = """

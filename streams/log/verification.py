@@ -14,6 +14,16 @@ from domain.log.commit import Commit, Slot
 from domain.log.envelope import MalformedRecord, to_commit, to_record, type_of
 from streams.log.append import decode_record
 
+_CHANGED = "its content differs from what was hashed when it was appended"
+
+_ROWS = """
+SELECT sequence, commit_id, v, void_reason, first_ordinal, events, tracking_name, tracking_position, void_record,
+    record_hash, chain, '' FROM commits"""
+
+_OTHER_ROWS = """
+UNION ALL SELECT sequence, coalesce(commit_id, ''), 0, NULL, 0, 0, NULL, NULL, record, record_hash, chain, kind
+    FROM other_records"""
+
 
 class BrokenRecord(msgspec.Struct, frozen=True):
     """The first record that is not what was appended. ``ordinal`` is that of its first event."""
@@ -47,10 +57,8 @@ def verify(connection: sqlite3.Connection, on_record: Callable[[], object] = lam
 
 def _verified(connection: sqlite3.Connection, on_record: Callable[[], object]) -> Verification:
     reader = _Reader(connection)
-    for row in connection.execute(
-        "SELECT sequence, commit_id, v, void_reason, first_ordinal, events, tracking_name, tracking_position,"
-        " void_record, record_hash, chain FROM commits ORDER BY sequence"
-    ):
+    others = connection.execute("SELECT 1 FROM sqlite_master WHERE name='other_records'").fetchone() is not None
+    for row in connection.execute((_ROWS + _OTHER_ROWS if others else _ROWS) + " ORDER BY sequence"):
         reason = reader.fault_in(_Row(*row))
         if reason:
             return reader.result(BrokenRecord(row[0], row[1], row[4], reason))
@@ -62,7 +70,7 @@ def _verified(connection: sqlite3.Connection, on_record: Callable[[], object]) -
 
 
 class _Row(msgspec.Struct):
-    """A row of ``commits``."""
+    """A row of ``commits``, or of a replica's ``other_records`` (``kind`` says of which sort)."""
 
     sequence: int
     commit_id: str
@@ -75,12 +83,14 @@ class _Row(msgspec.Struct):
     void_record: bytes | None
     record_hash: bytes
     chain: bytes
+    kind: str
 
 
 class _Reader:
     """A new reader of the log: it starts with nothing and believes only what it recomputes."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
         self.events: Iterator[tuple[int, str, int, str, bytes]] = iter(
             connection.cursor().execute(
                 "SELECT ordinal, originator_id, originator_version, topic, state FROM stored_events ORDER BY ordinal"
@@ -98,6 +108,16 @@ class _Reader:
         """What is wrong with the next record; empty when it holds, and then it counts."""
         if row.sequence != self.records + 1:
             return f"record {self.records + 1} is missing"
+        reason = self._fault_in_other(row) if row.kind else self._fault_in_commit(row)
+        if reason:
+            return reason
+        linked = link(self.chain, row.record_hash)
+        if linked != row.chain:
+            return "its link does not follow from the link before it"
+        self.records, self.next_ordinal, self.chain = row.sequence, self.next_ordinal + row.events, linked
+        return ""
+
+    def _fault_in_commit(self, row: _Row) -> str:
         if row.first_ordinal != self.next_ordinal:
             return f"its first ordinal is {row.first_ordinal}, not {self.next_ordinal}"
         try:
@@ -109,14 +129,22 @@ class _Reader:
         except msgspec.MsgspecError as problem:
             return f"its void record cannot be read: {problem}"
         if record_hash(to_record(commit)) != row.record_hash:
-            return "its content differs from what was hashed when it was appended"
+            return _CHANGED
         if self.arbiter.settle(commit).accepted != (row.void_reason is None):
             return "its verdict differs from what its place in the log gives"
-        linked = link(self.chain, row.record_hash)
-        if linked != row.chain:
-            return "its link does not follow from the link before it"
-        self.records, self.next_ordinal, self.chain = row.sequence, self.next_ordinal + row.events, linked
         return ""
+
+    def _fault_in_other(self, row: _Row) -> str:
+        """A record that changed nothing: poison, or one that repeats a commit id."""
+        if row.void_record is not None:
+            try:
+                return _CHANGED if record_hash(decode_record(row.void_record)) != row.record_hash else ""
+            except msgspec.MsgspecError as problem:
+                return f"its record cannot be read: {problem}"
+        first = self._connection.execute(
+            "SELECT record_hash FROM commits WHERE commit_id=? AND sequence<?", (row.commit_id, row.sequence)
+        ).fetchone()
+        return "" if first is not None and first[0] == row.record_hash else _CHANGED
 
     def _accepted(self, row: _Row) -> Commit:
         """The record as its events tell it. Raises ``MalformedRecord`` when they are not the next ones."""

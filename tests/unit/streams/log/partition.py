@@ -27,7 +27,7 @@ _TABLES = (
     "SELECT * FROM replica_position",
     "SELECT * FROM tracking ORDER BY 1",
     "SELECT * FROM documents ORDER BY id",
-    "SELECT * FROM key_hashes ORDER BY hash",
+    "SELECT * FROM key_hashes ORDER BY hash, document_id",
     "SELECT * FROM unfolded ORDER BY originator_id",
     "SELECT * FROM fold_position",
 )

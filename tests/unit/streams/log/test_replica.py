@@ -19,6 +19,7 @@ from streams.kafka.identity import LogIdentity
 from streams.kafka.unfit import UnfitCluster
 from streams.log.documents import DocumentReader
 from streams.log.kafka.halt import Halted
+from streams.log.verification import verify
 from tests.contracts.tally import Added, KeyCut, Noticed, Opened
 from tests.unit.streams.log.partition import IDENTITY, content, open_replica, placed, rows, sent, unreadable
 
@@ -131,6 +132,9 @@ def test_verdicts_and_chain_are_those_of_the_pure_rule(made: list[Record]) -> No
                 accepted + 1,
                 chain,
             )
+            with replica.datastore.reading() as connection:
+                found = verify(connection)
+            assert (found.broken, found.records, found.chain) == (None, len(made), chain.hex())
         judged = dict(rows(path, "SELECT commit_id, void_reason IS NULL FROM commits"))
         assert judged == {commit_id: int(verdict) for commit_id, verdict in verdicts.items()}
         heads = dict(rows(path, "SELECT originator_id, max(originator_version) FROM stored_events GROUP BY 1"))
@@ -190,3 +194,24 @@ def test_what_the_disk_refuses_is_not_half_applied(tmp_path: Path) -> None:
         replica._connection.execute("PRAGMA max_page_count=1000000")
         replica.apply(placed(big, 1))
         assert replica.tail.next_offset == 301
+
+
+@pytest.mark.parametrize(
+    ("change", "record"),
+    [
+        ("UPDATE other_records SET record=x'00' WHERE kind='poison'", 2),
+        ("UPDATE other_records SET record_hash=zeroblob(32) WHERE kind='duplicate'", 3),
+        ("UPDATE other_records SET commit_id='other' WHERE kind='duplicate'", 3),
+        ("DELETE FROM other_records WHERE kind='duplicate'", 4),
+        ("UPDATE stored_events SET state=x'7b7d' WHERE ordinal=2", 4),
+    ],
+)
+def test_a_changed_replica_does_not_verify(tmp_path: Path, change: str, record: int) -> None:
+    first = sent("one", ("a", 1, OPENED))
+    with closing(open_replica(tmp_path / "replica")) as replica:
+        replica.apply(placed([first, Record((), b"poison"), first, sent("two", ("a", 2, Added(amount=1)))]))
+        replica._connection.execute(change)
+        with replica.datastore.reading() as connection:
+            broken = verify(connection).broken
+    assert broken is not None
+    assert broken.sequence == record
