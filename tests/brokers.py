@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from infra.kafka.program import Program
 
 MOCK_API_VERSION = (2, 2)
-"""What kafka-python must be told of the mock cluster, whose ApiVersions answer it cannot read; real brokers, never."""
+"""kafka-python cannot read the mock cluster's ApiVersions answer, so it must be told; it can read a real broker's."""
 
 _START_SECONDS = 120.0
 """Test machines may be busy with several suites."""

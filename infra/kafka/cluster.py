@@ -13,7 +13,6 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from infra.kafka.configuration import HOST, NodeAddress, node_properties
 from infra.kafka.errors import ClusterDiffers, NoCluster, PortTaken, WrongCondition
@@ -65,13 +64,6 @@ class DevCluster:
         self._brokers = brokers
         self._settings = None if settings is None else dict(settings)
 
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.destroy()
-
     @property
     def bootstrap(self) -> str:
         """``host:port`` of every broker, separated by commas, as Kafka clients want it."""
@@ -93,17 +85,19 @@ class DevCluster:
         this call started are ended again. Raises ``NodeFailed``, ``PortTaken``, ``ClusterDiffers``, and what
         ``install`` raises.
         """
-        with self._kept.changing():
-            state = self._founded()
-            launched = self._launch(state, [node for node in state.nodes if not _alive(node)])
-            for node in state.nodes:
-                if node.process and node.process.condition is Condition.PAUSED:
-                    node.process.send(signal.SIGCONT)
+        dead: list[Node] = []
         try:
-            self.await_ready(seconds=seconds)
+            with self._kept.changing():
+                state = self._founded()
+                dead += (node for node in state.nodes if not _alive(node))
+                self._launch(state, dead)
+                for node in state.nodes:
+                    if node.process and node.process.condition is Condition.PAUSED:
+                        node.process.send(signal.SIGCONT)
+            self._await(self._kept.load().nodes, seconds)
         except BaseException:
-            for node_id in launched:
-                self._end(node_id)
+            for node in dead:
+                self._end(node.address.id)
             raise
 
     def await_ready(self, *, seconds: float = READY_SECONDS) -> None:
@@ -147,7 +141,8 @@ class DevCluster:
     def restart(self, node_id: int, *, wait: bool = True, seconds: float = READY_SECONDS) -> None:
         """Start a dead broker again, on its data and under its address; return when it serves, if ``wait``.
 
-        It can serve only while more than half of the brokers are up. Raises ``NodeFailed``, ``PortTaken``.
+        It can serve only while more than half of the brokers are up; one that does not within ``seconds`` is left
+        to go on trying. Raises ``NodeFailed``, ``PortTaken``.
         """
         with self._kept.changing():
             state = self._kept.load()
@@ -182,10 +177,10 @@ class DevCluster:
             )
         return state
 
-    def _launch(self, state: ClusterState, nodes: Sequence[Node]) -> list[int]:
-        """Start these brokers' processes, formatting new ones before; their numbers. They need not serve yet."""
+    def _launch(self, state: ClusterState, nodes: Sequence[Node]) -> None:
+        """Start these brokers' processes, formatting new ones before. They need not serve yet."""
         if not nodes:
-            return []
+            return
         program = self._install()
         addresses = [node.address for node in state.nodes]
         folders = {node.address.id: self._kept.node(node.address.id) for node in nodes}
@@ -201,7 +196,6 @@ class DevCluster:
             process = start_node(program, folders[node.address.id])
             state = state.replaced(Node(node.address, process))
             self._kept.save(state)
-        return list(folders)
 
     def _await(self, nodes: Iterable[Node], seconds: float) -> None:
         starting = [

@@ -128,6 +128,15 @@ def test_a_broker_that_ends_is_shown_by_the_end_of_its_log_and_the_others_end_to
     assert conditions(cluster) == [Condition.DEAD, Condition.DEAD]
 
 
+def test_a_broker_that_is_dead_before_anybody_looks_counts_as_failed(tmp_path: Path, folder: Path) -> None:
+    program = stand_in(tmp_path, "exit 3")
+    cluster = DevCluster(folder, install=lambda: program, brokers=1)
+
+    for _ in range(5):
+        with pytest.raises(NodeFailed, match="broker 1 ended while it started"):
+            cluster.start()
+
+
 def test_a_broker_that_never_serves_is_given_up(tmp_path: Path, folder: Path) -> None:
     cluster = DevCluster(folder, install=lambda: stand_in(tmp_path, f"echo hm; {SILENT}"), brokers=1)
 
