@@ -58,8 +58,7 @@ def seated(role: Role, folder: DataFolder) -> Iterator[Seat]:
 
 def check(role: Role, settings: Settings) -> None:
     """Refuse what could not work, before anything is opened. Raises ``RoleUnfit``."""
-    shared = settings.log != "sqlite"
-    if role in ("up", "media") and shared and settings.listens_everywhere and not settings.node_host:
+    if role in ("up", "media") and settings.kafka and settings.listens_everywhere and not settings.node_host:
         raise RoleUnfit(
             f"CALLFOLD_HOST={settings.host} does not say how other processes reach this one to forward control of its "
             "calls; set CALLFOLD_NODE_HOST to this machine's name or address"

@@ -14,6 +14,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
+from streams.kafka.location import KafkaLocation
 
 PREFIX = "CALLFOLD_"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -55,7 +56,25 @@ class Settings(BaseSettings):
         description="Name or address by which the other processes of the installation reach this one, to forward "
         "control of its calls; empty means the address it listens on.",
     )
-    log: str = Field("sqlite", description="Where the event log lives: `sqlite`, inside the data folder.")
+    log: str = Field(
+        "sqlite",
+        description="Where the event log lives: `sqlite`, inside the data folder, or "
+        "`kafka://host:port[,host:port...][?topics=prefix]`, shared by any number of machines.",
+    )
+    kafka_replication: int = Field(
+        3,
+        ge=1,
+        le=9,
+        json_schema_extra={"unit": "brokers"},
+        description="On how many brokers every record of a log on Kafka is kept; fewer than 3 is for development.",
+    )
+    kafka_shards: int = Field(
+        1,
+        ge=1,
+        le=256,
+        json_schema_extra={"unit": "partitions"},
+        description="Partitions of a log on Kafka: each takes commits on its own, and an organization stays in one.",
+    )
     clickhouse: str = Field(
         "embedded",
         description="Analytics engine: `embedded` (chDB, in the data folder) or the `http(s)://user:password@host:port/"
@@ -160,11 +179,11 @@ class Settings(BaseSettings):
 
     @field_validator("log")
     @classmethod
-    def _log_kept_in_sqlite(cls, value: str) -> str:
+    def _known_log(cls, value: str) -> str:
         if value.startswith("kafka://"):
-            raise ValueError("a log on Kafka is not in this version; use sqlite (the default)")
+            return str(KafkaLocation.parse(value))
         if value != "sqlite":
-            raise ValueError(f"{value!r} is no kind of log; use sqlite (the default)")
+            raise ValueError(f"{value!r} is no kind of log; use sqlite (the default) or kafka://host:port")
         return value
 
     @field_validator("clickhouse")
@@ -223,6 +242,11 @@ class Settings(BaseSettings):
     def node_url(self, port: int | None = None) -> str:
         """Where the other processes of the installation reach this one."""
         return _http(self.node_host, port or self.port) if self.node_host else self.local_url(port)
+
+    @property
+    def kafka(self) -> KafkaLocation | None:
+        """Where the log is on Kafka; ``None`` where it is a file."""
+        return None if self.log == "sqlite" else KafkaLocation.parse(self.log)
 
     @property
     def listens_everywhere(self) -> bool:

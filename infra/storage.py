@@ -9,6 +9,7 @@ from typing import Protocol
 
 from domain.fragments import FragmentLog
 from domain.log.ports import Commands, Documents, EventLog
+from infra.checkpoints import sign_file
 from infra.data_folder import DataFolder, Seat
 from infra.identifiers import now, random_id
 from infra.settings import Settings
@@ -52,10 +53,17 @@ class Storage:
 def opened_storage(settings: Settings, seat: Seat) -> Iterator[Storage]:
     """Open what ``settings.log`` names, or make it at first use. Raises ``LogUnavailable``."""
     with contextlib.ExitStack() as closing:
-        yield _embedded(seat.folder, closing)
+        if settings.kafka is None:
+            yield _embedded(settings, seat.folder, closing)
+        else:
+            # The client costs time and memory that a log in a file does not need.
+            from infra.storage_on_kafka import opened_on_kafka
+
+            yield opened_on_kafka(settings, settings.kafka, seat, closing)
 
 
-def _embedded(folder: DataFolder, closing: contextlib.ExitStack) -> Storage:
+def _embedded(settings: Settings, folder: DataFolder, closing: contextlib.ExitStack) -> Storage:
+    sign_file(settings, folder, closing)
     log = WatchedLog.watched(folder.log, clock=now, new_id=random_id)
     closing.callback(log.close)
     fragments = EmbeddedFragmentLog(folder.media)

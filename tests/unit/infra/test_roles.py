@@ -31,6 +31,16 @@ def test_a_process_is_reached_by_clients_callers_and_other_processes_where_its_s
     )
 
 
+def test_a_log_that_machines_share_needs_an_address_that_they_can_reach() -> None:
+    everywhere = settings(host="0.0.0.0", log="kafka://broker:9092")
+    for role in ("up", "media"):
+        with pytest.raises(RoleUnfit, match="CALLFOLD_NODE_HOST"):
+            check(role, everywhere)
+    check("api", everywhere)
+    check("media", everywhere.model_copy(update={"node_host": "media-1"}))
+    check("media", settings(host="0.0.0.0"))
+
+
 def test_a_projector_needs_a_clickhouse_server() -> None:
     with pytest.raises(RoleUnfit, match="CALLFOLD_CLICKHOUSE"):
         check("project", settings())

@@ -40,7 +40,9 @@ def test_networks_are_read_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("CALLFOLD_LOG", "kafka://broker:9092", "not in this version"),
+        ("CALLFOLD_LOG", "kafka://", "an address is empty"),
+        ("CALLFOLD_LOG", "kafka://user:secret@broker:9092", "kafka://***@broker:9092"),
+        ("CALLFOLD_KAFKA_REPLICATION", "0", "greater than or equal to 1"),
         ("CALLFOLD_LOG", "postgres", "use sqlite"),
         ("CALLFOLD_CLICKHOUSE", "tcp://host", "embedded"),
         ("CALLFOLD_EGRESS_ALLOW", "10.0.0.1/8", "host bits set"),

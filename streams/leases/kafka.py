@@ -1,0 +1,160 @@
+"""Heartbeats on ``callfold.leases``: for processes that share nothing but the log's cluster."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+
+import msgspec
+from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+
+from streams.kafka.clients import Consumer, Fetched, Producer, consumer, partition, producer
+from streams.kafka.location import KafkaLocation
+from streams.leases.beats import Beats
+
+TOPIC = "leases"
+_POLL_MS = 200
+_RETRY_SECONDS = 0.5
+_LEAVE_SECONDS = 2.0
+_GONE = (OffsetOutOfRangeError, NoOffsetForPartitionError)
+
+_log = logging.getLogger(__name__)
+
+
+class Beat(msgspec.Struct, frozen=True, omit_defaults=True):
+    """The value of a record. Its key is the owner too, for people who look at the topic."""
+
+    owner: str
+    left: bool = False
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Beat).decode
+
+
+class KafkaLeases:
+    """``owner`` is this process, ``is_gone`` what this machine knows of its own processes: one that died here is known
+    at once. ``beat`` is due several times in ``lease_s``. Thread-safe; open with ``KafkaLeases.open``.
+    """
+
+    def __init__(
+        self,
+        location: KafkaLocation,
+        sender: Producer,
+        reader: Consumer,
+        owner: str,
+        is_gone: Callable[[str], bool],
+        lease_s: float,
+    ) -> None:
+        self._location = location
+        self._producer = sender
+        self._consumer = reader
+        self._partition = partition(location, TOPIC, 0)
+        self._owner = owner
+        self._is_gone = is_gone
+        self._lease_s = lease_s
+        self._beats = Beats(owner, lease_s, step_s=lease_s / 2)
+        self._waited_for_since_s: float | None = None
+        self._released = False
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
+
+    @classmethod
+    def open(
+        cls, location: KafkaLocation, *, owner: str, is_gone: Callable[[str], bool], lease_s: float
+    ) -> KafkaLeases:
+        """Begin to listen. Raises ``UnfitCluster`` where no broker answers."""
+        with ExitStack() as undo:
+            sender = producer(location, delivery_ms=round(lease_s * 1000))
+            undo.callback(sender.close, timeout=0)
+            reader = consumer(location)
+            undo.callback(reader.close)
+            leases = cls(location, sender, reader, owner, is_gone, lease_s)
+            leases._seek_to_now()
+            undo.pop_all()
+        leases._thread.start()
+        return leases
+
+    @property
+    def owner(self) -> str:
+        """This process's name as an owner of calls."""
+        return self._owner
+
+    def beat(self) -> None:
+        """This process is alive now, unless it was released. Raises ``OSError`` where Kafka takes nothing."""
+        if self._released:
+            return
+        if self._waited_for_since_s is None:
+            self._waited_for_since_s = time.monotonic()
+        self._send(Beat(self._owner))
+
+    def alive(self, owner: str) -> bool:
+        """Whether the owner may still serve its calls."""
+        return owner == self._owner or (not self._is_gone(owner) and self._beats.alive(owner))
+
+    def trouble(self) -> str:
+        """Why the others cannot hear this process, or it them; empty when its own heartbeats come back in time."""
+        since_s = self._waited_for_since_s
+        silent_s = 0.0 if since_s is None else time.monotonic() - since_s
+        if silent_s <= self._lease_s:
+            return ""
+        return f"Kafka at {self._location.servers} has not given back a heartbeat for {silent_s:.0f} s"
+
+    def release(self) -> None:
+        """This process serves nothing any more; the others need not wait until its lease runs out."""
+        self._released = True
+        try:
+            self._send(Beat(self._owner, left=True))
+            self._producer.flush(timeout=_LEAVE_SECONDS)
+        except (OSError, KafkaError) as problem:
+            _log.warning("lease.not_released", extra={"reason": str(problem)})
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._closing.set()
+        self._thread.join()
+        self._producer.close(timeout=_LEAVE_SECONDS)
+        self._consumer.close()
+
+    def _send(self, beat: Beat) -> None:
+        try:
+            self._producer.send(
+                self._partition.topic, value=_encode(beat), key=self._owner.encode(), headers=[], partition=0
+            )
+        except KafkaError as problem:
+            raise OSError(f"Kafka takes no heartbeat: {problem}") from problem
+
+    def _run(self) -> None:
+        while not self._closing.is_set():
+            try:
+                self._take(self._read())
+            except KafkaError as problem:
+                _log.warning("leases.not_read", extra={"reason": str(problem)})
+                self._closing.wait(_RETRY_SECONDS)
+
+    def _read(self) -> Sequence[Fetched]:
+        try:
+            return self._consumer.poll(timeout_ms=_POLL_MS).get(self._partition, ())
+        except _GONE:
+            self._seek_to_now()
+            return ()
+
+    def _take(self, fetched: Sequence[Fetched]) -> None:
+        now_s = time.monotonic()
+        for record in fetched:
+            try:
+                beat = _decode(record.value or b"")
+            except msgspec.DecodeError:
+                _log.warning("leases.foreign_record", extra={"offset": record.offset})
+                continue
+            if beat.owner == self._owner:
+                self._waited_for_since_s = now_s
+            self._beats = self._beats.left(beat.owner) if beat.left else self._beats.heard(beat.owner, now_s)
+
+    def _seek_to_now(self) -> None:
+        """What was said before this process listened is about a time that it cannot judge."""
+        self._consumer.assign([self._partition])
+        self._consumer.seek(self._partition, self._consumer.end_offsets([self._partition])[self._partition])

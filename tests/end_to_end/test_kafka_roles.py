@@ -1,0 +1,145 @@
+"""API and calls in processes that share nothing but a Kafka cluster: each with a data folder of its own."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from websockets.sync.client import connect
+
+from media.call.reaper import WORKER_DIED
+from tests.brokers import fresh_topic
+from tests.end_to_end.installation import (
+    WITHIN_SECONDS,
+    Installation,
+    at,
+    ended_reason,
+    heard_until_closed,
+    moved,
+    status,
+)
+from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_line, place_call, running
+
+if TYPE_CHECKING:
+    from infra.kafka.cluster import DevCluster
+
+pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+
+SECRET = "the secret that every process of this installation has"
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory, kafka_broker: DevCluster) -> Iterator[Installation]:
+    root = tmp_path_factory.mktemp("kafka-roles")
+    shared = {
+        "CALLFOLD_LOG": f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('roles')}",
+        "CALLFOLD_KAFKA_REPLICATION": "1",
+        "CALLFOLD_SECRET": SECRET,
+    }
+    with ExitStack() as processes:
+        first = processes.enter_context(running(root / "media-a", role="media", **shared))
+        second = processes.enter_context(running(root / "media-b", role="media", **shared))
+        api = processes.enter_context(running(root / "api", role="api", CALLFOLD_MEDIA_URL=first.url, **shared))
+        yield Installation(api, first, second)
+
+
+@pytest.fixture
+def api(installation: Installation) -> Iterator[httpx.Client]:
+    with installation.client() as client:
+        yield client
+
+
+@pytest.mark.parametrize("where", ["api", "second"])
+def test_a_call_is_steered_and_heard_from_every_machine(
+    installation: Installation, api: httpx.Client, where: str
+) -> None:
+    elsewhere: SystemProcess = getattr(installation, where)
+    call = place_call(api, TALKATIVE)
+
+    with (
+        on_the_line(call) as line,
+        connect(at(call["monitor"]["listenUrl"], elsewhere), compression=None, proxy=None) as listener,
+    ):
+        assert "16000" in str(listener.recv(timeout=30))
+        told = httpx.post(at(call["monitor"]["controlUrl"], elsewhere), json={"type": "end-call"})
+        assert (told.status_code, told.text) == (200, '{"success":true}')
+        line.wait_for_hang_up()
+        heard_until_closed(listener)
+        assert listener.close_code == 1000
+
+    assert ended_reason(installation, call) == "manually-canceled"
+
+
+def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx.Client) -> None:
+    for _ in range(10):
+        call = place_call(api, TALKATIVE)
+        with connect(call["transport"]["websocketCallUrl"], compression=None, proxy=None) as socket:
+            assert socket.recv(timeout=30)
+            assert api.delete(f"/call/{call['id']}").status_code == 200
+            heard_until_closed(socket)
+            assert socket.close_code == 1000
+        assert api.get(f"/call/{call['id']}").status_code == 404
+
+
+def test_while_kafka_is_away_calls_go_on_and_readiness_says_why_no_new_ones_begin(
+    installation: Installation, api: httpx.Client, kafka_broker: DevCluster
+) -> None:
+    call = place_call(api, TALKATIVE)
+
+    with on_the_line(call) as line:
+        kafka_broker.pause(1)
+        try:
+            reasons = {process.url: not_ready(process) for process in (installation.api, installation.first)}
+            refused = api.post("/call", json={"assistant": TALKATIVE, "transport": call["transport"]})
+        finally:
+            kafka_broker.resume(1)
+        for process in (installation.api, installation.first):
+            wait_until_ready(process)
+        assert status(api, call) == ("in-progress", None)
+        assert httpx.post(call["monitor"]["controlUrl"], json={"type": "end-call"}).status_code == 200
+        line.wait_for_hang_up()
+
+    assert all("has not given back a heartbeat" in reason for reason in reasons.values()), reasons
+    assert refused.status_code == 503
+    assert ended_reason(installation, call) == "manually-canceled"
+
+
+def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
+    installation: Installation, api: httpx.Client
+) -> None:
+    theirs, others = place_call(api, TALKATIVE), place_call(api, TALKATIVE)
+
+    with on_the_line(others) as other_line, on_the_line(moved(theirs, installation.second)) as line:
+        # Stopped, not killed: nobody on this machine can know more than that its heartbeats stay out.
+        installation.second.process.send_signal(signal.SIGSTOP)
+        silent = time.monotonic()
+        reason = ended_reason(installation, theirs)
+        took = time.monotonic() - silent
+        installation.second.kill()
+        line.wait_for_hang_up()
+        assert reason == WORKER_DIED
+        assert took < WITHIN_SECONDS
+        assert status(api, others) == ("in-progress", None)
+        assert httpx.post(others["monitor"]["controlUrl"], json={"type": "end-call"}).status_code == 200
+        other_line.wait_for_hang_up()
+
+    assert ended_reason(installation, others) == "manually-canceled"
+
+
+def not_ready(process: SystemProcess) -> str:
+    """Waits until the process takes no new work; why."""
+    while True:
+        answer = httpx.get(f"{process.url}/health/ready", timeout=10)
+        if answer.status_code == 503:
+            reason: str = answer.json()["reason"]
+            return reason
+
+
+def wait_until_ready(process: SystemProcess) -> None:
+    while httpx.get(f"{process.url}/health/ready", timeout=10).status_code != 200:
+        pass
