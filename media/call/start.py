@@ -5,9 +5,11 @@ What cannot start is refused with the ended reason the API documents, and the ca
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from domain.call.resolution import Resolved, resolve_assistant
 from domain.call.state import KeptCall
 from domain.call.variables import CallFacts
 from domain.call.wire import CallUrls, call_body
+from domain.egress import EgressPolicy
 from domain.live_calls import CallSocket
 from domain.log.ports import Documents
 from domain.write_only import without_secrets
@@ -29,6 +32,7 @@ from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, VoiceActivity
 from media.call.call_clock import CallClock
 from media.call.client_messages import ClientMessageFilter
+from media.call.conversation import MachineConversation
 from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
@@ -43,6 +47,7 @@ from media.call.voice_runner import VoiceCache, VoiceRunner
 from media.machine.plan import CallPlan, PlanInvalid
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest
+from media.tools.egress import guarded_client
 from media.tools.endpointing_question import EndpointingQuestions
 from media.tools.function_call import FunctionCaller
 from media.transports.websocket import WebSocketTransport
@@ -82,6 +87,19 @@ class Prepared:
     assistant_version: str | None
     chosen: Chosen
     audio_format: AudioFormat
+
+
+def warm_up(workshop: Workshop, egress: EgressPolicy, now: datetime) -> None:
+    """Do once what the first call would be late by: load the detector, the templates, the machine, the certificates.
+
+    Blocking, some tens of milliseconds.
+    """
+    facts = CallFacts(call_id="", type="", started_at=now, assistant_id=None, customer={}, transport={})
+    config = {"firstMessage": "{{ now }}", "model": {"messages": [{"role": "system", "content": "{{ date }}"}]}}
+    resolved = resolve_assistant(config, None, facts, now)
+    MachineConversation(CallPlan.from_assistant(resolved.config)).begin(0.0)
+    workshop.detector()
+    guarded_client(egress, timeout_s=workshop.settings.tool_timeout_s)
 
 
 def prepare(call: KeptCall, clock: CallClock, workshop: Workshop) -> Prepared:
@@ -163,12 +181,25 @@ def open_session(
     return session
 
 
+async def open_recording(session: CallSession, prepared: Prepared, workshop: Workshop) -> Recording | None:
+    """The call's recording, where it is to have one and the disk lets it."""
+    if not _recorded(prepared.resolved.config):
+        return None
+    path = recording_path(workshop.settings.live_dir, session.call_id)
+    try:
+        return await asyncio.get_running_loop().run_in_executor(workshop.files, Recording, path)
+    except OSError as error:
+        session.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
+        return None
+
+
 def assemble(
     session: CallSession,
     socket: CallSocket,
     prepared: Prepared,
     workshop: Workshop,
     client: httpx.AsyncClient,
+    recording: Recording | None,
     *,
     opened_ms: float,
 ) -> Parts:
@@ -187,7 +218,6 @@ def assemble(
         max_message_bytes=settings.max_message_bytes,
         send_cap_ms=settings.send_cap_ms,
     )
-    recording = _recording(session, settings.live_dir) if _recorded(config) else None
     listeners = Listeners(settings.listener_cap_ms)
     playout = Playout(
         Speaking(transport, recording, listeners),
@@ -233,14 +263,6 @@ def assemble(
         listeners=listeners,
         recording=recording,
     )
-
-
-def _recording(session: CallSession, live_dir: Path) -> Recording | None:
-    try:
-        return Recording(recording_path(live_dir, session.call_id))
-    except OSError as error:
-        session.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
-        return None
 
 
 def recording_path(live_dir: Path, call_id: str) -> Path:

@@ -10,6 +10,8 @@ from time import monotonic
 from types import TracebackType
 from typing import Any
 
+import httpx
+
 from domain.aggregate import Refused
 from domain.artifacts import ArtifactStore
 from domain.call.aggregate import CALL
@@ -27,13 +29,13 @@ from media.call.collector import CollectorPolicy
 from media.call.conversation import MachineConversation
 from media.call.leases import FileLeases, Leases, keep_alive
 from media.call.outbox import Outbox
-from media.call.parts import Conversation
+from media.call.parts import Conversation, Parts
 from media.call.providers import Providers
 from media.call.reaper import Reaper
 from media.call.salvage import Salvage
 from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
-from media.call.start import StartRefused, Workshop, assemble, open_session, prepare
+from media.call.start import StartRefused, Workshop, assemble, open_recording, open_session, prepare, warm_up
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
@@ -100,6 +102,7 @@ class MediaTier:
             settings=settings,
             price_table=price_table,
         )
+        self._starting = asyncio.Lock()
         self._collector = CollectorPolicy()
         self._ticker = Ticker()
         self._live: dict[str, CallSession] = {}
@@ -136,6 +139,7 @@ class MediaTier:
 
     async def __aenter__(self) -> MediaTier:
         await asyncio.to_thread(self._leases.beat)
+        await asyncio.to_thread(warm_up, self._workshop, self._egress, self._clock())
         self._group = await asyncio.TaskGroup().__aenter__()
         for name, work in (
             ("ticker", self._ticker.run()),
@@ -290,14 +294,13 @@ class MediaTier:
         call = await self._claim(call_id)
         clock = CallClock(self._clock())
         opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
-        try:
-            prepared = prepare(call, clock, self._workshop)
-        except StartRefused as refused:
-            await self._refuse(call_id, refused, socket)
-            raise CallRejected(_SERVER_ERROR, refused.reason) from refused
-        session = open_session(call, clock, prepared, self._workshop)
         async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client:
-            parts = assemble(session, socket, prepared, self._workshop, client, opened_ms=opened_ms)
+            try:
+                async with self._starting:
+                    session, parts = await self._put_together(call, clock, socket, client, opened_ms)
+            except StartRefused as refused:
+                await self._refuse(call_id, refused, socket)
+                raise CallRejected(_SERVER_ERROR, refused.reason) from refused
             self._live[call_id] = session
             self._opening[call_id].set()
             self._ticker.join(session)
@@ -312,6 +315,22 @@ class MediaTier:
                 await self._aftermath.settle(session, parts.recording, clock.wall_time)
                 await self._outbox.fragments.flush()
                 await session.journal.flushed()
+
+    async def _put_together(
+        self, call: Any, clock: CallClock, socket: CallSocket, client: httpx.AsyncClient, opened_ms: float
+    ) -> tuple[CallSession, Parts]:
+        """One call at a time and one step in each turn of the loop: calls that run wait for a step at most.
+
+        Raises ``StartRefused``.
+        """
+        prepared = prepare(call, clock, self._workshop)
+        await asyncio.sleep(0)
+        session = open_session(call, clock, prepared, self._workshop)
+        recording = await open_recording(session, prepared, self._workshop)
+        await asyncio.sleep(0)
+        parts = assemble(session, socket, prepared, self._workshop, client, recording, opened_ms=opened_ms)
+        await asyncio.sleep(0)
+        return session, parts
 
     async def _claim(self, call_id: str) -> Any:
         command = ClaimCall(owner=self._leases.owner, lease_seconds=self._settings.lease_s, address=self._address)
