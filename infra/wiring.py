@@ -15,6 +15,7 @@ from api.app import CALLS_ONLY, EVERYTHING, end_streams
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
 from domain.organization.founding import Founding, carry_out, found
+from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.application import Gate, application, signing_secret
 from infra.data_folder import Seat
@@ -116,7 +117,11 @@ async def run_system(
 async def found_organization(storage: Storage, name: str) -> Founding:
     """Found an organisation and issue its two keys."""
     founding = found(
-        name, new_id=random_id, private_random=os.urandom(RANDOM_BYTES), public_random=os.urandom(RANDOM_BYTES)
+        name,
+        new_id=random_id,
+        private_random=os.urandom(RANDOM_BYTES),
+        public_random=os.urandom(RANDOM_BYTES),
+        shard=placement(storage.log, storage.shards()),
     )
     await carry_out(founding, storage.log)
     return founding

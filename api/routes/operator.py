@@ -23,6 +23,7 @@ from api.routes.events import start_of
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
 from domain.organization.founding import carry_out, found
+from domain.organization.placement import placement
 from domain.organization.state import Organization
 from domain.wire_time import iso_ms
 
@@ -57,6 +58,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
             new_id=dependencies.new_id,
             private_random=random(RANDOM_BYTES),
             public_random=random(RANDOM_BYTES),
+            shard=placement(documents, dependencies.shards()),
         )
         appended = await carry_out(founding, dependencies.commands)
         answer = {
