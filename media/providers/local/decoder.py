@@ -71,11 +71,15 @@ class Hypothesis:
 
 
 class NoiseFloor:
-    """Adds the same pseudo-random noise every time, so that decoding is reproducible."""
+    """Adds the same pseudo-random noise to every utterance, so that the same sound is always heard the same way."""
 
     def __init__(self) -> None:
         generator = np.random.default_rng(20_260_101)
         self._noise = generator.normal(0.0, NOISE_RMS, _NOISE_SAMPLES).astype(np.int32)
+        self._at = 0
+
+    def restart(self) -> None:
+        """A new utterance begins."""
         self._at = 0
 
     def add(self, pcm: bytes) -> bytes:

@@ -116,6 +116,7 @@ class Listener:
 
     def _begin(self) -> None:
         frames = b"".join(self._pre_roll)
+        self._noise.restart()
         lead_in = PRE_ROLL_FRAMES * FRAME_BYTES - len(frames)
         audio = self._noise.alone(lead_in // 2) + self._noise.add(frames)
         self._started_ms = self._heard_ms - len(audio) / (FRAME_BYTES / FRAME_MS)
