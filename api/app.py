@@ -11,13 +11,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.middleware.cors import CORSMiddleware
 
 from api.authentication import KeyRing
-from api.configuration.routes import resource_routes
+from api.configuration.routes import list_routes, resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.resources.catalogue import RESOURCES
+from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.calls import call_routes
@@ -41,14 +42,16 @@ and sending that header back makes sure that a read sees it.
 Routes = Callable[[ApiContext], APIRouter]
 
 EVERYTHING: Final[Sequence[Routes]] = (
+    # Before the resources, whose paths with parameters would match some of these too.
+    unbuilt_routes,
     *(resource_routes(resource) for resource in RESOURCES),
+    list_routes(PHONE_NUMBER_PAGES),
     call_routes,
     download_routes,
     event_routes,
     analytics_routes,
     health_routes,
     operator_routes,
-    unbuilt_routes,
     forwarded_routes,
     live_routes,
 )

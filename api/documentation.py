@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
@@ -59,19 +59,26 @@ def describe(
     status: int = 200,
     returns: type[BaseModel] | None = None,
     listed: Literal["", "array", "page"] = "",
+    path: Mapping[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route decorator that put request body, query parameters and answer into the OpenAPI document.
 
     ``body`` is sent whole and ``changes`` in part; ``returns`` is the body of the object that is answered, alone or
-    ``listed`` in one of the two styles.
+    ``listed`` in one of the two styles. ``path`` are parameters of the path that the route function does not name.
     """
     extra: dict[str, Any] = {}
     if body is not None:
         extra["requestBody"] = _json_body(_reference(body.__name__))
     if changes is not None:
         extra["requestBody"] = _json_body(_reference(changes_name(changes)))
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": list(values)}}
+        for name, values in (path or {}).items()
+    ]
     if query is not None:
-        extra["parameters"] = _parameters(query)
+        parameters += _parameters(query)
+    if parameters:
+        extra["parameters"] = parameters
     responses: dict[int | str, dict[str, Any]] = {
         code: {"description": text, "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
         for code, text in _ERRORS.items()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
@@ -39,6 +39,11 @@ def as_sent(body: JsonObject, documents: Documents, org_id: str) -> JsonObject:
     return body
 
 
+def as_changed(stored: Mapping[str, Any], changes: JsonObject) -> JsonObject:
+    """The body of a PATCH holds the new values of whole fields."""
+    return changes
+
+
 @dataclass(frozen=True, kw_only=True)
 class Resource:
     """One kind of configuration on the wire.
@@ -47,15 +52,20 @@ class Resource:
     a bare array, or ``{results, metadata}``. ``filters`` are the list's parameters, and ``matches`` says whether an
     object passes those of them that are more than time, page and id.
 
-    ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes.
+    ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes,
+    and ``only_changed`` are fields that POST does not take.
     ``rules`` judge a whole configuration, ``change_rules`` a change by what is stored, what is sent, and the query.
     ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``prepare`` completes a
-    new body before it is stored, and ``more`` adds what the system knows to what clients see.
+    new body before it is stored, ``applied`` turns the body of a PATCH into new values of fields, and ``more`` adds
+    what the system knows to what clients see, who do not see the fields in ``hidden``.
+
+    ``within`` are parameters of the path with the values they may have; they are fields of the configuration.
     """
 
     aggregate: ConfigurationAggregate
     path: str
     noun: str
+    plural: str = ""
     tag: str
     body: type[BaseModel]
     style: Literal["array", "page"] = "array"
@@ -63,13 +73,17 @@ class Resource:
     matches: Callable[[Configuration, Any], bool] | None = None
     fixed: str = ""
     changeable: frozenset[str] | None = None
+    only_changed: frozenset[str] = frozenset()
     rules: Callable[[Mapping[str, Any]], Iterable[Issue]] = no_rules
     change_rules: Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, str]], Iterable[Issue]] = no_change_rules
     change_query: type[Query] | None = None
     references: tuple[Reference, ...] = ()
     used_by: tuple[Use, ...] = ()
     prepare: Callable[[JsonObject, Documents, str], JsonObject] = as_sent
+    applied: Callable[[Mapping[str, Any], JsonObject], JsonObject] = as_changed
     more: Callable[[Configuration, datetime], JsonObject] = no_more
+    hidden: frozenset[str] = frozenset()
+    within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warning: str = ""
     """A sentence for the ``Warning`` header of created objects: what this version does not do with them yet."""
 
@@ -77,6 +91,11 @@ class Resource:
     def kind(self) -> str:
         """The kind of aggregate, ``phone_number``."""
         return self.aggregate.kind
+
+    @property
+    def nouns(self) -> str:
+        """Several of them: ``phone numbers``."""
+        return self.plural or f"{self.noun}s"
 
     @property
     def label(self) -> str:

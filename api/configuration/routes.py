@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
@@ -10,8 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api.authentication import Principal
-from api.bodies import check
-from api.configuration.changes import check_whole, with_checks
+from api.configuration.changes import check_new, check_whole, with_checks
 from api.configuration.history import configuration_at, versions_page
 from api.configuration.listing import find, page_body
 from api.configuration.references import check_references, refuse_while_used
@@ -19,7 +19,7 @@ from api.configuration.resource import Resource
 from api.context import ApiContext
 from api.creation import create_once
 from api.documentation import describe
-from api.errors import not_found
+from api.errors import Issue, invalid, not_found
 from api.event_stream import event_body
 from api.idempotency import creation_ids
 from api.models.filters import PagedFilters, PastQuery, Query, VersionQuery, parse_query
@@ -46,8 +46,22 @@ class Views:
 
     def body(self, state: Configuration) -> dict[str, Any]:
         """The object of ``GET``."""
-        shown = configuration_body(self._resource.kind, state)
-        return {**shown, **self._resource.more(state, self._now())}
+        resource = self._resource
+        body = configuration_body(resource.kind, state)
+        return {name: value for name, value in body.items() if name not in resource.hidden} | resource.more(
+            state, self._now()
+        )
+
+
+def list_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
+    """The list of a resource and nothing else, where the same objects have a second path."""
+
+    def routes(context: ApiContext) -> APIRouter:
+        router = APIRouter(tags=[resource.tag])
+        _add_list(router, context, resource)
+        return router
+
+    return routes
 
 
 def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
@@ -63,17 +77,19 @@ def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
 
 
 def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    described = partial(describe, path=resource.within)
     commands, documents = context.dependencies.commands, context.dependencies.documents
     view = Views(resource, context).body
     path, noun = resource.path, resource.noun
 
-    @router.post(path, summary=f"Create {_a(noun)}", **describe(body=resource.body, status=201, returns=resource.body))
+    @router.post(path, summary=f"Create {_a(noun)}", **described(body=resource.body, status=201, returns=resource.body))
     async def create(request: Request) -> Response:
         principal = await context.caller(request)
         ids = creation_ids(request, principal.org_id, context.dependencies.new_id)
+        within = _within(request, resource)
         body = await context.body(request)
-        check(resource.body, body)
-        config = resource.prepare(body, documents, principal.org_id)
+        check_new(resource, {**body, **within})
+        config = {**resource.prepare(body, documents, principal.org_id), **within}
         check_whole(resource, config)
 
         def command() -> CreateConfiguration:
@@ -87,74 +103,84 @@ def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> 
             answer.headers["warning"] = f'299 - "{resource.warning}"'
         return answer
 
-    @router.get(
-        path,
-        summary=f"List {noun}s, newest first",
-        **describe(query=resource.filters, returns=resource.body, listed=resource.style),
-    )
-    async def listing(request: Request) -> Response:
-        principal = await context.caller(request)
-        filters = parse_query(request, resource.filters)
-        found, total = find(resource, filters, documents, principal.org_id)
-        shown: Any = [view(document.state) for document in found]
-        if resource.style == "page" and isinstance(filters, PagedFilters):
-            shown = page_body(shown, total, filters)
-        return json_response(shown, position=context.seen(principal))
+    _add_list(router, context, resource)
 
     @router.get(
         f"{path}/{{id}}",
         summary=f"Get {_a(noun)}, now or as it was",
-        **describe(query=PastQuery, returns=resource.body),
+        **described(query=PastQuery, returns=resource.body),
     )
     async def read(request: Request, id: str) -> Response:
         principal = await context.caller(request)
+        within = _within(request, resource)
         state = present_or_past(context, request, resource.aggregate, id, principal, resource.label)
+        _require_within(resource, within, state.config, id)
         return json_response(view(state), position=context.seen(principal), version=state.version)
 
     @router.patch(
         f"{path}/{{id}}",
         summary=f"Replace fields of {_a(noun)}",
-        **describe(changes=resource.body, query=resource.change_query, returns=resource.body),
+        **described(changes=resource.body, query=resource.change_query, returns=resource.body),
     )
     async def update(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         flags = _flags(request, resource)
         aggregate = only_version(with_checks(resource, flags), expected_version(request))
         changes = await context.body(request)
-        _existing(context, resource, principal, id)
+        _existing(context, resource, principal, request)
         check_references(resource.references, changes, documents, principal.org_id)
         command = UpdateConfiguration(org_id=principal.org_id, changes=changes, actor=principal.key_id)
         state, appended = await commands.execute(aggregate, id, command)
         return json_response(view(state), position=appended.position, version=state.version)
 
-    @router.delete(f"{path}/{{id}}", summary=f"Delete {_a(noun)}", **describe(returns=resource.body))
+    @router.delete(f"{path}/{{id}}", summary=f"Delete {_a(noun)}", **described(returns=resource.body))
     async def delete(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         aggregate = only_version(resource.aggregate, expected_version(request))
-        document = _existing(context, resource, principal, id)
+        document = _existing(context, resource, principal, request)
         refuse_while_used(resource.used_by, noun, id, documents, principal.org_id)
         command = DeleteConfiguration(org_id=principal.org_id, actor=principal.key_id)
         _, appended = await commands.execute(aggregate, id, command)
         return json_response(view(document.state), position=appended.position)
 
 
+def _add_list(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    described = partial(describe, path=resource.within)
+    documents, view = context.dependencies.documents, Views(resource, context).body
+
+    @router.get(
+        resource.path,
+        summary=f"List {resource.nouns}, newest first",
+        **described(query=resource.filters, returns=resource.body, listed=resource.style),
+    )
+    async def listing(request: Request) -> Response:
+        principal = await context.caller(request)
+        filters = parse_query(request, resource.filters)
+        found, total = find(resource, filters, documents, principal.org_id, **_within(request, resource))
+        shown: Any = [view(document.state) for document in found]
+        if resource.style == "page" and isinstance(filters, PagedFilters):
+            shown = page_body(shown, total, filters)
+        return json_response(shown, position=context.seen(principal))
+
+
 def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    described = partial(describe, path=resource.within)
     commands, documents, log = context.dependencies.commands, context.dependencies.documents, context.dependencies.log
     view = Views(resource, context).body
     path, noun = resource.path, resource.noun
 
-    @router.get(f"{path}/{{id}}/versions", summary=f"Who changed what of {_a(noun)}", **describe(query=VersionQuery))
+    @router.get(f"{path}/{{id}}/versions", summary=f"Who changed what of {_a(noun)}", **described(query=VersionQuery))
     async def versions(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         query = parse_query(request, VersionQuery)
-        _existing(context, resource, principal, id)
+        _existing(context, resource, principal, request)
         return json_response(versions_page(context, principal, id, query), position=context.seen(principal))
 
-    @router.get(f"{path}/{{id}}/events", summary=f"The history of {_a(noun)}", **describe())
+    @router.get(f"{path}/{{id}}/events", summary=f"The history of {_a(noun)}", **described())
     async def events(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         parse_query(request, Query)
-        _existing(context, resource, principal, id)
+        _existing(context, resource, principal, request)
         return json_response(
             [event_body(positioned) for positioned in log.history(id)], position=context.seen(principal)
         )
@@ -162,12 +188,12 @@ def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> 
     @router.post(
         f"{path}/{{id}}/restore/{{version}}",
         summary=f"Put an earlier version of {_a(noun)} in force again, as a new one",
-        **describe(status=201, returns=resource.body),
+        **described(status=201, returns=resource.body),
     )
     async def restore(request: Request, id: str, version: str) -> Response:
         principal = await context.caller(request)
         aggregate = only_version(resource.aggregate, expected_version(request))
-        _existing(context, resource, principal, id)
+        _existing(context, resource, principal, request)
         revision, past = configuration_at(context, resource, principal, id, version)
         check_references(resource.references, past.config, documents, principal.org_id)
         command = RestoreConfiguration(
@@ -177,11 +203,32 @@ def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> 
         return json_response(view(state), status=201, position=appended.position, version=state.version)
 
 
-def _existing(context: ApiContext, resource: Resource, principal: Principal, object_id: str) -> Document:
+def _existing(context: ApiContext, resource: Resource, principal: Principal, request: Request) -> Document:
+    object_id = request.path_params["id"]
+    within = _within(request, resource)
     document = context.dependencies.documents.get(resource.kind, object_id, org_id=principal.org_id)
     if document is None:
         raise not_found(resource.label, object_id)
+    _require_within(resource, within, document.state.config, object_id)
     return document
+
+
+def _within(request: Request, resource: Resource) -> dict[str, str]:
+    """The parameters of the path that are fields. Raises ``Problem`` 400 for values that none of them has."""
+    given = {name: request.path_params[name] for name in resource.within}
+    wrong = [
+        Issue("INVALID_CHOICE", f"{name} must be one of the following values: {', '.join(allowed)}", f"/param/{name}")
+        for name, allowed in resource.within.items()
+        if given[name] not in allowed
+    ]
+    if wrong:
+        raise invalid(wrong)
+    return given
+
+
+def _require_within(resource: Resource, within: Mapping[str, str], config: Mapping[str, Any], object_id: str) -> None:
+    if any(config.get(name) != value for name, value in within.items()):
+        raise not_found(resource.label, object_id)
 
 
 def _flags(request: Request, resource: Resource) -> Mapping[str, str]:

@@ -9,7 +9,30 @@ from typing import Final
 
 from api.configuration.resource import Resource
 from api.resources.assistants import ASSISTANTS
+from api.resources.campaigns import CAMPAIGNS
+from api.resources.credentials import CREDENTIALS
+from api.resources.evals import EVALS
+from api.resources.phone_numbers import PHONE_NUMBERS
+from api.resources.provider_resources import PROVIDER_RESOURCES
+from api.resources.sessions import SESSIONS
+from api.resources.simulations import PERSONALITIES, SCENARIOS, SIMULATIONS, SUITES
 from api.resources.squads import SQUADS
+from api.resources.structured_outputs import STRUCTURED_OUTPUTS
 from api.resources.tools import TOOLS
 
-RESOURCES: Final[tuple[Resource, ...]] = (ASSISTANTS, SQUADS, TOOLS)
+RESOURCES: Final[tuple[Resource, ...]] = (
+    ASSISTANTS,
+    SQUADS,
+    TOOLS,
+    PHONE_NUMBERS,
+    CREDENTIALS,
+    SESSIONS,
+    STRUCTURED_OUTPUTS,
+    PERSONALITIES,
+    SCENARIOS,
+    SUITES,
+    SIMULATIONS,
+    EVALS,
+    CAMPAIGNS,
+    PROVIDER_RESOURCES,
+)

@@ -27,30 +27,18 @@ _CRUD: Final = (
 
 RESOURCES: Final = {
     "/chat": "chats",
-    "/session": "sessions",
-    "/campaign": "campaigns",
     "/v2/campaign": "campaigns",
-    "/phone-number": "phone numbers",
     "/file": "files",
     "/v2/knowledge-base": "knowledge bases",
-    "/structured-output": "structured outputs",
     "/observability/scorecard": "scorecards",
-    "/eval": "evals",
-    "/eval/simulation/personality": "simulation personalities",
-    "/eval/simulation/scenario": "simulation scenarios",
-    "/eval/simulation/suite": "simulation suites",
-    "/eval/simulation": "simulations",
     "/reporting/board": "boards",
     "/reporting/insight": "insights",
-    "/provider/{provider}/{resource_name}": "provider resources",
-    "/credential": "credentials",
 }
 """Resources with the five usual operations."""
 
 OTHERS: Final = (
     ("POST", "/chat/responses", "create a response"),
     ("GET", "/v2/campaign/{id}/contacts", "list the contacts of a campaign"),
-    ("GET", "/v2/phone-number", "page through phone numbers"),
     ("GET", "/v2/knowledge-base/{id}/file", "list the files of a knowledge base"),
     ("POST", "/v2/knowledge-base/{id}/file", "attach a file to a knowledge base"),
     ("DELETE", "/v2/knowledge-base/{id}/file/{file_id}", "detach a file from a knowledge base"),
@@ -102,7 +90,7 @@ def operations() -> Iterator[tuple[str, str, str, KeyTag]]:
 
 
 def unbuilt_routes(context: ApiContext) -> APIRouter:
-    """Every known operation that no other router has; include it last."""
+    """Every known operation that no other router has. Their literal paths must stand before others' parameters."""
     router = APIRouter()
     for method, path, name, tag in operations():
         # Plain routes: they have no parameters that FastAPI would have to look for at start.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,39 +19,17 @@ from vapi.types import (
     CreateAssistantDto,
 )
 
-from api.app import create_app
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.call.events import ArtifactStored
 from domain.organization.founding import Founding
-from tests.end_to_end.serving import listening, serving
-from tests.unit.api.installation import Installation, install
+from tests.unit.api.installation import Installation
 
 SOUND = bytes(range(256)) * 40
 WEBSOCKET = {
     "provider": "vapi.websocket",
     "audioFormat": {"format": "pcm_s16le", "container": "raw", "sampleRate": 16000},
 }
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    folder: Path = tmp_path_factory.mktemp("sdk")
-    with listening() as (bound, url):
-        built = install(folder, public_url=url)
-        with serving(create_app(built.dependencies), bound):
-            yield built
-        built.log.close()
-
-
-@pytest.fixture(scope="module")
-def founding(installation: Installation) -> Founding:
-    return asyncio.run(installation.found("Acme"))
-
-
-@pytest.fixture
-def vapi(installation: Installation, founding: Founding) -> Vapi:
-    return Vapi(token=founding.private_key, base_url=installation.dependencies.settings.base_url())
 
 
 def make_assistant(vapi: Vapi, **fields: Any) -> Assistant:

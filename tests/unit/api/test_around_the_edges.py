@@ -118,7 +118,7 @@ async def test_every_known_operation_that_is_not_built_says_so(
     anonymous: httpx.AsyncClient, founding: Founding
 ) -> None:
     known = list(operations())
-    assert len(known) > 100
+    assert len(known) > 50
     for method, path, _, tag in known:
         concrete = re.sub(r"\{\w+\}", "x", path)
         key = founding.public_key if tag == "public" else founding.private_key

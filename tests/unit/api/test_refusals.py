@@ -85,7 +85,24 @@ async def test_a_key_works_as_soon_as_it_is_issued_and_stops_soon_after_it_is_re
         ("POST", "/chat/responses", 501, "POST /chat/responses (create a response) is not built yet."),
         ("GET", "/eval/run/x", 501, "GET /eval/run/x (get an eval run) is not built yet."),
         ("PATCH", "/v2/campaign/x", 501, "PATCH /v2/campaign/x (update campaigns) is not built yet."),
-        ("GET", "/provider/11labs/pronunciation-dictionary/x", 501, "GET /provider/11labs/pronunciation-dictionary/x"),
+        (
+            "POST",
+            "/structured-output/run",
+            501,
+            "POST /structured-output/run (run a structured output) is not built yet.",
+        ),
+        (
+            "PATCH",
+            "/eval/simulation/run/x",
+            501,
+            "PATCH /eval/simulation/run/x (cancel a simulation run) is not built yet.",
+        ),
+        (
+            "GET",
+            "/provider/11labs/pronunciation-dictionary/x",
+            404,
+            "Provider resource x does not exist or was deleted.",
+        ),
         ("GET", "/call/4d0b4d3c", 404, "Call 4d0b4d3c does not exist or was deleted."),
     ],
 )
