@@ -16,8 +16,8 @@ OLDEST = 17
 """What brokers of Kafka 4 need; clients would do with 11."""
 
 _ADVICE = (
-    f"install a runtime of version {OLDEST} or newer (Debian, Ubuntu: apt-get install openjdk-17-jre-headless; "
-    "Fedora: dnf install java-17-openjdk-headless) or let JAVA_HOME name one"
+    f"install a runtime of version {OLDEST} or newer (Debian 12, Ubuntu: apt-get install openjdk-17-jre-headless; "
+    "Debian 13: openjdk-21-jre-headless; Fedora: java-21-openjdk-headless) or let JAVA_HOME name one"
 )
 _VERSION = re.compile(r'version "(?P<version>(?P<major>\d+)[^"]*)"')
 
