@@ -17,6 +17,7 @@ from api.request_identity import request_id
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.analytics import AnalyticsUnavailable, QueryRejected
 from domain.live_calls import CallNotLive, OwnerUnreachable
+from domain.log.codec import BodyPruned
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 
 LOGGER: Final = logging.getLogger("callfold.api")
@@ -63,6 +64,16 @@ def from_log(fault: LogUnavailable) -> Problem:
     )
 
 
+def from_pruned(fault: BodyPruned) -> Problem:
+    """History that this node no longer keeps."""
+    return Problem(
+        410,
+        f"The events of {fault.originator_id} are no longer kept on this server.",
+        detail="They are in the archive of the event log.",
+        code="ARCHIVED",
+    )
+
+
 def from_query(rejected: QueryRejected) -> Problem:
     """An analytics query that asks for something that does not exist."""
     found = [
@@ -100,6 +111,10 @@ def install(app: FastAPI) -> None:
     async def unavailable(request: Request, fault: LogUnavailable) -> Response:
         LOGGER.warning("log.unavailable request=%s full=%s", request_id(request.scope), fault.full)
         return problem_response(request, from_log(fault))
+
+    @app.exception_handler(BodyPruned)
+    async def pruned(request: Request, fault: BodyPruned) -> Response:
+        return problem_response(request, from_pruned(fault))
 
     @app.exception_handler(QueryRejected)
     async def rejected(request: Request, fault: QueryRejected) -> Response:

@@ -39,6 +39,17 @@ UNREADABLE = (UnknownEventType, NewerEventVersion, MalformedEvent)
 """What ``EventCodec.decode`` raises: the event stands on the log, but not in a form this build knows."""
 
 
+class BodyPruned(Exception):
+    """The event is on the log, and this node has given its body up to the archive."""
+
+    def __init__(self, originator_id: str, originator_version: int) -> None:
+        super().__init__(
+            f"the body of {originator_id} version {originator_version} is no longer kept here; read it from the archive"
+        )
+        self.originator_id = originator_id
+        self.originator_version = originator_version
+
+
 class _Written(msgspec.Struct):
     id: str
     type: str
@@ -90,7 +101,7 @@ class EventCodec:
     def decode(self, type_name: str, body: bytes, originator_id: str, originator_version: int) -> Recorded:
         """Read a body that stands at this place in its originator's history.
 
-        Raises ``UnknownEventType``, ``NewerEventVersion`` and ``MalformedEvent``.
+        Raises ``UnknownEventType``, ``NewerEventVersion``, ``MalformedEvent``, and ``BodyPruned`` where none is left.
         """
         try:
             decode, current = self._decoders[type_name]
@@ -101,6 +112,8 @@ class EventCodec:
         except msgspec.ValidationError:
             return self._lifted(type_name, body, originator_id, originator_version)
         except msgspec.DecodeError as problem:
+            if not body:
+                raise BodyPruned(originator_id, originator_version) from None
             raise MalformedEvent(type_name, originator_id, originator_version, str(problem)) from problem
         if read.v != current:
             return self._lifted(type_name, body, originator_id, originator_version)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from domain.log.codec import BodyPruned
 from domain.log.ports import Document
 from streams.log.datastore import LogDatastore
 from streams.log.fold import microseconds
@@ -23,16 +24,30 @@ class DocumentReader:
         self._states = states
 
     def get(self, kind: str, originator_id: str, *, org_id: str | None = None) -> Document | None:
-        """The live document, or ``None`` when missing, deleted, or another organisation's."""
-        found = self.current(originator_id)
+        """The live document, or ``None`` when missing, deleted, or another organisation's.
+
+        Raises ``BodyPruned`` where this organisation's document was given up to the archive.
+        """
+        try:
+            found = self.current(originator_id)
+        except BodyPruned:
+            owner = self._datastore.rows("SELECT org_id FROM pruned WHERE originator_id=?", (originator_id,))
+            if org_id is not None and owner != [(org_id,)]:
+                return None
+            raise
         if found is None or found.kind != kind or found.keys.deleted:
             return None
         return found if org_id is None or found.keys.org_id == org_id else None
 
     def current(self, originator_id: str) -> Document | None:
-        """The document whatever its kind, deleted ones too."""
+        """The document whatever its kind, deleted ones too. Raises ``BodyPruned`` where it was given up."""
         rows = self._datastore.rows("SELECT kind, version FROM documents WHERE id=?", (originator_id,))
-        return self._document(originator_id, *rows[0]) if rows else None
+        if rows:
+            return self._document(originator_id, *rows[0])
+        pruned = self._datastore.rows("SELECT version FROM pruned WHERE originator_id=?", (originator_id,))
+        if pruned:
+            raise BodyPruned(originator_id, pruned[0][0])
+        return None
 
     def find_key(self, key_hash: str) -> Document | None:
         """The live document that a key with this hash opens."""

@@ -243,6 +243,7 @@ def _refold_kind(
     originators = connection.execute(
         "SELECT originator_id, max(originator_version) FROM stored_events WHERE originator_id IN"
         " (SELECT originator_id FROM stored_events WHERE originator_version<=1 AND topic GLOB ?)"
+        " AND originator_id NOT IN (SELECT originator_id FROM pruned)"
         " GROUP BY originator_id",
         (f"{kind}.*",),
     ).fetchall()

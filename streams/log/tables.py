@@ -85,6 +85,13 @@ CREATE TABLE IF NOT EXISTS fold_position (
     ordinal INTEGER NOT NULL               -- of the last event that the documents have seen
 )"""
 
+PRUNED = """
+CREATE TABLE IF NOT EXISTS pruned (
+    originator_id TEXT PRIMARY KEY,        -- its events have no bodies here any more, and it has no document
+    org_id TEXT NOT NULL,
+    version INTEGER NOT NULL
+) WITHOUT ROWID"""
+
 LOG_TABLES = (EVENTS, COMMITS, TRACKING, TRACKING_LAYOUT)
 DOCUMENT_TABLES = (
     DOCUMENTS,
@@ -94,4 +101,5 @@ DOCUMENT_TABLES = (
     SNAPSHOTS,
     FOLDS,
     FOLD_POSITION,
+    PRUNED,
 )

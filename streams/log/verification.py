@@ -37,13 +37,15 @@ class BrokenRecord(msgspec.Struct, frozen=True):
 class Verification(msgspec.Struct, frozen=True):
     """``records`` and ``events`` that hold, the chain's last good value, and where it breaks, if it does.
 
-    A log that was cut at its end verifies: compare ``records`` and ``chain`` with a checkpoint kept elsewhere.
+    ``pruned`` counts records whose bodies were given up to an archive: their hashes are taken as they stand. A log
+    that was cut at its end verifies: compare ``records`` and ``chain`` with a checkpoint kept elsewhere.
     """
 
     records: int
     events: int
     chain: str
     broken: BrokenRecord | None = None
+    pruned: int = 0
 
 
 def verify(connection: sqlite3.Connection, on_record: Callable[[], object] = lambda: None) -> Verification:
@@ -91,6 +93,8 @@ class _Reader:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        self._pruned = _pruned(connection)
+        self.pruned = 0
         self.events: Iterator[tuple[int, str, int, str, bytes]] = iter(
             connection.cursor().execute(
                 "SELECT ordinal, originator_id, originator_version, topic, state FROM stored_events ORDER BY ordinal"
@@ -102,7 +106,7 @@ class _Reader:
         self.chain = GENESIS
 
     def result(self, broken: BrokenRecord | None) -> Verification:
-        return Verification(self.records, self.next_ordinal - 1, self.chain.hex(), broken)
+        return Verification(self.records, self.next_ordinal - 1, self.chain.hex(), broken, self.pruned)
 
     def fault_in(self, row: _Row) -> str:
         """What is wrong with the next record; empty when it holds, and then it counts."""
@@ -128,7 +132,12 @@ class _Reader:
             return str(problem)
         except msgspec.MsgspecError as problem:
             return f"its void record cannot be read: {problem}"
-        if record_hash(to_record(commit)) != row.record_hash:
+        if any(
+            not body and slot.originator_id in self._pruned
+            for slot, body in zip(commit.slots, commit.bodies, strict=True)
+        ):
+            self.pruned += 1
+        elif record_hash(to_record(commit)) != row.record_hash:
             return _CHANGED
         if self.arbiter.settle(commit).accepted != (row.void_reason is None):
             return "its verdict differs from what its place in the log gives"
@@ -167,3 +176,10 @@ class _Reader:
             tracking=tracking,
             v=row.v,
         )
+
+
+def _pruned(connection: sqlite3.Connection) -> set[str]:
+    """Originators whose bodies were given up. Older files know of no such thing."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name='pruned'").fetchone() is None:
+        return set()
+    return {originator_id for (originator_id,) in connection.execute("SELECT originator_id FROM pruned")}

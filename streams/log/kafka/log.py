@@ -26,6 +26,8 @@ from streams.kafka.clients import FETCH_WAIT_MS, consumer, partition
 from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
 from streams.log.documents import Bounds
+from streams.log.kafka.applying import ReplicaTail
+from streams.log.kafka.bootstrap import save_snapshot, start_from_snapshot
 from streams.log.kafka.routing import FIRST, Router
 from streams.log.kafka.shard import LogShard
 from streams.log.kafka.writer import SETTLE_SECONDS, WriterCounters
@@ -75,11 +77,13 @@ class KafkaLog:
         jitter: Callable[[], float] = random.random,
         fetch_wait_ms: int = FETCH_WAIT_MS,
         settle_seconds: float = SETTLE_SECONDS,
+        snapshots: Path | None = None,
     ) -> KafkaLog:
         """Open this node's replicas in ``folder``, made when missing, and bring them up to the log as it is now.
 
         ``identity`` and ``shards`` are those of ``streams.kafka.topics.prepare``, which has checked the topics.
-        ``settle_seconds`` is how long a commit may stay without a verdict. Raises ``UnfitCluster``, ``Halted`` (the
+        ``settle_seconds`` is how long a commit may stay without a verdict; a missing replica starts as a copy of the
+        newest one in ``snapshots``, where that is given and has one. Raises ``UnfitCluster``, ``Halted`` (the
         log no longer holds what a replica has) and ``LogUnavailable``.
         """
         codec = EventCodec(types)
@@ -88,6 +92,8 @@ class KafkaLog:
             undo.callback(lock.close)
             opened: dict[int, LogShard] = {}
             for number in range(shards):
+                if snapshots is not None:
+                    start_from_snapshot(snapshots, number, replica_path(folder, number))
                 opened[number] = LogShard.open(
                     location,
                     replica_path(folder, number),
@@ -119,6 +125,18 @@ class KafkaLog:
     def counters(self) -> Mapping[int, WriterCounters]:
         """What each shard's writer has done."""
         return {number: shard.writer.counters for number, shard in self._shards.items()}
+
+    def tail(self, shard: int = FIRST) -> ReplicaTail:
+        """How far this node has applied a shard, and the chain there: equal on every node at the same offset."""
+        return self._shard(shard).replica.tail
+
+    def save_snapshots(self, folder: Path) -> Sequence[Path]:
+        """Copy every replica into ``folder`` while work goes on. Blocking. Raises ``LogUnavailable``."""
+        return [save_snapshot(shard.replica.path, number, folder) for number, shard in self._shards.items()]
+
+    def prune(self, kind: str, status: str, before: datetime, archived: Position, limit: int = 100) -> int:
+        """Give up the bodies of old documents that the archive holds; how many. See ``Replica.prune``."""
+        return self._shard(archived.shard).replica.prune(kind, status, before, archived.ordinal, limit)
 
     def close(self) -> None:
         """Settle what is pending, end every ``follow``, close the files."""
