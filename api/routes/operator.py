@@ -25,6 +25,7 @@ from domain.log.ports import Positioned
 from domain.organization.founding import carry_out, found
 from domain.organization.placement import placement
 from domain.organization.state import Organization
+from domain.state_hash import state_hash
 from domain.wire_time import iso_ms
 
 
@@ -90,6 +91,14 @@ def operator_routes(context: ApiContext) -> APIRouter:
         if document is None:
             raise not_found("Call", id)
         return json_response(views.body(document.state), position=log.head(), version=document.version)
+
+    @router.get("/calls/{id}/state", summary="What this node keeps of a call, as a hash", **describe())
+    async def call_state(request: Request, id: str) -> Response:
+        admit(request)
+        document = documents.get("call", id)
+        if document is None:
+            raise not_found("Call", id)
+        return json_response({"version": document.version, "hash": state_hash(document.state)}, position=log.head())
 
     @router.get("/events", summary="Read the log, or follow it", **describe(query=OperatorEventQuery))
     async def events(request: Request) -> Response:

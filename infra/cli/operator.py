@@ -45,6 +45,10 @@ class Operator:
         """One call as the API shows it."""
         return await self._object("GET", f"/operator/calls/{call_id}")
 
+    async def call_state(self, call_id: str) -> Json:
+        """``version`` and ``hash`` of what the node keeps of a call, to compare with other nodes or the log itself."""
+        return await self._object("GET", f"/operator/calls/{call_id}/state")
+
     async def events(
         self, *, after: str = "0:0", limit: int = 100, originator: str | None = None, types: Sequence[str] = ()
     ) -> list[Json]:

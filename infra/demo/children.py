@@ -15,6 +15,7 @@ from typing import Any
 
 from infra.settings import LOOPBACK, PREFIX
 
+_LOG = PREFIX + "LOG"
 _READY_SECONDS = 90.0
 """A system is ready within 5 s; on a machine whose processors are taken it may need many times that."""
 
@@ -45,13 +46,39 @@ async def appointment_book(folder: Path, *, keep: bool) -> AsyncIterator[Child]:
         yield child
 
 
+@dataclass(frozen=True, slots=True)
+class System:
+    """The processes of a started system, the one that answers the API last, and what that one said at its start."""
+
+    processes: tuple[Child, ...]
+    announced: dict[str, Any]
+
+
 @contextlib.asynccontextmanager
-async def system(folder: Path, *, keep: bool) -> AsyncIterator[tuple[Child, dict[str, Any]]]:
-    """``callfold up`` on a free port, allowed to call tool servers on loopback; with what it said at its start."""
-    arguments = ("-m", "infra.cli", "up", "--port", "0", "--data-dir", str(folder), "--json")
-    environment = {PREFIX + "EGRESS_ALLOW": ",".join(LOOPBACK)}
-    async with _child(*arguments, log=folder / "system.log", keep=keep, **environment) as child:
-        yield child, json.loads(child.announcement)
+async def system(folder: Path, *, keep: bool, split: bool = False) -> AsyncIterator[System]:
+    """``callfold up`` on a free port, or API and calls as two processes; allowed to call tool servers on loopback."""
+    environment = shared_log() | {PREFIX + "EGRESS_ALLOW": ",".join(LOOPBACK)}
+    async with contextlib.AsyncExitStack() as processes:
+
+        async def started(role: str, **more: str) -> Child:
+            arguments = ("-m", "infra.cli", role, "--port", "0", "--data-dir", str(folder), "--json")
+            log = folder / ("system.log" if role == "up" else f"{role}.log")
+            return await processes.enter_async_context(_child(*arguments, log=log, keep=keep, **environment, **more))
+
+        if split:
+            media = await started("media")
+            api = await started("api", **{PREFIX + "MEDIA_URL": json.loads(media.announcement)["url"]})
+            yield System((media, api), json.loads(api.announcement))
+        else:
+            up = await started("up")
+            yield System((up,), json.loads(up.announcement))
+
+
+def shared_log() -> dict[str, str]:
+    """The settings that say where a log on Kafka is; empty where the log is to be a file of the demonstration's own."""
+    if not os.environ.get(_LOG, "").startswith("kafka://"):
+        return {}
+    return {name: value for name, value in os.environ.items() if name == _LOG or name.startswith(PREFIX + "KAFKA_")}
 
 
 @contextlib.asynccontextmanager

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
 import msgspec
 
 from domain.call.aggregate import CALL
+from domain.log.ports import Positioned
 from domain.state_hash import state_hash
 from infra.cli.operator import Json, Operator
 from infra.data_folder import DataFolder
+from infra.demo.children import shared_log
 from infra.demo.evidence import Evidence, loudness
 from infra.identifiers import now, random_id
+from infra.settings import load
+from infra.storage import opened_storage
 from streams.log.embedded import EmbeddedLog
 
 _SETTLED_SECONDS = 60.0
@@ -61,13 +69,14 @@ async def inspect(
     call: Json = (await api.get(f"/call/{call_id}")).raise_for_status().json()
     async with httpx.AsyncClient(trust_env=False) as client:
         appointments = (await client.get(book_url)).raise_for_status().json()
-    document_hash, rebuilt_hash = await asyncio.to_thread(_hashes, folder, call_id)
+    kept = await operator.call_state(call_id)
+    rebuilt_hash = await asyncio.to_thread(_rebuilt_hash, folder, call_id, kept["version"])
     evidence = Evidence(
         said=said,
         call=call,
         events=tuple(await operator.all_events(originator=call_id)),
         row=row,
-        document_hash=document_hash,
+        document_hash=kept["hash"],
         rebuilt_hash=rebuilt_hash,
         loudness=await asyncio.to_thread(loudness, recording),
         appointments=tuple(appointments),
@@ -86,21 +95,23 @@ async def _row(operator: Operator, statement: str) -> dict[str, Any]:
         await asyncio.sleep(_ROW_RETRY_SECONDS)
 
 
-def _hashes(folder: DataFolder, call_id: str) -> tuple[str, str]:
-    """The state that the running system keeps of the call, and the one folded here from the log's events alone, up to
-    the event that the kept one stands at: more may come while this reads."""
-    log = EmbeddedLog.open(folder.log, clock=now, new_id=random_id)
-    try:
-        document = log.get("call", call_id)
-        history = log.history(call_id) if document is not None else ()
-    finally:
-        log.close()
+def _rebuilt_hash(folder: DataFolder, call_id: str, version: int) -> str:
+    """The call folded here from the log's events alone, up to the event that the system's own state stands at: more may
+    come while this reads. Of a log on Kafka this reads everything again, into a replica of its own."""
     state: Any = None
-    for positioned in history:
-        if document is not None and positioned.recorded.originator_version <= document.version:
+    for positioned in _history(folder, call_id):
+        if positioned.recorded.originator_version <= version:
             state = CALL.evolve(state, positioned.recorded)
-    kept = document.state if document else None
-    return (
-        state_hash(kept) if isinstance(kept, msgspec.Struct) else "",
-        state_hash(state) if isinstance(state, msgspec.Struct) else "",
-    )
+    return state_hash(state) if isinstance(state, msgspec.Struct) else ""
+
+
+def _history(folder: DataFolder, call_id: str) -> Sequence[Positioned]:
+    if not shared_log():
+        with contextlib.closing(EmbeddedLog.open(folder.log, clock=now, new_id=random_id)) as log:
+            return log.history(call_id)
+    with (
+        TemporaryDirectory(prefix="callfold-fresh-") as root,
+        DataFolder(Path(root)).own() as seat,
+        opened_storage(load(), seat) as storage,
+    ):
+        return storage.log.history(call_id)

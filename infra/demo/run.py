@@ -44,8 +44,11 @@ class Stage:
     stop: str
 
 
-def run(*, keep: bool, as_json: bool) -> int:
-    """Hold the call; 0 when every claim held, else 1. With ``as_json`` progress goes to standard error."""
+def run(*, keep: bool, as_json: bool, split: bool = False) -> int:
+    """Hold the call; 0 when every claim held, else 1. With ``as_json`` progress goes to standard error.
+
+    ``split`` runs API and calls as two processes, as a log on Kafka does too.
+    """
     console = Console(stderr=as_json, highlight=False)
     if not console.is_terminal:
         console = Console(stderr=as_json, highlight=False, width=_PIPE_COLUMNS)
@@ -53,7 +56,9 @@ def run(*, keep: bool, as_json: bool) -> int:
         console.print(Text(f"error: {reason}", style="red"))
         return 1
     try:
-        return asyncio.run(_demonstrate(console, keep=keep, as_json=as_json))
+        return asyncio.run(
+            _demonstrate(console, keep=keep, as_json=as_json, split=split or bool(children.shared_log()))
+        )
     except (children.ChildFailed, ConversationFailed, TimeoutError, httpx.HTTPError) as error:
         console.print(Text(f"error: the demonstration stopped: {error or type(error).__name__}", style="red"))
         return 1
@@ -61,9 +66,9 @@ def run(*, keep: bool, as_json: bool) -> int:
         return 130
 
 
-async def _demonstrate(console: Console, *, keep: bool, as_json: bool) -> int:
+async def _demonstrate(console: Console, *, keep: bool, as_json: bool, split: bool) -> int:
     root = Path(tempfile.mkdtemp(prefix="callfold-demo-"))
-    async with opened_stage(console, root, keep=keep) as stage:
+    async with opened_stage(console, root, keep=keep, split=split) as stage:
         with Screen(console) as screen:
             found = await hold_call(stage, console, assistant(stage.tools_url), LINES, screen.message)
         judged = claims(found.evidence)
@@ -106,34 +111,38 @@ async def hold_call(
 
 
 @contextlib.asynccontextmanager
-async def opened_stage(console: Console, root: Path, *, keep: bool) -> AsyncIterator[Stage]:
+async def opened_stage(console: Console, root: Path, *, keep: bool, split: bool = False) -> AsyncIterator[Stage]:
     """A system on the data folder ``root``, and the dentist's appointment book, each a process of its own."""
     folder = DataFolder(root)
-    _step(console, f"starting callfold and a dentist's appointment book (data in {root})")
+    what = "callfold's API, its calls" if split else "callfold"
+    place = f"data in {root}" + (f", log on {log}" if (log := children.shared_log().get("CALLFOLD_LOG")) else "")
+    _step(console, f"starting {what} and a dentist's appointment book ({place})")
     async with (
         children.appointment_book(root, keep=keep) as book,
-        children.system(root, keep=keep) as (system, started),
+        children.system(root, keep=keep, split=split) as system,
     ):
         running = folder.announced()
         if running is None:
             raise children.ChildFailed("the system did not say how to reach it")
-        _step(console, f"callfold answers at {started['url']}, documentation at {started['url']}/docs")
-        key = started["organization"]["privateKey"]
-        headers = {"authorization": f"Bearer {key}"}
-        async with (
-            httpx.AsyncClient(base_url=started["url"], headers=headers, trust_env=False) as api,
-            client(running.url, running.operator_token) as operator_client,
-        ):
-            yield Stage(
-                url=started["url"],
-                private_key=key,
-                folder=folder,
-                api=api,
-                operator=Operator(operator_client, place=running.url, live=True),
-                tools_url=book.announcement,
-                book_url=book.announcement.replace("/tools", "/appointments"),
-                stop=f"kill {system.pid} {book.pid}",
-            )
+        url = system.announced["url"]
+        _step(console, f"callfold answers at {url}, documentation at {url}/docs")
+        async with client(running.url, running.operator_token) as operator_client:
+            operator = Operator(operator_client, place=running.url, live=True)
+            # A log that others use too has organisations already, whose keys nobody can tell.
+            organization = system.announced["organization"] or await operator.create_organization("demonstration")
+            key = organization["privateKey"]
+            headers = {"authorization": f"Bearer {key}"}
+            async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as api:
+                yield Stage(
+                    url=url,
+                    private_key=key,
+                    folder=folder,
+                    api=api,
+                    operator=operator,
+                    tools_url=book.announcement,
+                    book_url=book.announcement.replace("/tools", "/appointments"),
+                    stop=" ".join(["kill", *(str(child.pid) for child in (*system.processes, book))]),
+                )
 
 
 async def _post(api: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:

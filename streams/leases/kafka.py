@@ -16,6 +16,9 @@ from streams.kafka.location import KafkaLocation
 from streams.leases.beats import Beats
 
 TOPIC = "leases"
+TROUBLE_SECONDS = 10.0
+"""How long a process may miss its own heartbeats before it takes no new work: long enough for a leader's election."""
+
 _POLL_MS = 200
 _RETRY_SECONDS = 0.5
 _LEAVE_SECONDS = 2.0
@@ -99,7 +102,7 @@ class KafkaLeases:
         """Why the others cannot hear this process, or it them; empty when its own heartbeats come back in time."""
         since_s = self._waited_for_since_s
         silent_s = 0.0 if since_s is None else time.monotonic() - since_s
-        if silent_s <= self._lease_s:
+        if silent_s <= TROUBLE_SECONDS:
             return ""
         return f"Kafka at {self._location.servers} has not given back a heartbeat for {silent_s:.0f} s"
 
