@@ -18,6 +18,7 @@ from domain.log.commit import ENVELOPE_VERSION, Commit, Counter, Slot
 CONTENT_TYPE = b"application/json"
 
 _VERSION = str(ENVELOPE_VERSION).encode()
+_VERSION_DIGITS = 9
 _encode = msgspec.json.Encoder().encode
 _decode_streams = msgspec.json.Decoder(tuple[Slot, ...]).decode
 _decode_tracking = msgspec.json.Decoder(tuple[str, Counter]).decode
@@ -83,7 +84,7 @@ def read_claim(headers: Iterable[tuple[str, bytes]]) -> Claim:
     if version is None:
         raise MalformedRecord("header 'v' is missing")
     if version != _VERSION:
-        if not version.isdigit():
+        if not version.isdigit() or len(version) > _VERSION_DIGITS:
             raise MalformedRecord(f"header 'v' is {version[:20]!r}, not a number")
         raise UnknownEnvelopeVersion(int(version))
     try:

@@ -10,7 +10,7 @@ import pytest
 
 from domain.call.events import CallEnded, MessageCommitted
 from domain.event import Event, Recorded
-from domain.log.codec import EventCodec, MalformedEvent, UnknownEventType
+from domain.log.codec import BodyPruned, EventCodec, MalformedEvent, UnknownEventType
 from domain.registry import register
 from domain.upcasting import NewerEventVersion
 
@@ -97,7 +97,6 @@ def test_a_type_outside_the_registry_is_refused_and_nothing_is_imported() -> Non
 @pytest.mark.parametrize(
     "body",
     [
-        b"",
         b"\xff\xfe",
         b"[]",
         lamp_body(3, {"power_w": "bright"}),
@@ -108,6 +107,11 @@ def test_a_type_outside_the_registry_is_refused_and_nothing_is_imported() -> Non
 def test_a_body_that_fits_no_version_says_where_it_stands(body: bytes) -> None:
     with pytest.raises(MalformedEvent, match=r"lamp\.lit at lamp-1 version 9"):
         EventCodec(LAMPS).decode("lamp.lit", body, "lamp-1", 9)
+
+
+def test_a_body_that_was_given_up_says_where_it_is() -> None:
+    with pytest.raises(BodyPruned, match=r"lamp-1 version 9.*archive"):
+        EventCodec(LAMPS).decode("lamp.lit", b"", "lamp-1", 9)
 
 
 def test_a_time_without_zone_is_not_written() -> None:

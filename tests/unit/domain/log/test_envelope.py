@@ -68,12 +68,14 @@ def changed(name: str, value: bytes | None) -> Record:
     [
         (changed("v", None), "header 'v' is missing"),
         (changed("v", b"one"), "not a number"),
+        (changed("v", b"9" * 5000), "not a number"),
         (changed("commit", None), "header 'commit' is missing"),
         (changed("commit", b""), "header 'commit' is empty"),
         (changed("commit", b"\xff"), "headers cannot be read"),
         (changed("streams", None), "header 'streams' is missing"),
         (changed("streams", b'[["call"]]'), "headers cannot be read"),
         (changed("streams", b'[["call","1"]]'), "headers cannot be read"),
+        (changed("streams", b'[["call",9223372036854775808]]'), "headers cannot be read"),
         (changed("streams", b"[]"), "claims no slot"),
         (Record((*ONE.headers, ONE.headers[0]), ONE.value), "occurs twice"),
         (Record(ONE.headers, b"\xff\xfe"), "not a JSON array"),
@@ -84,6 +86,24 @@ def changed(name: str, value: bytes | None) -> Record:
 def test_a_malformed_record_is_named(record: Record, reason: str) -> None:
     with pytest.raises(MalformedRecord, match=reason):
         to_commit(record)
+
+
+@pytest.mark.parametrize("depth", [10, 900, 1100, 100_000])
+def test_how_deep_a_body_nests_changes_no_verdict(depth: int) -> None:
+    """Parsers stop at a depth that depends on how deep their caller stands, which differs between readers."""
+    deep = b'{"id":"one.0","type":"call.ended","data":' + b"[" * depth + b'"a]\\"}"' + b"]" * depth + b"}"
+    commit = Commit(
+        commit_id="one",
+        slots=(Slot("call", 1), Slot("call", 2)),
+        topics=("call.ended", "call.deleted"),
+        bodies=(deep, b'{"type":"call.deleted"}'),
+    )
+    assert to_commit(to_record(commit)) == commit
+
+
+def test_a_deep_value_whose_brackets_do_not_match_is_malformed() -> None:
+    with pytest.raises(MalformedRecord, match="brackets do not match"):
+        to_commit(Record(ONE.headers, b"[" * 5000))
 
 
 def test_a_newer_envelope_is_not_guessed_at() -> None:

@@ -13,6 +13,7 @@ from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import admin, partition
+from streams.kafka.identity import LogIdentity
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.bootstrap import KEPT, save_snapshot, snapshots, start_from_snapshot
 from streams.log.kafka.halt import Halted
@@ -81,8 +82,6 @@ async def test_a_snapshot_of_another_log_is_refused(tmp_path: Path, mock_kafka: 
     with closing(open_tally_log(on_mock(mock_kafka.bootstrap), tmp_path / "one")) as node:
         await fill(node, "a")
         node.save_snapshots(tmp_path / "snapshots")
-    from streams.kafka.identity import LogIdentity
-
     with pytest.raises(UnfitCluster, match="was made from Kafka cluster mock"):
         KafkaLog.open(
             on_mock(mock_kafka.bootstrap),
@@ -116,7 +115,7 @@ async def test_pruned_histories_keep_their_heads_and_say_where_they_are(tmp_path
             lambda: node.history("old"),
             lambda: node.read(Position(0, 0), 10),
         ):
-            with pytest.raises(BodyPruned, match="old version .* archive"):
+            with pytest.raises(BodyPruned, match=r"old version .* archive"):
                 read()
         assert node.get("tally", "old", org_id="org-2") is None
         with pytest.raises(BodyPruned):
