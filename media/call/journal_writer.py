@@ -47,10 +47,14 @@ class JournalWriter:
         self._slots = asyncio.Semaphore(concurrency)
         self._due: dict[Journal, None] = {}
         self._sending: set[Journal] = set()
+        self._queued: set[Journal] = set()
+        """Those that wait for a slot."""
         self._away: dict[Journal, str] = {}
         """Calls whose events the log does not take, with the reason where that is the log's."""
         self._kept: set[Journal] = set()
         """Calls of which the spool has something that the log may not have."""
+        self._answered_s = 0.0
+        """When the log last took something, in the loop's time."""
         self._work = asyncio.Event()
         self._spool_due = asyncio.Event()
 
@@ -112,10 +116,14 @@ class JournalWriter:
             self._sending.discard(journal)
 
     async def _send(self, journal: Journal) -> bool:
-        silence = f"no answer within {self._patience_s:g} s"
-        too_long = asyncio.get_running_loop().call_later(self._patience_s, self._went_away, journal, silence)
+        loop = asyncio.get_running_loop()
+        too_long = loop.call_later(self._patience_s, self._queued_too_long, journal)
+        self._queued.add(journal)
         try:
             async with self._slots:
+                self._queued.discard(journal)
+                too_long.cancel()
+                too_long = loop.call_later(self._patience_s, self._went_away, journal, self._silence)
                 await journal.send(self._commands, self._new_id)
         except LogUnavailable as error:
             self._went_away(journal, str(error))
@@ -132,7 +140,9 @@ class JournalWriter:
             _log.exception("journal.event_refused", extra={"call_id": journal.call_id, "event_type": kind})
             return True
         finally:
+            self._queued.discard(journal)
             too_long.cancel()
+        self._answered_s = loop.time()
         if self._away.pop(journal, None) is not None:
             journal.away = False
             if not self._away:
@@ -140,6 +150,20 @@ class JournalWriter:
         return True
 
     # While the log is away.
+
+    @property
+    def _silence(self) -> str:
+        return f"no answer within {self._patience_s:g} s"
+
+    def _queued_too_long(self, journal: Journal) -> None:
+        """It has not had its turn yet: a matter of the log only where the log answers nobody."""
+        if journal not in self._queued:
+            return
+        loop = asyncio.get_running_loop()
+        if loop.time() - self._answered_s >= self._patience_s:
+            self._went_away(journal, self._silence)
+        else:
+            loop.call_later(self._patience_s, self._queued_too_long, journal)
 
     def _went_away(self, journal: Journal, reason: str) -> None:
         if reason and not any(self._away.values()):
