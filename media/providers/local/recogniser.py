@@ -36,7 +36,9 @@ BACKLOG_FRAMES = 250
 """Frames kept while the worker is behind (5 s); older ones are shed."""
 
 MAX_PENDING_BYTES = 256 * 1024
-FINAL_TIMEOUT_S = 5.0
+FINAL_TIMEOUT_S = 15.0
+"""After so long the worker is taken to be stuck and is replaced. A final takes a quarter of a second, on a machine whose
+processors are taken many times that; a new worker would need them even more."""
 
 
 class LocalRecogniser:

@@ -14,7 +14,8 @@ from media.providers.text_to_speech import AudioChunk, VoiceFact, VoiceTraits, W
 PROVIDER = "vapi"
 TRAITS = VoiceTraits(word_times=True, p99_ms=60.0)
 MAX_CHARACTERS = 5_000
-ANSWER_TIMEOUT_S = 5.0
+ANSWER_TIMEOUT_S = 15.0
+"""After so long the worker is taken to be stuck and is replaced; see ``recogniser.FINAL_TIMEOUT_S``."""
 
 
 class LocalVoice:

@@ -23,7 +23,7 @@ from media.providers.local.messages import Deframer, Failed, FromWorker, Ready, 
 logger = logging.getLogger(__name__)
 
 START_TIMEOUT_S = 60.0
-OPEN_TIMEOUT_S = 3.0
+OPEN_TIMEOUT_S = 10.0
 RESTART_DELAYS_S = (0.0, 0.2, 1.0, 5.0)
 """Pause before each restart in a row; the last one repeats. A child that became ready starts the row again."""
 

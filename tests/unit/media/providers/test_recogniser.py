@@ -39,6 +39,9 @@ CALLERS_SAY = (
     "what does a cleaning cost",
     "do you accept my insurance",
     "where can i park",
+    "where can i park my car",
+    "is there a bus stop near you",
+    "can i bring my children",
     "are you open on saturday",
     "can i pay in cash",
     "how do i cancel my appointment",
@@ -57,6 +60,12 @@ NOT_ABOUT_THE_DENTIST = (
     "whales communicate across enormous distances",
     "the volcano erupted without any warning",
     "the quick brown fox jumps over the lazy dog",
+    "the old ship sailed through heavy fog",
+    "astronauts trained under water in houston",
+    "wolves hunt together in the forest",
+    "how tall is mount everest",
+    "switch off the lights in the kitchen",
+    "her novel was translated into forty languages",
 )
 WORD_ACCURACY_FLOOR = 0.92
 """Seen: 0.97 to 0.99."""
