@@ -120,10 +120,11 @@ def start(number: Number, folder: Folder = None) -> None:
 def _failing_in_a_sentence() -> Iterator[None]:
     from infra.cli.failure import CommandFailed
     from infra.kafka.errors import ClusterError
+    from infra.settings import SettingsInvalid
 
     try:
         yield
-    except ClusterError as error:
+    except (ClusterError, SettingsInvalid) as error:
         raise CommandFailed(str(error)) from None
 
 
@@ -132,19 +133,19 @@ def _cluster(
 ) -> DevCluster:
     from functools import partial
 
-    from infra.cli.backend import settings_for
     from infra.kafka.cluster import DevCluster
+    from infra.settings import load
 
-    root = folder or settings_for(None).data_dir / "kafka"
+    root = folder or load().data_dir / "kafka"
     return DevCluster(root, install=partial(_install, progress=progress), brokers=brokers, settings=settings)
 
 
 def _install(*, progress: bool, check: bool = False) -> Program:
-    from infra.cli.backend import settings_for
     from infra.cli.dev_progress import InstallProgressBar
     from infra.kafka.installation import installed
+    from infra.settings import load
 
-    cache = settings_for(None).cache_folder()
+    cache = load().cache_folder()
     if not progress:
         return installed(cache, check=check)
     with InstallProgressBar() as bar:

@@ -75,3 +75,12 @@ def test_without_java_nothing_is_fetched_and_the_package_is_named(
     assert isinstance(failed, CommandFailed)
     assert "apt-get install openjdk-17-jre-headless" in str(failed)
     assert not (tmp_path / "cache").exists()
+
+
+def test_a_wrong_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLFOLD_PORT", "many")
+
+    failed = kafka("status").exception
+
+    assert isinstance(failed, CommandFailed)
+    assert str(failed).startswith("CALLFOLD_PORT: ")
