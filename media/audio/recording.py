@@ -27,6 +27,8 @@ _STEREO_SAMPLE_BYTES = 4
 _TOLERANCE_MS = float(FRAME_MS)
 _MARGIN_MS = 1_500
 """How much of the end stays in memory: frames are placed a little ahead, and stopped speech is taken back."""
+_USUAL_TAIL = 3 * SAMPLE_RATE_HZ
+"""The margin, the second until the next piece is taken, and what is sent ahead."""
 
 Samples = npt.NDArray[np.int16]
 
@@ -68,7 +70,9 @@ class Recording:
         self._placed = 0
         """Bytes of samples that have their place in the file, whether they are there or were lost."""
         self._gaps: list[tuple[int, int]] = []
-        self._tail = np.zeros((0, 2), np.int16)
+        self._tail = np.zeros((_USUAL_TAIL, 2), np.int16)
+        """What can still change; silence beyond ``_filled``. Kept in place: new memory each second costs more."""
+        self._filled = 0
         self._written = 0
         """Samples that are in the file (or were handed out for writing)."""
         self._customer_end = 0
@@ -99,7 +103,10 @@ class Recording:
             return b""
         self._reserve(self._written + ready)
         data = self._tail[:ready].tobytes()
-        self._tail = self._tail[ready:].copy()
+        left = max(0, self._filled - ready)
+        self._tail[:left] = self._tail[ready : ready + left]
+        self._tail[left : self._filled] = 0
+        self._filled = left
         self._written += ready
         return data
 
@@ -193,8 +200,10 @@ class Recording:
             offset = 0
         if not len(samples):
             return
-        self._reserve(self._written + offset + len(samples))
-        self._tail[offset : offset + len(samples), channel] = samples
+        end = offset + len(samples)
+        self._reserve(self._written + end)
+        self._tail[offset:end, channel] = samples
+        self._filled = max(self._filled, end)
 
     def _reserve(self, total: int) -> None:
         missing = total - self._written - len(self._tail)

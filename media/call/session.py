@@ -258,8 +258,11 @@ class CallSession:
 
     async def _keep_recording(self, recording: Recording) -> None:
         failing = False
+        due_s = self._loop.time()
         while True:
-            await asyncio.sleep(_RECORDING_PERIOD_S)
+            # On a schedule of its own, so that calls which were late together do not stay together.
+            due_s += _RECORDING_PERIOD_S
+            await asyncio.sleep(due_s - self._loop.time())
             data = recording.advance(self.clock.now_ms())
             try:
                 await self._loop.run_in_executor(self._files, recording.write, data)
