@@ -88,8 +88,23 @@ class RowSink(Protocol):
         """Where the range ends that was begun before a crash; it must be sent again whole. ``None`` if none was."""
 
 
+class EncodedRows(msgspec.Struct, frozen=True, gc=False):
+    """Rows of one table in the sink's own form, and the ordinal of the last event that has one."""
+
+    data: bytes
+    last: int
+
+
+class EncodedRowSink(RowSink, Protocol):
+    """A sink whose rows can be prepared in another process."""
+
+    def write_encoded(self, first: Position, last: Position, rows: Mapping[str, EncodedRows]) -> None:
+        """Store the rows of a new range, by table. Raises ``SinkUnavailable``, also where a row is at fault: send the
+        range again with ``write``, which says which one."""
+
+
 class Replay(Protocol):
     """Folds the log again into a sink, effects off: how projections are rebuilt without knowing who reads the log."""
 
-    def __call__(self, sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
+    def __call__(self, sink: EncodedRowSink, until: Position, progress: Callable[[Position], None]) -> int:
         """From where the sink stands up to ``until``; how many events were passed over because they failed."""

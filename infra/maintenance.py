@@ -3,23 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from domain.aggregate import Refused
 from domain.log.ports import EventLog
 from domain.log.position import Position
-from domain.processing import Rows, RowSink
+from domain.processing import EncodedRows, EncodedRowSink, Replay, Rows
+from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.rebuild import Rebuilt, rebuild
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Table
 from projections.tables.catalogue import BY_NAME, MARKER, TABLES
+from streams.log.embedded import EmbeddedLog
+from streams.log.reading import opened_for_reading
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.parallel_replay import ParallelReplay
 from streams.processing.replay import EmbeddedReplay
+
+MOST_WORKERS = 4
+"""Processes that fold a rebuild. The engine, which takes in what they make, keeps up with no more."""
 
 
 class EmbeddedMaintenance:
@@ -83,25 +92,36 @@ class EmbeddedMaintenance:
         return {"dropped": len(letters)}
 
     def _rebuild(self, tables: Sequence[Table]) -> Rebuilt:
-        replay = EmbeddedReplay(self._log, PROCESSORS, self._runner.dead_letters)
+        replay = self._replay()
         names = frozenset(table.name for table in tables)
 
-        def replay_chosen(sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
+        def replay_chosen(sink: EncodedRowSink, until: Position, progress: Callable[[Position], None]) -> int:
             return replay(_ChosenTables(sink, names), until, progress)
 
         until = self._log.head()
         return rebuild(self._store, replay_chosen, self._sink, until=until, tables=tables, drop_replaced=True)
 
+    def _replay(self) -> Replay:
+        """In processes of their own where they can open the log too."""
+        letters, workers = self._runner.dead_letters, min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+        if workers == 1 or not isinstance(self._log, EmbeddedLog):
+            return EmbeddedReplay(self._log, PROCESSORS, letters)
+        open_log = partial(opened_for_reading, self._log.application.datastore.path)
+        return ParallelReplay(self._log, PROCESSORS, letters, open_log=open_log, encode=encode_rows, workers=workers)
+
 
 @dataclass(frozen=True, slots=True)
 class _ChosenTables:
-    """A ``RowSink`` that passes on the rows of some tables only: the folds know all of them."""
+    """An ``EncodedRowSink`` that passes on the rows of some tables only: the folds know all of them."""
 
-    sink: RowSink
+    sink: EncodedRowSink
     names: frozenset[str]
 
     def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
         self.sink.write(first, last, [part for part in rows if part.table in self.names])
+
+    def write_encoded(self, first: Position, last: Position, rows: Mapping[str, EncodedRows]) -> None:
+        self.sink.write_encoded(first, last, {name: of_table for name, of_table in rows.items() if name in self.names})
 
     def resume_from(self, shard: int) -> Position:
         return self.sink.resume_from(shard)

@@ -21,33 +21,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from domain.log.position import Position
-from domain.processing import Rows, RowsRejected, SinkUnavailable
-from projections.row_check import numbers_fit, problem
+from domain.processing import EncodedRows, Rows, RowsRejected, SinkUnavailable
+from projections.encoding import FORMAT, ORDINAL, SETTINGS, by_table, encode
+from projections.row_check import problem
 from projections.store import AnalyticsStore, StoreUnavailable
 from projections.table import Row, Table
 from projections.tables.catalogue import MARKER, TABLES
 
-SHARD, ORDINAL = 1, 2
-"""Where every row holds the place of its event."""
-
-_encode_rows = msgspec.json.Encoder().encode_lines
-"""Rows as JSON arrays, one a line. Handing columns to the client cost three times as much processor time under the
-interpreter's lock; this the engine reads on a thread of its own, while the next batch is folded."""
-
-_READING: dict[str, Any] = {
-    "date_time_input_format": "best_effort",
-    "input_format_null_as_default": 0,
-    "input_format_json_read_bools_as_numbers": 0,
-    "input_format_json_read_bools_as_strings": 0,
-    "input_format_json_read_numbers_as_strings": 0,
-    "input_format_json_read_objects_as_strings": 0,
-    "input_format_json_read_arrays_as_strings": 0,
-}
-"""How the engine reads them: times as ISO 8601, and no value as one of another type."""
+SHARD = 1
+"""Where every row holds the shard of its event."""
 
 Hook = Callable[[str], None]
 """Called with the name of each step passed; crash tests kill the process there."""
@@ -93,34 +78,45 @@ class ClickHouseSink:
         """See ``RowSink.write``. Raises ``ValueError`` where the range leaves a gap or changes a planned one."""
         with self._writing, self._unavailable():
             shard = self._shard(first.shard)
-            by_table = self._grouped(rows)
+            of_table = by_table(rows)
+            self._known_tables(of_table)
             if last.ordinal <= shard.position:
                 for table in self.tables:
-                    self._add_missing(table, by_table[table.name], first, last)
+                    self._add_missing(table, of_table[table.name], first, last)
                 return
             if first.ordinal > shard.position + 1:
                 raise ValueError(f"range {first} to {last} leaves a gap: the tables stand at {shard.position}")
             if first.ordinal <= shard.position:
                 # The tables were replaced by ones that stand further on, and the writer does not know yet.
                 first = Position(first.shard, shard.position + 1)
-                by_table = _beyond(by_table, shard.position)
+                of_table = _beyond(of_table, shard.position)
             if shard.planned_end not in (None, last.ordinal):
                 raise ValueError(f"range {first} to {last} was planned to end at {shard.planned_end}")
             recovering = shard.planned_end is not None
-            if not recovering:
-                self._plan(first, last)
-                self._hook("after_plan")
-            for table in self.tables:
-                if recovering:
-                    self._recover(table, by_table[table.name], first, last)
-                else:
-                    self._insert(table, by_table[table.name], _token(first, last))
-                self._hook(f"after_insert_{table.name}")
-            marks = by_table[self._marker.name]
-            if not marks or marks[-1][ORDINAL] != last.ordinal:
-                self._plan(Position(first.shard, last.ordinal + 1), last)
-            self._shards[first.shard] = _Shard(position=last.ordinal)
-            self._hook("after_range")
+            store_rows = self._recover if recovering else self._insert_range
+            marks = of_table[self._marker.name]
+            self._write(
+                first,
+                last,
+                lambda table: store_rows(table, of_table[table.name], first, last),
+                planned=recovering,
+                marked=marks[-1][ORDINAL] if marks else 0,
+            )
+
+    def write_encoded(self, first: Position, last: Position, rows: Mapping[str, EncodedRows]) -> None:
+        """See ``EncodedRowSink.write_encoded``."""
+        with self._writing, self._unavailable():
+            shard = self._shard(first.shard)
+            if first.ordinal != shard.position + 1 or shard.planned_end is not None:
+                raise ValueError(f"range {first} to {last} is not the next one: the tables stand at {shard.position}")
+            self._known_tables(rows)
+            marks = rows.get(self._marker.name)
+
+            def insert(table: Table) -> None:
+                if table.name in rows:
+                    self._send(table, rows[table.name].data, _token(first, last))
+
+            self._write(first, last, insert, planned=False, marked=marks.last if marks else 0)
 
     def resume_from(self, shard: int) -> Position:
         """See ``RowSink.resume_from``. Raises ``SinkUnavailable``."""
@@ -169,6 +165,21 @@ class ClickHouseSink:
     def _projection(self) -> str:
         return self._physical(self._marker)
 
+    def _write(
+        self, first: Position, last: Position, store: Callable[[Table], None], *, planned: bool, marked: int
+    ) -> None:
+        """The steps of a range, ``marked`` being the last event of it that has a row in the marker's table."""
+        if not planned:
+            self._plan(first, last)
+            self._hook("after_plan")
+        for table in self.tables:
+            store(table)
+            self._hook(f"after_insert_{table.name}")
+        if marked != last.ordinal:
+            self._plan(Position(first.shard, last.ordinal + 1), last)
+        self._shards[first.shard] = _Shard(position=last.ordinal)
+        self._hook("after_range")
+
     def _plan(self, first: Position, last: Position) -> None:
         self._store.client().insert(
             "sink_ranges",
@@ -180,20 +191,20 @@ class ClickHouseSink:
         if not rows:
             return
         try:
-            if not numbers_fit(table, rows):
-                raise ValueError(f"a number is out of the range of its column in {table.name}")
-            self._store.client().raw_insert(
-                self._physical(table),
-                table.column_names,
-                _encode_rows(rows),
-                settings={**_READING, **settings},
-                fmt="JSONCompactEachRow",
-            )
+            self._send(table, encode(table, rows), settings)
         except Exception as error:
             faults = {Position(row[SHARD], row[ORDINAL]): fault for row in rows if (fault := problem(table, row))}
             if not faults:
                 raise
             raise RowsRejected(faults) from error
+
+    def _send(self, table: Table, data: bytes, settings: Mapping[str, Any]) -> None:
+        self._store.client().raw_insert(
+            self._physical(table), table.column_names, data, settings={**SETTINGS, **settings}, fmt=FORMAT
+        )
+
+    def _insert_range(self, table: Table, rows: Sequence[Row], first: Position, last: Position) -> None:
+        self._insert(table, rows, _token(first, last))
 
     def _recover(self, table: Table, rows: Sequence[Row], first: Position, last: Position) -> None:
         """With the token first, for an insert of the dead process may still be under way in a server."""
@@ -233,18 +244,14 @@ class ClickHouseSink:
             self._shards.clear()
             raise
 
-    def _grouped(self, rows: Iterable[Rows]) -> dict[str, list[Row]]:
-        by_table: dict[str, list[Row]] = defaultdict(list)
-        for part in rows:
-            by_table[part.table].extend(part.rows)
-        unknown = by_table.keys() - {table.name for table in self.tables}
+    def _known_tables(self, names: Iterable[str]) -> None:
+        unknown = set(names) - {table.name for table in self.tables}
         if unknown:
             raise ValueError(f"no such projection table: {', '.join(sorted(unknown))}")
-        return by_table
 
 
-def _beyond(by_table: Mapping[str, Sequence[Row]], position: int) -> dict[str, list[Row]]:
-    later = {name: [row for row in rows if row[ORDINAL] > position] for name, rows in by_table.items()}
+def _beyond(of_table: Mapping[str, Sequence[Row]], position: int) -> dict[str, list[Row]]:
+    later = {name: [row for row in rows if row[ORDINAL] > position] for name, rows in of_table.items()}
     return defaultdict(list, later)
 
 

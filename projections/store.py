@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -51,7 +52,8 @@ class Limits:
 
 
 class AnalyticsStore:
-    """Hands each thread a client of its own: chDB's calls on one handle wait for each other, handles do not.
+    """Hands each thread a client of its own: chDB's calls on one handle wait for each other, handles do not. A client
+    goes with its thread.
 
     Never fork after opening: the engine's threads do not survive it.
     """
@@ -63,7 +65,7 @@ class AnalyticsStore:
         self._owner = owner
         self._local = threading.local()
         self._guard = threading.Lock()
-        self._clients: list[Client] = []
+        self._clients: weakref.WeakSet[Client] = weakref.WeakSet()
         self._closed = False
         self.engine_arguments = dict(engine_arguments)
         """Arguments with which another client, or SQLAlchemy's engine, reaches the same store."""
@@ -119,15 +121,14 @@ class AnalyticsStore:
             yield client
         finally:
             with self._guard:
-                if client in self._clients:
-                    self._clients.remove(client)
+                self._clients.discard(client)
             client.close()
 
     def close(self) -> None:
         """Close every thread's client and let go of the folder. Safe to call twice."""
         with self._guard:
             self._closed = True
-            clients, self._clients = self._clients, []
+            clients = list(self._clients)
         for client in clients:
             client.close()
         if self._owner is not None:
@@ -139,7 +140,7 @@ class AnalyticsStore:
                 raise StoreUnavailable("The analytics store is closed.")
         client = self._connect()
         with self._guard:
-            self._clients.append(client)
+            self._clients.add(client)
         return client
 
 

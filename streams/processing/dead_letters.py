@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from collections.abc import Set
 from pathlib import Path
 
 import msgspec
@@ -122,10 +123,15 @@ class DeadLetters:
             )
             self._refresh()
 
-    def adopt_dropped(self, other: DeadLetters) -> None:
-        """Pass over what ``other`` passes over."""
+    @property
+    def dropped(self) -> frozenset[tuple[str, int, int]]:
+        """Processor, shard and ordinal of what is passed over for ever."""
+        return frozenset(self._dropped)
+
+    def drop_all(self, dropped: Set[tuple[str, int, int]]) -> None:
+        """Pass over what other dead letters pass over, as long as these are open."""
         with self._lock:
-            self._dropped |= other._dropped
+            self._dropped |= dropped
 
     def settle(self, letter: DeadLetter) -> None:
         """The event was processed after all."""

@@ -29,17 +29,20 @@ class EmbeddedReplay:
     def __call__(self, sink: RowSink, until: Position, progress: Callable[[Position], None]) -> int:
         """See ``Replay``. Blocking; while a batch is being written the next one is read and folded."""
         letters = DeadLetters(":memory:")
-        letters.adopt_dropped(self._dead_letters)
+        letters.drop_all(self._dead_letters.dropped)
         group = ProcessorGroup(self._processors, self._log, letters)
         try:
             with ThreadPoolExecutor(1, thread_name_prefix="replay-sink") as pool:
                 after = sink.resume_from(until.shard)
+                # A range that was begun is sent again whole; nobody plans one beyond ``until``.
+                end = sink.planned_end(until.shard) or Position(until.shard, after.ordinal + BATCH_EVENTS)
                 writing: tuple[Batch, Future[None]] | None = None
                 while after < until:
-                    events = self._log.read(after, min(BATCH_EVENTS, until.ordinal - after.ordinal))
+                    events = self._log.read(after, min(end.ordinal, until.ordinal) - after.ordinal)
                     if not events:
                         break
                     after = events[-1].position
+                    end = Position(until.shard, after.ordinal + BATCH_EVENTS)
                     batch = group.fold(events)
                     if writing is not None:
                         progress(_written(group, sink, *writing))

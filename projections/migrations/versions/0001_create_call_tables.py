@@ -344,6 +344,7 @@ CREATE TABLE IF NOT EXISTS sink_ranges
     `log_last` UInt64 COMMENT 'Last ordinal of the range'
 )
 ENGINE = ReplacingMergeTree(log_first)
+PARTITION BY projection
 ORDER BY (projection, log_shard)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1
 COMMENT 'Newest range of the log announced before it was written, so that a crash repeats the same range'

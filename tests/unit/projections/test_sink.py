@@ -10,7 +10,8 @@ import pytest
 from domain.log.ports import Positioned
 from domain.log.position import Position
 from domain.processing import Rows, RowsRejected, SinkUnavailable
-from projections.sink import ORDINAL, ClickHouseSink
+from projections.encoding import ORDINAL
+from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Column, Row, Table
 from projections.tables.catalogue import BY_NAME, MARKER, TABLES
@@ -217,7 +218,7 @@ def test_numbers_up_to_the_ends_of_their_column_and_nulls_are_stored_as_they_are
 def test_what_could_not_be_read_is_not_quoted_in_the_error(
     store: AnalyticsStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.sink._encode_rows", lambda rows: b'["my secret", "is this"\n')
+    monkeypatch.setattr("projections.encoding._encode_lines", lambda rows: b'["my secret", "is this"\n')
     with pytest.raises(SinkUnavailable) as unavailable:
         send(ClickHouseSink(store), 1, 40)
     assert "Cannot parse input" in str(unavailable.value)

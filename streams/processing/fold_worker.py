@@ -1,0 +1,131 @@
+"""A process that reads the log and folds its share of the originators, for whoever inserts the rows.
+
+Folding is bound to one core by the interpreter's lock. Originators are folded apart from each other anyway, so two
+processes fold a history almost twice as fast, and the process that serves calls is not held up by it.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import Any
+from zlib import crc32
+
+import msgspec
+
+from domain.log.ports import EventLog
+from domain.log.position import Position
+from domain.processing import EncodedRows, Processor, Rows
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.group import ProcessorGroup
+
+NICENESS = 10
+"""Calls come first where they share the cores."""
+
+END_SECONDS = 5.0
+"""How long a worker that was told to end may take before it is killed."""
+
+OpenLog = Callable[[], AbstractContextManager[EventLog]]
+Encode = Callable[[Sequence[Rows]], Mapping[str, EncodedRows]]
+
+
+@dataclass(frozen=True)
+class Share:
+    """What a worker needs to know; all of it can be pickled. ``number`` of ``workers`` counts from 0."""
+
+    open_log: OpenLog
+    processors: tuple[Processor[Any], ...]
+    encode: Encode
+    dropped: frozenset[tuple[str, int, int]]
+    number: int
+    workers: int
+
+    def holds(self, originator_id: str) -> bool:
+        """Whether this worker folds the originator."""
+        return crc32(originator_id.encode()) % self.workers == self.number
+
+
+class FoldedRange(msgspec.Struct, frozen=True):
+    """A share of the rows of one range, and how many of its events were passed over because they failed."""
+
+    first: Position
+    last: Position
+    rows: Mapping[str, EncodedRows]
+    failed: int
+
+
+class WorkerFailed(Exception):
+    """A worker ended before its work did. The range in hand was not written; another attempt may go on from there."""
+
+
+class FoldWorker:
+    """Starts the process; use as a context. ``receive`` gives range after range, up to ``until``."""
+
+    def __init__(self, share: Share, after: Position, until: Position, range_events: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._connection, theirs = context.Pipe(duplex=False)
+        self._process = context.Process(
+            target=work, args=(theirs, share, after, until, range_events), name=f"fold-{share.number}", daemon=True
+        )
+        self._process.start()
+        theirs.close()
+
+    def receive(self) -> FoldedRange:
+        """The next range; blocks until it is folded. Raises ``WorkerFailed``."""
+        try:
+            folded = self._connection.recv()
+        except (EOFError, OSError) as ended:
+            self._process.join(END_SECONDS)
+            raise WorkerFailed(f"{self._process.name} ended with exit code {self._process.exitcode}") from ended
+        if not isinstance(folded, FoldedRange):
+            raise WorkerFailed(f"{self._process.name} failed: {folded}")
+        return folded
+
+    def __enter__(self) -> FoldWorker:
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        """End the process, wherever it is in its work."""
+        self._connection.close()
+        self._process.terminate()
+        self._process.join(END_SECONDS)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+        self._process.close()
+
+
+def work(connection: Connection, share: Share, after: Position, until: Position, range_events: int) -> None:
+    """Send the ranges after ``after`` one by one; what goes wrong is sent as its text, and ends the work."""
+    os.nice(NICENESS)
+    # Whoever asked has closed the other end: it has what it wants, or nobody is there any more.
+    with suppress(BrokenPipeError), connection:
+        try:
+            for folded in _folded(share, after, until, range_events):
+                connection.send(folded)
+        except BrokenPipeError:
+            raise
+        except Exception as error:
+            connection.send(f"{type(error).__name__}: {error}")
+
+
+def _folded(share: Share, after: Position, until: Position, range_events: int) -> Iterator[FoldedRange]:
+    letters = DeadLetters(":memory:")
+    letters.drop_all(share.dropped)
+    with share.open_log() as log:
+        group = ProcessorGroup(share.processors, log, letters)
+        failed = 0
+        while after < until:
+            events = log.read(after, min(range_events, until.ordinal - after.ordinal))
+            if not events:
+                break
+            own = [event for event in events if share.holds(event.recorded.originator_id)]
+            rows = share.encode(group.fold(own).rows)
+            parked = len(letters.list())
+            yield FoldedRange(events[0].position, events[-1].position, rows, parked - failed)
+            after, failed = events[-1].position, parked
+    letters.close()

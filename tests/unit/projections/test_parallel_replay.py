@@ -1,0 +1,243 @@
+"""Given a history, when processes fold it, then the tables are those that one process makes, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from domain.event import Recorded
+from domain.log.ports import EventLog, Positioned
+from domain.log.position import Position
+from domain.processing import Effect, EncodedRows, Processor, Rows
+from projections.encoding import ORDINAL, encode_rows
+from projections.folds import PROCESSORS
+from projections.rebuild import TableHash, table_hash
+from projections.sink import ClickHouseSink
+from projections.store import AnalyticsStore
+from projections.tables.catalogue import MARKER, TABLES
+from streams.log.embedded import EmbeddedLog
+from streams.log.reading import opened_for_reading
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.parallel_replay import ParallelReplay
+from streams.processing.replay import EmbeddedReplay
+from tests.unit.projections.histories import on_log
+from tests.unit.streams.memory_log import MemoryLog
+
+LOG = on_log(33, 12, turns=3)
+RANGE = 100
+BAD = Position(0, 150)
+
+
+@contextmanager
+def opened() -> Iterator[EventLog]:
+    yield MemoryLog(LOG)
+
+
+class Deadly(MemoryLog):
+    """Kills the process that reads beyond its middle, without a chance to clean up."""
+
+    def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]:
+        if after.ordinal > len(self.events) // 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().read(after, limit, types)
+
+
+@contextmanager
+def opened_deadly() -> Iterator[EventLog]:
+    yield Deadly(LOG)
+
+
+@contextmanager
+def not_opened() -> Iterator[EventLog]:
+    raise OSError("the log file is gone")
+    yield
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """The processor for ``events``, which raises at one event, or makes a row of it that no table takes."""
+
+    inner: Processor[Any] = PROCESSORS[1]
+    raises: bool = True
+    name: str = "event-table"
+    version: int = 1
+    handles: frozenset[str] | None = None
+
+    def initial(self) -> Any:
+        return self.inner.initial()
+
+    def apply(self, state: Any, event: Positioned) -> tuple[Any, Iterable[Effect]]:
+        if event.position == BAD and self.raises:
+            raise ValueError("not this one")
+        state, made = self.inner.apply(state, event)
+        if event.position == BAD:
+            made = [Rows(part.table, tuple((*row[:-1], 7) for row in part.rows)) for part in made]
+        return state, made
+
+
+@dataclass
+class Seen:
+    positions: list[Position] = field(default_factory=list)
+
+    def __call__(self, position: Position) -> None:
+        self.positions.append(position)
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Iterator[DeadLetters]:
+    opened_letters = DeadLetters(tmp_path / "dead.db")
+    yield opened_letters
+    opened_letters.close()
+
+
+@pytest.fixture
+def sink(store: AnalyticsStore) -> ClickHouseSink:
+    emptied(store)
+    return ClickHouseSink(store)
+
+
+def emptied(store: AnalyticsStore) -> None:
+    for table in (*(table.physical for table in TABLES), "sink_ranges"):
+        store.client().command(f"TRUNCATE TABLE {table}")
+
+
+def contents(store: AnalyticsStore) -> dict[str, TableHash]:
+    return {table.name: table_hash(store, table.physical, Position(0, len(LOG))) for table in TABLES}
+
+
+def parallel(
+    letters: DeadLetters, processors: tuple[Processor[Any], ...] = PROCESSORS, **changed: Any
+) -> ParallelReplay:
+    options = {"open_log": opened, "encode": encode_rows, "workers": 2, "worthwhile_events": 0, "range_events": RANGE}
+    return ParallelReplay(MemoryLog(LOG), processors, letters, **options | changed)
+
+
+def made_here(
+    store: AnalyticsStore, letters: DeadLetters, processors: tuple[Processor[Any], ...] = PROCESSORS
+) -> tuple[dict[str, TableHash], int]:
+    """What one process makes of the log, and how many events it passes over. Leaves the tables empty."""
+    failed = EmbeddedReplay(MemoryLog(LOG), processors, letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen())
+    made = contents(store)
+    emptied(store)
+    return made, failed
+
+
+def test_the_tables_are_those_that_one_process_makes(
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters
+) -> None:
+    wanted, _ = made_here(store, letters)
+    progress = Seen()
+    assert parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), progress) == 0
+    assert contents(store) == wanted
+    ends = [*range(RANGE, len(LOG), RANGE), len(LOG)]
+    assert [position.ordinal for position in progress.positions] == ends
+    assert ClickHouseSink(store).resume_from(0) == Position(0, len(LOG))
+
+
+async def test_the_workers_read_a_log_file_that_this_process_has_open(
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters, tmp_path: Path
+) -> None:
+    histories: dict[str, list[Recorded]] = defaultdict(list)
+    for event in LOG:
+        histories[event.recorded.originator_id].append(event.recorded)
+    path, ids = tmp_path / "log.db", count(1)
+    log = EmbeddedLog.open(path, clock=lambda: datetime.now(UTC), new_id=lambda: f"id-{next(ids)}")
+    try:
+        for originator_id, history in histories.items():
+            await log.record(originator_id, [one.event for one in history], [one.time for one in history])
+        replay = ParallelReplay(
+            log,
+            PROCESSORS,
+            letters,
+            open_log=partial(opened_for_reading, path),
+            encode=encode_rows,
+            workers=2,
+            worthwhile_events=0,
+        )
+        await asyncio.to_thread(replay, sink, log.head(), Seen())
+        in_processes = contents(store)
+        emptied(store)
+        await asyncio.to_thread(EmbeddedReplay(log, PROCESSORS, letters), ClickHouseSink(store), log.head(), Seen())
+    finally:
+        log.close()
+    assert in_processes == contents(store)
+    assert in_processes[MARKER.name].rows == len(LOG)
+
+
+@pytest.mark.parametrize("log", [opened_deadly, not_opened])
+def test_where_a_worker_dies_the_rest_is_folded_here(
+    store: AnalyticsStore,
+    sink: ClickHouseSink,
+    letters: DeadLetters,
+    caplog: pytest.LogCaptureFixture,
+    log: Any,
+) -> None:
+    wanted, _ = made_here(store, letters)
+    assert parallel(letters, open_log=log)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
+    assert contents(store) == wanted
+    (warning,) = [record for record in caplog.records if record.message == "replay.continues_in_process"]
+    assert ("exit code -9" if log is opened_deadly else "the log file is gone") in warning.__dict__["error"]
+
+
+@pytest.mark.parametrize("raises", [True, False])
+def test_events_that_cannot_be_taken_are_passed_over_and_counted_as_in_one_process(
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters, raises: bool
+) -> None:
+    processors = (PROCESSORS[0], Refusing(raises=raises))
+    wanted, failed = made_here(store, letters, processors)
+    assert failed > 0
+    assert parallel(letters, processors)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == failed
+    assert contents(store) == wanted
+
+
+def test_what_somebody_dropped_is_passed_over_by_the_workers(
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters
+) -> None:
+    letters.drop_all({(PROCESSORS[1].name, BAD.shard, BAD.ordinal)})
+    wanted, _ = made_here(store, letters)
+    assert parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
+    assert contents(store) == wanted
+    assert wanted[MARKER.name].rows == len(LOG) - 1
+
+
+def test_a_range_that_was_begun_is_finished_as_it_was_planned(
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters
+) -> None:
+    wanted, _ = made_here(store, letters)
+
+    class Stopped(Exception):
+        """As if the process ended there."""
+
+    def stop(step: str) -> None:
+        if step == "after_insert_turns":
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        parallel(letters)(ClickHouseSink(store, hook=stop), Position(0, len(LOG)), Seen())
+    assert ClickHouseSink(store).planned_end(0) == Position(0, RANGE)
+    parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen())
+    assert contents(store) == wanted
+
+
+def test_encoded_rows_are_taken_for_the_next_range_only(store: AnalyticsStore, sink: ClickHouseSink) -> None:
+    rows: Mapping[str, EncodedRows] = {}
+    sink.write_encoded(Position(0, 1), Position(0, 10), rows)
+    assert ClickHouseSink(store).resume_from(0) == Position(0, 10)
+    for first in (5, 12):
+        with pytest.raises(ValueError, match="is not the next one"):
+            sink.write_encoded(Position(0, first), Position(0, 20), rows)
+    with pytest.raises(ValueError, match="no such projection table: calendars"):
+        sink.write_encoded(Position(0, 11), Position(0, 20), {"calendars": EncodedRows(b"", 20)})
+    assert MARKER.column_names.index("log_ordinal") == ORDINAL
