@@ -28,6 +28,8 @@ REQUEST_MS = 10_000
 DELIVERY_MS = 30_000
 """How long a producer re-sends before it reports that it does not know what became of a record."""
 
+BATCH_BYTES = 16 * 1024
+
 FETCH_WAIT_MS = 500
 """How long a broker holds a fetch open when there is nothing new; it answers at once when there is."""
 
@@ -127,10 +129,13 @@ class _ExplicitOnly(Partitioner):  # type: ignore[misc]  # kafka-python has no t
         raise ValueError(f"a record for {topic} names no partition; every record of callfold must")
 
 
-def producer(location: KafkaLocation, *, linger_ms: int = 0, delivery_ms: int = DELIVERY_MS) -> Producer:
+def producer(
+    location: KafkaLocation, *, linger_ms: int = 0, delivery_ms: int = DELIVERY_MS, batch_bytes: int = BATCH_BYTES
+) -> Producer:
     """A producer whose acknowledgements mean: on every in-sync replica, once, in the order of sending.
 
-    ``linger_ms`` is what a record may wait for others to share its request. A producer re-sends by itself for
+    ``linger_ms`` is what a record may wait for others to share its request, and ``batch_bytes`` how much of a partition
+    such a request holds before compression. A producer re-sends by itself for
     ``delivery_ms``; a record that then fails may still be on the log. Raises ``UnfitCluster``.
     """
     check_packages()
@@ -142,6 +147,7 @@ def producer(location: KafkaLocation, *, linger_ms: int = 0, delivery_ms: int = 
             max_in_flight_requests_per_connection=5,
             compression_type="zstd",
             linger_ms=linger_ms,
+            batch_size=batch_bytes,
             request_timeout_ms=min(REQUEST_MS, delivery_ms - linger_ms),
             delivery_timeout_ms=delivery_ms,
             max_block_ms=min(REQUEST_MS, delivery_ms),

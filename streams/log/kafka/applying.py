@@ -50,17 +50,14 @@ class ReadRecord(msgspec.Struct, frozen=True, gc=False):
     fault: str = ""
 
 
-def read(records: Sequence[PlacedRecord]) -> list[ReadRecord]:
-    """Read the envelopes. Raises ``UnknownEnvelopeVersion``: nothing of a newer writer may be guessed at."""
-    return [_read(placed.offset, placed.record) for placed in records]
-
-
-def _read(offset: int, record: Record) -> ReadRecord:
+def read(placed: PlacedRecord) -> ReadRecord:
+    """Read the envelope. Raises ``UnknownEnvelopeVersion``: nothing of a newer writer may be guessed at."""
+    record = placed.record
     hashed = record_hash(record)
     try:
-        return ReadRecord(offset, record, hashed, to_commit(record))
+        return ReadRecord(placed.offset, record, hashed, to_commit(record))
     except MalformedRecord as malformed:
-        return ReadRecord(offset, record, hashed, None, str(malformed))
+        return ReadRecord(placed.offset, record, hashed, None, str(malformed))
 
 
 class ReplicaTransaction(AppendTransaction):

@@ -254,7 +254,7 @@ class Replica:
         found: list[ReadRecord] = []
         for placed in records:
             try:
-                found += read((placed,))
+                found.append(read(placed))
             except UnknownEnvelopeVersion as newer:
                 return found, newer_envelope(self.shard, placed.offset, newer)
         return found, None

@@ -24,7 +24,9 @@ DELIVERY_MS = 5_000
 """How long the producer itself re-sends. Short: the writer then sends the same bytes again, by new metadata."""
 
 LINGER_MS = 5
-"""Longer than it takes to hand over a batch: its records then share one request, and stand together on the log."""
+BATCH_BYTES = 512 * 1024
+"""More than it takes to hand over a batch, in time and size: its records then share one request, wake the producer's
+thread once, and stand together on the log. A larger one is split, and only slower."""
 
 
 class LogShard:
@@ -84,7 +86,7 @@ class LogShard:
             follower = Follower(location, replica, fetch_wait_ms=fetch_wait_ms)
             undo.callback(follower.close)
             follower.catch_up()
-            sending = producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS)
+            sending = producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS, batch_bytes=BATCH_BYTES)
             writer = ShardWriter(location, replica, sending, settle_seconds=settle_seconds)
             undo.pop_all()
         follower.start()
