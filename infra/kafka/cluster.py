@@ -185,6 +185,8 @@ class DevCluster:
         addresses = [node.address for node in state.nodes]
         folders = {node.address.id: self._kept.node(node.address.id) for node in nodes}
         for node in nodes:
+            if node.process:
+                node.process.wait(_SIGNAL_SECONDS)  # the last threads of a dying broker still hold its ports
             _refuse_taken_ports(node.address)
             folder = folders[node.address.id]
             folder.write_properties(
