@@ -74,7 +74,7 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     install(app)
     for part in routes:
         app.include_router(part(context))
-    install_openapi(app, (resource.body for resource in RESOURCES))
+    install_openapi(app, {resource.body: dict(resource.shows) for resource in RESOURCES})
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
@@ -139,22 +139,22 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
     return parameters
 
 
-def install_openapi(app: FastAPI, objects: Iterable[type[BaseModel]]) -> None:
+def install_openapi(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> None:
     """Give ``app`` a document with our schemas, the bearer scheme, and tags in reading order.
 
-    ``objects`` are the bodies of resources: of each there is a form to create, one to change, and one to read.
+    ``objects`` are the bodies of resources, each with the properties that the system adds: of each there is a form to
+    create, one to change, and one to read.
     """
-    bodies = tuple(objects)
 
     def document() -> dict[str, Any]:
         if app.openapi_schema is None:
-            app.openapi_schema = _build(app, bodies)
+            app.openapi_schema = _build(app, objects)
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending the document
 
 
-def _build(app: FastAPI, objects: tuple[type[BaseModel], ...]) -> dict[str, Any]:
+def _build(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
     built = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes, tags=TAGS)
     _, definitions = models_json_schema(
         [(model, "validation") for model in dict.fromkeys((*_BODIES, *objects))],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from pydantic import BaseModel
@@ -56,12 +56,15 @@ def listed_schema(item: Schema, style: str) -> Schema:
             return item
 
 
-def forms_of(bodies: Iterable[type[BaseModel]], schemas: Mapping[str, Schema]) -> dict[str, Schema]:
-    """The schemas to change and to read every one of ``bodies``, whose own are in ``schemas``."""
+def forms_of(bodies: Mapping[type[BaseModel], Schema], schemas: Mapping[str, Schema]) -> dict[str, Schema]:
+    """The schemas to change and to read every one of ``bodies``, whose own are in ``schemas``.
+
+    The value of each is the properties that objects show beside, or in other forms than, those of the body.
+    """
     forms: dict[str, Schema] = {}
-    for body in bodies:
+    for body, added in bodies.items():
         forms[changes_name(body)] = _partial(schemas[body.__name__], schemas)
-        forms[object_name(body)] = _shown(schemas[body.__name__], schemas)
+        forms[object_name(body)] = _shown(schemas[body.__name__], schemas, added)
     return forms
 
 
@@ -72,14 +75,14 @@ def _partial(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
     return {key: value for key, value in schema.items() if key != "required"}
 
 
-def _shown(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
+def _shown(schema: Schema, schemas: Mapping[str, Schema], added: Schema) -> Schema:
     """With what the system adds; more fields may follow, and those that are secret are left out."""
     if (variants := _variants(schema, schemas)) is not None:
-        return {"anyOf": [_shown(variant, schemas) for variant in variants]}
+        return {"anyOf": [_shown(variant, schemas, added) for variant in variants]}
     return {
         **{key: value for key, value in schema.items() if key != "additionalProperties"},
         "required": list(_STORED),
-        "properties": {**_STORED, **schema.get("properties", {})},
+        "properties": {**_STORED, **schema.get("properties", {}), **added},
     }
 
 

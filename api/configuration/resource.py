@@ -57,7 +57,8 @@ class Resource:
     ``rules`` judge a whole configuration, ``change_rules`` a change by what is stored, what is sent, and the query.
     ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``prepare`` completes a
     new body before it is stored, ``applied`` turns the body of a PATCH into new values of fields, and ``more`` adds
-    what the system knows to what clients see, who do not see the fields in ``hidden``.
+    what the system knows to what clients see (``shows`` are the schemas of that), who do not see the fields in
+    ``hidden``.
 
     ``within`` are parameters of the path with the values they may have; they are fields of the configuration.
     """
@@ -82,6 +83,7 @@ class Resource:
     prepare: Callable[[JsonObject, Documents, str], JsonObject] = as_sent
     applied: Callable[[Mapping[str, Any], JsonObject], JsonObject] = as_changed
     more: Callable[[Configuration, datetime], JsonObject] = no_more
+    shows: Mapping[str, Any] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     warning: str = ""

@@ -36,4 +36,5 @@ ASSISTANTS: Final = Resource(
     references=ASSISTANT_REFERENCES,
     used_by=(Use("squad", "members.*.assistantId", "assistant_pinned", pinned_at="assistantVersion"),),
     more=_more,
+    shows={"latestVersion": {"type": "string"}, "isServerUrlSecretSet": {"type": "boolean"}},
 )

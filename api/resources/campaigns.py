@@ -17,6 +17,13 @@ from domain.configuration.state import Configuration
 from domain.log.ports import Documents
 
 _TARGETS: Final = ("assistantId", "squadId", "workflowId")
+_COUNTERS: Final = (
+    "callsCounterScheduled",
+    "callsCounterQueued",
+    "callsCounterInProgress",
+    "callsCounterEnded",
+    "callsCounterEndedVoicemail",
+)
 _ENDED: Final = frozenset({"ended", "cancelled"})
 _DUPLICATE: Final = "duplicateFromCampaignId"
 
@@ -85,11 +92,7 @@ def _more(state: Configuration, now: datetime) -> JsonObject:
         "status": status,
         **ended,
         "calls": {},
-        "callsCounterScheduled": 0,
-        "callsCounterQueued": 0,
-        "callsCounterInProgress": 0,
-        "callsCounterEnded": 0,
-        "callsCounterEndedVoicemail": 0,
+        **dict.fromkeys(_COUNTERS, 0),
     }
 
 
@@ -118,5 +121,11 @@ CAMPAIGNS: Final = Resource(
     ),
     prepare=_prepare,
     more=_more,
+    shows={
+        "status": {"enum": ["scheduled", "in-progress", "ended", "cancelled", "archived"]},
+        "endedReason": {"type": "string"},
+        "calls": {"type": "object"},
+        **{counter: {"type": "integer"} for counter in _COUNTERS},
+    },
     warning="campaigns are stored but not dialled by this version",
 )

@@ -67,6 +67,7 @@ PHONE_NUMBERS: Final = Resource(
         Reference("server.credentialId", "credential"),
     ),
     more=_more,
+    shows={"status": {"enum": ["active", "activating", "blocked"]}},
 )
 
 PHONE_NUMBER_PAGES: Final = replace(

@@ -72,6 +72,7 @@ PROVIDER_RESOURCES: Final = Resource(
     change_rules=_change_rules,
     applied=_applied,
     more=_more,
+    shows={"resourceId": {"type": "string"}, "resource": {"type": "object"}},
     hidden=frozenset(_CONTENT),
     within={"provider": ("cartesia", "11labs"), "resourceName": ("pronunciation-dictionary",)},
     warning="dictionaries are stored but not sent to the provider by this version",

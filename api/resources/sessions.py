@@ -115,4 +115,5 @@ SESSIONS: Final = Resource(
         *under("squad", SQUAD_REFERENCES),
     ),
     more=_more,
+    shows={"cost": {"type": "number"}, "costs": {"type": "array", "items": {"type": "object"}}},
 )

@@ -57,4 +57,5 @@ SQUADS: Final = Resource(
     rules=squad_rules,
     references=SQUAD_REFERENCES,
     more=_more,
+    shows={"latestVersion": {"type": "string"}},
 )

@@ -33,4 +33,5 @@ TOOLS: Final = Resource(
     references=TOOL_REFERENCES,
     used_by=(Use("assistant", "model.toolRefs.*.toolId", "tool_pinned", pinned_at="version"),),
     more=_more,
+    shows={"latestVersion": {"type": "string"}},
 )
