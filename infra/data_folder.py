@@ -35,7 +35,9 @@ class FolderInUse(Exception):
     """Another process has the seat. ``running`` says how to reach it, when it is ready to be reached."""
 
     def __init__(self, root: Path, running: RunningSystem | None) -> None:
-        owner = f"callfold runs on it at {running.url} (process {running.pid})" if running else "another callfold"
+        owner = "another callfold"
+        if running is not None:
+            owner = f"callfold runs on it{f' at {running.url}' if running.url else ''} (process {running.pid})"
         super().__init__(f"data folder {root} is in use: {owner}")
         self.running = running
 

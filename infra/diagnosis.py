@@ -7,7 +7,7 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -50,7 +50,8 @@ def diagnose(data_dir: Path | None) -> list[Finding]:
     except SettingsInvalid as error:
         return [*findings, Finding("settings", "problem", str(error), "Correct or unset the variable.")]
     folder = DataFolder(settings.data_dir.absolute())
-    return [*findings, *_storage(folder), _system(folder), *_network(settings), *_keys(settings)]
+    places = (*_storage(folder), *_log(settings))
+    return [*findings, *places, _system(folder), *_beside(folder), *_network(settings), *_keys(settings)]
 
 
 def _python() -> Finding:
@@ -87,6 +88,34 @@ def _storage(folder: DataFolder) -> Iterator[Finding]:
         yield Finding("disk", "problem", detail, "Free some space; commands are refused when the disk is full.")
     else:
         yield Finding("disk", "ok", detail)
+
+
+def _log(settings: Settings) -> Iterator[Finding]:
+    if settings.kafka is None:
+        yield Finding("log", "ok", "SQLite, in the data folder")
+        return
+    from domain.log.ports import LogUnavailable
+    from streams.kafka.survey import survey
+
+    try:
+        found = survey(settings.kafka, replication=settings.kafka_replication)
+    except LogUnavailable as error:
+        yield Finding("log", "problem", str(error), "Until then nothing can be recorded.")
+        return
+    brokers = f"{found.brokers} broker{'s' if found.brokers > 1 else ''}"
+    yield Finding(
+        "log", "ok", f"{settings.kafka} answers: cluster {found.cluster_id}, {brokers}, Kafka {found.version}"
+    )
+
+
+def _beside(folder: DataFolder) -> Iterator[Finding]:
+    if not folder.exists:
+        return
+    for running in folder.beside():
+        if running.url:
+            yield replace(_answers(running), check=running.role)
+        else:
+            yield Finding(running.role, "ok", f"process {running.pid} runs")
 
 
 def _system(folder: DataFolder) -> Finding:

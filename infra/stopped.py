@@ -30,7 +30,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
         projecting: Projecting | None = None
         if tables:
             projecting = await parts.enter_async_context(
-                opened_projecting(settings.clickhouse, seat.folder, storage.log)
+                opened_projecting(settings.clickhouse, seat.folder, storage.log, fill=_fills(settings, seat))
             )
             await projecting.caught_up()
         app = application(
@@ -44,3 +44,10 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         yield await parts.enter_async_context(client("http://data-folder", token, transport))
+
+
+def _fills(settings: Settings, seat: Seat) -> bool:
+    """Tables of a server are another process's to fill, where one runs here or could run on another machine."""
+    if settings.clickhouse == "embedded":
+        return True
+    return settings.kafka is None and not any(running.role == "project" for running in seat.folder.beside())

@@ -34,7 +34,7 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
     """
     settings = settings_for(data_dir)
     folder = DataFolder(settings.data_dir.absolute())
-    if not create and not folder.exists:
+    if not create and not folder.exists and settings.kafka is None:
         raise CommandFailed(
             f"no callfold data in {folder.root}; start a system with `callfold up`, or name its folder with --data-dir"
         )

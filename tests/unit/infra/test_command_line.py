@@ -162,11 +162,11 @@ def test_a_file_that_is_no_log_is_named_not_traced(tmp_path: Path, capsys: pytes
 def test_a_wrong_setting_is_named(
     data_dir: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("CALLFOLD_LOG", "kafka://broker")
+    monkeypatch.setenv("CALLFOLD_LOG", "postgres://broker")
 
     assert _run("up", "--data-dir", data_dir) == 1
 
-    assert "CALLFOLD_LOG: a log on Kafka is not in this version" in capsys.readouterr().err
+    assert "CALLFOLD_LOG: 'postgres://broker' is no kind of log; use sqlite" in capsys.readouterr().err
 
 
 def _run(*arguments: str) -> object:

@@ -11,7 +11,7 @@ from infra.diagnosis import Finding, diagnose
 
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("OPENAI_API_KEY", "CALLFOLD_EGRESS_ALLOW", "CALLFOLD_PUBLIC_URL", "CALLFOLD_DATA_DIR"):
+    for name in ("OPENAI_API_KEY", "CALLFOLD_EGRESS_ALLOW", "CALLFOLD_PUBLIC_URL", "CALLFOLD_DATA_DIR", "CALLFOLD_LOG"):
         monkeypatch.delenv(name, raising=False)
 
 
@@ -45,6 +45,20 @@ def test_a_wrong_setting_is_a_problem_that_names_it(tmp_path: Path, monkeypatch:
 
     assert result.exit_code == 1
     assert "CALLFOLD_EGRESS_ALLOW" in result.stdout
+
+
+def test_every_process_beside_the_main_one_is_looked_at(tmp_path: Path) -> None:
+    folder = DataFolder(tmp_path)
+    folder.log.touch()
+    with folder.join("media") as media, folder.join("project", most=1) as project:
+        media.announce(RunningSystem(pid=4712, url="http://127.0.0.1:9", operator_token="", role="media"))
+        project.announce(RunningSystem(pid=4713, url="", operator_token="", role="project"))
+        found = findings(tmp_path)
+
+    assert found["log"].detail == "SQLite, in the data folder"
+    assert (found["media"].status, found["project"].status) == ("problem", "ok")
+    assert "process 4712 at http://127.0.0.1:9 does not answer" in found["media"].detail
+    assert found["project"].detail == "process 4713 runs"
 
 
 def test_a_system_that_does_not_answer_is_a_problem_with_its_process(tmp_path: Path) -> None:
