@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sqlite3
@@ -15,16 +16,21 @@ from typer.testing import CliRunner
 
 from infra.cli.failure import CommandFailed
 from infra.cli.main import app
+from infra.data_folder import DataFolder
+from infra.settings import Settings
+from infra.storage import opened_storage
+from infra.wiring import found_organization
 from streams.log.checkpoint_key import CheckpointKey
 
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A log with four organisations; every command that wrote has signed when it ended."""
+    """A log with four organisations, opened and closed for each, and so signed after each."""
     data = tmp_path_factory.mktemp("verify") / "data"
+    settings = Settings(_env_file=None, data_dir=data)
     for name in ("Acme", "Brick", "Clay", "Dune"):
-        result = CliRunner().invoke(app, ["org", "create", "--name", name, "--data-dir", str(data), "--json"])
-        assert result.exit_code == 0, result.output
+        with DataFolder(data).own() as seat, opened_storage(settings, seat) as storage:
+            asyncio.run(found_organization(storage, name))
     return data
 
 
