@@ -17,7 +17,7 @@ from domain.keys import RANDOM_BYTES
 from domain.organization.founding import Founding, carry_out, found
 from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
-from infra.application import Gate, application, signing_secret
+from infra.application import Gate, application, build_routes, signing_secret
 from infra.data_folder import Seat
 from infra.identifiers import now, random_id
 from infra.projecting import Projecting, opened_projecting
@@ -110,6 +110,7 @@ async def run_system(
             own_calls=tier,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
         )
+        build_routes(app)
         gate.closed_because = ""
         yield System(app, live_calls, storage, projecting, gate)
 

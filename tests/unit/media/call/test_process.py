@@ -82,21 +82,35 @@ async def test_lag_counts_as_sustained_after_seconds_of_it_and_is_forgotten_whil
     await asyncio.gather(task, return_exceptions=True)
 
 
-def test_while_calls_run_only_the_youngest_generation_is_collected() -> None:
+async def test_while_calls_run_and_a_moment_longer_only_the_youngest_generation_is_collected() -> None:
     found = gc.get_threshold()
-    policy = CollectorPolicy()
+    policy = CollectorPolicy(idle_s=0.05)
+    collected = asyncio.Event()
+
+    def watch(phase: str, about: dict[str, int]) -> None:
+        if phase == "stop" and about["generation"] == 2:
+            collected.set()
+
     try:
         policy.started_up()
         assert gc.get_freeze_count() > 0
+        gc.callbacks.append(watch)
         policy.call_began()
         policy.call_began()
         assert gc.get_threshold()[0] == found[0]
         assert min(gc.get_threshold()[1:]) > 10_000
         policy.call_ended()
+        policy.call_ended()
+        policy.call_began()
+        await asyncio.sleep(0.1)
+        assert not collected.is_set()
         assert min(gc.get_threshold()[1:]) > 10_000
         policy.call_ended()
+        async with asyncio.timeout(5):
+            await collected.wait()
         assert gc.get_threshold() == found
     finally:
+        gc.callbacks.remove(watch)
         policy.restore()
     assert gc.get_freeze_count() == 0
     assert gc.get_threshold() == found
