@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
@@ -24,8 +25,9 @@ T = TypeVar("T")
 THREADS = 2
 """Queries run at a time; more would only share the same cores and memory."""
 
-QUERY_LIMITS = Limits(seconds=20.0, memory_bytes=2 << 30, result_rows=100_000)
-"""What one compiled query may take. It reads a bounded number of columns, so this is far from ordinary."""
+QUERY_LIMITS = Limits(seconds=20.0, memory_bytes=2 << 30, result_rows=100_000, threads=0, niceness=0)
+"""What one compiled query may take. It reads a bounded number of columns, so this is far from ordinary, and somebody
+waits for it."""
 
 DECIMALS = 9
 """Figures are rounded here: sums of money in binary floating point end in noise."""
@@ -47,7 +49,7 @@ class ClickHouseAnalytics:
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
         """See ``Analytics.sql``. With ``org_id`` only that organisation's rows exist for the statement."""
-        limits = Limits(self._limits.seconds, self._limits.memory_bytes, min(limit, self._limits.result_rows))
+        limits = replace(self._limits, result_rows=min(limit, self._limits.result_rows))
         return await self._off_loop(lambda: run_statement(self._store, statement, org_id=org_id, limits=limits))
 
     def close(self) -> None:

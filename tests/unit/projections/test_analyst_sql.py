@@ -130,6 +130,15 @@ async def test_time_and_memory_are_capped(analytics: ClickHouseAnalytics) -> Non
         await analytics.sql("SELECT length(groupArray(number)) FROM numbers(100000000)")
 
 
+async def test_a_statement_leaves_the_cores_to_calls_and_folds(filled: AnalyticsStore) -> None:
+    """Only rank and number of its threads are looked at: how much that helps is measured, not asserted."""
+    with filled.read_only(Limits().settings()) as client:
+        found = client.query(
+            "SELECT name, toInt64(value) FROM system.settings WHERE name IN ('max_threads', 'os_thread_priority')"
+        )
+    assert dict(found.result_rows) == {"max_threads": 1, "os_thread_priority": 10}
+
+
 async def test_rows_are_limited(analytics: ClickHouseAnalytics) -> None:
     assert len((await analytics.sql("SELECT * FROM numbers(100)", limit=7)).rows) == 7
     assert len((await analytics.sql("SELECT * FROM numbers(100000)", limit=10**9)).rows) == Limits().result_rows
