@@ -65,7 +65,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "assistant": {"firstMessage": "Hello", "model": None},
     "squad": {"name": "Other"},
     "phone_number": {"assistantId": None, "name": None},
-    "session": {"messages": [{"role": "user", "content": "Hi"}]},
+    "session": {"messages": [{"role": "assistant", "content": "Hi"}]},
     "structured_output": {"description": None, "conditions": [{"type": "minMessages", "count": 1}]},
     "eval": {"description": "d"},
     "personality": {"path": "a/b"},
