@@ -6,6 +6,7 @@ compute it, so writers need not agree on anything.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import blake2b
 
 from domain.log.envelope import Record
@@ -20,10 +21,16 @@ def record_hash(record: Record) -> bytes:
     """Hash of headers and value. Every part is preceded by its length, so no byte can move between parts."""
     parts: list[bytes] = []
     for name, content in record.headers:
-        encoded = name.encode()
-        parts += (b"%d:%d:" % (len(encoded), len(content)), encoded, content)
+        parts += (_prefix(name, len(content)), content)
     parts += (b"=%d:" % len(record.value), record.value)
     return blake2b(b"".join(parts), digest_size=HASH_BYTES).digest()
+
+
+@lru_cache(4096)
+def _prefix(name: str, length: int) -> bytes:
+    """Names are few, and so are the lengths of what they name."""
+    encoded = name.encode()
+    return b"%d:%d:" % (len(encoded), length) + encoded
 
 
 def link(previous: bytes, hashed_record: bytes) -> bytes:

@@ -108,16 +108,16 @@ def to_commit(record: Record) -> Commit:
     Raises ``UnknownEnvelopeVersion`` (halt) and ``MalformedRecord`` (poison).
     """
     claim = read_claim(record.headers)
-    bodies = _bodies(record.value)
+    alone = _only_body(record.value) if len(claim.slots) == 1 else None
+    if alone is not None:
+        bodies: tuple[bytes, ...] = (alone[0],)
+        topics: tuple[str, ...] = (alone[1],)
+    else:
+        bodies = tuple(_bodies(record.value))
+        topics = tuple(map(type_of, bodies))
     if len(bodies) != len(claim.slots):
         raise MalformedRecord(f"value holds {len(bodies)} bodies for {len(claim.slots)} slots")
-    return Commit(
-        commit_id=claim.commit_id,
-        slots=claim.slots,
-        topics=tuple(type_of(body) for body in bodies),
-        bodies=tuple(bodies),
-        tracking=claim.tracking,
-    )
+    return Commit(commit_id=claim.commit_id, slots=claim.slots, topics=topics, bodies=bodies, tracking=claim.tracking)
 
 
 def type_of(body: bytes) -> str:
@@ -129,6 +129,17 @@ def type_of(body: bytes) -> str:
     except RecursionError:
         written = _WRITTEN_TYPE.match(body)
         return written[1].decode() if written else ""
+
+
+def _only_body(value: bytes) -> tuple[bytes, str] | None:
+    """Body and type of an array of one object, without white space around it; ``None`` for anything less plain."""
+    if value[:2] != b"[{" or value[-2:] != b"}]":
+        return None
+    body = value[1:-1]
+    try:
+        return body, _decode_typed(body).type
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _bodies(value: bytes) -> Sequence[bytes]:
