@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 from infra.identifiers import now
 from infra.storage import Storage
 from media.call.leases import keep_alive
+from media.call.left_behind import LeftBehind, spool_folder
 from media.call.reaper import Reaper
 
 REAP_SECONDS = 1.0
@@ -16,16 +19,19 @@ REAP_SECONDS = 1.0
 
 
 @contextlib.asynccontextmanager
-async def watching_leases(storage: Storage, *, connect_within_s: float) -> AsyncIterator[None]:
+async def watching_leases(storage: Storage, live: Path, *, connect_within_s: float) -> AsyncIterator[None]:
     """End calls whose owners have died, and calls that nobody connects to, for as long as the context lasts.
 
-    What a dead process left of its recordings is on its own disk, for the next media process there.
+    What a dead process of this machine could not bring to the log any more stands under ``live`` and is brought there
+    first. Its recordings wait for the next media process.
     """
+    thread = ThreadPoolExecutor(1, "left-behind")
     reaper = Reaper(
         storage.log,
         storage.log,
         storage.leases,
         serving=frozenset,
+        left_behind=LeftBehind(spool_folder(live), storage.log, storage.fragments, thread).look,
         clock=now,
         connect_within_s=connect_within_s,
         every_s=REAP_SECONDS,
@@ -39,4 +45,5 @@ async def watching_leases(storage: Storage, *, connect_within_s: float) -> Async
             for task in tasks:
                 task.cancel()
     finally:
+        thread.shutdown()
         storage.leases.release()

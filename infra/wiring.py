@@ -95,7 +95,9 @@ async def run_system(
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
             gate.troubles.append(lambda: tier.trouble)
         else:
-            await parts.enter_async_context(watching_leases(storage, connect_within_s=settings.connect_seconds))
+            await parts.enter_async_context(
+                watching_leases(storage, seat.folder.live, connect_within_s=settings.connect_seconds)
+            )
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
         app = application(

@@ -26,6 +26,11 @@ T = TypeVar("T")
 _PIECE_BYTES = 1 << 20
 
 
+def spool_folder(live_dir: Path) -> Path:
+    """Where the processes of a machine keep their spools."""
+    return live_dir / "spool"
+
+
 class LeftBehind:
     """Drains the spools in ``folder`` that no living process holds. Every commit keeps its id and every fragment its
     number, so that what had reached its log already is not there twice. Records of another build that this one cannot

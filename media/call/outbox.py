@@ -15,7 +15,7 @@ from media.call.fragment_spool import FragmentSpool
 from media.call.fragments import FragmentBuffer
 from media.call.journal import Journal
 from media.call.journal_writer import JournalWriter
-from media.call.left_behind import LeftBehind
+from media.call.left_behind import LeftBehind, spool_folder
 from media.call.settings import MediaSettings
 
 _log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ class Outbox:
         self._store_thread = ThreadPoolExecutor(1, "callfold-fragments")
         self._spool_thread = ThreadPoolExecutor(1, "callfold-spool")
         self._drain_thread = ThreadPoolExecutor(1, "callfold-drain")
-        folder, name = settings.live_dir / "spool", new_id()
+        folder, name = spool_folder(settings.live_dir), new_id()
         self._events = EventSpool(
             folder / f"{name}{event_spool.SUFFIX}",
             self._spool_thread,
