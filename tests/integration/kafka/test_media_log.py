@@ -184,3 +184,32 @@ def test_a_broker_that_stalls_leaves_the_outcome_unknown_and_sending_again_settl
         log.append(waiting)
         assert numbers(log.read("call-1")) == [1, 2, 3]
         assert log.dropped("call-1") == 2
+
+
+def test_a_killed_leader_loses_and_repeats_nothing(kafka_brokers: DevCluster, tmp_path: Path) -> None:
+    location = KafkaLocation.parse(f"kafka://{kafka_brokers.bootstrap}?topics={fresh_topic('media')}")
+    with ExitStack() as opened:
+        here = Installation(location, prepare(location), tmp_path, opened)
+        log = here.open()
+
+        def append(seq: int) -> None:
+            waiting = [batch("call-1", "media-1", fragment(seq, seq))]
+            while True:
+                try:
+                    return log.append(waiting)
+                except OutcomeUnknown:
+                    continue
+
+        append(1)
+        with admin(location) as client:
+            (topic,) = client.describe_topics([location.topic("media")])
+        number = here.records()[0].partition
+        leader = next(part["leader_id"] for part in topic["partitions"] if part["partition_index"] == number)
+        for seq in range(2, 20):
+            append(seq)
+        kafka_brokers.kill(leader)
+        for seq in range(20, 40):
+            append(seq)
+        assert numbers(log.read("call-1")) == list(range(1, 40))
+        other = KafkaFragmentLog.open(location, tmp_path / "other.db", topic_id=here.prepared.media_topic_id)
+        assert numbers(opened.enter_context(closing(other)).read("call-1")) == list(range(1, 40))
