@@ -86,6 +86,8 @@ class Resource:
     shows: Mapping[str, Any] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replaceable: bool = False
+    """Whether there is a PUT that takes a whole new configuration."""
     warning: str = ""
     """A sentence for the ``Warning`` header of created objects: what this version does not do with them yet."""
 

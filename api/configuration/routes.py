@@ -29,6 +29,7 @@ from api.time_travel import present_or_past
 from domain.configuration.commands import (
     CreateConfiguration,
     DeleteConfiguration,
+    ReplaceConfiguration,
     RestoreConfiguration,
     UpdateConfiguration,
 )
@@ -70,6 +71,8 @@ def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
     def routes(context: ApiContext) -> APIRouter:
         router = APIRouter(tags=[resource.tag])
         _add_objects(router, context, resource)
+        if resource.replaceable:
+            _add_replacement(router, context, resource)
         _add_history(router, context, resource)
         return router
 
@@ -161,6 +164,28 @@ def _add_list(router: APIRouter, context: ApiContext, resource: Resource) -> Non
         if resource.style == "page" and isinstance(filters, PagedFilters):
             shown = page_body(shown, total, filters)
         return json_response(shown, position=context.seen(principal))
+
+
+def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    commands, documents = context.dependencies.commands, context.dependencies.documents
+    view, noun = Views(resource, context).body, resource.noun
+
+    @router.put(
+        f"{resource.path}/{{id}}",
+        summary=f"Replace {_a(noun)} as a whole",
+        **describe(body=resource.body, returns=resource.body),
+    )
+    async def replace(request: Request, id: str) -> Response:
+        principal = await context.caller(request)
+        aggregate = only_version(resource.aggregate, expected_version(request))
+        body = await context.body(request)
+        _existing(context, resource, principal, request)
+        check_new(resource, body)
+        check_whole(resource, body)
+        check_references(resource.references, body, documents, principal.org_id)
+        command = ReplaceConfiguration(org_id=principal.org_id, config=body, actor=principal.key_id)
+        state, appended = await commands.execute(aggregate, id, command)
+        return json_response(view(state), position=appended.position, version=state.version)
 
 
 def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> None:

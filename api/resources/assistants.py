@@ -35,6 +35,7 @@ ASSISTANTS: Final = Resource(
     body=AssistantBody,
     references=ASSISTANT_REFERENCES,
     used_by=(Use("squad", "members.*.assistantId", "assistant_pinned", pinned_at="assistantVersion"),),
+    replaceable=True,
     more=_more,
     shows={"latestVersion": {"type": "string"}, "isServerUrlSecretSet": {"type": "boolean"}},
 )

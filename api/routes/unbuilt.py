@@ -67,7 +67,6 @@ OTHERS: Final = (
     ("GET", "/traffic-allocations/latest", "get the latest traffic allocation"),
     ("GET", "/traffic-allocations/{id}", "get a traffic allocation"),
     ("POST", "/assistant/background-sound/validate", "validate a background sound"),
-    ("PUT", "/assistant/{id}", "replace an assistant"),
     ("POST", "/call/phone", "create a phone call"),
 )
 

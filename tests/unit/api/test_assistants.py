@@ -46,6 +46,20 @@ async def test_a_change_replaces_whole_fields_and_null_clears(client: httpx.Asyn
     assert (incomplete.status_code, incomplete.json()["message"][0]) == (400, "model.provider is required")
 
 
+async def test_a_replacement_takes_the_place_of_everything(client: httpx.AsyncClient) -> None:
+    before = await create(client, **CONFIG)
+    path = f"/assistant/{before['id']}"
+    replaced = await client.put(path, json={"firstMessage": "Hi"}, headers={"if-match": '"1"'})
+    assert replaced.status_code == 200, replaced.text
+    after = replaced.json()
+    system = ("id", "orgId", "createdAt", "updatedAt", "latestVersion", "isServerUrlSecretSet")
+    assert {name: value for name, value in after.items() if name not in system} == {"firstMessage": "Hi"}
+    assert (after["latestVersion"], replaced.headers["etag"]) == ("v2", '"2"')
+    assert (await client.put(path, json={"foo": 1})).status_code == 400
+    assert (await client.put(path, json={}, headers={"if-match": '"1"'})).status_code == 412
+    assert (await client.get(path, params={"at": "v1"})).json() == before
+
+
 async def test_secrets_are_kept_but_never_shown(client: httpx.AsyncClient, installation: Installation) -> None:
     server = {"url": "https://hooks.example/vapi", "secret": "s3cret"}
     tool = {"type": "function", "function": {"name": "book"}, "server": {"url": "https://t.example", "secret": "t00l"}}
