@@ -28,7 +28,7 @@ def filled(store: AnalyticsStore) -> AnalyticsStore:
 
 @pytest.fixture
 async def analytics(filled: AnalyticsStore) -> AsyncIterator[ClickHouseAnalytics]:
-    engine = ClickHouseAnalytics(filled, clock=lambda: BEGIN, limits=Limits(seconds=0.3, memory_bytes=200_000_000))
+    engine = ClickHouseAnalytics(filled, clock=lambda: BEGIN, limits=Limits(memory_bytes=200_000_000))
     yield engine
     engine.close()
 
@@ -123,9 +123,11 @@ async def test_everything_else_is_refused_with_its_reason(
     assert not await asyncio.to_thread(STOLEN.exists)
 
 
-async def test_time_and_memory_are_capped(analytics: ClickHouseAnalytics) -> None:
+async def test_time_and_memory_are_capped(analytics: ClickHouseAnalytics, filled: AnalyticsStore) -> None:
+    hurried = ClickHouseAnalytics(filled, clock=lambda: BEGIN, limits=Limits(seconds=0.3))
     with pytest.raises(QueryRejected, match="TIMEOUT_EXCEEDED"):
-        await analytics.sql("SELECT sum(sipHash64(number)) FROM numbers(1000000000000)")
+        await hurried.sql("SELECT sum(sipHash64(number)) FROM numbers(1000000000000)")
+    await asyncio.to_thread(hurried.close)
     with pytest.raises(QueryRejected, match="MEMORY_LIMIT_EXCEEDED"):
         await analytics.sql("SELECT length(groupArray(number)) FROM numbers(100000000)")
 
