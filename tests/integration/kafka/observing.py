@@ -33,7 +33,12 @@ class Topic:
 
     def __init__(self, cluster: DevCluster, name: str) -> None:
         self.name = name
-        self._client: dict[str, str | int | float | bool] = {"bootstrap.servers": cluster.bootstrap, "log_level": 0}
+        self._client: dict[str, str | int | float | bool] = {
+            "bootstrap.servers": cluster.bootstrap,
+            # librdkafka goes on asking a broker that does not answer for as long as this, a minute by default.
+            "socket.timeout.ms": 3000,
+            "log_level": 0,
+        }
         self._admin = AdminClient(self._client)
 
     def create(self, *, copies_on: list[int], settings: Mapping[str, str] | None = None) -> None:
