@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import os
 import struct
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -221,6 +225,26 @@ def test_no_log_is_no_log(kafka_broker: DevCluster, tmp_path: Path) -> None:
     location = KafkaLocation.parse(f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('none')}")
     with pytest.raises(UnfitCluster, match="there is no log at"):
         verify_kafka(location, DataFolder(tmp_path), frozenset(), Quiet())
+
+
+def test_the_command_verifies_what_other_commands_wrote(kafka_broker: DevCluster, tmp_path: Path) -> None:
+    environment = {
+        **os.environ,
+        "CALLFOLD_LOG": f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('command')}",
+        "CALLFOLD_KAFKA_REPLICATION": "1",
+        "CALLFOLD_DATA_DIR": str(tmp_path / "data"),
+    }
+
+    def callfold(*arguments: str) -> str:
+        command = [sys.executable, "-m", "infra.cli", *arguments]
+        return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout
+
+    callfold("org", "create", "--name", "Acme")
+    found = json.loads(callfold("verify", "--json"))
+    assert found["findings"] == []
+    assert found["log"] == environment["CALLFOLD_LOG"]
+    assert found["records"] > 0
+    assert [shard["checkpoints"] for shard in found["shards"]] == [1]
 
 
 def rewrite(data: Path, topic: str, partitions: Mapping[int, Partition]) -> None:
