@@ -81,15 +81,20 @@ def always_ready() -> tuple[bool, str]:
     return True, "ready"
 
 
+def no_trouble() -> str:
+    """A node on which everything works."""
+    return ""
+
+
 @dataclass(frozen=True)
 class ApiDependencies:
     """Everything a request may touch. ``fragments`` may be missing where no media is kept on this node.
 
     ``new_id`` makes random ids (assistants, keys' ids, requests), ``new_call_id`` time-ordered ones,
     ``random_bytes`` that many unguessable bytes. ``readiness`` tells whether new work is taken, and a sentence why
-    not. Without ``maintenance`` the operator routes for rebuilding and dead letters answer 501. ``live_calls`` may ask
-    other processes, ``own_calls`` are those served here, for requests that others forward. ``shards`` are those of the
-    log.
+    not; ``trouble`` why it may be refused all the same. Without ``maintenance`` the operator routes for rebuilding and
+    dead letters answer 501. ``live_calls`` may ask other processes, ``own_calls`` are those served here, for requests
+    that others forward. ``shards`` are those of the log.
     """
 
     commands: Commands
@@ -106,5 +111,12 @@ class ApiDependencies:
     fragments: FragmentLog | None = None
     maintenance: Maintenance | None = None
     readiness: Callable[[], tuple[bool, str]] = always_ready
+    trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
     shards: Callable[[], Sequence[int]] = one_shard
+
+    def health(self) -> tuple[bool, str]:
+        """Whether requests should be sent here, and a sentence why not."""
+        taken, reason = self.readiness()
+        trouble = self.trouble() if taken else ""
+        return taken and not trouble, trouble or reason

@@ -22,15 +22,18 @@ from infra.storage import Storage
 
 @dataclass(slots=True)
 class Gate:
-    """Whether new work is taken; ``closed_because`` says why not, and so does any of ``troubles`` that there is."""
+    """Whether new work is taken: ``closed_because`` says why not, ``troubles`` why it may be refused all the same."""
 
     closed_because: str = "the server is starting"
     troubles: list[Callable[[], str]] = field(default_factory=list)
 
     def readiness(self) -> tuple[bool, str]:
         """As ``ApiDependencies.readiness``."""
-        reason = self.closed_because or next(filter(None, (trouble() for trouble in self.troubles)), "")
-        return not reason, reason or "ready"
+        return not self.closed_because, self.closed_because or "ready"
+
+    def trouble(self) -> str:
+        """As ``ApiDependencies.trouble``: the first one that there is."""
+        return next(filter(None, (trouble() for trouble in self.troubles)), "")
 
 
 def application(
@@ -73,6 +76,7 @@ def application(
             fragments=storage.fragments,
             maintenance=projecting.maintenance if projecting else None,
             readiness=gate.readiness,
+            trouble=gate.trouble,
             own_calls=own_calls,
             shards=storage.shards,
         ),

@@ -32,7 +32,7 @@ def health_routes(context: ApiContext) -> APIRouter:
         return RedirectResponse("/docs", status_code=302)
 
     def _readiness() -> Response:
-        taken, reason = dependencies.readiness()
+        taken, reason = dependencies.health()
         answer = {
             "status": "ready" if taken else "not-ready",
             "reason": reason,

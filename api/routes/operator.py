@@ -143,7 +143,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
     @router.get("/status", summary="What this node is doing", **describe())
     async def status(request: Request) -> Response:
         admit(request)
-        ready, reason = dependencies.readiness()
+        ready, reason = dependencies.health()
         answer = {
             "version": settings.version,
             "ready": ready,

@@ -84,6 +84,21 @@ async def test_health_needs_no_key_and_tells_when_no_work_is_taken(
     assert (refused.status_code, refused.json()["code"]) == (503, "NOT_READY")
 
 
+async def test_a_node_in_trouble_says_so_and_leaves_the_refusal_to_what_cannot_be_done(
+    installation: Installation, founding: Founding
+) -> None:
+    troubled = create_app(replace(installation.dependencies, trouble=lambda: "no space for the log"))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(troubled), base_url="https://x") as client:
+        answer = await client.get("/health/ready")
+        assert (answer.status_code, answer.json()["reason"]) == (503, "no space for the log")
+        made = await client.post(
+            "/call",
+            json={"transport": {"provider": "vapi.websocket"}, "assistant": {}},
+            headers={"authorization": f"Bearer {founding.private_key}"},
+        )
+    assert made.status_code == 201
+
+
 async def test_the_documentation_page_needs_no_other_host(asking: httpx.AsyncClient) -> None:
     page = await asking.get("/docs")
     assert page.status_code == 200

@@ -47,20 +47,18 @@ async def fill(log: WatchedLog) -> None:
         await append(log, f"a{number}")
 
 
-async def test_a_node_is_not_ready_while_its_log_finds_no_space_and_ready_when_an_append_succeeds(
+async def test_a_node_is_in_trouble_while_its_log_finds_no_space_and_out_of_it_when_an_append_succeeds(
     log: WatchedLog,
 ) -> None:
     gate = Gate(closed_because="", troubles=[log.space.trouble])
-    assert gate.readiness() == (True, "ready")
+    assert gate.trouble() == ""
     with files_of_at_most(500_000):
         with pytest.raises(LogUnavailable):
             await fill(log)
-        ready, reason = gate.readiness()
-        assert not ready
-        assert "no space for the log" in reason
-        assert "free disk space" in reason
+        assert "no space for the log" in gate.trouble()
+        assert "free disk space" in gate.trouble()
     await append(log, "b")
-    assert gate.readiness() == (True, "ready")
+    assert gate.trouble() == ""
 
 
 async def test_without_any_append_a_node_learns_that_there_is_space_again(
