@@ -1,8 +1,9 @@
-"""Columns that several tables share, so that the same fact has the same name, type and meaning everywhere."""
+"""Columns that several tables share, and how their views fold rows: the same fact has the same name, type and meaning
+everywhere."""
 
 from __future__ import annotations
 
-from projections.table import Column
+from projections.table import Column, Table
 
 PLACE = (
     Column("org_id", "LowCardinality(String)", "Organisation that owns the row"),
@@ -48,3 +49,34 @@ LATEST_PLACE = ("max(s.log_ordinal) AS log_ordinal", "max(s.recorded_at) AS reco
 """Which event last changed the group."""
 
 ORG, SHARD, ORDINAL, RECORDED = PLACE
+
+
+def facts_table(
+    name: str,
+    *,
+    comment: str,
+    identity: Column,
+    facts: tuple[Column, ...],
+    derived: tuple[tuple[Column, str], ...] = (),
+) -> Table:
+    """A table with one row for every fact about some thing in a call, and a view that shows one row a thing.
+
+    ``identity`` tells the things of one call apart. Of each fact the newest that is known is shown; ``derived`` are
+    further columns of the view, each with the expression that makes it of those before.
+    """
+    keys = ("org_id", "log_shard", CALL_ID.name, identity.name)
+    return Table(
+        name=name,
+        version=1,
+        comment=comment,
+        columns=(*PLACE, CALL_ID, identity, *facts),
+        order_by=("org_id", CALL_ID.name, identity.name, "log_ordinal"),
+        shown=(ORG, SHARD, CALL_ID, identity, ORDINAL, RECORDED, *facts, *(column for column, _ in derived)),
+        view=select(
+            *LATEST_PLACE,
+            *(newest_known(column.name) for column in facts),
+            *(f"{expression} AS {column.name}" for column, expression in derived),
+            group_by=keys,
+            where=NOT_DELETED,
+        ),
+    )

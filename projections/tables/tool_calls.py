@@ -9,24 +9,13 @@ from domain.call.state import Call
 from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import place
-from projections.table import Column, Row, Table
-from projections.tables.columns import (
-    CALL_ID,
-    LATEST_PLACE,
-    NOT_DELETED,
-    ORDINAL,
-    ORG,
-    PLACE,
-    RECORDED,
-    SHARD,
-    newest,
-    newest_known,
-    select,
-)
+from projections.table import Column, Row
+from projections.tables.columns import facts_table
 
-IDENTITY = (Column("tool_call_id", "String", "Tool call"),)
-STATUS = Column("status", "LowCardinality(String)", "called, completed or failed")
+TOOL_CALL_ID = Column("tool_call_id", "String", "Tool call")
+LATENCY = Column("latency_ms", "Nullable(Float64)", "Time from the call of the tool to its answer or failure (ms)")
 FACTS = (
+    Column("status", "LowCardinality(String)", "called, completed or failed"),
     Column("name", "LowCardinality(Nullable(String))", "Name of the tool"),
     Column("kind", "LowCardinality(Nullable(String))", "Type of the tool: function, endCall, …"),
     Column("turn", "Nullable(UInt32)", "Turn in which the model called the tool"),
@@ -38,37 +27,12 @@ FACTS = (
     Column("finished_ms", "Nullable(Float64)", "When it was answered or had failed (ms)"),
 )
 
-TABLE = Table(
-    name="tool_calls",
-    version=1,
+TABLE = facts_table(
+    "tool_calls",
     comment="Tool calls: one row per fact about one, the view folds them into one row a tool call",
-    columns=(
-        *PLACE,
-        CALL_ID,
-        *IDENTITY,
-        STATUS,
-        *FACTS,
-    ),
-    order_by=("org_id", "call_id", "tool_call_id", "log_ordinal"),
-    shown=(
-        ORG,
-        SHARD,
-        CALL_ID,
-        *IDENTITY,
-        ORDINAL,
-        RECORDED,
-        STATUS,
-        *FACTS,
-        Column("latency_ms", "Nullable(Float64)", "Time from the call of the tool to its answer or failure (ms)"),
-    ),
-    view=select(
-        *LATEST_PLACE,
-        newest("status"),
-        *(newest_known(column.name) for column in FACTS),
-        "finished_ms - called_ms AS latency_ms",
-        group_by=("org_id", "log_shard", "call_id", "tool_call_id"),
-        where=NOT_DELETED,
-    ),
+    identity=TOOL_CALL_ID,
+    facts=FACTS,
+    derived=((LATENCY, "finished_ms - called_ms"),),
 )
 
 

@@ -7,20 +7,8 @@ from domain.call.state import Call
 from domain.event import Event
 from domain.log.ports import Positioned
 from projections.call_state import place
-from projections.table import Column, Row, Table
-from projections.tables.columns import (
-    CALL_ID,
-    LATEST_PLACE,
-    NOT_DELETED,
-    ORDINAL,
-    ORG,
-    PLACE,
-    RECORDED,
-    SHARD,
-    TURN,
-    newest_known,
-    select,
-)
+from projections.table import Column, Row
+from projections.tables.columns import TURN, facts_table
 
 FACTS = (
     Column("rule", "LowCardinality(Nullable(String))", "Rule that decided that the user's turn was over"),
@@ -39,19 +27,11 @@ FACTS = (
     Column("heard_ms", "Nullable(Float64)", "Audio that had been played when the caller cut in (ms)"),
 )
 
-TABLE = Table(
-    name="turns",
-    version=1,
+TABLE = facts_table(
+    "turns",
     comment="Turns of calls: one row per fact about a turn, the view folds them into one row a turn",
-    columns=(*PLACE, CALL_ID, TURN, *FACTS),
-    order_by=("org_id", "call_id", "turn", "log_ordinal"),
-    shown=(ORG, SHARD, CALL_ID, TURN, ORDINAL, RECORDED, *FACTS),
-    view=select(
-        *LATEST_PLACE,
-        *(newest_known(column.name) for column in FACTS),
-        group_by=("org_id", "log_shard", "call_id", "turn"),
-        where=NOT_DELETED,
-    ),
+    identity=TURN,
+    facts=FACTS,
 )
 
 

@@ -303,7 +303,7 @@ WHERE s.call_id NOT IN (SELECT call_id FROM calls_v1 WHERE deleted_at IS NOT NUL
     s.tool_call_id AS tool_call_id,
     max(s.log_ordinal) AS log_ordinal,
     max(s.recorded_at) AS recorded_at,
-    tupleElement(argMax(tuple(s.status), s.log_ordinal), 1) AS status,
+    argMax(s.status, s.log_ordinal) AS status,
     argMax(s.name, s.log_ordinal) AS name,
     argMax(s.kind, s.log_ordinal) AS kind,
     argMax(s.turn, s.log_ordinal) AS turn,
