@@ -5,7 +5,9 @@ The parts are those of Vapi's ``PerformanceMetrics`` (https://docs.vapi.ai/api-r
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -57,13 +59,18 @@ def performance_metrics(
 
 def user_interruptions(messages: Iterable[MessageCommitted]) -> int:
     """How often the assistant began to speak while the user was speaking."""
-    spoken = [message for message in messages if message.role in ("user", "assistant")]
-    users = [message for message in spoken if message.role == "user"]
-    return sum(
-        any(user.started_ms < message.started_ms < user.ended_ms for user in users)
-        for message in spoken
-        if message.role == "assistant"
-    )
+    begins = []
+    users = []
+    for message in messages:
+        if message.role == "assistant":
+            begins.append(message.started_ms)
+        elif message.role == "user":
+            users.append((message.started_ms, message.ended_ms))
+    users.sort()
+    starts = [start for start, _ in users]
+    # Of the users' messages that had begun before, the one that went on longest decides.
+    latest_ends = list(accumulate((end for _, end in users), max))
+    return sum(1 for begin in begins if (before := bisect_left(starts, begin)) and latest_ends[before - 1] > begin)
 
 
 def _delay(earlier_ms: float | None, later_ms: float | None) -> float | None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from domain.call.events import TurnMeasured
-from domain.call.performance import TurnLatency, performance_metrics, turn_latency
+from domain.call.events import MessageCommitted, TurnMeasured
+from domain.call.performance import TurnLatency, performance_metrics, turn_latency, user_interruptions
 
 instants = st.lists(st.none() | st.floats(0, 1e6), min_size=8, max_size=8)
 
@@ -53,3 +53,14 @@ def test_turns_without_any_part_are_not_listed() -> None:
         "numUserInterrupted": 0,
         "numAssistantInterrupted": 2,
     }
+
+
+@for_all(st.lists(st.tuples(st.sampled_from(["user", "assistant", "tool"]), st.integers(0, 9), st.integers(0, 9))))
+def test_an_answer_that_begins_within_any_message_of_the_user_interrupts(spoken: list[tuple[Any, int, int]]) -> None:
+    messages = [
+        MessageCommitted(message_id="m", role=role, text="", started_ms=start, ended_ms=start + length, turn=1)
+        for role, start, length in spoken
+    ]
+    users = [(start, start + length) for role, start, length in spoken if role == "user"]
+    begins = [start for role, start, _ in spoken if role == "assistant"]
+    assert user_interruptions(messages) == sum(any(s < begin < e for s, e in users) for begin in begins)
