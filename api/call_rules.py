@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from api.configuration.references import check_references, under
 from api.errors import Issue, Problem, bad_request, invalid
-from domain.assistant.state import Assistant
-from domain.log.ports import Documents
+from api.resources.assistants import ASSISTANT_REFERENCES
+from domain.assistant.state import version_label
+from domain.log.ports import Document, Documents
 
 WEBSOCKET: Final = "vapi.websocket"
 WEBSOCKET_CALL: Final = "vapi.websocketCall"
@@ -15,6 +18,7 @@ NO_PHONE_NUMBER: Final = "Couldn't Get Phone Number. Need Either `phoneNumberId`
 
 _PHONE_FIELDS: Final = ("phoneNumberId", "phoneNumber", "customerId", "customer", "customers")
 _TARGETS: Final = ("assistantId", "assistant", "squadId", "squad", "workflowId", "workflow")
+_REFERENCES: Final = (*under("assistant", ASSISTANT_REFERENCES), *under("assistantOverrides", ASSISTANT_REFERENCES))
 _DEFAULT_SAMPLE_RATE_HZ: Final = {"pcm_s16le": 16_000, "mulaw": 8_000}
 
 
@@ -31,16 +35,20 @@ def websocket_call(body: dict[str, Any], documents: Documents, org_id: str) -> W
     given = {name for name, value in body.items() if value is not None}
     transport: dict[str, Any] = body.get("transport") or {}
     if transport.get("provider") != WEBSOCKET:
+        _require_known(body, "phoneNumberId", "phone_number", "Phone Number", documents, org_id)
         raise _phone_call(given)
     _refuse_phone_fields(given)
     _require_one_target(given)
+    _require_known(body, "squadId", "squad", "Squad", documents, org_id)
     if given & {"squadId", "squad"}:
         raise _not_built("Calls with squads are not built yet.", "Send assistantId or assistant.")
     if given & {"workflowId", "workflow"}:
         raise _not_built("Calls with workflows are not built yet.", "Send assistantId or assistant.")
     if "schedulePlan" in given:
         raise _not_built("Scheduled calls are not built yet.", "Leave out schedulePlan and create the call when due.")
-    _check_assistant(body, given, documents, org_id)
+    stored = _stored_assistant(body, given, documents, org_id)
+    check_references(_REFERENCES, body, documents, org_id)
+    _refuse_stored_tools(stored, body.get("assistant"), body.get("assistantOverrides"))
     return WebSocketCall(_with_defaults(transport), body.get("assistantId"))
 
 
@@ -83,26 +91,47 @@ def _require_one_target(given: set[str]) -> None:
         )
 
 
-def _check_assistant(body: dict[str, Any], given: set[str], documents: Documents, org_id: str) -> None:
+def _require_known(
+    body: dict[str, Any], field: str, kind: str, noun: str, documents: Documents, org_id: str
+) -> Document | None:
+    """The object that a field names, if it names one. Raises ``Problem`` 400 where it does not exist."""
+    if body.get(field) is None:
+        return None
+    document = documents.get(kind, body[field], org_id=org_id)
+    if document is None:
+        path = kind.replace("_", "-")
+        raise bad_request(
+            f"Couldn't Get {noun}. `{field}` {body[field]} Does Not Exist.", detail=f"List them with GET /{path}."
+        )
+    return document
+
+
+def _stored_assistant(
+    body: dict[str, Any], given: set[str], documents: Documents, org_id: str
+) -> Mapping[str, Any] | None:
     if "assistantVersion" in given and "assistantId" not in given:
         raise bad_request("`assistantVersion` Needs `assistantId`.", detail="Leave it out, or name a stored assistant.")
-    if "assistantId" not in given:
-        return
-    document = documents.get("assistant", body["assistantId"], org_id=org_id)
+    document = _require_known(body, "assistantId", "assistant", "Assistant", documents, org_id)
     if document is None:
-        raise bad_request(
-            f"Couldn't Get Assistant. `assistantId` {body['assistantId']} Does Not Exist.",
-            detail="List the assistants with GET /assistant.",
-        )
-    if "assistantVersion" in given and body["assistantVersion"] != _latest(document.state):
+        return None
+    if "assistantVersion" in given and body["assistantVersion"] != version_label(document.state):
         raise _not_built(
-            f"Calls with an earlier version of an assistant than {_latest(document.state)} are not built yet.",
+            f"Calls with an earlier version of an assistant than {version_label(document.state)} are not built yet.",
             "Leave out assistantVersion.",
         )
+    config: Mapping[str, Any] = document.state.config
+    return config
 
 
-def _latest(assistant: Assistant) -> str:
-    return f"v{assistant.revision}"
+def _refuse_stored_tools(*layers: Mapping[str, Any] | None) -> None:
+    """Calls run with the tools that stand in the configuration itself; to leave others out would be a silent loss."""
+    for layer in layers:
+        model = (layer or {}).get("model") or {}
+        if model.get("toolIds") or model.get("toolRefs"):
+            raise _not_built(
+                "Calls whose assistant refers to stored tools are not built yet.",
+                "Put the tools themselves into model.tools instead of their ids into model.toolIds or model.toolRefs.",
+            )
 
 
 def _with_defaults(transport: dict[str, Any]) -> dict[str, Any]:

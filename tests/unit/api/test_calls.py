@@ -16,6 +16,7 @@ from domain.call.events import CallStarted
 from domain.fragments import Fragment, FragmentBatch
 from domain.organization.founding import Founding
 from domain.signing import is_call_token
+from tests.unit.api.examples import create_all
 from tests.unit.api.installation import SECRET, Installation
 
 WEBSOCKET = {"provider": "vapi.websocket"}
@@ -71,11 +72,12 @@ async def test_a_monitor_plan_withholds_addresses(client: httpx.AsyncClient, pla
             {
                 "transport": None,
                 "phoneNumberId": "4d0b4d3c-0000-4000-8000-000000000000",
-                "customer": {"number": "+1555"},
+                "customer": {"number": "+15551234567"},
             },
-            501,
-            "Phone calls are not built yet.",
+            400,
+            "Couldn't Get Phone Number. `phoneNumberId` 4d0b4d3c-0000-4000-8000-000000000000 Does Not Exist.",
         ),
+        ({"transport": None, "phoneNumber": {}, "customer": {"number": "+15551234567"}}, 501, "Phone calls are not"),
         (
             {"assistant": None, "assistantId": "nobody"},
             400,
@@ -85,9 +87,10 @@ async def test_a_monitor_plan_withholds_addresses(client: httpx.AsyncClient, pla
         ({"assistantId": "x"}, 400, "Need Exactly One Of `assistantId`, `assistant`."),
         (
             {"assistant": None, "squadId": "4d0b4d3c-0000-4000-8000-000000000000"},
-            501,
-            "Calls with squads are not built",
+            400,
+            "Couldn't Get Squad. `squadId` 4d0b4d3c-0000-4000-8000-000000000000 Does Not Exist.",
         ),
+        ({"assistant": None, "squad": {"members": []}}, 501, "Calls with squads are not built yet."),
         ({"schedulePlan": {"earliestAt": "2026-02-01T00:00:00Z"}}, 501, "Scheduled calls are not built yet."),
         ({"assistantVersion": "v1"}, 400, "`assistantVersion` Needs `assistantId`."),
     ],
@@ -107,6 +110,28 @@ async def test_only_the_latest_version_of_an_assistant_can_be_asked_for(client: 
     request = {"transport": WEBSOCKET, "assistantId": stored["id"]}
     assert (await client.post("/call", json={**request, "assistantVersion": "v2"})).status_code == 201
     assert (await client.post("/call", json={**request, "assistantVersion": "v1"})).status_code == 501
+
+
+async def test_what_a_call_refers_to_must_exist_and_be_something_that_calls_can_use(client: httpx.AsyncClient) -> None:
+    made = await create_all(client)
+    tools = {"provider": "vapi", "toolIds": [made["tool"]["id"]]}
+    customer = {"number": "+14155552671"}
+    for request, message in (
+        ({"assistantId": made["assistant"]["id"]}, "Calls whose assistant refers to stored tools are not built yet."),
+        ({"assistant": {"model": tools}}, "Calls whose assistant refers to stored tools are not built yet."),
+        ({"assistant": {}, "assistantOverrides": {"model": tools}}, "Calls whose assistant refers to stored tools"),
+        ({"squadId": made["squad"]["id"]}, "Calls with squads are not built yet."),
+        ({"transport": None, "phoneNumberId": made["phone_number"]["id"], "customer": customer}, "Phone calls are not"),
+    ):
+        answer = await client.post("/call", json={"transport": WEBSOCKET, **request})
+        assert answer.status_code == 501, request
+        assert answer.json()["message"].startswith(message)
+    unknown = {"provider": "vapi", "toolIds": ["4d0b4d3c-0000-4000-8000-000000000000"]}
+    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {"model": unknown}})
+    assert answer.json()["message"] == [
+        "Couldn't Get Tool. `assistant.model.toolIds.0` 4d0b4d3c-0000-4000-8000-000000000000 Does Not Exist."
+    ]
+    assert (await client.get("/call")).json() == []
 
 
 async def test_lists_and_their_filters(client: httpx.AsyncClient, installation: Installation) -> None:
