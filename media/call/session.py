@@ -17,12 +17,12 @@ from domain.call.events import CallEnded, Warned
 from domain.event import Event
 from domain.live_calls import CallSocket
 from media.audio.playout import Heard
-from media.audio.recording import Recording
 from media.call.call_clock import CallClock
 from media.call.client_messages import ClientMessageFilter
 from media.call.fragments import FragmentSource
 from media.call.journal import Journal
 from media.call.parts import Conversation, Parts
+from media.call.recorder import write_along
 from media.call.timers import Timers
 from media.machine.inputs import (
     Connected,
@@ -58,7 +58,6 @@ FAULT_REASON = "call.in-progress.error-vapifault-worker-died"
 """The ended reason of a call whose own machinery broke."""
 OVERLOAD_REASON = "call.in-progress.error-vapifault-worker-not-available"
 """The ended reason of a call whose events the log does not take fast enough."""
-_RECORDING_PERIOD_S = 1.0
 
 
 class CallSession:
@@ -210,7 +209,7 @@ class CallSession:
                 self.spawn(parts.transport.read(), "receive")
                 self.spawn(parts.transcriber.run(), "transcriber")
                 if parts.recording is not None:
-                    self.spawn(self._keep_recording(parts.recording), "recording")
+                    self.spawn(write_along(parts.recording, self.clock, self._files, self.warned), "recording")
                 self._begin()
                 self.feed(Connected())
                 await self._until_over()
@@ -255,25 +254,6 @@ class CallSession:
             self._broken.set_exception(fault)
         else:
             _log.error("call.fault_after_end", extra={"call_id": self.call_id}, exc_info=fault)
-
-    async def _keep_recording(self, recording: Recording) -> None:
-        failing = False
-        due_s = self._loop.time()
-        while True:
-            # On a schedule of its own, so that calls which were late together do not stay together.
-            due_s += _RECORDING_PERIOD_S
-            await asyncio.sleep(due_s - self._loop.time())
-            data = recording.advance(self.clock.now_ms())
-            try:
-                await self._loop.run_in_executor(self._files, recording.write, data)
-            except OSError as error:
-                # No room on the disk is no reason to hang up on anybody; there may be some in a second.
-                if not failing:
-                    detail = f"the recording is silent until it can be written: {error.strerror or error}"
-                    self.warned("recording-stopped", detail)
-                failing = True
-            else:
-                failing = failing and not data
 
     # Steps and what they ask for.
 

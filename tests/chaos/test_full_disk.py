@@ -49,7 +49,7 @@ class Ballast:
 async def test_a_disk_that_is_full_for_a_while_costs_a_stretch_of_the_recording_and_no_event(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("media.call.session._RECORDING_PERIOD_S", 0.1)
+    monkeypatch.setattr("media.call.recorder.PERIOD_S", 0.1)
     heard = providers("one", "two", "three")
     async with media_rig(small_disk, heard, log_retry_s=0.02, event_spool_reserve_bytes=1 << 20) as rig:
         caller = await dial(rig)
@@ -84,7 +84,7 @@ async def test_a_disk_that_is_full_for_a_while_costs_a_stretch_of_the_recording_
 async def test_a_disk_that_is_full_at_the_end_keeps_what_there_is_and_stores_it_when_it_can(
     small_disk: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("media.call.session._RECORDING_PERIOD_S", 0.1)
+    monkeypatch.setattr("media.call.recorder.PERIOD_S", 0.1)
     async with media_rig(
         small_disk, providers("one"), log_retry_s=0.02, event_spool_reserve_bytes=1 << 20, reap_every_s=0.05
     ) as rig:

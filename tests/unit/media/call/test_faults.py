@@ -345,7 +345,7 @@ async def test_a_disk_that_takes_no_sound_costs_the_sound_and_not_the_call(
         file.write(data)
 
     monkeypatch.setattr("media.audio.recording._write_at", no_space_for_sound)
-    monkeypatch.setattr("media.call.session._RECORDING_PERIOD_S", 0.05)
+    monkeypatch.setattr("media.call.recorder.PERIOD_S", 0.05)
     async with media_rig(tmp_path, providers("hello")) as rig:
         caller = await dial(rig)
         await caller.until_said(1)
