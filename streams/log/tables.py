@@ -50,8 +50,12 @@ CREATE TABLE IF NOT EXISTS documents (
     version INTEGER NOT NULL
 )"""
 
+WITHOUT_FORMER_INDEX = """
+DROP INDEX IF EXISTS documents_by_creation"""
+
 DOCUMENTS_BY_CREATION = """
-CREATE INDEX IF NOT EXISTS documents_by_creation ON documents (kind, org_id, created_at DESC, id DESC)"""
+CREATE INDEX IF NOT EXISTS live_documents_by_creation ON documents (kind, org_id, deleted, created_at DESC, id DESC)"""
+"""Answers counts and finds pages without a look at the documents themselves."""
 
 KEY_HASHES = """
 CREATE TABLE IF NOT EXISTS key_hashes (
@@ -95,6 +99,7 @@ CREATE TABLE IF NOT EXISTS pruned (
 LOG_TABLES = (EVENTS, COMMITS, TRACKING, TRACKING_LAYOUT)
 DOCUMENT_TABLES = (
     DOCUMENTS,
+    WITHOUT_FORMER_INDEX,
     DOCUMENTS_BY_CREATION,
     KEY_HASHES,
     KEY_HASHES_BY_DOCUMENT,

@@ -36,6 +36,9 @@ POLL_MS = 100
 RETRY_SECONDS = 1.0
 """Before reading goes on after the broker or the disk failed."""
 
+SILENCE_SECONDS = 60.0
+"""How long a broker may give nothing while the log is known to go on, before the start is given up."""
+
 CHECK_SECONDS = 15.0
 """How long a broker may take to hand out the last applied record again."""
 
@@ -53,6 +56,9 @@ class Follower:
         self._partition = partition(location, "log", replica.shard)
         self._consumer: Consumer = consumer(location, fetch_wait_ms=fetch_wait_ms)
         self._leader_epoch = -1
+        self._unsure = False
+        """Where the consumer stands, or whether the log is still the one that was read, has to be checked first."""
+        self._hole_before = -1
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log-follower-{replica.shard}", daemon=True)
 
@@ -64,10 +70,17 @@ class Follower:
         try:
             self._consumer.assign([self._partition])
             end = self._check()
-            begun = time.monotonic()
-            while self._replica.tail.next_offset < end:
-                fetched = self._poll(max(POLL_MS, 1_000))
+            begun = moved = time.monotonic()
+            while self._consumer.position(self._partition) < end:
+                fetched = self._poll(1_000)
                 self._replica.apply(_placed(fetched))
+                if fetched:
+                    moved = time.monotonic()
+                elif time.monotonic() - moved > SILENCE_SECONDS:
+                    raise LogUnavailable(
+                        f"no broker hands out {self._location.topic('log')} from offset "
+                        f"{self._replica.tail.next_offset} on; check the leader of partition {self._replica.shard}"
+                    )
             _log.info(
                 "log.caught_up",
                 extra={
@@ -100,6 +113,7 @@ class Follower:
             except Halted as halt:
                 self._replica.halt(halt)
             except (KafkaError, LogUnavailable) as problem:
+                self._unsure = True
                 _log.warning("log.not_read", extra={"shard": self._replica.shard, "reason": str(problem)})
                 self._closing.wait(RETRY_SECONDS)
             except Exception as problem:
@@ -107,30 +121,39 @@ class Follower:
 
     def _follow(self) -> None:
         """Apply what one poll brings. Raises ``Halted``, ``KafkaError``, ``LogUnavailable``."""
+        if self._unsure:
+            self._check()
+            self._unsure = False
         try:
             fetched = self._poll(POLL_MS)
         except _GONE:
-            self._check()
+            self._unsure = True
             return
         if not fetched:
             return
         if self._has_new_leader(fetched):
-            self._check()
+            self._unsure = True
             return
         self._compare(fetched[-1])
         fresh = self._fresh(fetched)
         if not fresh:
             # This node alone writes, and knows its own records: reading each of them back at once only costs.
             self._replica.rest(REST_SECONDS)
-            return
-        try:
+        elif self._is_beyond(fresh[0].offset):
+            self._unsure = True
+        else:
             for begin in range(0, len(fresh), SLICE):
                 if begin:
                     self._closing.wait(BREATH_SECONDS)
                 self._replica.apply(_placed(fresh[begin : begin + SLICE]))
-        except LogUnavailable:
-            self._consumer.seek(self._partition, self._replica.tail.next_offset)
-            raise
+
+    def _is_beyond(self, offset: int) -> bool:
+        """Whether records may have been missed before ``offset``. Read twice, it is a hole that every reader finds:
+        offsets that Kafka gave to marks of its own."""
+        if offset <= self._replica.tail.next_offset or offset == self._hole_before:
+            return False
+        self._hole_before = offset
+        return True
 
     def _fresh(self, fetched: Sequence[Fetched]) -> Sequence[Fetched]:
         """The records that are not applied yet, after this node's writer had time to adopt those that are its own."""

@@ -18,7 +18,6 @@ from typing import Any
 from domain.aggregate import Aggregate
 from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.codec import EventCodec
-from domain.log.commit import Commit
 from domain.log.ports import LogUnavailable
 from streams.kafka.identity import LogIdentity, check_identity
 from streams.log.append import Settled, settled
@@ -27,7 +26,7 @@ from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up, unavailable
 from streams.log.fold import Fold, Unfoldable, microseconds, refold
 from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read, write_position
-from streams.log.kafka.halt import Halted, newer_envelope
+from streams.log.kafka.halt import Halted, newer_envelope, unreadable_replica
 from streams.log.kafka.tables import REPLICA_TABLES
 from streams.log.state_cache import StateCache
 from streams.log.states import States
@@ -76,6 +75,8 @@ class Replica:
         self.shard = shard
         self.identity = identity
         self.halted: Halted | None = None
+        self.trouble: LogUnavailable | None = None
+        """Why the file took nothing when it was last written to, if it did not."""
         self._connection = connection
         self._tail = tail
         self._frozen = dict(frozen)
@@ -119,7 +120,7 @@ class Replica:
             except OSError as problem:
                 raise LogUnavailable(f"the replica {path} cannot be opened: {problem}") from problem
             except DATABASE_ERRORS as problem:
-                raise unavailable(problem) from problem
+                raise _trouble(problem, shard, path) from problem
             undo.pop_all()
         return cls(application, states, connection, shard=shard, identity=identity, tail=tail, frozen=frozen)
 
@@ -162,7 +163,7 @@ class Replica:
             try:
                 yield Plan(self._connection, self.states, self.shard, self._tail)
             except sqlite3.Error as problem:
-                raise unavailable(problem) from problem
+                raise _trouble(problem, self.shard, self.path) from problem
 
     def expect(self, plan: Plan, commit_id: str) -> None:
         """The plan, which begins with this commit, is being sent: it should be adopted rather than read back."""
@@ -215,7 +216,7 @@ class Replica:
                     for statement in _PRUNE:
                         self._connection.executemany(statement, ids)
             except sqlite3.Error as problem:
-                raise unavailable(problem) from problem
+                raise _trouble(problem, self.shard, self.path) from problem
         return len(ids)
 
     def unfoldable(self, originator_id: str) -> str | None:
@@ -274,7 +275,7 @@ class Replica:
                     unfoldable += fold.absorb(record.commit)
             self._write(transaction, fold, unfoldable)
         except sqlite3.Error as problem:
-            raise unavailable(problem) from problem
+            raise self._failed(problem) from problem
         return True
 
     def _write(self, transaction: ReplicaTransaction, fold: Fold, unfoldable: Sequence[Unfoldable]) -> None:
@@ -285,8 +286,9 @@ class Replica:
                 for event in unfoldable:
                     _note(self._connection, event)
         except sqlite3.Error as problem:
-            raise unavailable(problem) from problem
+            raise self._failed(problem) from problem
         self._tail = transaction.tail
+        self.trouble = None
         for event in unfoldable:
             self._frozen[event.originator_id] = event.reason
             _log.warning(
@@ -295,6 +297,10 @@ class Replica:
             )
         fold.publish()
         self._checkpointer.nudge()
+
+    def _failed(self, problem: sqlite3.Error) -> LogUnavailable:
+        self.trouble = _trouble(problem, self.shard, self.path)
+        return self.trouble
 
 
 @contextmanager
@@ -308,6 +314,16 @@ def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
         raise
+
+
+def _trouble(problem: Exception, shard: int, path: Path) -> LogUnavailable:
+    """A damaged file halts for good; anything else (a full disk) may pass."""
+    cause: BaseException | None = problem
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    if getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return unreadable_replica(shard, str(path), problem)
+    return unavailable(problem)
 
 
 def _tail(connection: sqlite3.Connection, shard: int, identity: LogIdentity, *, topic: str, path: Path) -> ReplicaTail:
@@ -343,12 +359,3 @@ def _note(connection: sqlite3.Connection, problem: Unfoldable) -> None:
     connection.execute(
         "INSERT OR REPLACE INTO unfolded VALUES (?,?,?)", (problem.originator_id, problem.version, problem.reason)
     )
-
-
-def claims_frozen(replica: Replica, commit: Commit) -> str | None:
-    """Why a commit must not be decided here: a history it continues cannot be read to its end by this build."""
-    for slot in commit.slots:
-        reason = replica.unfoldable(slot.originator_id)
-        if reason is not None:
-            return f"{slot.originator_id} has an event this build cannot fold ({reason}); upgrade this node"
-    return None

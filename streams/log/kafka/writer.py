@@ -25,7 +25,7 @@ from domain.log.receipt import CommitIdReused, Receipt
 from streams.kafka.clients import MAX_RECORD_BYTES, Producer, Sent
 from streams.kafka.location import KafkaLocation
 from streams.log.append import Settled
-from streams.log.kafka.halt import shorter_log
+from streams.log.kafka.halt import Halted, shorter_log
 from streams.log.kafka.replica import Plan, Replica
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
 
@@ -109,8 +109,9 @@ class ShardWriter(ProposalQueue):
         self._producer.close(timeout=1)
 
     def _refusal(self) -> LogUnavailable | None:
-        halted = self._replica.halted
-        return None if halted is None else LogUnavailable(f"the log is halted: {halted}")
+        if self._replica.halted is not None:
+            return LogUnavailable(f"the log is halted: {self._replica.halted}")
+        return self._replica.trouble
 
     def _commit(self, batch: Sequence[Proposal]) -> Sequence[Outcome | Exception | Proposal]:
         refusal = self._refusal()
@@ -119,6 +120,9 @@ class ShardWriter(ProposalQueue):
         try:
             with self._replica.planning() as plan:
                 placed = self._placed(plan, batch)
+        except Halted as halt:
+            self._replica.halt(halt)
+            return [halt] * len(batch)
         except LogUnavailable as problem:
             return [problem] * len(batch)
         items = [entry for entry in placed if isinstance(entry, _Item)]
@@ -214,7 +218,7 @@ class ShardWriter(ProposalQueue):
         lowest = min((offset for offset in offsets if offset is not None), default=plan.base)
         if lowest < plan.base:
             self._replica.halt(shorter_log(self._replica.shard, plan.base, lowest, str(self._replica.path)))
-        elif offsets == list(range(plan.base, plan.base + len(items))) and self._replica.adopt(plan):
+        elif offsets == list(range(plan.base, plan.base + len(items))) and self._adopted(plan):
             self.counters.adopted += len(items)
             for item in items:
                 self._unknown.pop(item.commit.commit_id, None)
@@ -223,6 +227,14 @@ class ShardWriter(ProposalQueue):
             return
         self._replica.abandon()
         self._await_verdicts(items, deadline)
+
+    def _adopted(self, plan: Plan) -> bool:
+        try:
+            return self._replica.adopt(plan)
+        except LogUnavailable as problem:
+            # The commits are on the log; the follower applies them once the file can be written again.
+            _log.warning("log.not_applied", extra={"shard": self._replica.shard, "reason": str(problem)})
+            return False
 
     def _send(self, items: Sequence[_Item], deadline: float) -> None:
         """Send and wait for the acknowledgements; an item that got none keeps no offset."""
@@ -281,6 +293,8 @@ class ShardWriter(ProposalQueue):
     def _reason_to_give_up(self, deadline: float) -> str:
         if self._replica.halted is not None:
             return f"the log is halted: {self._replica.halted}"
+        if self._replica.trouble is not None:
+            return str(self._replica.trouble).partition(";")[0]
         if self._closing:
             deadline = min(deadline, self._closing_since + CLOSE_SECONDS)
         if time.monotonic() >= deadline:

@@ -244,3 +244,37 @@ def test_a_commit_of_one_node_is_a_receipt_on_all(open_node: Callable[[], KafkaL
     receipt = one.append(appended)
     assert asyncio.run(other.wait_for(Position(0, 1), 10))
     assert other.receipt("first") == receipt == other.append(appended)
+
+
+async def test_a_full_disk_refuses_what_comes_and_loses_nothing(node: KafkaLog) -> None:
+    await opened(node)
+    replica = node._shards[0].replica
+    ((pages,),) = replica._connection.execute("PRAGMA page_count").fetchall()
+    replica._connection.execute(f"PRAGMA max_page_count={pages}")
+    note = "x" * 100_000
+    with pytest.raises(OutcomeUnknown, match="no space"):
+        await node.record("a", [Added(amount=5, note=note)], [START], commit_id="large")
+    with pytest.raises(LogUnavailable, match="no space") as refusal:
+        await node.record("a", [Added(amount=1)], [START])
+    assert refusal.value.full
+    assert total(node) == 0
+    replica._connection.execute("PRAGMA max_page_count=1000000")
+    assert await node.wait_for(Position(0, 2), 10), "the follower applies what was acknowledged"
+    await node.record("a", [Added(amount=5, note=note)], [START], commit_id="large")
+    await node.record("a", [Added(amount=1)], [START])
+    assert total(node) == 6
+
+
+def test_a_damaged_replica_says_to_be_moved_aside(
+    open_node: Callable[[], KafkaLog], location: KafkaLocation, tmp_path: Path
+) -> None:
+    path = tmp_path / "damaged"
+    with nodes(location, path) as opener:
+        opener().append(commit("first", ("a", 1, OPENED)))
+    replica = path / "node-0" / "shard-0.db"
+    replica.write_bytes(b"no database at all, " * 1000)
+    with nodes(location, path) as opener, pytest.raises(LogUnavailable, match="move it aside and start again"):
+        opener()
+    replica.unlink()
+    with nodes(location, path) as opener:
+        assert len(opener().history("a")) == 1
