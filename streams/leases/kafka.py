@@ -51,6 +51,7 @@ class KafkaLeases:
         owner: str,
         is_gone: Callable[[str], bool],
         lease_s: float,
+        trouble_s: float,
     ) -> None:
         self._location = location
         self._producer = sender
@@ -58,7 +59,7 @@ class KafkaLeases:
         self._partition = partition(location, TOPIC, 0)
         self._owner = owner
         self._is_gone = is_gone
-        self._lease_s = lease_s
+        self._trouble_s = trouble_s
         self._beats = Beats(owner, lease_s, step_s=lease_s / 2)
         self._waited_for_since_s: float | None = None
         self._released = False
@@ -67,7 +68,13 @@ class KafkaLeases:
 
     @classmethod
     def open(
-        cls, location: KafkaLocation, *, owner: str, is_gone: Callable[[str], bool], lease_s: float
+        cls,
+        location: KafkaLocation,
+        *,
+        owner: str,
+        is_gone: Callable[[str], bool],
+        lease_s: float,
+        trouble_s: float = TROUBLE_SECONDS,
     ) -> KafkaLeases:
         """Begin to listen. Raises ``UnfitCluster`` where no broker answers."""
         with ExitStack() as undo:
@@ -75,7 +82,7 @@ class KafkaLeases:
             undo.callback(sender.close, timeout=0)
             reader = consumer(location)
             undo.callback(reader.close)
-            leases = cls(location, sender, reader, owner, is_gone, lease_s)
+            leases = cls(location, sender, reader, owner, is_gone, lease_s, trouble_s)
             leases._seek_to_now()
             undo.pop_all()
         leases._thread.start()
@@ -102,7 +109,7 @@ class KafkaLeases:
         """Why the others cannot hear this process, or it them; empty when its own heartbeats come back in time."""
         since_s = self._waited_for_since_s
         silent_s = 0.0 if since_s is None else time.monotonic() - since_s
-        if silent_s <= TROUBLE_SECONDS:
+        if silent_s <= self._trouble_s:
             return ""
         return f"Kafka at {self._location.servers} has not given back a heartbeat for {silent_s:.0f} s"
 

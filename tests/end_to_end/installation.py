@@ -16,28 +16,41 @@ WITHIN_SECONDS = 5.0
 """How long a call may outlive the process that served it."""
 
 
+@dataclass(frozen=True)
+class Node:
+    """A process that serves calls, at an address of its own."""
+
+    url: str
+    pid: int
+
+
 @dataclass
 class Installation:
-    """An API process, a media process to which call URLs point, and a second one."""
+    """An API process, and two processes that serve calls."""
 
     api: SystemProcess
-    first: SystemProcess
-    second: SystemProcess
+    first: Node
+    second: Node
 
     def client(self) -> httpx.Client:
         assert self.api.organization is not None
         return self.api.api(self.api.organization["privateKey"])
 
 
-def at(url: str, process: SystemProcess) -> str:
+def at(url: str, base: str) -> str:
     """The same path at another process."""
     scheme, _, rest = url.partition("://")
-    return f"{scheme}://{process.url.partition('://')[2]}/{rest.partition('/')[2]}"
+    return f"{scheme}://{base.partition('://')[2]}/{rest.partition('/')[2]}"
 
 
-def moved(call: dict[str, Any], process: SystemProcess) -> dict[str, Any]:
-    """The call with its sound at another process."""
-    return call | {"transport": {"websocketCallUrl": at(call["transport"]["websocketCallUrl"], process)}}
+def moved(call: dict[str, Any], node: Node) -> dict[str, Any]:
+    """The call with its sound at this process."""
+    return call | {"transport": {"websocketCallUrl": at(call["transport"]["websocketCallUrl"], node.url)}}
+
+
+def end_call(call: dict[str, Any], base: str) -> httpx.Response:
+    """Ask a process to end the call, through its control URL."""
+    return httpx.post(at(call["monitor"]["controlUrl"], base), json={"type": "end-call"})
 
 
 def status(api: httpx.Client, call: dict[str, Any]) -> tuple[str, str | None]:
@@ -57,15 +70,6 @@ def ended_reason(installation: Installation, call: dict[str, Any]) -> str:
                 reason: str = json.loads(line.removeprefix("data: "))["data"]["reason"]
                 return reason
     raise AssertionError("the stream ended before the call did")
-
-
-def claim(installation: Installation, call: dict[str, Any]) -> dict[str, Any]:
-    """What the owner said when it took the call."""
-    parameters = {"originator": call["id"], "types": "call.claimed"}
-    with installation.api.operator() as operator:
-        (claimed,) = operator.get("/operator/events", params=parameters).json()
-    said: dict[str, Any] = claimed["data"]
-    return said
 
 
 def heard_until_closed(socket: ClientConnection) -> int:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -17,13 +19,15 @@ from tests.brokers import fresh_topic
 from tests.end_to_end.installation import (
     WITHIN_SECONDS,
     Installation,
+    Node,
     at,
+    end_call,
     ended_reason,
     heard_until_closed,
     moved,
     status,
 )
-from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_line, place_call, running
+from tests.end_to_end.system_process import TALKATIVE, TRANSPORT, on_the_line, place_call, running
 
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
@@ -42,10 +46,13 @@ def installation(tmp_path_factory: pytest.TempPathFactory, kafka_broker: DevClus
         "CALLFOLD_SECRET": SECRET,
     }
     with ExitStack() as processes:
-        first = processes.enter_context(running(root / "media-a", role="media", **shared))
-        second = processes.enter_context(running(root / "media-b", role="media", **shared))
+        with ThreadPoolExecutor(2) as starting:
+            first, second = starting.map(
+                lambda name: processes.enter_context(running(root / name, role="media", **shared)),
+                ("media-a", "media-b"),
+            )
         api = processes.enter_context(running(root / "api", role="api", CALLFOLD_MEDIA_URL=first.url, **shared))
-        yield Installation(api, first, second)
+        yield Installation(api, Node(first.url, first.process.pid), Node(second.url, second.process.pid))
 
 
 @pytest.fixture
@@ -58,7 +65,7 @@ def api(installation: Installation) -> Iterator[httpx.Client]:
 def test_a_call_is_steered_and_heard_from_every_machine(
     installation: Installation, api: httpx.Client, where: str
 ) -> None:
-    elsewhere: SystemProcess = getattr(installation, where)
+    elsewhere: str = getattr(installation, where).url
     call = place_call(api, TALKATIVE)
 
     with (
@@ -66,7 +73,7 @@ def test_a_call_is_steered_and_heard_from_every_machine(
         connect(at(call["monitor"]["listenUrl"], elsewhere), compression=None, proxy=None) as listener,
     ):
         assert "16000" in str(listener.recv(timeout=30))
-        told = httpx.post(at(call["monitor"]["controlUrl"], elsewhere), json={"type": "end-call"})
+        told = end_call(call, elsewhere)
         assert (told.status_code, told.text) == (200, '{"success":true}')
         line.wait_for_hang_up()
         heard_until_closed(listener)
@@ -94,14 +101,14 @@ def test_while_kafka_is_away_calls_go_on_and_readiness_says_why_no_new_ones_begi
     with on_the_line(call) as line:
         kafka_broker.pause(1)
         try:
-            reasons = {process.url: not_ready(process) for process in (installation.api, installation.first)}
-            refused = api.post("/call", json={"assistant": TALKATIVE, "transport": call["transport"]})
+            reasons = {url: not_ready(url) for url in (installation.api.url, installation.first.url)}
+            refused = api.post("/call", json={"assistant": TALKATIVE, "transport": TRANSPORT})
         finally:
             kafka_broker.resume(1)
-        for process in (installation.api, installation.first):
-            wait_until_ready(process)
+        for url in (installation.api.url, installation.first.url):
+            wait_until_ready(url)
         assert status(api, call) == ("in-progress", None)
-        assert httpx.post(call["monitor"]["controlUrl"], json={"type": "end-call"}).status_code == 200
+        assert end_call(call, installation.first.url).status_code == 200
         line.wait_for_hang_up()
 
     assert all("has not given back a heartbeat" in reason for reason in reasons.values()), reasons
@@ -116,30 +123,30 @@ def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
 
     with on_the_line(others) as other_line, on_the_line(moved(theirs, installation.second)) as line:
         # Stopped, not killed: nobody on this machine can know more than that its heartbeats stay out.
-        installation.second.process.send_signal(signal.SIGSTOP)
+        os.kill(installation.second.pid, signal.SIGSTOP)
         silent = time.monotonic()
         reason = ended_reason(installation, theirs)
         took = time.monotonic() - silent
-        installation.second.kill()
+        os.kill(installation.second.pid, signal.SIGKILL)
         line.wait_for_hang_up()
         assert reason == WORKER_DIED
         assert took < WITHIN_SECONDS
         assert status(api, others) == ("in-progress", None)
-        assert httpx.post(others["monitor"]["controlUrl"], json={"type": "end-call"}).status_code == 200
+        assert end_call(others, installation.first.url).status_code == 200
         other_line.wait_for_hang_up()
 
     assert ended_reason(installation, others) == "manually-canceled"
 
 
-def not_ready(process: SystemProcess) -> str:
+def not_ready(url: str) -> str:
     """Waits until the process takes no new work; why."""
     while True:
-        answer = httpx.get(f"{process.url}/health/ready", timeout=10)
+        answer = httpx.get(f"{url}/health/ready", timeout=10)
         if answer.status_code == 503:
             reason: str = answer.json()["reason"]
             return reason
 
 
-def wait_until_ready(process: SystemProcess) -> None:
-    while httpx.get(f"{process.url}/health/ready", timeout=10).status_code != 200:
+def wait_until_ready(url: str) -> None:
+    while httpx.get(f"{url}/health/ready", timeout=10).status_code != 200:
         pass

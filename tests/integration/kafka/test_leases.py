@@ -17,7 +17,7 @@ from tests.brokers import fresh_topic
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
 
-LEASE_S = 3.0
+LEASE_S = 2.0
 PAUSE_S = LEASE_S / 4
 WITHIN_S = 30.0
 pytestmark = pytest.mark.timeout(180)
@@ -35,7 +35,7 @@ def processes(location: KafkaLocation, *names: str) -> Iterator[list[KafkaLeases
     with ExitStack() as closing:
         opened = []
         for name in names:
-            leases = KafkaLeases.open(location, owner=name, is_gone="gone".__eq__, lease_s=LEASE_S)
+            leases = KafkaLeases.open(location, owner=name, is_gone="gone".__eq__, lease_s=LEASE_S, trouble_s=LEASE_S)
             closing.callback(leases.close)
             opened.append(leases)
         yield opened
