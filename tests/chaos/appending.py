@@ -24,7 +24,7 @@ from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.position import Position
 from tests.chaos.history import Claimed, Ended, Held, HistoryFile, Invoked
 from tests.contracts.log_contract import CODEC, START, Node
-from tests.contracts.tally import Added, Opened
+from tests.contracts.tally import TALLY_TYPES, Added, Opened
 
 DUPLICATES = 0.05
 ZOMBIES = 0.05
@@ -35,6 +35,7 @@ RESENDS = 200
 """How often one commit of unknown outcome is sent again before it is left unknown."""
 
 _PAGE = 2_000
+_TYPES = frozenset(TALLY_TYPES)
 
 
 class NodeAddress(Protocol):
@@ -79,7 +80,7 @@ class _Client:
 
     def operate(self, number: int) -> None:
         commit_id = f"{self._work.name}-{number}"
-        chosen = self._dice.sample(self._work.originators, k=self._how_many())
+        chosen = self._choose()
         if self._dice.random() < FACTS and self._version(chosen[0][0]) > 0:
             self._record(commit_id, chosen[0][0])
             return
@@ -91,11 +92,13 @@ class _Client:
         if settled and self._dice.random() < DUPLICATES:
             self._settle(commit_id, lambda: self._append(commit, claims))
 
-    def _how_many(self) -> int:
-        return self._dice.randint(2, min(3, len(self._work.originators))) if self._several() else 1
-
-    def _several(self) -> bool:
-        return len(self._work.originators) > 1 and self._dice.random() < SEVERAL
+    def _choose(self) -> list[tuple[str, str]]:
+        """One originator, now and then two or three of one organisation."""
+        first = self._dice.choice(self._work.originators)
+        if self._dice.random() >= SEVERAL:
+            return [first]
+        neighbours = [other for other in self._work.originators if other[1] == first[1] and other != first]
+        return [first, *self._dice.sample(neighbours, k=min(len(neighbours), self._dice.randint(1, 2)))]
 
     def _version(self, originator_id: str) -> int:
         document = self._node.get("tally", originator_id)
@@ -158,10 +161,10 @@ def _commit(commit_id: str, claims: Sequence[Claimed], organizations: dict[str, 
 
 
 def held(node: Node, shard: int = 0) -> list[Held]:
-    """Every accepted event of a shard, in log order, as this node reads it."""
+    """Every accepted event of the tallies in a shard, in log order, as this node reads it."""
     found: list[Held] = []
     position = Position(shard, 0)
-    while page := node.read(position, _PAGE):
+    while page := node.read(position, _PAGE, _TYPES):
         for positioned in page:
             recorded = positioned.recorded
             event = recorded.event

@@ -16,6 +16,7 @@ import msgspec
 from tests.chaos.appending import NodeAddress, Work, append_until_stopped, held
 from tests.chaos.history import Held, Judgement, check, read_history
 from tests.chaos.log_processes import PROCESSES
+from tests.contracts.log_contract import Node
 
 READY_SECONDS = 60
 STOP_SECONDS = 60
@@ -28,6 +29,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     operations: int
     seconds: float
     killed: int
+    replicas: tuple[str, ...]
+    """What each node, and the auditor, holds at the end; all equal where all is well."""
 
 
 class Workers:
@@ -42,6 +45,7 @@ class Workers:
         self._incarnations = [0] * len(addresses)
         self._running = [self._start(index) for index in range(len(addresses))]
         self.killed = 0
+        self.count = len(addresses)
         for index in range(len(addresses)):
             self._await_ready(index)
 
@@ -108,10 +112,12 @@ def drill(
     *,
     auditor: NodeAddress,
     shards: int = 1,
+    fingerprint: Callable[[Node], str] = lambda node: "",
 ) -> Outcome:
     """Run a process per address while ``faults`` does its worst; its return ends the drill.
 
     ``auditor`` opens a node that took no part, whose reading of the log is what the histories are checked against.
+    ``fingerprint`` tells everything a node holds.
     """
     with tempfile.TemporaryDirectory(prefix="callfold-drill-") as folder, contextlib.ExitStack() as undo:
         workers = Workers(Path(folder), addresses, originators)
@@ -122,9 +128,14 @@ def drill(
         seconds = time.monotonic() - began
         with closing(auditor.open()) as node:
             log: list[Held] = [event for shard in range(shards) for event in held(node, shard)]
+            replicas = [fingerprint(node)]
+        for address in addresses:
+            with closing(address.open()) as node:
+                replicas.append(fingerprint(node))
         return Outcome(
             judgement=check(read_history(workers.histories()), log),
             operations=operations,
             seconds=seconds,
             killed=workers.killed,
+            replicas=tuple(replicas),
         )

@@ -1,0 +1,171 @@
+"""The drills of the log on Kafka: who works, what goes wrong meanwhile, how long. Short in tests, long by command."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import msgspec
+
+from domain.aggregates import AGGREGATES
+from domain.organization.aggregate import ORGANIZATION
+from domain.organization.commands import CreateOrganization
+from domain.registry import EVENT_TYPES
+from infra.kafka.cluster import DevCluster
+from streams.kafka.clients import admin, producer
+from streams.kafka.location import KafkaLocation
+from streams.kafka.topics import prepare
+from streams.log.kafka.log import KafkaLog
+from tests.brokers import fresh_topic
+from tests.chaos.drill import Outcome, Workers, drill
+from tests.contracts.log_contract import Node, SteppingClock, new_id
+from tests.contracts.tally import TALLIES, TALLY_TYPES
+
+GARBAGE_SECONDS = 0.02
+_NO_COMMITS: tuple[list[tuple[str, bytes]], ...] = (
+    [],
+    [("v", b"1")],
+    [("v", b"one")],
+    [("v", b"1"), ("commit", b"x"), ("streams", b"[[]]")],
+)
+
+Faults = Callable[[Workers], None]
+
+
+class KafkaNode(msgspec.Struct, frozen=True):
+    """A node of the log on Kafka, with its replicas in ``folder``."""
+
+    url: str
+    folder: Path
+    shards: int = 1
+    replication: int = 1
+    settle_seconds: float = 10.0
+
+    def open(self) -> KafkaLog:
+        location = KafkaLocation.parse(self.url)
+        prepared = prepare(location, shards=self.shards, replication=self.replication)
+        return KafkaLog.open(
+            location,
+            self.folder,
+            identity=prepared.identity,
+            shards=prepared.shards,
+            clock=SteppingClock(),
+            new_id=new_id,
+            aggregates={**AGGREGATES, **TALLIES},
+            types={**EVENT_TYPES, **TALLY_TYPES},
+            settle_seconds=self.settle_seconds,
+        )
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True):
+    """``processes`` work on ``tallies`` of ``organizations`` in ``shards``."""
+
+    processes: int
+    shards: int = 1
+    organizations: int = 1
+    tallies: int = 1
+    replication: int = 1
+
+    def originators(self) -> tuple[tuple[str, str], ...]:
+        """Tallies with the organisation each belongs to."""
+        return tuple(
+            (f"tally-{number}", f"organization-{number % self.organizations}") for number in range(self.tallies)
+        )
+
+
+def run(cluster: DevCluster, folder: Path, plan: Plan, faults: Callable[[str], Faults]) -> Outcome:
+    """One drill on topics of its own, whose location ``faults`` is told."""
+    url = f"{cluster.log_url}?topics={fresh_topic('drill')}"
+    node = KafkaNode(url, folder, plan.shards, plan.replication)
+    addresses = [msgspec.structs.replace(node, folder=folder / f"node-{number}") for number in range(plan.processes)]
+    auditor = msgspec.structs.replace(node, folder=folder / "auditor")
+    with closing(addresses[0].open()) as log:
+        for number in range(plan.organizations):
+            create = CreateOrganization(name=f"Organization {number}", shard=number % plan.shards)
+            asyncio.run(log.execute(ORGANIZATION, f"organization-{number}", create))
+
+    def littered(workers: Workers) -> None:
+        with _garbage(KafkaLocation.parse(url), plan.shards):
+            faults(url)(workers)
+
+    return drill(addresses, plan.originators(), littered, auditor=auditor, shards=plan.shards, fingerprint=_fingerprint)
+
+
+@contextlib.contextmanager
+def _garbage(location: KafkaLocation, shards: int) -> Iterator[None]:
+    """Records that are no commits, now and then, as from a tool used wrongly."""
+    dice = random.Random(7)
+    ended = threading.Event()
+
+    def throw() -> None:
+        with closing(producer(location)) as sending:
+            while not ended.wait(GARBAGE_SECONDS):
+                sending.send(
+                    location.topic("log"),
+                    value=dice.randbytes(dice.randint(0, 200)),
+                    headers=dice.choice(_NO_COMMITS),
+                    partition=dice.randrange(shards),
+                )
+
+    thrower = threading.Thread(target=throw, name="garbage")
+    thrower.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thrower.join()
+
+
+def _fingerprint(node: Node) -> str:
+    assert isinstance(node, KafkaLog)
+    digest = hashlib.blake2b(digest_size=16)
+    for shard in node.shards:
+        verified = node.verify(shard)
+        assert verified.broken is None, verified.broken
+        digest.update(f"{shard}:{verified.records}:{verified.events}:{verified.chain}".encode())
+    for document in node.list("tally", limit=100_000):
+        digest.update(repr((document.id, document.version, document.state)).encode())
+    return digest.hexdigest()
+
+
+def kill_writers(times: int, *, every: int) -> Callable[[str], Faults]:
+    """Kill one writer after the other with SIGKILL, ``every`` so many operations."""
+
+    def faults(workers: Workers) -> None:
+        for number in range(times):
+            workers.await_operations(every)
+            workers.kill(number % workers.count)
+        workers.await_operations(every)
+
+    return lambda url: faults
+
+
+def lose_leaders(cluster: DevCluster, times: int, *, every: int, pause: bool) -> Callable[[str], Faults]:
+    """Kill (or stop for a while) the broker that leads shard 0, in the middle of writing, and bring it back."""
+
+    def on(url: str) -> Faults:
+        def faults(workers: Workers) -> None:
+            for _ in range(times):
+                workers.await_operations(every)
+                leader = leader_of(KafkaLocation.parse(url))
+                (cluster.pause if pause else cluster.kill)(leader)
+                workers.await_operations(every)
+                (cluster.resume if pause else cluster.restart)(leader)
+            workers.await_operations(every)
+
+        return faults
+
+    return on
+
+
+def leader_of(location: KafkaLocation, shard: int = 0) -> int:
+    """The broker that leads a shard."""
+    with admin(location) as client:
+        (topic,) = client.describe_topics([location.topic("log")])
+    return next(int(found["leader_id"]) for found in topic["partitions"] if found["partition_index"] == shard)

@@ -1,0 +1,46 @@
+"""The log on real Kafka under everything at once: races, duplicates, zombies, garbage, kill -9, lost leaders.
+
+Each drill ends with the offline check: nothing that was acknowledged is lost or changed, nothing that was refused is
+there, no version is missing or taken twice, and every replica equals one that was made anew from the log.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from infra.kafka.cluster import DevCluster
+from tests.chaos.drill import Outcome
+from tests.chaos.kafka_drills import Plan, kill_writers, lose_leaders, run
+
+KILLS = int(os.environ.get("CALLFOLD_TEST_KILLS", "4"))
+
+
+def kept_its_word(outcome: Outcome) -> None:
+    assert outcome.judgement.violations == ()
+    assert len(set(outcome.replicas)) == 1
+
+
+def test_four_processes_race_on_one_aggregate_and_are_killed(kafka_broker: DevCluster, tmp_path: Path) -> None:
+    outcome = run(kafka_broker, tmp_path, Plan(processes=4), kill_writers(KILLS, every=40))
+    kept_its_word(outcome)
+    assert outcome.killed == KILLS
+    assert outcome.judgement.tally.acknowledged > 100
+    assert outcome.judgement.tally.refused > 0
+
+
+def test_three_processes_on_many_aggregates_in_four_shards(kafka_broker: DevCluster, tmp_path: Path) -> None:
+    swarm = Plan(processes=3, shards=4, organizations=8, tallies=200)
+    outcome = run(kafka_broker, tmp_path, swarm, kill_writers(3, every=60))
+    kept_its_word(outcome)
+    assert outcome.judgement.tally.acknowledged > 100
+
+
+@pytest.mark.parametrize("pause", [False, True], ids=["killed", "paused"])
+def test_the_leader_is_lost_while_writing_goes_on(kafka_brokers: DevCluster, tmp_path: Path, pause: bool) -> None:
+    plan = Plan(processes=3, tallies=20, replication=3)
+    outcome = run(kafka_brokers, tmp_path, plan, lose_leaders(kafka_brokers, 1, every=80, pause=pause))
+    kept_its_word(outcome)
+    assert outcome.judgement.tally.acknowledged > 100
