@@ -13,7 +13,7 @@ from api.configuration.references import Reference, Use
 from api.errors import Issue
 from api.models.filters import ListFilters, Query
 from domain.configuration.aggregate import ConfigurationAggregate
-from domain.configuration.state import Configuration
+from domain.configuration.state import Configuration, version_label
 from domain.log.ports import Documents
 
 JsonObject = dict[str, Any]
@@ -22,6 +22,11 @@ JsonObject = dict[str, Any]
 def no_more(state: Configuration, now: datetime) -> JsonObject:
     """Nothing beyond what every object shows."""
     return {}
+
+
+def latest_version(state: Configuration, now: datetime) -> JsonObject:
+    """The name of the present version, which Vapi shows of what has versions there too."""
+    return {"latestVersion": version_label(state)}
 
 
 def no_rules(config: Mapping[str, Any]) -> Iterable[Issue]:

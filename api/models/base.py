@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import MAXYEAR, MINYEAR, datetime
 from typing import Annotated, Any
 from urllib.parse import urlsplit
@@ -104,6 +104,18 @@ def check_pattern(value: str) -> str:
         except PatternInvalid as fault:
             raise violation("INVALID_FORMAT", f"{fault}; {fault.fix}") from None
     return value
+
+
+def one_of(names: Iterable[str]) -> AfterValidator:
+    """One of these names, for fields whose other values lead to other shapes."""
+    allowed = tuple(names)
+
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise violation("INVALID_CHOICE", f"must be one of the following values: {', '.join(allowed)}")
+        return value
+
+    return AfterValidator(check)
 
 
 Identifier = Annotated[str, AfterValidator(_uuid)]

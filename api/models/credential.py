@@ -9,7 +9,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import Discriminator, Field, RootModel, Tag
 
-from api.models.base import Closed, JsonObject, Name, Open, Url, by_field, mark
+from api.models.base import Closed, JsonObject, Name, Open, Url, by_field, mark, one_of
 
 Secret = Annotated[str, Field(min_length=1, max_length=10_000)]
 Position = Annotated[float, Field(ge=1)]
@@ -281,44 +281,6 @@ class VonageCredential(_CredentialCore):
     api_secret: Secret
 
 
-class UnknownCredential(Open):
-    """What has none of the providers: of it only that is said."""
-
-    provider: Literal[
-        ApiKeyProvider,
-        "11labs",
-        "anthropic-bedrock",
-        "azure",
-        "azure-openai",
-        "byo-sip-trunk",
-        "cartesia",
-        "cloudflare",
-        "custom-credential",
-        "custom-llm",
-        "deepgram",
-        "email",
-        "gcp",
-        "ghl.oauth2-authorization",
-        "google.calendar.oauth2-authorization",
-        "google.calendar.oauth2-client",
-        "google.sheets.oauth2-authorization",
-        "langfuse",
-        "make",
-        "microsoft",
-        "minimax",
-        "playht",
-        "s3",
-        "s3-compatible",
-        "slack-webhook",
-        "slack.oauth2-authorization",
-        "soniox",
-        "supabase",
-        "twilio",
-        "vonage",
-        "webhook",
-    ]
-
-
 _TAGS = {
     **dict.fromkeys(get_args(ApiKeyProvider), "key"),
     **dict.fromkeys(("11labs", "cartesia", "deepgram", "soniox"), "url"),
@@ -349,6 +311,13 @@ _TAGS = {
     "twilio": "twilio",
     "vonage": "vonage",
 }
+
+
+class UnknownCredential(Open):
+    """What has none of the providers: of it only that is said."""
+
+    provider: Annotated[str, one_of(_TAGS)]
+
 
 _Credential = Annotated[
     Annotated[ApiKeyCredential, Tag(mark("key"))]

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, RootModel, Tag
 
-from api.models.base import Closed, Identifier, JsonObject, Open, Spoken, Url, by_field, mark
+from api.models.base import Closed, Identifier, JsonObject, Open, Spoken, Url, by_field, mark, one_of
 from api.models.plans import BackoffPlan, Server
 from api.models.tool_destinations import HandoffDestination, TransferDestination
 
@@ -266,39 +266,9 @@ class LegacyTool(Open):
     server: Server | None = None
 
 
-class UnknownTool(Open):
-    """What has none of the types: of it only that is said."""
-
-    type: Literal[
-        "apiRequest",
-        "code",
-        "dtmf",
-        "endCall",
-        "function",
-        "transferCall",
-        "handoff",
-        "bash",
-        "computer",
-        "textEditor",
-        "query",
-        "google.calendar.event.create",
-        "google.sheets.row.append",
-        "google.calendar.availability.check",
-        "slack.message.send",
-        "sms",
-        "mcp",
-        "gohighlevel.calendar.availability.check",
-        "gohighlevel.calendar.event.create",
-        "gohighlevel.contact.create",
-        "gohighlevel.contact.get",
-        "sipRequest",
-        "voicemail",
-    ]
-
-
 _TAGS = {
-    "function": "function",
     "apiRequest": "apiRequest",
+    "function": "function",
     "code": "code",
     "transferCall": "transferCall",
     "handoff": "handoff",
@@ -315,6 +285,13 @@ _TAGS = {
     **dict.fromkeys(get_args(IntegrationType), "integration"),
 }
 _INLINE_TAGS = {**_TAGS, "knowledgeBase": "knowledgeBase", **dict.fromkeys(("make", "ghl", "output"), "legacy")}
+
+
+class UnknownTool(Open):
+    """What has none of the types: of it only that is said."""
+
+    type: Annotated[str, one_of(_TAGS)]
+
 
 _Storable = (
     Annotated[FunctionTool, Tag(mark("function"))]

@@ -9,8 +9,8 @@ from api.configuration.references import Reference, Use
 from api.configuration.resource import Resource
 from api.models.assistant import AssistantBody
 from domain.assistant.aggregate import ASSISTANT
-from domain.configuration.state import Configuration, version_label
-from domain.write_only import has_server_secret
+from domain.assistant.wire import assistant_fields
+from domain.configuration.state import Configuration
 
 ASSISTANT_REFERENCES: Final = (
     Reference("model.toolIds.*", "tool"),
@@ -24,7 +24,7 @@ ASSISTANT_REFERENCES: Final = (
 
 
 def _more(state: Configuration, now: datetime) -> dict[str, Any]:
-    return {"latestVersion": version_label(state), "isServerUrlSecretSet": has_server_secret(state.config)}
+    return assistant_fields(state)
 
 
 ASSISTANTS: Final = Resource(

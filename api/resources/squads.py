@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime
 from typing import Any, Final
 
 from api.configuration.references import Reference, under
-from api.configuration.resource import Resource
+from api.configuration.resource import Resource, latest_version
 from api.errors import Issue
 from api.models.filters import ListFilters, Several
 from api.models.squad import SquadBody
 from api.resources.assistants import ASSISTANT_REFERENCES
 from domain.configuration.kinds import CONFIGURATIONS
-from domain.configuration.state import Configuration, version_label
 
 _MEMBER: Final = (
     Reference("assistantId", "assistant"),
@@ -43,10 +41,6 @@ def squad_rules(config: Mapping[str, Any]) -> Iterable[Issue]:
             yield Issue("INVALID_VALUE", text, f"/body/members/{index}/assistantVersion")
 
 
-def _more(state: Configuration, now: datetime) -> dict[str, Any]:
-    return {"latestVersion": version_label(state)}
-
-
 SQUADS: Final = Resource(
     aggregate=CONFIGURATIONS["squad"],
     path="/squad",
@@ -56,6 +50,6 @@ SQUADS: Final = Resource(
     filters=SquadFilters,
     rules=squad_rules,
     references=SQUAD_REFERENCES,
-    more=_more,
+    more=latest_version,
     shows={"latestVersion": {"type": "string"}},
 )

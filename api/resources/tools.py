@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 from api.configuration.references import Reference, Use
-from api.configuration.resource import Resource
+from api.configuration.resource import Resource, latest_version
 from api.models.tools import ToolBody
 from domain.configuration.kinds import CONFIGURATIONS
-from domain.configuration.state import Configuration, version_label
 
 TOOL_REFERENCES: Final = (
     Reference("credentialId", "credential"),
@@ -17,10 +15,6 @@ TOOL_REFERENCES: Final = (
     Reference("destinations.*.assistantId", "assistant"),
     Reference("destinations.*.squadId", "squad"),
 )
-
-
-def _more(state: Configuration, now: datetime) -> dict[str, Any]:
-    return {"latestVersion": version_label(state)}
 
 
 TOOLS: Final = Resource(
@@ -32,6 +26,6 @@ TOOLS: Final = Resource(
     fixed="type",
     references=TOOL_REFERENCES,
     used_by=(Use("assistant", "model.toolRefs.*.toolId", "tool_pinned", pinned_at="version"),),
-    more=_more,
+    more=latest_version,
     shows={"latestVersion": {"type": "string"}},
 )

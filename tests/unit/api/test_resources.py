@@ -128,7 +128,7 @@ async def test_a_retried_creation_makes_one_object(
 @pytest.mark.parametrize(
     ("kind", "body", "message"),
     [
-        ("tool", {"type": "nope"}, "type must be one of the following values: apiRequest, code,"),
+        ("tool", {"type": "nope"}, "type must be one of the following values: apiRequest, function,"),
         ("tool", {"type": "apiRequest", "url": "nope"}, "url must be a URL address"),
         ("tool", {"type": "function", "function": {"name": "a b"}}, "function.name must match"),
         ("tool", {"type": "code", "code": "1", "credentialId": UNKNOWN}, "Couldn't Get Credential. `credentialId`"),

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from domain.aggregate import Conflicting, NotFound
 from domain.assistant.aggregate import ASSISTANT
 from domain.assistant.events import AssistantCreated, AssistantDeleted, AssistantReplaced, AssistantUpdated
-from domain.assistant.state import DeletedAssistant, version_label
-from domain.assistant.wire import assistant_body
+from domain.assistant.state import Assistant, DeletedAssistant, version_label
+from domain.assistant.wire import assistant_fields
 from domain.configuration.commands import (
     ConfigurationCommand,
     CreateConfiguration,
@@ -23,6 +23,11 @@ from domain.configuration.kinds import CONFIGURATIONS, EVENTS
 from domain.configuration.wire import configuration_body
 from domain.write_only import shown_event, without_secrets
 from tests.unit.domain.specification import ORIGINATOR, fold, given, recorded
+
+
+def assistant_body(state: Assistant) -> dict[str, Any]:
+    return {**configuration_body("assistant", state), **assistant_fields(state)}
+
 
 CREATED = AssistantCreated(org_id="org", config={"name": "Mary", "model": {"provider": "vapi", "temperature": 0.2}})
 

@@ -11,10 +11,11 @@ from vapi.core.pydantic_utilities import parse_obj_as
 
 from domain.assistant.aggregate import ASSISTANT
 from domain.assistant.events import AssistantCreated, AssistantUpdated
-from domain.assistant.wire import assistant_body
+from domain.assistant.wire import assistant_fields
 from domain.call.aggregate import CALL
 from domain.call.events import CallDeleted, UsageMetered
 from domain.call.wire import CallUrls, call_body
+from domain.configuration.wire import configuration_body
 from domain.event import Event
 from tests.unit.domain.call_facts import CONVERSATION, CREATED, ENDED, LIVE, PRICES, RINGING, artifact
 from tests.unit.domain.specification import fold
@@ -79,7 +80,7 @@ def test_an_assistant_parses_into_typed_parts() -> None:
         "transcriber": {"provider": "deepgram", "model": "nova-2"},
     }
     state = fold(ASSISTANT, [AssistantCreated(org_id="org", config=config), AssistantUpdated(changes={"name": "Eve"})])
-    assistant = parsed(vapi.Assistant, assistant_body(state))
+    assistant = parsed(vapi.Assistant, {**configuration_body("assistant", state), **assistant_fields(state)})
     assert (assistant.name, assistant.latest_version) == ("Eve", "v2")
     assert assistant.model.provider == "custom-llm"
     assert assistant.model.tools[0].function.name == "slots"
