@@ -78,16 +78,13 @@ class NoiseFloor:
         self._noise = generator.normal(0.0, NOISE_RMS, _NOISE_SAMPLES).astype(np.int32)
         self._at = 0
 
-    def restart(self) -> None:
-        """A new utterance begins."""
-        self._at = 0
+    def restart(self, *, other: bool = False) -> None:
+        """A new utterance begins; ``other`` noise for one that is decoded once more."""
+        self._at = _NOISE_SAMPLES // 2 if other else 0
 
     def add(self, pcm: bytes) -> bytes:
         samples = np.frombuffer(pcm, "<i2").astype(np.int32)
         return (samples + self._take(len(samples))).clip(-32768, 32767).astype("<i2").tobytes()
-
-    def alone(self, samples: int) -> bytes:
-        return self._take(samples).astype("<i2").tobytes()
 
     def _take(self, count: int) -> NDArray[np.int32]:
         at = np.arange(self._at, self._at + count) % _NOISE_SAMPLES

@@ -28,7 +28,8 @@ PRE_ROLL_FRAMES = 15
 OPENING_FRAMES = 2
 EARLY_FINAL_MS = 160
 """Silence after which the final passes run already; if the caller goes on, the utterance is decoded again. Who pauses
-once within an utterance may pause again, and the final passes then wait until they are asked for."""
+once within an utterance may pause again, and the final passes then wait until they are asked for. More silence than
+this is not decoded unless the caller goes on after it: what was heard must not hang on when somebody asked for it."""
 
 EARLY_FINAL_MAX_MS = 8_000
 UNASKED_FINAL_MS = 2_000
@@ -65,12 +66,12 @@ class Listener:
         self._voiced_run = 0
         self._utterance: bytearray | None = None
         self._undecoded = bytearray()
+        self._pause = bytearray()
         self._started_ms = 0.0
         self._silent_ms = 0
         self._early: _Result | None = None
         self._pauses = False
         self._partial = ""
-        self._settled = False
 
     def feed(self, pcm: bytes) -> None:
         data = self._rest + pcm
@@ -96,18 +97,20 @@ class Listener:
             if self._voiced_run >= OPENING_FRAMES:
                 self._begin()
             return
-        noisy = self._noise.add(frame)
-        self._utterance += noisy
+        self._utterance += frame
         if voiced:
             self._silent_ms = 0
             if self._early is not None:
                 self._resume()
             else:
-                self._undecoded += noisy
+                self._undecoded += self._pause + frame
+                self._pause.clear()
             return
         self._silent_ms += FRAME_MS
-        if self._early is None:
-            self._undecoded += noisy
+        if self._silent_ms > EARLY_FINAL_MS:
+            self._pause += frame
+        elif self._early is None:
+            self._undecoded += frame
         length_ms = len(self._utterance) // (FRAME_BYTES // FRAME_MS)
         if self._silent_ms >= UNASKED_FINAL_MS or length_ms >= MAX_UTTERANCE_MS:
             self._give(answers=False)
@@ -116,29 +119,33 @@ class Listener:
 
     def _begin(self) -> None:
         frames = b"".join(self._pre_roll)
-        self._noise.restart()
-        lead_in = PRE_ROLL_FRAMES * FRAME_BYTES - len(frames)
-        audio = self._noise.alone(lead_in // 2) + self._noise.add(frames)
+        audio = bytes(PRE_ROLL_FRAMES * FRAME_BYTES - len(frames)) + frames
         self._started_ms = self._heard_ms - len(audio) / (FRAME_BYTES / FRAME_MS)
         self._pre_roll.clear()
         self._utterance = bytearray(audio)
         self._undecoded = bytearray(audio)
+        self._pause.clear()
         self._silent_ms = 0
         self._pauses = False
         self._partial = ""
-        self._decoder.start_utt()
+        self._start_decoding()
 
     def _resume(self) -> None:
         assert self._utterance is not None
         self._early = None
         self._pauses = True
         self._undecoded = bytearray(self._utterance)
+        self._pause.clear()
+        self._start_decoding()
+
+    def _start_decoding(self, *, once_more: bool = False) -> None:
+        self._noise.restart(other=once_more)
         self._decoder.start_utt()
 
     def _decode(self) -> None:
         if self._utterance is None or self._early is not None or not self._undecoded:
             return
-        self._decoder.process_raw(bytes(self._undecoded), False, False)
+        self._decoder.process_raw(self._noise.add(bytes(self._undecoded)), False, False)
         self._undecoded.clear()
         text = partial_text(self._decoder)
         if text and text != self._partial:
@@ -149,12 +156,13 @@ class Listener:
         assert self._utterance is not None
         self._decode()
         result = self._judged()
-        if result.confidence < UNDERSTOOD_CONFIDENCE and not self._settled:
-            # The front end adapts to the line with every utterance; before the first it knew nothing of this one.
-            self._decoder.start_utt()
-            self._decoder.process_raw(bytes(self._utterance), False, False)
-            result = self._judged()
-        self._settled = True
+        if result.confidence < UNDERSTOOD_CONFIDENCE:
+            # Over other noise it may be plainer; and the front end, which adapts to the line with every utterance, now
+            # knows this one.
+            self._start_decoding(once_more=True)
+            decoded = self._utterance[: len(self._utterance) - len(self._pause)]
+            self._decoder.process_raw(self._noise.add(bytes(decoded)), False, False)
+            result = max(result, self._judged(), key=lambda judged: judged.confidence)
         return result
 
     def _judged(self) -> _Result:

@@ -37,8 +37,8 @@ BACKLOG_FRAMES = 250
 
 MAX_PENDING_BYTES = 256 * 1024
 FINAL_TIMEOUT_S = 15.0
-"""After so long the worker is taken to be stuck and is replaced. A final takes a quarter of a second, on a machine whose
-processors are taken many times that; a new worker would need them even more."""
+"""After so long the worker is taken to be stuck and is replaced. A final takes a quarter of a second, on a machine
+whose processors are taken many times that; a new worker would need them even more."""
 
 
 class LocalRecogniser:
