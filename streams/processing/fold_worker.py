@@ -6,11 +6,13 @@ processes fold a history almost twice as fast, and the process that serves calls
 
 from __future__ import annotations
 
-import multiprocessing
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
+from multiprocessing import Pipe
 from multiprocessing.connection import Connection
 from typing import Any
 from zlib import crc32
@@ -27,7 +29,7 @@ NICENESS = 10
 """Calls come first where they share the cores."""
 
 END_SECONDS = 5.0
-"""How long a worker that was told to end may take before it is killed."""
+"""How long a worker that closed its end of the pipe may take to be gone."""
 
 OpenLog = Callable[[], AbstractContextManager[EventLog]]
 Encode = Callable[[Sequence[Rows]], Mapping[str, EncodedRows]]
@@ -63,51 +65,58 @@ class WorkerFailed(Exception):
 
 
 class FoldWorker:
-    """Starts the process; use as a context. ``receive`` gives range after range, up to ``until``."""
+    """Starts the process; use as a context. ``receive`` gives range after range, up to ``until``.
+
+    The process is a new interpreter that loads what folding needs and nothing else. It ends with the pipe between
+    them, however the process that started it ends.
+    """
 
     def __init__(self, share: Share, after: Position, until: Position, range_events: int) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._connection, theirs = context.Pipe(duplex=False)
-        self._process = context.Process(
-            target=work, args=(theirs, share, after, until, range_events), name=f"fold-{share.number}", daemon=True
-        )
-        self._process.start()
-        theirs.close()
+        self._name = f"fold worker {share.number}"
+        self._connection, theirs = Pipe()
+        with theirs:
+            self._process = subprocess.Popen(  # noqa: S603 - this interpreter and this module, nothing from outside
+                [sys.executable, "-c", f"from {__name__} import work; work({theirs.fileno()})"],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+                # A terminal's interruption is for the process that answers it.
+                start_new_session=True,
+            )
+        with suppress(BrokenPipeError):
+            self._connection.send((share, after, until, range_events))
 
     def receive(self) -> FoldedRange:
         """The next range; blocks until it is folded. Raises ``WorkerFailed``."""
         try:
             folded = self._connection.recv()
         except (EOFError, OSError) as ended:
-            self._process.join(END_SECONDS)
-            raise WorkerFailed(f"{self._process.name} ended with exit code {self._process.exitcode}") from ended
+            with suppress(subprocess.TimeoutExpired):
+                self._process.wait(END_SECONDS)
+            raise WorkerFailed(f"{self._name} ended with exit code {self._process.returncode}") from ended
         if not isinstance(folded, FoldedRange):
-            raise WorkerFailed(f"{self._process.name} failed: {folded}")
+            raise WorkerFailed(f"{self._name} failed: {folded}")
         return folded
 
     def __enter__(self) -> FoldWorker:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """End the process, wherever it is in its work."""
+        """End the process, wherever it is in its work. It has nothing to lose."""
         self._connection.close()
-        self._process.terminate()
-        self._process.join(END_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._process.close()
+        self._process.kill()
+        self._process.wait()
 
 
-def work(connection: Connection, share: Share, after: Position, until: Position, range_events: int) -> None:
-    """Send the ranges after ``after`` one by one; what goes wrong is sent as its text, and ends the work."""
+def work(descriptor: int) -> None:
+    """What the process does: send range after range. What goes wrong is sent as its text, and ends the work."""
     os.nice(NICENESS)
     # Whoever asked has closed the other end: it has what it wants, or nobody is there any more.
-    with suppress(BrokenPipeError), connection:
+    with suppress(BrokenPipeError, ConnectionResetError, EOFError), Connection(descriptor) as connection:
         try:
-            for folded in _folded(share, after, until, range_events):
+            for folded in _folded(*connection.recv()):
                 connection.send(folded)
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError, EOFError):
             raise
         except Exception as error:
             connection.send(f"{type(error).__name__}: {error}")

@@ -19,7 +19,7 @@ from streams.processing.replay import EmbeddedReplay
 logger = logging.getLogger(__name__)
 
 WORTHWHILE_EVENTS = 50_000
-"""Fewer than these are folded here before other processes have started, which takes about a second."""
+"""Fewer than these are folded here in the time that other processes take to start."""
 
 
 class ParallelReplay:
