@@ -148,7 +148,7 @@ class FragmentContract:
 
     # Each carrier is an executor of its own, and every example has a call of its own.
     @settings(
-        max_examples=30,
+        max_examples=15,
         suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.differing_executors],
     )
     @given(sent=Sent)
