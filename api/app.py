@@ -37,8 +37,8 @@ Send the organization's private key as `Authorization: Bearer <key>`. Every answ
 (`X-Request-ID`); answers to reads and writes name the position of the log that they reflect (`x-callfold-position`),
 and sending that header back makes sure that a read sees it.
 
-A `POST` with an `Idempotency-Key` can be sent again without making a second object. Answers carry the object's version as
-`ETag`; with `If-Match` a change is made only to the version that was seen. Every configuration can be read as it was
+A `POST` with an `Idempotency-Key` can be sent again without making a second object. Answers carry the object's version
+as `ETag`; with `If-Match` a change is made only to the version that was seen. Every configuration can be read as it was
 (`?at=` a version, a position or a time), tells who changed what (`/versions`, `/events`), and can be restored.
 """
 

@@ -13,7 +13,7 @@ from domain.log.ports import Document, Documents
 def find(
     resource: Resource, filters: ListFilters, documents: Documents, org_id: str, **within: str
 ) -> tuple[list[Document], int]:
-    """The documents of the page asked for, and how many there are in all.
+    """The documents of the page asked for, and how many there are in all where the list says so.
 
     ``within`` are values that fields of the configuration must have, where the path says so.
     """
@@ -22,8 +22,8 @@ def find(
     bounds: dict[str, Any] = {"org_id": org_id, "created": filters.created(), "updated": filters.updated()}
     ids = _ids(filters)
     if ids is None and not within and not _is_filtered(filters):
-        total = documents.count(resource.kind, **bounds)
-        return _page(resource, filters, documents, offset, oldest_first, bounds), total
+        page = _page(resource, filters, documents, offset, oldest_first, bounds)
+        return page, documents.count(resource.kind, **bounds) if resource.style == "page" else len(page)
     found = _by_id(resource, ids, filters, documents, org_id) if ids is not None else None
     if found is None:
         reference = getattr(filters, "assistant_id", None)
