@@ -198,6 +198,7 @@ class _AgainstReplica:
         self._shard = shard
         self._end = end
         self._position = chain_head(replica, shard).records
+        self._pruned = {row[0] for row in replica.execute("SELECT originator_id FROM pruned")}
         self._rows = (_Row(*row) for row in replica.execute(_ROWS, (begin, begin)))
         self._row = next(self._rows, None)
         self._expected: _Row | None = None
@@ -270,9 +271,13 @@ class _AgainstReplica:
             said = [
                 (slot.originator_id, slot.version, body) for slot, body in zip(commit.slots, commit.bodies, strict=True)
             ]
-            if stored != said:
+            if len(stored) != len(said) or not all(self._same(*pair) for pair in zip(stored, said, strict=True)):
                 position = f"{self._shard}:{row.first_ordinal}"
                 yield self._finding("replica", place, f"the replica's events at {position} are not those of the log")
+
+    def _same(self, stored: tuple[str, int, bytes], said: tuple[str, int, bytes]) -> bool:
+        """A body that was given up to an archive says nothing, and its hash was compared already."""
+        return stored == said or (stored == (*said[:2], b"") and said[0] in self._pruned)
 
     def _finding(self, fault: Fault, place: str, sentence: str) -> Finding:
         return Finding(fault, self._shard, place, sentence)

@@ -173,6 +173,15 @@ def test_a_changed_replica_is_named(
     assert said in found.findings[0].sentence
 
 
+def test_bodies_given_up_to_an_archive_are_not_missed(records: list[Record], replica: Path) -> None:
+    with closing(sqlite3.connect(replica)) as connection, connection:
+        connection.execute("UPDATE stored_events SET state=x'' WHERE originator_id='a'")
+    assert faults(audited(on_topic(records), replica)) == [("replica", "offset 0")]
+    with closing(sqlite3.connect(replica)) as connection, connection:
+        connection.execute("INSERT INTO pruned VALUES ('a', 'org-1', 9)")
+    assert audited(on_topic(records), replica).findings == ()
+
+
 def test_a_replica_without_a_record_that_it_counts_is_named(records: list[Record], replica: Path) -> None:
     with closing(sqlite3.connect(replica)) as connection, connection:
         connection.execute("DELETE FROM commits WHERE sequence=12")
