@@ -127,6 +127,24 @@ async def test_a_pause_within_a_sentence_does_not_cut_it(
     assert word_errors("i want to book a cleaning for next monday", spoken_words(final.text)) <= 2
 
 
+async def test_the_same_words_are_heard_the_same_way_however_late_their_final_is_asked_for(
+    recogniser_worker: WorkerProcess, caller: SyntheticCaller
+) -> None:
+    said = await caller.say("i want to book a cleaning") + silence(320) + await caller.say("for next monday")
+    heard = []
+    for before_ms, after_ms in ((400, 260), (900, 1_600)):
+        async with LocalRecogniser(recogniser_worker, DENTIST).connect() as stream:
+            audio = silence(before_ms) + said + silence(after_ms)
+            for at in range(0, len(audio), FRAME_BYTES):
+                stream.feed(audio[at : at + FRAME_BYTES])
+            stream.finalize()
+            final = await anext(fact async for fact in stream if isinstance(fact, Final))
+            times = [(word.text, word.start_ms - before_ms, word.end_ms - before_ms) for word in final.words]
+            heard.append((final.text, final.confidence, times))
+    assert heard[0][0].startswith("I want to book")
+    assert heard[0] == heard[1]
+
+
 async def test_a_sentence_broken_off_stays_without_a_mark_and_is_continued(
     recogniser_worker: WorkerProcess, caller: SyntheticCaller
 ) -> None:
