@@ -38,12 +38,19 @@ async def watching_leases(storage: Storage, live: Path, *, connect_within_s: flo
     )
     await asyncio.to_thread(storage.leases.beat)
     work = (keep_alive(storage.leases, storage.lease_seconds / 4), reaper.run())
+    failed: Exception | None = None
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(task, name="leases") for task in work]
-            yield
+            try:
+                yield
+            except Exception as error:
+                # The group is for what goes wrong in its tasks; the block's own errors are the block's.
+                failed = error
             for task in tasks:
                 task.cancel()
+        if failed is not None:
+            raise failed
     finally:
         thread.shutdown()
         storage.leases.release()

@@ -19,6 +19,7 @@ from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.application import Gate, application, build_routes, signing_secret
 from infra.data_folder import Seat
+from infra.disowned import hanging_up_disowned
 from infra.identifiers import now, random_id
 from infra.projecting import Projecting, opened_projecting
 from infra.remote_calls import RoutedCalls
@@ -94,6 +95,7 @@ async def run_system(
             await speaking
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
             gate.troubles.append(lambda: tier.trouble)
+            await parts.enter_async_context(hanging_up_disowned(storage.log, storage.shards(), tier))
         else:
             await parts.enter_async_context(
                 watching_leases(storage, seat.folder.live, connect_within_s=settings.connect_seconds)

@@ -27,7 +27,7 @@ from tests.end_to_end.installation import (
     moved,
     status,
 )
-from tests.end_to_end.system_process import TALKATIVE, TRANSPORT, on_the_line, place_call, running
+from tests.end_to_end.system_process import TALKATIVE, on_the_line, place_call, running
 
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
@@ -93,7 +93,7 @@ def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Instal
         assert api.get(f"/call/{call['id']}").status_code == 404
 
 
-def test_while_kafka_is_away_calls_go_on_and_readiness_says_why_no_new_ones_begin(
+def test_while_kafka_is_away_calls_go_on_and_every_process_says_that_it_is_not_ready_and_why(
     installation: Installation, api: httpx.Client, kafka_broker: DevCluster
 ) -> None:
     call = place_call(api, TALKATIVE)
@@ -102,7 +102,6 @@ def test_while_kafka_is_away_calls_go_on_and_readiness_says_why_no_new_ones_begi
         kafka_broker.pause(1)
         try:
             reasons = {url: not_ready(url) for url in (installation.api.url, installation.first.url)}
-            refused = api.post("/call", json={"assistant": TALKATIVE, "transport": TRANSPORT})
         finally:
             kafka_broker.resume(1)
         for url in (installation.api.url, installation.first.url):
@@ -112,7 +111,6 @@ def test_while_kafka_is_away_calls_go_on_and_readiness_says_why_no_new_ones_begi
         line.wait_for_hang_up()
 
     assert all("has not given back a heartbeat" in reason for reason in reasons.values()), reasons
-    assert refused.status_code == 503
     assert ended_reason(installation, call) == "manually-canceled"
 
 
@@ -127,8 +125,8 @@ def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
         silent = time.monotonic()
         reason = ended_reason(installation, theirs)
         took = time.monotonic() - silent
-        os.kill(installation.second.pid, signal.SIGKILL)
-        line.wait_for_hang_up()
+        os.kill(installation.second.pid, signal.SIGCONT)
+        line.wait_for_hang_up()  # by a process that learns that its call was ended by others
         assert reason == WORKER_DIED
         assert took < WITHIN_SECONDS
         assert status(api, others) == ("in-progress", None)
