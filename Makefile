@@ -10,7 +10,7 @@ BENCHMARKS := $(basename $(notdir $(shell grep -l __main__ tests/benchmarks/*.py
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench up clean
+.PHONY: help install demo test check bench chaos up clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 
 bench: $(READY) ## Run the benchmarks (BENCHMARKS="log_append rebuild" for some); they print, they do not judge
 	@for name in $(BENCHMARKS); do echo "==> $$name" && $(PYTHON_IN_VENV) -m tests.benchmarks.$$name || exit 1; done
+
+chaos: $(READY) ## Kill writers and brokers for a quarter of an hour and check every history (ARGS="--minutes 1")
+	@$(PYTHON_IN_VENV) -m tests.chaos $(ARGS)
 
 clean: ## Remove .venv, caches and build outputs (never a data folder)
 	@rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -11,7 +11,6 @@ import random
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection
-from multiprocessing.synchronize import Event as Stop
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 from typing import Protocol
@@ -53,21 +52,21 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     history: Path
 
 
-def append_until_stopped(address: NodeAddress, work: Work, told: Connection, stop: Stop, done: Semaphore) -> None:
-    """The process: says "ready", appends until ``stop`` is set, says how many operations there were.
+def append_until_stopped(address: NodeAddress, work: Work, parent: Connection, done: Semaphore) -> None:
+    """The process: says "ready", appends until it is told anything, says how many operations there were.
 
     ``done`` is released after each of them.
     """
     history = HistoryFile(work.history)
     with closing(history), closing(address.open()) as node:
-        told.send("ready")
-        client = _Client(node, work, history, stop.is_set)
+        parent.send("ready")
+        client = _Client(node, work, history, parent.poll)
         operations = 0
-        while not stop.is_set():
+        while not parent.poll():
             client.operate(operations)
             operations += 1
             done.release()
-        told.send(operations)
+        parent.send(operations)
 
 
 class _Client:

@@ -34,13 +34,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Workers:
-    """The running processes. ``kill`` ends one with SIGKILL and starts a successor on the same node's files."""
+    """The running processes. ``kill`` ends some with SIGKILL and starts successors on the same nodes' files."""
 
     def __init__(self, folder: Path, addresses: Sequence[NodeAddress], originators: Sequence[tuple[str, str]]) -> None:
         self._folder = folder
         self._addresses = addresses
         self._originators = tuple(originators)
-        self._stop = PROCESSES.Event()
         self._done = PROCESSES.Semaphore(0)
         self._incarnations = [0] * len(addresses)
         self._running = [self._start(index) for index in range(len(addresses))]
@@ -49,16 +48,18 @@ class Workers:
         for index in range(len(addresses)):
             self._await_ready(index)
 
-    def kill(self, index: int) -> None:
-        """Kill a process at whatever it is doing, and start the next one."""
-        process, pipe = self._running[index]
-        process.kill()
-        process.join()
-        pipe.close()
-        self.killed += 1
-        self._incarnations[index] += 1
-        self._running[index] = self._start(index)
-        self._await_ready(index)
+    def kill(self, *indices: int) -> None:
+        """Kill processes at whatever they are doing, and start the next ones."""
+        for index in indices:
+            process, pipe = self._running[index]
+            process.kill()
+            process.join()
+            pipe.close()
+            self.killed += 1
+            self._incarnations[index] += 1
+            self._running[index] = self._start(index)
+        for index in indices:
+            self._await_ready(index)
 
     def await_operations(self, count: int) -> None:
         """Wait until so many further operations have ended, whoever did them."""
@@ -67,7 +68,8 @@ class Workers:
 
     def stop(self) -> int:
         """Let every process end its operation; the number of operations they did."""
-        self._stop.set()
+        for _, pipe in self._running:
+            pipe.send("stop")
         operations = 0
         for process, pipe in self._running:
             if not pipe.poll(STOP_SECONDS):
@@ -93,7 +95,7 @@ class Workers:
         work = Work(name=name, originators=self._originators, seed=index, history=self._folder / f"{name}.jsonl")
         here, there = PROCESSES.Pipe()
         process = PROCESSES.Process(
-            target=append_until_stopped, args=(self._addresses[index], work, there, self._stop, self._done), name=name
+            target=append_until_stopped, args=(self._addresses[index], work, there, self._done), name=name
         )
         process.start()
         there.close()

@@ -134,13 +134,16 @@ def _fingerprint(node: Node) -> str:
     return digest.hexdigest()
 
 
-def kill_writers(times: int, *, every: int) -> Callable[[str], Faults]:
-    """Kill one writer after the other with SIGKILL, ``every`` so many operations."""
+def kill_everybody(
+    rounds: int, *, every: int, after_each: Callable[[], None] = lambda: None
+) -> Callable[[str], Faults]:
+    """Kill all writers at once with SIGKILL and start them again, ``every`` so many operations."""
 
     def faults(workers: Workers) -> None:
-        for number in range(times):
+        for _ in range(rounds):
             workers.await_operations(every)
-            workers.kill(number % workers.count)
+            workers.kill(*range(workers.count))
+            after_each()
         workers.await_operations(every)
 
     return lambda url: faults
