@@ -114,6 +114,16 @@ def mock_kafka() -> Iterator[MockKafka]:
         mock.kill()
 
 
+@pytest.fixture(scope="session")
+def shared_mock_kafka() -> Iterator[MockKafka]:
+    """One mock cluster for all tests that neither pause nor kill it: use topic names of your own."""
+    mock = MockKafka()
+    try:
+        yield mock
+    finally:
+        mock.kill()
+
+
 def _program_or_skip() -> Program:
     from infra.kafka.errors import DownloadFailed, JavaMissing, JavaTooOld
 

@@ -40,8 +40,8 @@ class OnMock:
     env: Environment
 
     @pytest.fixture(autouse=True)
-    def _on_mock(self, tmp_path: Path, mock_kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.place(environment(on_mock(mock_kafka.bootstrap), tmp_path, "TestCase"), monkeypatch)
+    def _on_mock(self, tmp_path: Path, shared_mock_kafka: MockKafka, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.place(environment(on_mock(shared_mock_kafka.bootstrap), tmp_path, "TestCase"), monkeypatch)
 
     def place(self, env: Environment, monkeypatch: pytest.MonkeyPatch) -> None:
         self.env = env

@@ -16,8 +16,8 @@ from tests.contracts.log_contract import LogContract
 
 class TestLogOnMockCluster(LogContract):
     @pytest.fixture
-    def open_node(self, tmp_path: Path, mock_kafka: MockKafka) -> Iterator[Callable[[], KafkaLog]]:
-        with nodes(on_mock(mock_kafka.bootstrap), tmp_path) as open_node:
+    def open_node(self, tmp_path: Path, shared_mock_kafka: MockKafka) -> Iterator[Callable[[], KafkaLog]]:
+        with nodes(on_mock(shared_mock_kafka.bootstrap), tmp_path) as open_node:
             yield open_node
 
 

@@ -29,8 +29,9 @@ from streams.log.documents import Bounds
 from streams.log.kafka.applying import ReplicaTail
 from streams.log.kafka.bootstrap import save_snapshot, start_from_snapshot
 from streams.log.kafka.routing import FIRST, Router
+from streams.log.kafka.sending import WriterCounters
 from streams.log.kafka.shard import LogShard
-from streams.log.kafka.writer import SETTLE_SECONDS, WriterCounters
+from streams.log.kafka.writer import SETTLE_SECONDS
 from streams.log.state_codec import Folded
 from streams.log.verification import Verification, verify
 

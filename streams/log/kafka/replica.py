@@ -19,14 +19,15 @@ from domain.aggregate import Aggregate
 from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.codec import EventCodec
 from domain.log.ports import LogUnavailable
-from streams.kafka.identity import LogIdentity, check_identity
+from streams.kafka.identity import LogIdentity
 from streams.log.append import Settled, settled
 from streams.log.application import LogApplication
 from streams.log.checkpointer import Checkpointer
-from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up, unavailable
-from streams.log.fold import Fold, Unfoldable, microseconds, refold
-from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read, write_position
-from streams.log.kafka.halt import Halted, newer_envelope, unreadable_replica
+from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up
+from streams.log.fold import Fold, Unfoldable, microseconds
+from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read
+from streams.log.kafka.halt import Halted, newer_envelope
+from streams.log.kafka.replica_file import file_trouble, in_transaction, note_unfoldable, refolded, stored_tail
 from streams.log.kafka.tables import REPLICA_TABLES
 from streams.log.state_cache import StateCache
 from streams.log.states import States
@@ -112,15 +113,15 @@ class Replica:
                 )
                 undo.callback(connection.close)
                 set_up(connection, synchronous="NORMAL")
-                with _transaction(connection):
+                with in_transaction(connection):
                     for statement in (*DOCUMENT_TABLES, *REPLICA_TABLES):
                         connection.execute(statement)
-                    tail = _tail(connection, shard, identity, topic=topic, path=path)
-                    frozen = _refolded(connection, states, shard, tail.next_ordinal - 1)
+                    tail = stored_tail(connection, shard, identity, topic=topic, path=path)
+                    frozen = refolded(connection, states, shard, tail.next_ordinal - 1)
             except OSError as problem:
                 raise LogUnavailable(f"the replica {path} cannot be opened: {problem}") from problem
             except DATABASE_ERRORS as problem:
-                raise _trouble(problem, shard, path) from problem
+                raise file_trouble(problem, shard, path) from problem
             undo.pop_all()
         return cls(application, states, connection, shard=shard, identity=identity, tail=tail, frozen=frozen)
 
@@ -163,7 +164,7 @@ class Replica:
             try:
                 yield Plan(self._connection, self.states, self.shard, self._tail)
             except sqlite3.Error as problem:
-                raise _trouble(problem, self.shard, self.path) from problem
+                raise file_trouble(problem, self.shard, self.path) from problem
 
     def expect(self, plan: Plan, commit_id: str) -> None:
         """The plan, which begins with this commit, is being sent: it should be adopted rather than read back."""
@@ -210,13 +211,13 @@ class Replica:
         """
         with self._changed:
             try:
-                with _transaction(self._connection):
+                with in_transaction(self._connection):
                     chosen = self._connection.execute(_PRUNABLE, (kind, status, microseconds(before), archived, limit))
                     ids = [(originator_id,) for (originator_id,) in chosen.fetchall()]
                     for statement in _PRUNE:
                         self._connection.executemany(statement, ids)
             except sqlite3.Error as problem:
-                raise _trouble(problem, self.shard, self.path) from problem
+                raise file_trouble(problem, self.shard, self.path) from problem
         return len(ids)
 
     def unfoldable(self, originator_id: str) -> str | None:
@@ -280,11 +281,11 @@ class Replica:
 
     def _write(self, transaction: ReplicaTransaction, fold: Fold, unfoldable: Sequence[Unfoldable]) -> None:
         try:
-            with _transaction(self._connection):
+            with in_transaction(self._connection):
                 transaction.write_with(self.identity)
                 fold.write(transaction.head)
                 for event in unfoldable:
-                    _note(self._connection, event)
+                    note_unfoldable(self._connection, event)
         except sqlite3.Error as problem:
             raise self._failed(problem) from problem
         self._tail = transaction.tail
@@ -299,63 +300,5 @@ class Replica:
         self._checkpointer.nudge()
 
     def _failed(self, problem: sqlite3.Error) -> LogUnavailable:
-        self.trouble = _trouble(problem, self.shard, self.path)
+        self.trouble = file_trouble(problem, self.shard, self.path)
         return self.trouble
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # A full disk has SQLite roll back by itself.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
-
-
-def _trouble(problem: Exception, shard: int, path: Path) -> LogUnavailable:
-    """A damaged file halts for good; anything else (a full disk) may pass."""
-    cause: BaseException | None = problem
-    while cause is not None and not isinstance(cause, sqlite3.Error):
-        cause = cause.__cause__
-    if getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
-        return unreadable_replica(shard, str(path), problem)
-    return unavailable(problem)
-
-
-def _tail(connection: sqlite3.Connection, shard: int, identity: LogIdentity, *, topic: str, path: Path) -> ReplicaTail:
-    row = connection.execute(
-        "SELECT next_offset, next_ordinal, chain, record_hash, cluster_id, topic_id"
-        " FROM replica_position WHERE shard=?",
-        (shard,),
-    ).fetchone()
-    if row is None:
-        write_position(connection, shard, ReplicaTail(), identity)
-        return ReplicaTail()
-    *place, cluster_id, topic_id = row
-    check_identity(LogIdentity(cluster_id, topic_id), identity, topic=topic, replica=str(path))
-    return ReplicaTail(*place)
-
-
-def _refolded(connection: sqlite3.Connection, states: States, shard: int, head: int) -> dict[str, str]:
-    """Bring documents up to the running code; the originators whose history it cannot fold, and why."""
-    problems: list[Unfoldable] = []
-    stale = refold(connection, states, head, shard, problems.append)
-    if stale:
-        connection.execute(
-            f"DELETE FROM unfolded WHERE originator_id IN (SELECT originator_id FROM stored_events"  # noqa: S608  # only placeholders
-            f" WHERE originator_version<=1 AND ({' OR '.join(['topic GLOB ?'] * len(stale))}))",
-            [f"{kind}.*" for kind in stale],
-        )
-    for problem in problems:
-        _note(connection, problem)
-    return dict(connection.execute("SELECT originator_id, reason FROM unfolded"))
-
-
-def _note(connection: sqlite3.Connection, problem: Unfoldable) -> None:
-    connection.execute(
-        "INSERT OR REPLACE INTO unfolded VALUES (?,?,?)", (problem.originator_id, problem.version, problem.reason)
-    )

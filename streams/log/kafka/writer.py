@@ -12,21 +12,21 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-import msgspec
 from kafka.errors import KafkaError
 from msgspec.structs import replace
 
 from domain.event import Recorded
 from domain.log.chain import record_hash
 from domain.log.commit import Commit, Slot
-from domain.log.envelope import Record, to_record
+from domain.log.envelope import to_record
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.receipt import CommitIdReused, Receipt
-from streams.kafka.clients import MAX_RECORD_BYTES, Producer, Sent
+from streams.kafka.clients import MAX_RECORD_BYTES, Producer
 from streams.kafka.location import KafkaLocation
 from streams.log.append import Settled
 from streams.log.kafka.halt import Halted, shorter_log
 from streams.log.kafka.replica import Plan, Replica
+from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
 
 SETTLE_SECONDS = 30.0
@@ -46,37 +46,6 @@ REMEMBERED = 10_000
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 _log = logging.getLogger(__name__)
-
-
-class WriterCounters(msgspec.Struct):
-    """What a writer has done since it was opened."""
-
-    commits: int = 0
-    adopted: int = 0
-    """Applied on acknowledgement, without reading them back."""
-    void: int = 0
-    """Sent and void: races lost between the look at the replica and the log."""
-    refused: int = 0
-    """Void commits that were never sent, since the replica already showed it."""
-    resent: int = 0
-    unknown: int = 0
-
-
-class _Item(msgspec.Struct):
-    """A commit on its way."""
-
-    index: int
-    proposal: Proposal
-    commit: Commit
-    record: Record
-    key: bytes
-    receipt: Receipt
-    events: tuple[Recorded, ...]
-    states: dict[str, object]
-    sent: Sent | None = None
-    was_sent: bool = False
-    offset: int | None = None
-    outcome: Outcome | Exception | Proposal | None = None
 
 
 class ShardWriter(ProposalQueue):
@@ -125,7 +94,7 @@ class ShardWriter(ProposalQueue):
             return [halt] * len(batch)
         except LogUnavailable as problem:
             return [problem] * len(batch)
-        items = [entry for entry in placed if isinstance(entry, _Item)]
+        items = [entry for entry in placed if isinstance(entry, CommitOnItsWay)]
         if items:
             try:
                 self._append(plan, items)
@@ -138,13 +107,13 @@ class ShardWriter(ProposalQueue):
 
     # Before sending
 
-    def _placed(self, plan: Plan, batch: Sequence[Proposal]) -> list[_Item | Outcome | Exception | Proposal]:
+    def _placed(self, plan: Plan, batch: Sequence[Proposal]) -> list[CommitOnItsWay | Outcome | Exception | Proposal]:
         """Each proposal as a commit that is next on the plan, or what became of it without sending.
 
         A proposal comes back, to be placed again after this batch, where it has to wait for one before it: the same
         commit id, or facts of the same originator, whose order must not depend on a race.
         """
-        placed: list[_Item | Outcome | Exception | Proposal] = []
+        placed: list[CommitOnItsWay | Outcome | Exception | Proposal] = []
         ids, originators = set[str](), set[str]()
         for index, proposal in enumerate(batch):
             waits = proposal.sent_as in ids or (proposal.slots is None and proposal.originator_id in originators)
@@ -158,7 +127,7 @@ class ShardWriter(ProposalQueue):
                 placed.append(refusal)
         return placed
 
-    def _place(self, plan: Plan, index: int, proposal: Proposal) -> _Item | Outcome | Proposal:
+    def _place(self, plan: Plan, index: int, proposal: Proposal) -> CommitOnItsWay | Outcome | Proposal:
         known = plan.transaction.known(proposal.sent_as)
         if known is not None:
             return self._answer(proposal, known)
@@ -184,7 +153,7 @@ class ShardWriter(ProposalQueue):
             states = {originator_id: stage.state for originator_id, stage in staged.items()}
         receipt = plan.transaction.take(commit, record, record_hash(record))
         key = (commit.slots[0].originator_id if commit.slots else commit.commit_id).encode()
-        return _Item(index, proposal, commit, record, key, receipt, events, states)
+        return CommitOnItsWay(index, proposal, commit, record, key, receipt, events, states)
 
     def _commit_of(self, plan: Plan, proposal: Proposal) -> Commit:
         remembered = self._unknown.get(proposal.sent_as)
@@ -209,7 +178,7 @@ class ShardWriter(ProposalQueue):
 
     # Sending
 
-    def _append(self, plan: Plan, items: Sequence[_Item]) -> None:
+    def _append(self, plan: Plan, items: Sequence[CommitOnItsWay]) -> None:
         deadline = time.monotonic() + self._settle_seconds
         self.counters.commits += len(items)
         self._replica.expect(plan, items[0].commit.commit_id)
@@ -236,7 +205,7 @@ class ShardWriter(ProposalQueue):
             _log.warning("log.not_applied", extra={"shard": self._replica.shard, "reason": str(problem)})
             return False
 
-    def _send(self, items: Sequence[_Item], deadline: float) -> None:
+    def _send(self, items: Sequence[CommitOnItsWay], deadline: float) -> None:
         """Send and wait for the acknowledgements; an item that got none keeps no offset."""
         for item in items:
             item.sent = None
@@ -255,9 +224,9 @@ class ShardWriter(ProposalQueue):
             # What was sent so far tells its own outcome below; the rest was not sent.
             _log.warning("log.not_sent", extra={"shard": self._replica.shard, "reason": str(problem)})
         for item in items:
-            item.offset = _acknowledged(item.sent)
+            item.offset = acknowledged(item.sent)
 
-    def _await_verdicts(self, items: Sequence[_Item], deadline: float) -> None:
+    def _await_verdicts(self, items: Sequence[CommitOnItsWay], deadline: float) -> None:
         """Wait for the follower to reach these commits, sending again those that nobody acknowledged."""
         pause = _FIRST_PAUSE
         while True:
@@ -301,7 +270,7 @@ class ShardWriter(ProposalQueue):
             return "no broker confirmed it in time"
         return ""
 
-    def _left_unknown(self, item: _Item, reason: str) -> LogUnavailable:
+    def _left_unknown(self, item: CommitOnItsWay, reason: str) -> LogUnavailable:
         commit_id = item.commit.commit_id
         if not item.was_sent and commit_id not in self._unknown:
             return LogUnavailable(f"commit {commit_id} could not be sent: {reason}; nothing was appended")
@@ -348,19 +317,8 @@ def _commit(proposal: Proposal, slots: tuple[Slot, ...]) -> Commit:
     )
 
 
-def _acknowledged(sent: Sent | None) -> int | None:
-    """The offset, where the broker told one. A broker that knows only that it has the record tells -1."""
-    if sent is None:
-        return None
-    try:
-        offset = sent.get(timeout=0)
-    except KafkaError:
-        return None
-    return offset.offset if offset.offset >= 0 else None
-
-
-def _outcome(entry: _Item | Outcome | Exception | Proposal) -> Outcome | Exception | Proposal:
-    if not isinstance(entry, _Item):
+def _outcome(entry: CommitOnItsWay | Outcome | Exception | Proposal) -> Outcome | Exception | Proposal:
+    if not isinstance(entry, CommitOnItsWay):
         return entry
     if entry.outcome is None:
         raise AssertionError(f"commit {entry.commit.commit_id} was left without an outcome")

@@ -31,8 +31,10 @@ async def fill(node: KafkaLog, *originators: str) -> None:
         await node.record(originator_id, [Added(amount=1), Added(amount=2)], [START, START])
 
 
-async def test_a_new_node_starts_from_a_snapshot_and_reads_the_rest(tmp_path: Path, mock_kafka: MockKafka) -> None:
-    location = on_mock(mock_kafka.bootstrap)
+async def test_a_new_node_starts_from_a_snapshot_and_reads_the_rest(
+    tmp_path: Path, shared_mock_kafka: MockKafka
+) -> None:
+    location = on_mock(shared_mock_kafka.bootstrap)
     with closing(open_tally_log(location, tmp_path / "one")) as one:
         await fill(one, "a", "b")
         one.save_snapshots(tmp_path / "snapshots")
@@ -64,9 +66,9 @@ async def test_a_node_that_retention_has_passed_starts_again_from_a_snapshot(
         assert node.verify().broken is None
 
 
-async def test_only_the_newest_snapshots_stay(tmp_path: Path, mock_kafka: MockKafka) -> None:
+async def test_only_the_newest_snapshots_stay(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:
     folder = tmp_path / "snapshots"
-    with closing(open_tally_log(on_mock(mock_kafka.bootstrap), tmp_path / "one")) as node:
+    with closing(open_tally_log(on_mock(shared_mock_kafka.bootstrap), tmp_path / "one")) as node:
         for name in "abcd":
             await fill(node, name)
             newest = node.save_snapshots(folder)[0]
@@ -78,13 +80,13 @@ async def test_only_the_newest_snapshots_stay(tmp_path: Path, mock_kafka: MockKa
     assert start_from_snapshot(folder, 1, tmp_path / "other.db") is None
 
 
-async def test_a_snapshot_of_another_log_is_refused(tmp_path: Path, mock_kafka: MockKafka) -> None:
-    with closing(open_tally_log(on_mock(mock_kafka.bootstrap), tmp_path / "one")) as node:
+async def test_a_snapshot_of_another_log_is_refused(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:
+    with closing(open_tally_log(on_mock(shared_mock_kafka.bootstrap), tmp_path / "one")) as node:
         await fill(node, "a")
         node.save_snapshots(tmp_path / "snapshots")
     with pytest.raises(UnfitCluster, match="was made from Kafka cluster mock"):
         KafkaLog.open(
-            on_mock(mock_kafka.bootstrap),
+            on_mock(shared_mock_kafka.bootstrap),
             tmp_path / "two",
             identity=LogIdentity("other", "other"),
             clock=lambda: START,
@@ -102,8 +104,10 @@ def test_a_snapshot_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> Non
     assert list((tmp_path / "snapshots").iterdir()) == []
 
 
-async def test_pruned_histories_keep_their_heads_and_say_where_they_are(tmp_path: Path, mock_kafka: MockKafka) -> None:
-    location = on_mock(mock_kafka.bootstrap)
+async def test_pruned_histories_keep_their_heads_and_say_where_they_are(
+    tmp_path: Path, shared_mock_kafka: MockKafka
+) -> None:
+    location = on_mock(shared_mock_kafka.bootstrap)
     with closing(open_tally_log(location, tmp_path / "one")) as node:
         await fill(node, "old", "kept", "late")
         archived = Position(0, 6)

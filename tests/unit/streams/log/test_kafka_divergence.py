@@ -42,37 +42,37 @@ def replica_in(folder: Path) -> Iterator[Replica]:
         yield replica
 
 
-async def fill(bootstrap: MockKafka, folder: Path, count: int, prefix: str = "t") -> None:
+async def fill(bootstrap: MockKafka, folder: Path, count: int, prefix: str) -> None:
     with closing(open_tally_log(on_mock(bootstrap.bootstrap, prefix), folder)) as node:
         await node.record("a", [OPENED], [START])
         for number in range(count - 1):
             await node.record("a", [Added(amount=number)], [START])
 
 
-async def test_a_log_that_lost_its_end_is_refused_at_the_start(tmp_path: Path, mock_kafka: MockKafka) -> None:
-    await fill(mock_kafka, tmp_path, 3)
+async def test_a_log_that_lost_its_end_is_refused_at_the_start(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:
+    await fill(shared_mock_kafka, tmp_path, 3, tmp_path.name)
     with replica_in(tmp_path) as replica:  # as if two more records had been acknowledged, and were lost
         replica.apply(placed([sent("x", ("b", 1, OPENED)), sent("y", ("b", 2, Added(amount=1)))], 3))
     with pytest.raises(Halted, match=r"up to offset 4, and the log ends at 2.*keep the replica as evidence"):
-        open_tally_log(on_mock(mock_kafka.bootstrap, "t"), tmp_path)
+        open_tally_log(on_mock(shared_mock_kafka.bootstrap, tmp_path.name), tmp_path)
 
 
 async def test_a_log_whose_last_record_is_another_is_refused_at_the_start(
-    tmp_path: Path, mock_kafka: MockKafka
+    tmp_path: Path, shared_mock_kafka: MockKafka
 ) -> None:
-    await fill(mock_kafka, tmp_path / "one", 3, "t")
+    await fill(shared_mock_kafka, tmp_path / "one", 3, tmp_path.name)
     with replica_in(tmp_path / "two") as replica:
         records = [sent(f"x{n}", ("a", n, OPENED if n == 1 else Added(amount=n))) for n in (1, 2, 3)]
         replica.apply(placed(records))
     with pytest.raises(Halted, match="record at offset 2 is not the one that replica"):
-        open_tally_log(on_mock(mock_kafka.bootstrap, "t"), tmp_path / "two")
+        open_tally_log(on_mock(shared_mock_kafka.bootstrap, tmp_path.name), tmp_path / "two")
 
 
 async def test_a_log_that_goes_backwards_while_it_is_written_halts_the_node(
-    tmp_path: Path, mock_kafka: MockKafka
+    tmp_path: Path, shared_mock_kafka: MockKafka
 ) -> None:
     """What a leader elected uncleanly does: it acknowledges at offsets that this node knows to be taken."""
-    location = on_mock(mock_kafka.bootstrap, "t")
+    location = on_mock(shared_mock_kafka.bootstrap, tmp_path.name)
     with closing(open_tally_log(location, tmp_path)) as node:
         await node.record("a", [OPENED], [START])
         ahead = [sent("x", ("b", 1, OPENED)), sent("y", ("b", 2, Added(amount=1)))]
@@ -85,9 +85,9 @@ async def test_a_log_that_goes_backwards_while_it_is_written_halts_the_node(
 
 
 async def test_what_was_applied_on_its_acknowledgement_must_be_what_is_read_later(
-    tmp_path: Path, mock_kafka: MockKafka
+    tmp_path: Path, shared_mock_kafka: MockKafka
 ) -> None:
-    location = on_mock(mock_kafka.bootstrap, "t")
+    location = on_mock(shared_mock_kafka.bootstrap, tmp_path.name)
     with (
         closing(open_tally_log(location, tmp_path)) as node,
         closing(open_tally_log(location, tmp_path / "2")) as other,
@@ -100,8 +100,8 @@ async def test_what_was_applied_on_its_acknowledgement_must_be_what_is_read_late
         assert "record at offset 1 is not the one" in (node.halted or "")
 
 
-async def test_two_processes_do_not_share_a_replica(tmp_path: Path, mock_kafka: MockKafka) -> None:
-    location = on_mock(mock_kafka.bootstrap, "t")
+async def test_two_processes_do_not_share_a_replica(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:
+    location = on_mock(shared_mock_kafka.bootstrap, tmp_path.name)
     with (
         closing(open_tally_log(location, tmp_path)),
         pytest.raises(LogUnavailable, match="another process uses the replicas"),

@@ -48,8 +48,8 @@ TYPES = register(
 
 
 @pytest.fixture
-def open_node(tmp_path: Path, mock_kafka: MockKafka) -> Iterator[Callable[[], KafkaLog]]:
-    with nodes(on_mock(mock_kafka.bootstrap), tmp_path, shards=3, aggregates=AGGREGATES, types=TYPES) as opener:
+def open_node(tmp_path: Path, shared_mock_kafka: MockKafka) -> Iterator[Callable[[], KafkaLog]]:
+    with nodes(on_mock(shared_mock_kafka.bootstrap), tmp_path, shards=3, aggregates=AGGREGATES, types=TYPES) as opener:
         yield opener
 
 

@@ -1,0 +1,79 @@
+"""How a replica's file is opened and written to, and what its errors mean."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from domain.log.ports import LogUnavailable
+from streams.kafka.identity import LogIdentity, check_identity
+from streams.log.datastore import unavailable
+from streams.log.fold import Unfoldable, refold
+from streams.log.kafka.applying import ReplicaTail, write_position
+from streams.log.kafka.halt import unreadable_replica
+from streams.log.states import States
+
+
+@contextmanager
+def in_transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """All or nothing of what is done inside."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        # A full disk has SQLite roll back by itself.
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
+
+
+def file_trouble(problem: Exception, shard: int, path: Path) -> LogUnavailable:
+    """A damaged file halts for good; anything else (a full disk) may pass."""
+    cause: BaseException | None = problem
+    while cause is not None and not isinstance(cause, sqlite3.Error):
+        cause = cause.__cause__
+    if getattr(cause, "sqlite_errorcode", None) in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB):
+        return unreadable_replica(shard, str(path), problem)
+    return unavailable(problem)
+
+
+def stored_tail(
+    connection: sqlite3.Connection, shard: int, identity: LogIdentity, *, topic: str, path: Path
+) -> ReplicaTail:
+    """How far the file has read; the beginning in a new one. Raises ``UnfitCluster`` for a replica of another log."""
+    row = connection.execute(
+        "SELECT next_offset, next_ordinal, chain, record_hash, cluster_id, topic_id"
+        " FROM replica_position WHERE shard=?",
+        (shard,),
+    ).fetchone()
+    if row is None:
+        write_position(connection, shard, ReplicaTail(), identity)
+        return ReplicaTail()
+    *place, cluster_id, topic_id = row
+    check_identity(LogIdentity(cluster_id, topic_id), identity, topic=topic, replica=str(path))
+    return ReplicaTail(*place)
+
+
+def refolded(connection: sqlite3.Connection, states: States, shard: int, head: int) -> dict[str, str]:
+    """Bring documents up to the running code; the originators whose history it cannot fold, and why."""
+    problems: list[Unfoldable] = []
+    stale = refold(connection, states, head, shard, problems.append)
+    if stale:
+        connection.execute(
+            f"DELETE FROM unfolded WHERE originator_id IN (SELECT originator_id FROM stored_events"  # noqa: S608  # only placeholders
+            f" WHERE originator_version<=1 AND ({' OR '.join(['topic GLOB ?'] * len(stale))}))",
+            [f"{kind}.*" for kind in stale],
+        )
+    for problem in problems:
+        note_unfoldable(connection, problem)
+    return dict(connection.execute("SELECT originator_id, reason FROM unfolded"))
+
+
+def note_unfoldable(connection: sqlite3.Connection, problem: Unfoldable) -> None:
+    """Keep which event of a history was the first that could not be folded."""
+    connection.execute(
+        "INSERT OR REPLACE INTO unfolded VALUES (?,?,?)", (problem.originator_id, problem.version, problem.reason)
+    )
