@@ -44,9 +44,8 @@ def sign_file(settings: Settings, folder: DataFolder, closing: contextlib.ExitSt
 
     Raises ``LogUnavailable``.
     """
-    keeper = HeadKeeper(
-        folder.log, EMBEDDED_SHARD, checkpoint_key(settings, folder), [HeadFile(folder.checkpoints)], clock=now
-    )
+    key = checkpoint_key(settings, folder)
+    keeper = HeadKeeper({EMBEDDED_SHARD: folder.log}, key, [HeadFile(folder.checkpoints)], clock=now)
     closing.callback(keeper.close)
 
 
@@ -65,6 +64,5 @@ def sign_replicas(
     closing.callback(topic.close)
     seat.replica.mkdir(parents=True, exist_ok=True)
     stores: list[HeadStore] = [topic, HeadFile(seat.replica / CHECKPOINTS)]
-    for shard in range(found.shards):
-        keeper = HeadKeeper(replica_path(seat.replica, shard), shard, key, stores, clock=now, log=found.identity.name)
-        closing.callback(keeper.close)
+    files = {shard: replica_path(seat.replica, shard) for shard in range(found.shards)}
+    closing.callback(HeadKeeper(files, key, stores, clock=now, log=found.identity.name).close)

@@ -6,7 +6,7 @@ import logging
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -71,16 +71,15 @@ class ContradictedCheckpoint(Exception):
 
 
 class HeadKeeper:
-    """Looks at a log's file from the outside once a second and signs what is new. Close it after the log.
+    """Looks at the files of a log's shards from the outside once a second and signs what is new in them.
 
-    ``log`` names the log in every checkpoint; empty where it has no name. A store that cannot be reached is tried
-    again until it takes the checkpoint: appending never waits for it.
+    Close it after the log. ``files`` holds the file of each shard; ``log`` names the log in every checkpoint, empty
+    where it has no name. A store that cannot be reached is tried again: appending never waits for it.
     """
 
     def __init__(
         self,
-        path: Path,
-        shard: int,
+        files: Mapping[int, Path],
         key: CheckpointKey,
         stores: Sequence[HeadStore],
         *,
@@ -89,20 +88,11 @@ class HeadKeeper:
         every_records: int = EVERY_RECORDS,
         every_seconds: float = EVERY_SECONDS,
     ) -> None:
-        self._path = path
-        self._shard = shard
-        self._key = key
-        self._stores = stores
-        self._clock = clock
-        self._log = log
+        self._shards = [_ShardHead(shard, path, key, stores, clock, log) for shard, path in files.items()]
         self._every_records = every_records
         self._every_seconds = every_seconds
-        self._signed = ChainHead()
-        self._signed_at = time.monotonic()
-        self._compared = False
-        self._failing = False
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._run, name=f"log-heads-{shard}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="log-heads", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
@@ -111,29 +101,63 @@ class HeadKeeper:
         self._thread.join()
 
     def _run(self) -> None:
-        try:
-            while not self._closing.wait(_LOOK_SECONDS):
-                self._look(waited=time.monotonic() - self._signed_at)
-            self._look(waited=self._every_seconds)
-        except ContradictedCheckpoint as contradiction:
-            _log.error("log.checkpoint_contradicted", extra={"shard": self._shard, "reason": str(contradiction)})
+        while not self._closing.wait(_LOOK_SECONDS):
+            self._look(self._every_records, self._every_seconds)
+        self._look(1, 0.0)
 
-    def _look(self, *, waited: float) -> None:
+    def _look(self, every_records: int, every_seconds: float) -> None:
+        for shard in self._shards:
+            if not shard.look(every_records, every_seconds) and self._closing.is_set():
+                # A store that does not answer for one shard would hold up the end once for each of the others.
+                return
+
+
+class _ShardHead:
+    """One shard, and what was signed of it last."""
+
+    def __init__(
+        self,
+        shard: int,
+        path: Path,
+        key: CheckpointKey,
+        stores: Sequence[HeadStore],
+        clock: Callable[[], datetime],
+        log: str,
+    ) -> None:
+        self._shard = shard
+        self._path = path
+        self._key = key
+        self._stores = stores
+        self._clock = clock
+        self._log = log
+        self._signed = ChainHead()
+        self._signed_at = time.monotonic()
+        self._compared = False
+        self._contradicted = False
+        self._failing = False
+
+    def look(self, every_records: int, every_seconds: float) -> bool:
+        """Sign what is new, if it is so many records or so long ago. ``False`` when that was not possible now."""
         try:
-            if self._path.exists():
+            if self._path.exists() and not self._contradicted:
                 with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-                    self._sign_what_is_new(connection, waited)
+                    self._sign_what_is_new(connection, every_records, every_seconds)
+        except ContradictedCheckpoint as contradiction:
+            self._contradicted = True
+            _log.error("log.checkpoint_contradicted", extra={"shard": self._shard, "reason": str(contradiction)})
         except (LogUnavailable, sqlite3.Error) as problem:
             if not self._failing:
                 _log.warning("log.checkpoint_not_signed", extra={"shard": self._shard, "reason": str(problem)})
             self._failing = True
-        else:
-            self._failing = False
+            return False
+        self._failing = False
+        return True
 
-    def _sign_what_is_new(self, connection: sqlite3.Connection, waited: float) -> None:
+    def _sign_what_is_new(self, connection: sqlite3.Connection, every_records: int, every_seconds: float) -> None:
         head = chain_head(connection, self._shard)
         fresh = head.records - self._signed.records
-        if fresh <= 0 or (fresh < self._every_records and waited < self._every_seconds):
+        waited = time.monotonic() - self._signed_at
+        if fresh <= 0 or (fresh < every_records and waited < every_seconds):
             return
         self._compare_with_the_last(connection, head)
         if head == self._signed:

@@ -88,7 +88,7 @@ Keep = Callable[..., HeadKeeper]
 
 def keeper(path: Path, store: Kept | HeadFile, **options: float) -> HeadKeeper:
     clock: Callable[[], datetime] = SteppingClock()
-    return HeadKeeper(path, 0, OURS, [store], clock=clock, **{"every_records": 3, **options})  # type: ignore[arg-type]  # both are numbers
+    return HeadKeeper({0: path}, OURS, [store], clock=clock, **{"every_records": 3, **options})  # type: ignore[arg-type]  # both are numbers
 
 
 def append(log: EmbeddedLog, count: int, *, originator: str = "a") -> None:
@@ -168,6 +168,23 @@ def test_a_replica_is_signed_by_offsets(tmp_path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         assert chain_at(connection, 3) == chain
         assert chain_at(connection, 4) is None
+
+
+def test_one_keeper_signs_every_shard(tmp_path: Path) -> None:
+    files = {shard: tmp_path / f"shard-{shard}.db" for shard in range(3)}
+    for shard, path in files.items():
+        with closing(open_replica(path, shard=shard)) as replica:
+            replica.apply(placed([sent("one", ("a", 1, OPENED))] * (shard + 1)))
+    store = Kept()
+    clock: Callable[[], datetime] = SteppingClock()
+    with closing(HeadKeeper(files, OURS, [store], clock=clock, log="kafka:c:t")):
+        pass
+    said = [content(signed) for signed in store.kept]
+    assert [(checkpoint.shard, checkpoint.records, checkpoint.log) for checkpoint in said] == [
+        (0, 1, "kafka:c:t"),
+        (1, 2, "kafka:c:t"),
+        (2, 3, "kafka:c:t"),
+    ]
 
 
 def test_a_log_that_was_cut_is_not_signed_over(path: Path, log: EmbeddedLog, caplog: pytest.LogCaptureFixture) -> None:
