@@ -23,6 +23,7 @@ from projections.table import Table
 from projections.tables.catalogue import BY_NAME, MARKER, TABLES
 from streams.log.embedded import EmbeddedLog
 from streams.log.reading import opened_for_reading
+from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.parallel_replay import ParallelReplay
 from streams.processing.replay import EmbeddedReplay
@@ -32,18 +33,34 @@ MOST_WORKERS = 4
 
 
 class EmbeddedMaintenance:
-    """Implements ``api.dependencies.Maintenance`` over the embedded runner and the store that it fills."""
+    """Implements ``api.dependencies.Maintenance`` over the runner of each shard and the store that they fill."""
 
-    def __init__(self, runner: EmbeddedRunner, log: EventLog, store: AnalyticsStore, sink: ClickHouseSink) -> None:
-        self._runner = runner
+    def __init__(
+        self,
+        runners: Mapping[int, EmbeddedRunner],
+        letters: DeadLetters,
+        log: EventLog,
+        store: AnalyticsStore,
+        sink: ClickHouseSink,
+    ) -> None:
+        self._runners = runners
+        self._letters = letters
         self._log = log
         self._store = store
         self._sink = sink
         self._rebuilding = asyncio.Lock()
 
     async def rebuild(self, projection: str | None) -> dict[str, Any]:
-        """Make one table, or all, again from position 0, compare, and swap. Raises ``Refused`` for an unknown name."""
+        """Make one table, or all, again from position 0, compare, and swap.
+
+        Raises ``Refused`` for an unknown name, and for a log of several shards, which this version cannot do.
+        """
         tables = _chosen(projection)
+        if len(self._runners) > 1:
+            raise Refused(
+                f"Tables of a log of {len(self._runners)} shards cannot be made again in this version.",
+                fix="Fill the tables of another database from the beginning: start a projector with its URL.",
+            )
         async with self._rebuilding:
             started = time.perf_counter()
             rebuilt = await asyncio.to_thread(self._rebuild, tables)
@@ -70,7 +87,7 @@ class EmbeddedMaintenance:
                 "attempt": letter.attempt,
                 "reason": letter.reason,
             }
-            for letter in self._runner.dead_letters.list()
+            for letter in self._letters.list()
         ]
 
     async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
@@ -81,14 +98,16 @@ class EmbeddedMaintenance:
         names = sorted(hosted.name for hosted in PROCESSORS)
         if processor not in names:
             raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {' or '.join(names)}.")
-        processed = await self._runner.retry(processor, originator)
-        return {"processed": processed, "waiting": len(self._runner.dead_letters.list(processor, originator))}
+        held = self._letters.list(processor, originator)
+        runner = self._runners[held[0].position.shard if held else min(self._runners)]
+        processed = await runner.retry(processor, originator)
+        return {"processed": processed, "waiting": len(self._letters.list(processor, originator))}
 
     async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
         """Pass over an originator's held events for ever; the rows they should have made are missing from then on."""
-        letters = self._runner.dead_letters.list(processor, originator)
+        letters = self._letters.list(processor, originator)
         for letter in letters:
-            self._runner.dead_letters.drop(processor, letter.position)
+            self._letters.drop(processor, letter.position)
         return {"dropped": len(letters)}
 
     def _rebuild(self, tables: Sequence[Table]) -> Rebuilt:
@@ -103,7 +122,7 @@ class EmbeddedMaintenance:
 
     def _replay(self) -> Replay:
         """In processes of their own where they can open the log too."""
-        letters, workers = self._runner.dead_letters, min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+        letters, workers = self._letters, min(len(os.sched_getaffinity(0)), MOST_WORKERS)
         if workers == 1 or not isinstance(self._log, EmbeddedLog):
             return EmbeddedReplay(self._log, PROCESSORS, letters)
         open_log = partial(opened_for_reading, self._log.application.datastore.path)

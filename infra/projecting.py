@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -29,17 +29,18 @@ _PIPELINE = "tables"
 
 @dataclass(frozen=True, slots=True)
 class Projecting:
-    """Queries, and the upkeep of tables that ``runner`` keeps filling from the log; without it another process does."""
+    """Queries, and the upkeep of tables that a runner for each shard keeps filling from the log; without runners
+    another process does."""
 
     analytics: Analytics
     log: EventLog
     maintenance: Maintenance | None = None
-    runner: EmbeddedRunner | None = None
+    runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
 
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
-        if self.runner is not None:
-            await self.runner.reached(self.log.head())
+        for shard, runner in self.runners.items():
+            await runner.reached(self.log.head(shard))
 
 
 class ClosedAnalytics:
@@ -54,9 +55,10 @@ class ClosedAnalytics:
 
 @contextlib.asynccontextmanager
 async def opened_projecting(
-    location: str, folder: DataFolder, log: EventLog, *, fill: bool = True
+    location: str, folder: DataFolder, log: EventLog, shards: Sequence[int], *, fill: bool = True
 ) -> AsyncIterator[Projecting]:
-    """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them.
+    """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them from all
+    ``shards`` of the log.
 
     One process of an installation fills them. Raises ``StoreUnavailable``.
     """
@@ -71,10 +73,13 @@ async def opened_projecting(
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)
         sink = ClickHouseSink(store)
-        runner = EmbeddedRunner(log, [Pipeline(_PIPELINE, PROCESSORS, sink)], letters, clock=now)
-        await runner.start()
-        closing.push_async_callback(runner.stop)
-        yield Projecting(analytics, log, EmbeddedMaintenance(runner, log, store, sink), runner)
+        runners = {}
+        for shard in shards:
+            pipelines = [Pipeline(_PIPELINE, PROCESSORS, sink)]
+            runners[shard] = EmbeddedRunner(log, pipelines, letters, clock=now, shard=shard)
+            await runners[shard].start()
+            closing.push_async_callback(runners[shard].stop)
+        yield Projecting(analytics, log, EmbeddedMaintenance(runners, letters, log, store, sink), runners)
 
 
 def _open_store(location: str | Path) -> AnalyticsStore:

@@ -89,7 +89,7 @@ async def _serve(
 
 async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
     with stop_signals() as stop, opened_storage(settings, seat) as storage:
-        async with opened_projecting(settings.clickhouse, seat.folder, storage.log) as projecting:
+        async with opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards()) as projecting:
             seat.announce(RunningSystem(os.getpid(), "", "", "project"))
             on_started(Started("project", "", os.getpid(), str(seat.folder.root), None))
             logger.info("system.ready", extra={"role": "project", "seat": seat.name})

@@ -30,7 +30,9 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
         projecting: Projecting | None = None
         if tables:
             projecting = await parts.enter_async_context(
-                opened_projecting(settings.clickhouse, seat.folder, storage.log, fill=_fills(settings, seat))
+                opened_projecting(
+                    settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=_fills(settings, seat)
+                )
             )
             await projecting.caught_up()
         app = application(

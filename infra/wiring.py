@@ -88,7 +88,7 @@ async def run_system(
         if role != "media":
             fill = role == "up" or settings.clickhouse == "embedded"
             projecting = await parts.enter_async_context(
-                opened_projecting(settings.clickhouse, seat.folder, storage.log, fill=fill)
+                opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=fill)
             )
         tier = None
         if registry is not None and speaking is not None:
