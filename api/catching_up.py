@@ -1,28 +1,14 @@
-"""Waiting until this node has seen what another node has written. Every wait is for the log to move, none is a poll."""
+"""Waiting until this node has seen a call that another node has written: for the log to move, never a poll."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
 
 from domain.log.ports import Document, Documents, EventLog
 from domain.log.position import Position
 
 _BIRTH = frozenset({"call.created"})
-
-
-async def caught_up(log: EventLog, wanted: Position, within_s: float) -> bool:
-    """Whether this node has seen ``wanted``, now or within so many seconds."""
-    seen = log.head(wanted.shard)
-    if seen.ordinal >= wanted.ordinal:
-        return True
-    with suppress(TimeoutError):
-        async with asyncio.timeout(within_s):
-            async for batch in log.follow(seen):
-                if batch and batch[-1].position.ordinal >= wanted.ordinal:
-                    return True
-    return False
 
 
 async def call_arrived(

@@ -10,7 +10,6 @@ from starlette.requests import Request
 
 from api.authentication import KeyRing, Principal, authenticate
 from api.bodies import read_object
-from api.catching_up import caught_up
 from api.dependencies import ApiDependencies
 from api.errors import Problem, bad_request
 from api.responses import POSITION_HEADER
@@ -51,8 +50,13 @@ class ApiContext:
             raise bad_request(
                 f"The {POSITION_HEADER} header is wrong: {fault}.", detail="Send it as an earlier answer gave it."
             ) from None
+        if wanted.shard not in self.dependencies.shards():
+            raise bad_request(
+                f"The {POSITION_HEADER} header is wrong: the log has no shard {wanted.shard}.",
+                detail="Send it as an earlier answer gave it.",
+            )
         log = self.dependencies.log
-        if await caught_up(log, wanted, self.dependencies.settings.limits.position_wait_seconds):
+        if await log.wait_for(wanted, self.dependencies.settings.limits.position_wait_seconds):
             return
         raise Problem(
             503,

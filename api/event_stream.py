@@ -59,12 +59,12 @@ class OrganizationOf:
         return known
 
 
-def requested_start(request: Request, after: str | None) -> Position:
-    """Where a stream begins: ``Last-Event-ID`` of a reconnecting client, or ``after``, or the beginning.
+def requested_start(request: Request, after: str | None, shard: int) -> Position:
+    """Where a stream begins: ``Last-Event-ID`` of a reconnecting client, or ``after``, or the beginning of ``shard``.
 
     Raises ``ValueError`` that shows the expected form.
     """
-    return Position.parse(request.headers.get("last-event-id") or after or "0:0")
+    return Position.parse(request.headers.get("last-event-id") or after or f"{shard}:0")
 
 
 def stream_events(

@@ -10,7 +10,6 @@ import httpx
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
-from api.catching_up import caught_up
 from api.responses import POSITION_HEADER
 from api.routes.forwarded import PREFIX
 from domain.call.state import Claim, Live, Ringing
@@ -94,7 +93,7 @@ class RoutedCalls:
             return
         answer = await self._ask(claim, call_id, "end", {"reason": reason})
         ended = Position.parse(answer.headers[POSITION_HEADER])
-        if not await caught_up(self._log, ended, _SEEN_SECONDS):
+        if not await self._log.wait_for(ended, _SEEN_SECONDS):
             raise OwnerUnreachable(
                 f"call {call_id} has ended at {ended}, which this node has not read from the log yet"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from fastapi import APIRouter
@@ -52,7 +53,7 @@ def event_routes(context: ApiContext) -> APIRouter:
         query = parse_query(request, AfterQuery)
         return stream_events(
             log,
-            start_of(request, query),
+            start_of(request, query, (principal.shard,)),
             types=query.type_names(),
             wanted=lambda positioned: organization_of(positioned) == principal.org_id,
             heartbeat_seconds=dependencies.settings.limits.heartbeat_seconds,
@@ -62,9 +63,13 @@ def event_routes(context: ApiContext) -> APIRouter:
     return router
 
 
-def start_of(request: Request, query: AfterQuery) -> Position:
-    """Where the caller wants to begin. Raises ``Problem`` 400."""
+def start_of(request: Request, query: AfterQuery, shards: Sequence[int]) -> Position:
+    """Where the caller wants to begin, in one of ``shards``: of the first unless it says so. Raises ``Problem`` 400."""
     try:
-        return requested_start(request, query.after)
+        start = requested_start(request, query.after, shards[0])
     except ValueError as fault:
         raise invalid([Issue("INVALID_FORMAT", f"after is wrong: {fault}", "/query/after")]) from None
+    if start.shard not in shards:
+        there = ", ".join(map(str, shards))
+        raise invalid([Issue("INVALID_VALUE", f"after is in shard {start.shard}, and not in {there}", "/query/after")])
+    return start

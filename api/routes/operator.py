@@ -22,6 +22,7 @@ from api.responses import json_response
 from api.routes.events import start_of
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
+from domain.log.position import Position
 from domain.organization.founding import carry_out, found
 from domain.organization.placement import placement
 from domain.organization.state import Organization
@@ -104,7 +105,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
     async def events(request: Request) -> Response:
         admit(request)
         query = parse_query(request, OperatorEventQuery)
-        after, types, originator = start_of(request, query), query.type_names(), query.originator
+        after, types, originator = start_of(request, query, dependencies.shards()), query.type_names(), query.originator
+        history = log.history(originator) if originator is not None else ()
+        if history and after.ordinal == 0:
+            # From the beginning, wherever its events stand.
+            after = Position(history[0].position.shard, 0)
 
         def wanted(positioned: Positioned) -> bool:
             return originator in (None, positioned.recorded.originator_id)
@@ -119,8 +124,8 @@ def operator_routes(context: ApiContext) -> APIRouter:
                 closing=context.closing,
             )
         if originator is not None:
-            history = (p for p in log.history(originator) if p.position > after)
-            page = [p for p in history if types is None or p.recorded.event.TYPE in types][: query.limit]
+            later = (p for p in history if p.position > after)
+            page = [p for p in later if types is None or p.recorded.event.TYPE in types][: query.limit]
         else:
             page = list(log.read(after, query.limit, types))
         return json_response([event_body(positioned) for positioned in page], position=log.head(after.shard))

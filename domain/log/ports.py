@@ -127,6 +127,9 @@ class EventLog(Protocol):
     def follow(self, after: Position, types: frozenset[str] | None = None) -> AsyncIterator[Sequence[Positioned]]:
         """Batches from ``after`` on, for ever; waits on a condition for new commits, its own and other processes'."""
 
+    async def wait_for(self, position: Position, timeout_s: float) -> bool:
+        """Whether this node has seen ``position``, now or within that time; waits for commits, as ``follow`` does."""
+
 
 Clock = Callable[[], datetime]
 IdSource = Callable[[], str]

@@ -43,6 +43,16 @@ class MemoryLog:
             if event.recorded.originator_id == originator_id and event.recorded.originator_version > after_version
         ]
 
+    async def wait_for(self, position: Position, timeout_s: float) -> bool:
+        try:
+            async with asyncio.timeout(timeout_s):
+                async for batch in self.follow(Position(0, 0)):
+                    if batch[-1].position >= position:
+                        return True
+        except TimeoutError:
+            return False
+        return False
+
     async def follow(self, after: Position, types: frozenset[str] | None = None) -> AsyncIterator[Sequence[Positioned]]:
         follower = asyncio.get_running_loop(), asyncio.Event()
         self._followers.append(follower)
