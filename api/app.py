@@ -18,12 +18,14 @@ from api.documentation import install_openapi
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.resources.catalogue import RESOURCES
+from api.resources.files import FILES
 from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.calls import call_routes
 from api.routes.downloads import download_routes
 from api.routes.events import event_routes
+from api.routes.files import file_routes
 from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
 from api.routes.live import live_routes
@@ -50,6 +52,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     unbuilt_routes,
     *(resource_routes(resource) for resource in RESOURCES),
     list_routes(PHONE_NUMBER_PAGES),
+    file_routes,
     call_routes,
     download_routes,
     event_routes,
@@ -78,7 +81,7 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     install(app)
     for part in routes:
         app.include_router(part(context))
-    install_openapi(app, {resource.body: dict(resource.shows) for resource in RESOURCES})
+    install_openapi(app, {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES)})
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

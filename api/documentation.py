@@ -26,6 +26,7 @@ TAGS: Final = [
     {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},
     {"name": "Simulations", "description": "Callers that are played by an assistant, and what they try."},
     {"name": "Campaigns", "description": "Calls to many customers."},
+    {"name": "Files", "description": "Uploads."},
     {"name": "Provider resources", "description": "Pronunciation dictionaries."},
     {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
     {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},
@@ -55,6 +56,7 @@ def describe(
     *,
     body: type[BaseModel] | None = None,
     changes: type[BaseModel] | None = None,
+    upload: dict[str, Any] | None = None,
     query: type[BaseModel] | None = None,
     status: int = 200,
     returns: type[BaseModel] | None = None,
@@ -63,8 +65,9 @@ def describe(
 ) -> dict[str, Any]:
     """Arguments for a route decorator that put request body, query parameters and answer into the OpenAPI document.
 
-    ``body`` is sent whole and ``changes`` in part; ``returns`` is the body of the object that is answered, alone or
-    ``listed`` in one of the two styles. ``path`` are parameters of the path that the route function does not name.
+    ``body`` is sent whole and ``changes`` in part, ``upload`` is the schema of a form; ``returns`` is the body of the
+    object that is answered, alone or ``listed`` in one of the two styles. ``path`` are parameters of the path that the
+    route function does not name.
     """
     extra: dict[str, Any] = {}
     if body is not None:
@@ -75,6 +78,8 @@ def describe(
         {"name": name, "in": "path", "required": True, "schema": {"type": "string", "enum": list(values)}}
         for name, values in (path or {}).items()
     ]
+    if upload is not None:
+        extra["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": upload}}}
     if query is not None:
         parameters += _parameters(query)
     if parameters:

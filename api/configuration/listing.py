@@ -21,7 +21,7 @@ def find(
     offset, oldest_first = (paged.offset(), paged.sort_order == "ASC") if paged else (0, False)
     bounds: dict[str, Any] = {"org_id": org_id, "created": filters.created(), "updated": filters.updated()}
     ids = _ids(filters)
-    if ids is None and not within and not _is_filtered(filters):
+    if ids is None and not within and not resource.always_filtered and not _is_filtered(filters):
         page = _page(resource, filters, documents, offset, oldest_first, bounds)
         return page, documents.count(resource.kind, **bounds) if resource.style == "page" else len(page)
     found = _by_id(resource, ids, filters, documents, org_id) if ids is not None else None

@@ -55,7 +55,8 @@ class Resource:
 
     ``noun`` names one of them in messages, ``tag`` groups them in the documentation. ``style`` is the form of lists:
     a bare array, or ``{results, metadata}``. ``filters`` are the list's parameters, and ``matches`` says whether an
-    object passes those of them that are more than time, page and id.
+    object passes those of them that are more than time, page and id; it is asked where one of those is given, or
+    always.
 
     ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes,
     and ``only_changed`` are fields that POST does not take.
@@ -77,6 +78,7 @@ class Resource:
     style: Literal["array", "page"] = "array"
     filters: type[ListFilters] = ListFilters
     matches: Callable[[Configuration, Any], bool] | None = None
+    always_filtered: bool = False
     fixed: str = ""
     changeable: frozenset[str] | None = None
     only_changed: frozenset[str] = frozenset()

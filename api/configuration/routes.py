@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -37,6 +37,12 @@ from domain.configuration.state import Configuration
 from domain.configuration.wire import configuration_body
 from domain.log.ports import Document
 
+Deleted = Callable[[Configuration], Awaitable[None]]
+
+
+async def nothing_left(state: Configuration) -> None:
+    """A configuration is all there was."""
+
 
 class Views:
     """Configurations as clients see them."""
@@ -70,22 +76,24 @@ def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
 
     def routes(context: ApiContext) -> APIRouter:
         router = APIRouter(tags=[resource.tag])
-        _add_objects(router, context, resource)
+        _add_creation(router, context, resource)
+        add_objects(router, context, resource)
         if resource.replaceable:
             _add_replacement(router, context, resource)
-        _add_history(router, context, resource)
         return router
 
     return routes
 
 
-def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+def _add_creation(router: APIRouter, context: ApiContext, resource: Resource) -> None:
+    documents, view = context.dependencies.documents, Views(resource, context).body
     described = partial(describe, path=resource.within)
-    commands, documents = context.dependencies.commands, context.dependencies.documents
-    view = Views(resource, context).body
-    path, noun = resource.path, resource.noun
 
-    @router.post(path, summary=f"Create {_a(noun)}", **described(body=resource.body, status=201, returns=resource.body))
+    @router.post(
+        resource.path,
+        summary=f"Create {_a(resource.noun)}",
+        **described(body=resource.body, status=201, returns=resource.body),
+    )
     async def create(request: Request) -> Response:
         principal = await context.caller(request)
         ids = creation_ids(request, principal.org_id, context.dependencies.new_id)
@@ -106,7 +114,19 @@ def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> 
             answer.headers["warning"] = f'299 - "{resource.warning}"'
         return answer
 
+
+def add_objects(router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted = nothing_left) -> None:
+    """Everything but the creation. ``deleted`` cleans up when an object is gone."""
     _add_list(router, context, resource)
+    _add_one(router, context, resource, deleted)
+    _add_history(router, context, resource)
+
+
+def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted) -> None:
+    described = partial(describe, path=resource.within)
+    commands, documents = context.dependencies.commands, context.dependencies.documents
+    view = Views(resource, context).body
+    path, noun = resource.path, resource.noun
 
     @router.get(
         f"{path}/{{id}}",
@@ -144,6 +164,7 @@ def _add_objects(router: APIRouter, context: ApiContext, resource: Resource) -> 
         refuse_while_used(resource.used_by, noun, id, documents, principal.org_id)
         command = DeleteConfiguration(org_id=principal.org_id, actor=principal.key_id)
         _, appended = await commands.execute(aggregate, id, command)
+        await deleted(document.state)
         return json_response(view(document.state), position=appended.position)
 
 

@@ -28,7 +28,6 @@ _CRUD: Final = (
 RESOURCES: Final = {
     "/chat": "chats",
     "/v2/campaign": "campaigns",
-    "/file": "files",
     "/v2/knowledge-base": "knowledge bases",
     "/observability/scorecard": "scorecards",
     "/reporting/board": "boards",

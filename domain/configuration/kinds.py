@@ -28,6 +28,7 @@ NAMES: Final = (
     "simulation_suite",
     "campaign",
     "provider_resource",
+    "file",
 )
 """In the order in which they appear in the registry of events."""
 

@@ -338,3 +338,17 @@ def test_the_life_of_a_provider_resource(
     assert_gone(resources.provider_resource_controller_get_provider_resource, other, name, created.id)
     assert resources.provider_resource_controller_delete_provider_resource(provider, name, created.id).id == created.id
     assert_gone(resources.provider_resource_controller_get_provider_resource, provider, name, created.id)
+
+
+def test_the_life_of_a_file(vapi: Vapi) -> None:
+    created = vapi.files.create(
+        file=("prices.md", b"Cleaning: 90 dollars", "text/markdown"), purpose="assistant", metadata='{"year": 2026}'
+    )
+    assert (created.name, created.bytes, created.mimetype) == ("prices.md", 20, "text/markdown")
+    assert (created.object, created.metadata) == ("file", {"year": 2026})
+    assert vapi.files.get(created.id) == created
+    assert vapi.files.list() == [created]
+    assert vapi.files.list(purpose="composer-attachment") == []
+    assert vapi.files.update(created.id, name="Prices").name == "Prices"
+    assert vapi.files.delete(created.id).id == created.id
+    assert_gone(vapi.files.get, created.id)

@@ -19,6 +19,7 @@ from starlette.routing import Route
 from api.app import EVERYTHING
 from api.authentication import KeyRing
 from api.context import ApiContext
+from api.resources.files import FILES
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.organization.founding import Founding
@@ -60,6 +61,8 @@ def acme(shared: Installation, shared_founding: Founding, shared_transport: http
         key = {"authorization": f"Bearer {shared_founding.private_key}"}
         async with httpx.AsyncClient(transport=shared_transport, base_url="https://c.example", headers=key) as client:
             made = {kind: body["id"] for kind, body in (await create_all(client)).items()}
+            uploaded = await client.post("/file", files={"file": ("secret.txt", MARK.encode())})
+            made["file"] = uploaded.json()["id"]
             websocket = {"provider": "vapi.websocket"}
             inline = {"name": MARK, "firstMessage": MARK}
             call = (await client.post("/call", json={"assistant": inline, "transport": websocket})).json()
@@ -78,7 +81,11 @@ def rival(shared: Installation) -> Founding:
 def concrete(path: str, ids: dict[str, str], founding: Founding) -> str:
     """The path with Acme's ids in it: of the kind that the path speaks of."""
     kind = next(
-        (kind for kind, resource in BY_KIND.items() if re.sub(r"^/v2", "", path).startswith(resource.path + "/{id}")),
+        (
+            kind
+            for kind, resource in {**BY_KIND, "file": FILES}.items()
+            if re.sub(r"^/v2", "", path).startswith(resource.path + "/{id}")
+        ),
         "call" if "call" in path else "assistant",
     )
     values = {**DICTIONARY, "version": "v1", "track": "mono", "token": "x", "position": "0:1"}
