@@ -124,6 +124,11 @@ def parallel(
     return ParallelReplay(MemoryLog(LOG), processors, letters, **options | changed)
 
 
+def gave_up(log: pytest.LogCaptureFixture) -> list[str]:
+    """Why the rest was folded in this process, if it was."""
+    return [record.__dict__["error"] for record in log.records if record.message == "replay.continues_in_process"]
+
+
 def made_here(
     store: AnalyticsStore, letters: DeadLetters, processors: tuple[Processor[Any], ...] = PROCESSORS
 ) -> tuple[dict[str, TableHash], int]:
@@ -134,20 +139,31 @@ def made_here(
     return made, failed
 
 
+@pytest.mark.parametrize("range_events", [20, RANGE])
 def test_the_tables_are_those_that_one_process_makes(
-    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters
+    store: AnalyticsStore,
+    sink: ClickHouseSink,
+    letters: DeadLetters,
+    caplog: pytest.LogCaptureFixture,
+    range_events: int,
 ) -> None:
     wanted, _ = made_here(store, letters)
     progress = Seen()
-    assert parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), progress) == 0
+    replay = parallel(letters, range_events=range_events)
+    assert replay(ClickHouseSink(store), Position(0, len(LOG)), progress) == 0
     assert contents(store) == wanted
-    ends = [*range(RANGE, len(LOG), RANGE), len(LOG)]
+    assert gave_up(caplog) == []
+    ends = [*range(range_events, len(LOG), range_events), len(LOG)]
     assert [position.ordinal for position in progress.positions] == ends
     assert ClickHouseSink(store).resume_from(0) == Position(0, len(LOG))
 
 
 async def test_the_workers_read_a_log_file_that_this_process_has_open(
-    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters, tmp_path: Path
+    store: AnalyticsStore,
+    sink: ClickHouseSink,
+    letters: DeadLetters,
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
 ) -> None:
     histories: dict[str, list[Recorded]] = defaultdict(list)
     for event in LOG:
@@ -173,6 +189,7 @@ async def test_the_workers_read_a_log_file_that_this_process_has_open(
     finally:
         log.close()
     assert in_processes == contents(store)
+    assert gave_up(caplog) == []
     assert in_processes[MARKER.name].rows == len(LOG)
 
 
@@ -187,19 +204,20 @@ def test_where_a_worker_dies_the_rest_is_folded_here(
     wanted, _ = made_here(store, letters)
     assert parallel(letters, open_log=log)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
     assert contents(store) == wanted
-    (warning,) = [record for record in caplog.records if record.message == "replay.continues_in_process"]
-    assert ("exit code -9" if log is opened_deadly else "the log file is gone") in warning.__dict__["error"]
+    (reason,) = gave_up(caplog)
+    assert ("exit code -9" if log is opened_deadly else "the log file is gone") in reason
 
 
 @pytest.mark.parametrize("raises", [True, False])
 def test_events_that_cannot_be_taken_are_passed_over_and_counted_as_in_one_process(
-    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters, raises: bool
+    store: AnalyticsStore, sink: ClickHouseSink, letters: DeadLetters, caplog: pytest.LogCaptureFixture, raises: bool
 ) -> None:
     processors = (PROCESSORS[0], Refusing(raises=raises))
     wanted, failed = made_here(store, letters, processors)
     assert failed > 0
     assert parallel(letters, processors)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == failed
     assert contents(store) == wanted
+    assert len(gave_up(caplog)) == (0 if raises else 1)
 
 
 def test_what_somebody_dropped_is_passed_over_by_the_workers(
