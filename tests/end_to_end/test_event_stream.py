@@ -88,7 +88,7 @@ async def test_types_can_be_chosen_and_silence_is_kept_alive(client: httpx.Async
         made = (await client.post("/assistant", json={})).json()
         await client.patch(f"/assistant/{made['id']}", json={"name": "x"})
         event = await anext(events(lines))
-    assert (event["type"], event["data"]) == ("assistant.updated", {"changes": {"name": "x"}})
+    assert (event["type"], event["data"]["changes"]) == ("assistant.updated", {"name": "x"})
 
 
 async def test_the_operator_follows_one_originator(client: httpx.AsyncClient) -> None:
