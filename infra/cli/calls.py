@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli.options import AsJson, DataDir, Limit
+from infra.cli.options import AsJson, DataDir, FromArchive, Limit
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.cli.backend import Json
 
 app = typer.Typer(no_args_is_help=True, help="Calls: list them, show one, follow one live.")
@@ -69,8 +71,11 @@ def ls(
 
 
 @app.command("show")
-def show(call_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Show one call: its state, transcript, costs and recordings."""
+def show(call_id: str, data_dir: DataDir = None, archive: FromArchive = None, as_json: AsJson = False) -> None:
+    """Show one call: its state, transcript, costs and recordings.
+
+    With --archive it is made again from archived events; no system and no data folder are needed.
+    """
     import asyncio
 
     from infra.cli.backend import open_backend
@@ -80,7 +85,7 @@ def show(call_id: str, data_dir: DataDir = None, as_json: AsJson = False) -> Non
         async with open_backend(data_dir) as operator:
             return await operator.call(call_id)
 
-    call = asyncio.run(found())
+    call = asyncio.run(found()) if archive is None else _archived(archive, call_id)
     if as_json:
         print_json(call)
         return
@@ -131,6 +136,21 @@ def tail(
                     return
 
     run_until_interrupted(followed())
+
+
+def _archived(folder: Path, call_id: str) -> Json:
+    from domain.log.codec import UNREADABLE
+    from infra.archiving import archived_call
+    from infra.cli.failure import CommandFailed
+    from streams.archive.asking import NoArchive, Unanswerable
+
+    try:
+        call = archived_call(folder, call_id)
+    except (NoArchive, Unanswerable, *UNREADABLE) as error:
+        raise CommandFailed(str(error)) from None
+    if call is None:
+        raise CommandFailed(f"the archive in {folder} holds no call {call_id}", code=3)
+    return call
 
 
 def _seconds(call: Json) -> float | None:

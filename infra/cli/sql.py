@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from infra.cli.options import AsJson, DataDir
+from infra.cli.options import AsJson, DataDir, FromArchive
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from infra.cli.backend import Json
 
 
@@ -18,9 +20,14 @@ def sql(
     ],
     data_dir: DataDir = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most this many rows.")] = 1000,
+    archive: FromArchive = None,
     as_json: AsJson = False,
 ) -> None:
-    """Run one read-only ClickHouse statement on the tables (SHOW TABLES lists them, DESCRIBE explains one)."""
+    """Run one read-only ClickHouse statement on the tables (SHOW TABLES lists them, DESCRIBE explains one).
+
+    With --archive the statement is DuckDB's, on the views `events` and `records` of archived files; no system and no
+    data folder are needed.
+    """
     import asyncio
 
     from infra.cli.backend import open_backend
@@ -30,9 +37,21 @@ def sql(
         async with open_backend(data_dir, tables=True) as operator:
             return await operator.sql(statement, limit=limit)
 
-    result = asyncio.run(answered())
+    result = asyncio.run(answered()) if archive is None else _archived(archive, statement, limit)
     if as_json:
         print_json([dict(zip(result["columns"], row, strict=True)) for row in result["rows"]])
         return
     print_table("", result["columns"], result["rows"], empty="no rows")
     typer.secho(f"{len(result['rows'])} rows, {result['elapsedMs']:.1f} ms", dim=True, err=True)
+
+
+def _archived(folder: Path, statement: str, limit: int) -> Json:
+    from infra.cli.failure import CommandFailed
+    from streams.archive.asking import NoArchive, Unanswerable, opened_archive
+
+    try:
+        with opened_archive(folder) as opened:
+            answer = opened.ask(statement, limit=limit)
+    except (NoArchive, Unanswerable) as error:
+        raise CommandFailed(str(error)) from None
+    return {"columns": answer.columns, "rows": answer.rows, "elapsedMs": answer.elapsed_ms}

@@ -55,6 +55,7 @@ def test_help_names_every_command() -> None:
         "rebuild",
         "dead",
         "verify",
+        "archive",
         "doctor",
     ):
         assert f"\n  {command} " in shown
