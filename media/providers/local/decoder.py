@@ -47,6 +47,10 @@ _BIAS = -5.7
 _OF_SCORE = 20.8
 _OF_ORDER = 5.55
 _OF_POSTERIOR = 4.4
+"""A logistic regression of finals that were heard word for word against finals with two words in five wrong: 1,180
+finals in four synthetic voices to five assistants, about their subjects, about everyday things and about anything else.
+Of 594 finals of other voices, assistants and sentences, which nothing was tuned to, it refuses 1.5 % of the right ones
+and lets 8.9 % of the wrong ones pass."""
 
 
 @dataclass(frozen=True, slots=True)
