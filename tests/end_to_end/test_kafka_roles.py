@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
+from rich.console import Console
 from websockets.sync.client import connect
 
+from infra.cli.operator import Operator, client
+from infra.data_folder import DataFolder
+from infra.demo.children import appointment_book
+from infra.demo.evidence import claims
+from infra.demo.run import Stage, hold_call
+from infra.demo.script import assistant
+from infra.settings import LOOPBACK
 from media.call.reaper import WORKER_DIED
 from tests.brokers import fresh_topic
 from tests.end_to_end.installation import (
@@ -28,6 +38,7 @@ from tests.end_to_end.installation import (
     status,
 )
 from tests.end_to_end.system_process import TALKATIVE, on_the_line, place_call, running
+from tests.end_to_end.test_first_call import LINES
 
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
@@ -38,13 +49,21 @@ SECRET = "the secret that every process of this installation has"
 
 
 @pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory, kafka_broker: DevCluster) -> Iterator[Installation]:
-    root = tmp_path_factory.mktemp("kafka-roles")
-    shared = {
-        "CALLFOLD_LOG": f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('roles')}",
-        "CALLFOLD_KAFKA_REPLICATION": "1",
-        "CALLFOLD_SECRET": SECRET,
-    }
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the processes' data folders."""
+    return tmp_path_factory.mktemp("kafka-roles")
+
+
+@pytest.fixture(scope="module")
+def log(kafka_broker: DevCluster) -> dict[str, str]:
+    """The settings of the log that all share."""
+    location = f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('roles')}"
+    return {"CALLFOLD_LOG": location, "CALLFOLD_KAFKA_REPLICATION": "1"}
+
+
+@pytest.fixture(scope="module")
+def installation(root: Path, log: dict[str, str]) -> Iterator[Installation]:
+    shared = log | {"CALLFOLD_SECRET": SECRET, "CALLFOLD_EGRESS_ALLOW": ",".join(LOOPBACK)}
     with ExitStack() as processes:
         with ThreadPoolExecutor(2) as starting:
             first, second = starting.map(
@@ -80,6 +99,38 @@ def test_a_call_is_steered_and_heard_from_every_machine(
         assert listener.close_code == 1000
 
     assert ended_reason(installation, call) == "manually-canceled"
+
+
+async def test_a_spoken_call_arrives_everywhere_and_the_log_alone_gives_the_same_call(
+    installation: Installation, root: Path, log: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in log.items():
+        monkeypatch.setenv(name, value)
+    running_api = installation.api.folder.announced()
+    assert running_api is not None
+    assert installation.api.organization is not None
+    key = installation.api.organization["privateKey"]
+    async with (
+        appointment_book(root, keep=False) as book,
+        httpx.AsyncClient(base_url=running_api.url, headers={"authorization": f"Bearer {key}"}) as api,
+        client(running_api.url, running_api.operator_token) as operator,
+    ):
+        stage = Stage(
+            url=running_api.url,
+            private_key=key,
+            folder=DataFolder(root / "media-a"),
+            api=api,
+            operator=Operator(operator, place=running_api.url, live=True),
+            tools_url=book.announcement,
+            book_url=book.announcement.replace("/tools", "/appointments"),
+            stop="",
+        )
+        receptionist = assistant(stage.tools_url) | {"firstMessageInterruptionsEnabled": True}
+        found = await hold_call(stage, Console(file=io.StringIO()), receptionist, LINES, lambda message: None)
+
+    judged = claims(found.evidence)
+    assert [f"{claim.text}: {claim.shown_by}" for claim in judged if not claim.held] == []
+    assert len(judged) == 8
 
 
 def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx.Client) -> None:
