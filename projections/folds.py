@@ -52,7 +52,7 @@ class CallTables:
         readers = _READERS.get(type(event.recorded.event))
         if readers is None:
             return call, ()
-        return call, tuple([Rows(name, rows(call, event)) for name, rows in readers])
+        return call, [Rows(name, made) for name, rows in readers if (made := rows(call, event))]
 
 
 @dataclass(frozen=True)

@@ -68,11 +68,12 @@ class Folding:
             if handles is not None and recorded.event.TYPE not in handles:
                 continue
             originator_id = recorded.originator_id
-            if (any_letters and letters.blocks(self.name, originator_id, event.position)) or originator_id in stopped:
-                parked.append(self._letter(event, BEHIND))
-                continue
-            if any_letters and letters.is_dropped(self.name, event.position):
-                continue
+            if any_letters or stopped:
+                if originator_id in stopped or letters.blocks(self.name, originator_id, event.position):
+                    parked.append(self._letter(event, BEHIND))
+                    continue
+                if letters.is_dropped(self.name, event.position):
+                    continue
             try:
                 made = apply(event)
             except ProcessorFailed as failure:
