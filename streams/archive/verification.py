@@ -9,6 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
 
+import duckdb
 import msgspec
 
 from domain.log.arbitration import Arbiter, UnknownEnvelopeVersion
@@ -70,19 +71,20 @@ def verify_shard(
     on_events: Callable[[int], object] = lambda _: None,
 ) -> VerifiedShard:
     """Check the files of one shard, in order; ``on_record`` is given each record once it has been found to hold."""
-    reading = _Reading(shard)
     held = 0
     broken = None
-    for segment in files:
-        before = reading.next_ordinal
-        try:
-            for verified in reading.records(segment):
-                on_record(verified)
-        except _Broken as fault:
-            broken = BrokenSegment(shard, str(segment), fault.record, str(fault))
-            break
-        held += 1
-        on_events(reading.next_ordinal - before)
+    with closing(connected(threads="2")) as engine:
+        reading = _Reading(engine, shard)
+        for segment in files:
+            before = reading.next_ordinal
+            try:
+                for verified in reading.records(segment):
+                    on_record(verified)
+            except _Broken as fault:
+                broken = BrokenSegment(shard, str(segment), fault.record, str(fault))
+                break
+            held += 1
+            on_events(reading.next_ordinal - before)
     return VerifiedShard(
         shard=shard,
         files=held,
@@ -96,7 +98,8 @@ def verify_shard(
 class _Reading:
     """A new reader of one shard: it starts with nothing and believes only what it recomputes."""
 
-    def __init__(self, shard: int) -> None:
+    def __init__(self, engine: duckdb.DuckDBPyConnection, shard: int) -> None:
+        self._engine = engine
         self._shard = shard
         self._log: str | None = None
         self._arbiter = Arbiter()
@@ -106,27 +109,26 @@ class _Reading:
 
     def records(self, segment: Segment) -> Iterator[Verified]:
         """The records of the next file as they turn out to hold. Raises ``_Broken``."""
-        with closing(connected(threads="2")) as engine:
-            try:
-                footer = read_footer(engine, segment.path)
-                self._check_place(segment, footer)
-                digest = blake2b(digest_size=HASH_BYTES)
-                for sequence, rows in groupby(read_rows(engine, segment.path), key=_BY_SEQUENCE):
-                    if sequence != self.sequence + 1:
-                        raise _Broken(self.sequence + 1, f"record {self.sequence + 1} is missing")
-                    verified, hashed = self._record(sequence, list(rows))
-                    digest.update(hashed)
-                    yield verified
-            except UnreadableSegment as problem:
-                raise _Broken(0, str(problem)) from problem
+        try:
+            footer = read_footer(self._engine, segment.path)
+            self._check_place(segment, footer)
+            digest = blake2b(digest_size=HASH_BYTES)
+            for sequence, rows in groupby(read_rows(self._engine, segment.path), key=_BY_SEQUENCE):
+                if sequence != self.sequence + 1:
+                    raise _Broken(self.sequence + 1, f"record {self.sequence + 1} is missing")
+                verified, hashed = self._record(sequence, list(rows))
+                digest.update(hashed)
+                yield verified
+        except UnreadableSegment as problem:
+            raise _Broken(0, str(problem)) from problem
         self._check_end(footer, digest.hexdigest())
 
     def _check_place(self, segment: Segment, footer: Footer) -> None:
         if (footer.shard, footer.first_sequence, footer.last_sequence) != (segment.shard, segment.first, segment.last):
-            held = f"records {footer.first_sequence} to {footer.last_sequence} of shard {footer.shard}"
-            raise _Broken(0, f"it holds {held}, not those that it is named after")
+            held = f"{_span(footer.first_sequence, footer.last_sequence)} of shard {footer.shard}"
+            raise _Broken(0, f"it holds {held}, not what it is named after")
         if segment.first > self.sequence + 1:
-            gone = f"records {self.sequence + 1} to {segment.first - 1}"
+            gone = _span(self.sequence + 1, segment.first - 1)
             raise _Broken(self.sequence + 1, f"no file before it holds {gone}")
         if segment.first <= self.sequence:
             raise _Broken(segment.first, f"record {segment.first} stands in a file before it already")
@@ -138,8 +140,8 @@ class _Reading:
 
     def _check_end(self, footer: Footer, digest: str) -> None:
         if self.sequence != footer.last_sequence:
-            gone = f"records {self.sequence + 1} to {footer.last_sequence}"
-            raise _Broken(self.sequence + 1, f"{gone} are missing from its end")
+            gone = _span(self.sequence + 1, footer.last_sequence)
+            raise _Broken(self.sequence + 1, f"its end lacks {gone}")
         if (footer.chain_after, footer.next_ordinal) != (self.chain.hex(), self.next_ordinal):
             raise _Broken(0, "its footer tells another end than its records come to")
         if footer.digest != digest:
@@ -205,3 +207,7 @@ class _Reading:
 
 class _Fault(Exception):
     """What is wrong with a record, whichever it is."""
+
+
+def _span(first: int, last: int) -> str:
+    return f"record {first}" if first == last else f"records {first} to {last}"
