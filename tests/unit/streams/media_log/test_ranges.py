@@ -105,6 +105,4 @@ def test_every_record_lies_in_a_range_of_its_call(
             of_call = [record.offset for record in records if record.call_id == call_id]
             assert all(any(span.first <= number <= span.last for span in ranges) for number in of_call)
             assert all(span.first in of_call and span.last in of_call for span in ranges)
-            assert all(
-                after.first - before.last > NEAR_OFFSETS for before, after in itertools.pairwise(ranges)
-            )
+            assert all(after.first - before.last > NEAR_OFFSETS for before, after in itertools.pairwise(ranges))
