@@ -11,12 +11,14 @@ from domain.call.aggregate import CALL
 from domain.call.wire import CallUrls, call_body
 from domain.log.codec import EventCodec
 from domain.registry import kind_of
+from infra.checkpoints import CHECKPOINTS
 from infra.data_folder import MAIN, DataFolder
 from streams.archive.archiver import Archived, archive_shard
 from streams.archive.asking import opened_archive
 from streams.archive.segment import segments
 from streams.archive.source import opened_source
 from streams.log.append import EMBEDDED_SHARD
+from streams.log.head_file import HeadFile
 
 
 class NothingToArchive(Exception):
@@ -47,11 +49,12 @@ def count_events(folder: Path, files: dict[int, Path]) -> int:
 
 
 def archive(files: dict[int, Path], to: Path, on_events: Callable[[int], object]) -> list[Archived]:
-    """Bring the archive of each shard up to its log. See ``archive_shard``."""
+    """Bring the archive of each shard up to its log, and what was signed of it beside it. See ``archive_shard``."""
     done = []
     for shard, path in sorted(files.items()):
+        signed = [text for _, text in HeadFile(path.with_name(CHECKPOINTS)).read()]
         with opened_source(path, shard) as source:
-            done.append(archive_shard(source, to, on_events=on_events))
+            done.append(archive_shard(source, to, checkpoints=signed, on_events=on_events))
     return done
 
 

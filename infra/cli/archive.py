@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from infra.cli.options import AsJson, DataDir
+from infra.cli.verify import PublicKey
 
 app = typer.Typer(help="Write the log to Parquet files; check them, make a log of them.")
 
@@ -59,14 +60,27 @@ def archive(
 
 
 @app.command("verify")
-def verify(folder: Folder, as_json: AsJson = False) -> None:
-    """Judge, number and chain every archived record again, and say which is the first that does not hold."""
+def verify(folder: Folder, public_key: PublicKey = None, data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Judge, number and chain every archived record again, and say which is the first that does not hold.
+
+    Checkpoints in the files are held against them where a key is named, or the data folder has one.
+    """
+    from domain.log.ports import LogUnavailable
+    from infra.checkpoints import trusted_keys
+    from infra.cli.backend import settings_for
     from infra.cli.failure import CommandFailed
+    from infra.data_folder import DataFolder
     from streams.archive.verification import verify_archive
+    from streams.log.checkpoint_key import InvalidKey
 
     _wanted(folder)
+    settings = settings_for(data_dir)
+    try:
+        trusted = trusted_keys(settings, DataFolder(settings.data_dir.absolute()), public_key or ())
+    except (InvalidKey, LogUnavailable) as error:
+        raise CommandFailed(str(error)) from None
     with _bar("verifying", None, silent=as_json) as advance:
-        found = verify_archive(folder, advance)
+        found = verify_archive(folder, trusted=trusted, on_events=advance)
     _show([_facts(one) for one in found], "Verified", as_json=as_json)
     broken = [shard.broken for shard in found if shard.broken is not None]
     if broken:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from hashlib import blake2b
 from pathlib import Path
@@ -13,6 +13,7 @@ import duckdb
 import msgspec
 
 from domain.log.chain import GENESIS, HASH_BYTES
+from domain.log.checkpoint import UnreadableCheckpoint, content, decode
 from domain.log.commit import Commit
 from streams.archive.parquet import UnreadableSegment, connected, read_footer, write_segment
 from streams.archive.rows import Row
@@ -52,10 +53,14 @@ def archive_shard(
     source: LogSource,
     folder: Path,
     *,
+    checkpoints: Sequence[bytes] = (),
     segment_events: int = SEGMENT_EVENTS,
     on_events: Callable[[int], object] = lambda _: None,
 ) -> Archived:
-    """Archive every record of ``source`` that ``folder`` does not have yet. ``on_events`` is told of events written.
+    """Archive every record of ``source`` that ``folder`` does not have yet.
+
+    ``checkpoints`` are signed ones, of which those that fall into a segment go into its footer; ``on_events`` is told
+    of events written.
 
     Raises ``ArchiveMismatch`` and ``Unarchivable``; segments written before that stay, each of them whole.
     """
@@ -66,7 +71,7 @@ def archive_shard(
         reached = _reached(engine, existing, source)
         files = records = events = size = 0
         for batch in _batches(source.records(reached.sequence, reached.next_ordinal, reached.chain), segment_events):
-            footer = _footer(source, reached, batch)
+            footer = _footer(source, reached, batch, checkpoints)
             path = segment_path(folder, source.shard, footer.first_sequence, footer.last_sequence)
             write_segment(engine, list(_rows(source, batch)), footer, path)
             reached = _Reached(footer.last_sequence, footer.next_ordinal, bytes.fromhex(footer.chain_after))
@@ -120,7 +125,7 @@ def _batches(records: Iterator[SourceRecord], most: int) -> Iterator[list[Source
         yield batch
 
 
-def _footer(source: LogSource, before: _Reached, batch: list[SourceRecord]) -> Footer:
+def _footer(source: LogSource, before: _Reached, batch: list[SourceRecord], checkpoints: Sequence[bytes]) -> Footer:
     events = sum(len(record.commit.slots) for record in batch if record.commit is not None)
     return Footer(
         log=source.log,
@@ -132,7 +137,22 @@ def _footer(source: LogSource, before: _Reached, batch: list[SourceRecord]) -> F
         chain_before=before.chain.hex(),
         chain_after=batch[-1].chain.hex(),
         digest=blake2b(b"".join(record.hashed for record in batch), digest_size=HASH_BYTES).hexdigest(),
+        checkpoints=_newest_within(checkpoints, source, range(batch[0].sequence, batch[-1].sequence + 1)),
     )
+
+
+def _newest_within(checkpoints: Sequence[bytes], source: LogSource, records: range) -> tuple[str, ...]:
+    """Of each key the last thing that it signed in this range. Verifying the log tells what cannot be read."""
+    newest: dict[str, tuple[int, str]] = {}
+    for line in checkpoints:
+        try:
+            signed = decode(line)
+            said = content(signed)
+        except UnreadableCheckpoint:
+            continue
+        if (said.log, said.shard) == (source.log, source.shard) and said.records in records:
+            newest[signed.public_key] = max(newest.get(signed.public_key, (0, "")), (said.records, line.decode()))
+    return tuple(line for _, line in sorted(newest.values()))
 
 
 def _rows(source: LogSource, batch: list[SourceRecord]) -> Iterator[Row]:

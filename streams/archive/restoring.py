@@ -51,7 +51,7 @@ def restore(folder: Path, log: Path, on_events: Callable[[int], object] = lambda
         partial.touch(mode=0o600)
         with closing(LogApplication(partial, AGGREGATES, EventCodec())) as application:
             appending = _Appending(application)
-            found = verify_shard(EMBEDDED_SHARD, files, appending.take, on_events)
+            found = verify_shard(EMBEDDED_SHARD, files, appending.take, on_events=on_events)
             if found.broken is not None:
                 raise Unrestorable(_sentence(found.broken))
             appending.flush()

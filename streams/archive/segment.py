@@ -55,6 +55,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     """What a segment says of itself. Hashes are hex; ``digest`` is over the hashes of its records in order.
 
     ``log`` names the log where its carrier gives it a name; ``next_ordinal`` is that of the first event behind it.
+    ``checkpoints`` are what was signed of the log at one of its records, the newest of each key, as it was signed.
     """
 
     format: int = FORMAT
@@ -67,6 +68,7 @@ class Footer(msgspec.Struct, frozen=True, kw_only=True):
     chain_before: str
     chain_after: str
     digest: str
+    checkpoints: tuple[str, ...] = ()
 
     @property
     def events(self) -> int:

@@ -16,6 +16,7 @@ from domain.log.commit import Commit, Slot
 from domain.log.envelope import MalformedRecord, to_record
 from domain.log.ports import LogUnavailable
 from streams.archive.segment import ACCEPTED, DUPLICATE, VOID
+from streams.kafka.identity import LogIdentity
 from streams.log.append import decode_record
 
 _COMMITS = """
@@ -70,13 +71,13 @@ class LogSource:
 
     @property
     def log(self) -> str:
-        """What the log is called where a cluster named it: ``<cluster>/<topic>``; empty for an embedded one."""
+        """What the log is called where a cluster named it; empty for an embedded one."""
         if "replica_position" not in self._tables:
             return ""
         row = self._connection.execute(
             "SELECT cluster_id, topic_id FROM replica_position WHERE shard=?", (self.shard,)
         ).fetchone()
-        return f"{row[0]}/{row[1]}" if row else ""
+        return LogIdentity(*row).name if row else ""
 
     def events_after(self, sequence: int) -> int:
         """How many accepted events the records behind this one hold."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import closing
 from hashlib import blake2b
 from itertools import groupby
@@ -14,12 +14,14 @@ import msgspec
 
 from domain.log.arbitration import Arbiter, UnknownEnvelopeVersion
 from domain.log.chain import GENESIS, HASH_BYTES, link, record_hash
+from domain.log.checkpoint import Checkpoint, held_against
 from domain.log.commit import Commit
 from domain.log.envelope import MalformedRecord, Record, to_commit, to_record, type_of
 from streams.archive.parquet import UnreadableSegment, connected, read_footer, read_rows
 from streams.archive.rows import Row, body_of, commit_of
 from streams.archive.segment import ACCEPTED, DUPLICATE, POISON, VOID, Footer, Segment, segments, told_by
 from streams.log.append import decode_record
+from streams.log.checkpoint_key import sort_out
 
 _BY_SEQUENCE = itemgetter(1)
 
@@ -34,13 +36,17 @@ class BrokenSegment(msgspec.Struct, frozen=True):
 
 
 class VerifiedShard(msgspec.Struct, frozen=True, kw_only=True):
-    """What of a shard holds. An archive whose last files are gone verifies: compare ``chain`` with the log's."""
+    """What of a shard holds, and how many signed checkpoints say so.
+
+    An archive whose last files are gone verifies: compare ``chain`` with the log's.
+    """
 
     shard: int
     files: int
     records: int
     events: int
     chain: str
+    checkpoints: int
     broken: BrokenSegment | None = None
 
 
@@ -58,23 +64,33 @@ class _Broken(Exception):
         self.record = record
 
 
-def verify_archive(folder: Path, on_events: Callable[[int], object] = lambda _: None) -> list[VerifiedShard]:
-    """Check every shard of an archive up to its first broken record; ``on_events`` is told of events that hold."""
+def verify_archive(
+    folder: Path, *, trusted: Collection[str] = (), on_events: Callable[[int], object] = lambda _: None
+) -> list[VerifiedShard]:
+    """Check every shard of an archive up to its first broken record; ``on_events`` is told of events that hold.
+
+    With public keys to be ``trusted``, the checkpoints in footers have to be theirs and to hold.
+    """
     by_shard = groupby(segments(folder), key=lambda found: found.shard)
-    return [verify_shard(shard, list(files), lambda _: None, on_events) for shard, files in by_shard]
+    return [
+        verify_shard(shard, list(files), lambda _: None, trusted=trusted, on_events=on_events)
+        for shard, files in by_shard
+    ]
 
 
 def verify_shard(
     shard: int,
     files: list[Segment],
     on_record: Callable[[Verified], object],
+    *,
+    trusted: Collection[str] = (),
     on_events: Callable[[int], object] = lambda _: None,
 ) -> VerifiedShard:
     """Check the files of one shard, in order; ``on_record`` is given each record once it has been found to hold."""
     held = 0
     broken = None
     with closing(connected(threads="2")) as engine:
-        reading = _Reading(engine, shard)
+        reading = _Reading(engine, shard, trusted)
         for segment in files:
             before = reading.next_ordinal
             try:
@@ -91,6 +107,7 @@ def verify_shard(
         records=reading.sequence,
         events=reading.next_ordinal - 1,
         chain=reading.chain.hex(),
+        checkpoints=reading.checkpoints,
         broken=broken,
     )
 
@@ -98,30 +115,49 @@ def verify_shard(
 class _Reading:
     """A new reader of one shard: it starts with nothing and believes only what it recomputes."""
 
-    def __init__(self, engine: duckdb.DuckDBPyConnection, shard: int) -> None:
+    def __init__(self, engine: duckdb.DuckDBPyConnection, shard: int, trusted: Collection[str]) -> None:
         self._engine = engine
         self._shard = shard
+        self._trusted = trusted
         self._log: str | None = None
         self._arbiter = Arbiter()
         self.sequence = 0
         self.next_ordinal = 1
         self.chain = GENESIS
+        self.checkpoints = 0
 
     def records(self, segment: Segment) -> Iterator[Verified]:
         """The records of the next file as they turn out to hold. Raises ``_Broken``."""
         try:
             footer = read_footer(self._engine, segment.path)
             self._check_place(segment, footer)
+            said = self._checkpoints(segment, footer)
+            chains: dict[int, str] = dict.fromkeys((one.records for one in said), "")
             digest = blake2b(digest_size=HASH_BYTES)
             for sequence, rows in groupby(read_rows(self._engine, segment.path), key=_BY_SEQUENCE):
                 if sequence != self.sequence + 1:
                     raise _Broken(self.sequence + 1, f"record {self.sequence + 1} is missing")
                 verified, hashed = self._record(sequence, list(rows))
                 digest.update(hashed)
+                if sequence in chains:
+                    chains[sequence] = self.chain.hex()
                 yield verified
         except UnreadableSegment as problem:
             raise _Broken(0, str(problem)) from problem
         self._check_end(footer, digest.hexdigest())
+        for finding in held_against(said, shard=self._shard, log=footer.log, end=self.sequence, chain_at=chains.get):
+            raise _Broken(0, finding.sentence)
+        self.checkpoints += len(said)
+
+    def _checkpoints(self, segment: Segment, footer: Footer) -> Sequence[Checkpoint]:
+        """The checkpoints of a footer, each from a trusted key; none where no key is trusted."""
+        if not self._trusted:
+            return ()
+        placed = [(str(segment), line.encode()) for line in footer.checkpoints]
+        found = sort_out(placed, self._trusted, self._shard)
+        for finding in found.findings:
+            raise _Broken(0, finding.sentence)
+        return found.genuine
 
     def _check_place(self, segment: Segment, footer: Footer) -> None:
         if (footer.shard, footer.first_sequence, footer.last_sequence) != (segment.shard, segment.first, segment.last):

@@ -131,3 +131,13 @@ def test_what_cannot_be_archived_is_said(data: Path, folder: Path, tmp_path: Pat
     command("archive", "--to", tmp_path / "to", "--data-dir", data, "--shard", "7", fails="there is no shard 7 here")
     command("archive", "verify", tmp_path / "none", fails="there is no archive in")
     assert CliRunner().invoke(app, ["archive"]).exit_code == 2
+
+
+def test_what_was_signed_of_the_log_goes_with_it(data: Path, tmp_path: Path) -> None:
+    mine, to = Path(shutil.copytree(data, tmp_path / "data")), tmp_path / "archive"
+    command("org", "create", "--name", "Acme", "--data-dir", mine)  # a system, which signs what it leaves
+    command("archive", "--to", to, "--data-dir", mine)
+    (found,) = command("archive", "verify", to, "--data-dir", mine)
+    (elsewhere,) = command("archive", "verify", to, "--data-dir", tmp_path)
+    assert (found["checkpoints"], elsewhere["checkpoints"]) == (1, 0)
+    command("archive", "verify", to, "--data-dir", tmp_path, "-k", "33" * 32, fails="not trusted")

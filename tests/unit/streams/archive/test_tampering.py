@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
+from domain.log.checkpoint import Checkpoint, encode
 from streams.archive.segment import segments
-from streams.archive.verification import BrokenSegment, verify_archive
+from streams.archive.verification import BrokenSegment, verify_archive, verify_shard
+from streams.log.checkpoint_key import CheckpointKey
 from tests.contracts.log_contract import commit
 from tests.contracts.tally import Added, Opened
 from tests.unit.streams.archive.making import archived, rewrite, written
@@ -159,3 +162,26 @@ def test_a_history_that_was_chained_anew_does_not_fit_the_file_behind_it(folder:
     found = broken(folder)
     assert found.file == "shard-0/000000000003-000000000005.parquet"
     assert "does not begin where the file before it ends" in found.reason
+
+
+def signed_by(key: CheckpointKey, chain: str, records: int = 5) -> str:
+    said = Checkpoint(log="", shard=0, records=records, events=6, chain=chain, time=datetime(2026, 11, 21, tzinfo=UTC))
+    return encode(key.sign(said)).decode()
+
+
+def test_what_was_signed_is_held_against_the_files_that_carry_it(folder: Path) -> None:
+    key, other = CheckpointKey.parse("11" * 32), CheckpointKey.parse("22" * 32)
+    path = segments(folder)[1].path
+    chain = verify_shard(0, segments(folder)[:2], lambda _: None).chain
+    for line, trusted, reason in (
+        (signed_by(key, chain), {key.public}, ""),
+        (signed_by(key, "00" * 32), set(), ""),
+        (signed_by(key, "00" * 32), {key.public}, "chain after record 5 is not the one that was signed"),
+        (signed_by(other, chain), {key.public}, "not trusted"),
+        (signed_by(other, chain).replace(other.public, key.public), {key.public}, "that key did not sign it"),
+        (signed_by(key, chain, records=9), {key.public}, "the log ends after 5"),
+    ):
+        rewrite(path, "SELECT 1", checkpoints=(line,))
+        (shard,) = verify_archive(folder, trusted=trusted)
+        assert reason in (shard.broken.reason if shard.broken else "")
+        assert (shard.broken is None, shard.checkpoints) == (not reason, int(bool(trusted) and not reason))
