@@ -39,6 +39,12 @@ _PACKAGES = ("crc32c", "zstandard")
 class Sent(Protocol):
     """The future of a record on its way. Callbacks run on the producer's own thread: hand over, do no work."""
 
+    @property
+    def is_done(self) -> bool: ...
+
+    def failed(self) -> bool:
+        """Done, without an acknowledgement."""
+
     def get(self, timeout: float | None = None) -> Delivered:
         """Wait (seconds) for the acknowledgement. Raises ``kafka.errors.KafkaError``."""
 

@@ -56,3 +56,8 @@ def acknowledged(sent: Sent | None) -> int | None:
     except KafkaError:
         return None
     return offset.offset if offset.offset >= 0 else None
+
+
+def expired(sent: Sent | None) -> bool:
+    """Whether the producer has given the record up. One that it still works on is not expired."""
+    return sent is not None and sent.is_done and sent.failed()

@@ -16,12 +16,16 @@ from streams.kafka.location import KafkaLocation
 from streams.log.commands import LogCommands
 from streams.log.documents import DocumentReader
 from streams.log.kafka.follower import Follower
+from streams.log.kafka.renewal import RenewedProducer
 from streams.log.kafka.replica import Replica
 from streams.log.kafka.writer import ShardWriter
 from streams.log.reader import LogReader
 
-DELIVERY_MS = 5_000
+DELIVERY_MS = 7_000
 """How long the producer itself re-sends. Short: the writer then sends the same bytes again, by new metadata."""
+
+PATIENCE_SECONDS = 9.0
+"""How long the producer may leave a record without an outcome before it is replaced: longer than its own time-out."""
 
 LINGER_MS = 5
 BATCH_BYTES = 512 * 1024
@@ -86,7 +90,10 @@ class LogShard:
             follower = Follower(location, replica, fetch_wait_ms=fetch_wait_ms)
             undo.callback(follower.close)
             follower.catch_up()
-            sending = producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS, batch_bytes=BATCH_BYTES)
+            sending = RenewedProducer(
+                lambda: producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS, batch_bytes=BATCH_BYTES),
+                patience_s=PATIENCE_SECONDS,
+            )
             writer = ShardWriter(location, replica, sending, settle_seconds=settle_seconds)
             undo.pop_all()
         follower.start()

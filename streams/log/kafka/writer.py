@@ -21,12 +21,14 @@ from domain.log.commit import Commit, Slot
 from domain.log.envelope import to_record
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.receipt import CommitIdReused, Receipt
-from streams.kafka.clients import MAX_RECORD_BYTES, Producer
+from streams.kafka.clients import MAX_RECORD_BYTES
 from streams.kafka.location import KafkaLocation
+from streams.kafka.unfit import UnfitCluster
 from streams.log.append import Settled
 from streams.log.kafka.halt import Halted, shorter_log
+from streams.log.kafka.renewal import RenewedProducer
 from streams.log.kafka.replica import Plan, Replica
-from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged
+from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged, expired
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
 
 SETTLE_SECONDS = 30.0
@@ -55,7 +57,7 @@ class ShardWriter(ProposalQueue):
         self,
         location: KafkaLocation,
         replica: Replica,
-        producer: Producer,
+        producer: RenewedProducer,
         *,
         settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
@@ -75,7 +77,7 @@ class ShardWriter(ProposalQueue):
     def close(self) -> None:
         """Settle what is pending, as far as that is possible within ``CLOSE_SECONDS``."""
         super().close()
-        self._producer.close(timeout=1)
+        self._producer.close()
 
     def _refusal(self) -> LogUnavailable | None:
         if self._replica.halted is not None:
@@ -220,11 +222,13 @@ class ShardWriter(ProposalQueue):
                 )
                 item.was_sent = True
             self._producer.flush(timeout=max(deadline - time.monotonic(), 0.1))
-        except KafkaError as problem:
+        except (KafkaError, UnfitCluster) as problem:
             # What was sent so far tells its own outcome below; the rest was not sent.
             _log.warning("log.not_sent", extra={"shard": self._replica.shard, "reason": str(problem)})
         for item in items:
             item.offset = acknowledged(item.sent)
+        if any(expired(item.sent) for item in items):
+            self._producer.renew()
 
     def _await_verdicts(self, items: Sequence[CommitOnItsWay], deadline: float) -> None:
         """Wait for the follower to reach these commits, sending again those that nobody acknowledged."""
