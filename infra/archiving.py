@@ -15,10 +15,12 @@ from infra.checkpoints import CHECKPOINTS
 from infra.data_folder import MAIN, DataFolder
 from streams.archive.archiver import Archived, archive_shard
 from streams.archive.asking import opened_archive
+from streams.archive.restoring import Restored, archived_log, restore
 from streams.archive.segment import segments
 from streams.archive.source import opened_source
 from streams.log.append import EMBEDDED_SHARD
 from streams.log.head_file import HeadFile
+from streams.log.kafka.log import replica_path
 
 
 class NothingToArchive(Exception):
@@ -55,6 +57,19 @@ def archive(files: dict[int, Path], to: Path, on_events: Callable[[int], object]
         signed = [text for _, text in HeadFile(path.with_name(CHECKPOINTS)).read()]
         with opened_source(path, shard) as source:
             done.append(archive_shard(source, to, checkpoints=signed, on_events=on_events))
+    return done
+
+
+def restored(folder: Path, target: DataFolder, on_events: Callable[[int], object] = lambda _: None) -> list[Restored]:
+    """Make the log of a data folder from an archive: the embedded log, or a replica of each shard in the main seat.
+
+    Raises ``Unrestorable``; shards that were finished before that stay, each of them whole.
+    """
+    name, by_shard = archived_log(folder)
+    done = []
+    for shard, files in by_shard.items():
+        place = replica_path(target.replicas / MAIN, shard) if name else target.log
+        done.append(restore(name, files, place, on_events=on_events))
     return done
 
 

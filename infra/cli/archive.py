@@ -91,21 +91,25 @@ def verify(folder: Folder, public_key: PublicKey = None, data_dir: DataDir = Non
 
 @app.command("restore")
 def restore(folder: Folder, data_dir: DataDir = None, as_json: AsJson = False) -> None:
-    """Make the log of a new data folder from an archive; the two come to the same chain, or nothing is left."""
+    """Make the log of a new data folder from an archive; the two come to the same chain, or nothing is left.
+
+    An archive of a log on Kafka makes replicas of its shards, which go on with what Kafka has behind them.
+    """
+    from domain.log.ports import LogUnavailable
+    from infra.archiving import restored
     from infra.cli.backend import settings_for
     from infra.cli.failure import CommandFailed
     from infra.data_folder import DataFolder, FolderInUse, FolderUnusable
     from streams.archive.restoring import Unrestorable
-    from streams.archive.restoring import restore as restored
 
     _wanted(folder)
     target = DataFolder(settings_for(data_dir).data_dir.absolute())
     try:
         with target.own(), _bar("restoring", None, silent=as_json) as advance:
-            done = restored(folder, target.log, advance)
-    except (Unrestorable, FolderInUse, FolderUnusable) as error:
+            done = restored(folder, target, advance)
+    except (Unrestorable, LogUnavailable, FolderInUse, FolderUnusable) as error:
         raise CommandFailed(str(error)) from None
-    _show([_facts(done)], "Restored", as_json=as_json)
+    _show([_facts(one) for one in done], "Restored", as_json=as_json)
 
 
 def _wanted(folder: Path) -> None:

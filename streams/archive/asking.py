@@ -60,8 +60,9 @@ class Answer(msgspec.Struct, frozen=True):
 class Archive:
     """The segments of a folder, opened for questions."""
 
-    def __init__(self, engine: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, engine: duckdb.DuckDBPyConnection, memory: str) -> None:
         self._engine = engine
+        self._memory = memory
 
     def ask(self, statement: str, *, limit: int, seconds: float = SECONDS) -> Answer:
         """Run one statement that reads. Raises ``Unanswerable``."""
@@ -80,7 +81,7 @@ class Archive:
                 f"no answer within {seconds:g} s; narrow the question, by time or shard for one"
             ) from None
         except duckdb.OutOfMemoryException:
-            raise Unanswerable(f"the question needs more than {MEMORY} of memory; narrow or group it") from None
+            raise Unanswerable(f"the question needs more than {self._memory} of memory; narrow or group it") from None
         except duckdb.Error as problem:
             raise Unanswerable(str(problem)) from problem
         finally:
@@ -96,7 +97,7 @@ class Archive:
 
 
 @contextmanager
-def opened_archive(folder: Path) -> Iterator[Archive]:
+def opened_archive(folder: Path, *, memory: str = MEMORY) -> Iterator[Archive]:
     """The views ``events`` and ``records`` over an archive. Raises ``NoArchive`` and ``Unanswerable``.
 
     The engine may open the archive's own files and nothing else, and its settings are locked before a question.
@@ -105,7 +106,7 @@ def opened_archive(folder: Path) -> Iterator[Archive]:
     if not files:
         raise NoArchive(f"there is no archive in {folder}; `callfold archive --to {folder}` writes one")
     paths = f"[{', '.join(literal(str(segment.path)) for segment in files)}]"
-    with closing(connected(threads="2", memory_limit=MEMORY)) as engine:
+    with closing(connected(threads="2", memory_limit=memory)) as engine:
         try:
             engine.execute("SET temp_directory=''")
             engine.execute(f"SET allowed_paths={paths}")
@@ -115,4 +116,4 @@ def opened_archive(folder: Path) -> Iterator[Archive]:
                 engine.execute(view.format(f"read_parquet({paths})"))
         except duckdb.Error as problem:
             raise Unanswerable(f"the archive in {folder} cannot be read: {problem}") from problem
-        yield Archive(engine)
+        yield Archive(engine, memory)

@@ -17,7 +17,7 @@ from domain.log.envelope import MalformedRecord, to_record
 from domain.log.ports import LogUnavailable
 from streams.archive.segment import ACCEPTED, DUPLICATE, VOID
 from streams.kafka.identity import LogIdentity
-from streams.log.append import decode_record
+from streams.log.append import decode_record, encode_record
 
 _COMMITS = """
 SELECT sequence, CASE WHEN void_reason IS NULL THEN 'accepted' ELSE 'void' END, coalesce(void_reason, ''), commit_id,
@@ -30,6 +30,10 @@ UNION ALL SELECT sequence, kind, reason, coalesce(commit_id, ''), 0, 0, 0, NULL,
 
 _EVENTS = """
 SELECT originator_id, originator_version, topic, state FROM stored_events WHERE ordinal>=? ORDER BY ordinal"""
+
+_INSTANCE = """
+SELECT sequence, v, first_ordinal, events, tracking_name, tracking_position, void_record FROM commits
+WHERE commit_id=?"""
 
 _CHAIN_AT = "SELECT chain FROM commits WHERE sequence=:at"
 _OTHER_CHAIN_AT = " UNION ALL SELECT chain FROM other_records WHERE sequence=:at"
@@ -46,7 +50,7 @@ class Unarchivable(Exception):
 class SourceRecord(msgspec.Struct, frozen=True, gc=False):
     """One record of a log file: ``commit`` where it was accepted, else ``raw``, its headers and value as msgpack.
 
-    ``raw`` is missing where the record repeats an accepted one byte for byte. ``first_ordinal`` counts for commits.
+    ``raw`` is missing where the record repeats one whose bodies are gone. ``first_ordinal`` counts for commits.
     """
 
     sequence: int
@@ -113,6 +117,8 @@ class LogSource:
             if outcome == ACCEPTED:
                 tracking = (name, position) if name is not None else None
                 commit = self._commit(sequence, commit_id, v, list(islice(events, count)), tracking)
+            if outcome == DUPLICATE and raw is None:
+                raw = self._first_instance(commit_id)
             if first != next_ordinal and outcome in (ACCEPTED, VOID):
                 raise self._refusal(sequence, f"its first ordinal is {first}, not {next_ordinal}")
             if _hash(commit, raw, hashed if outcome == DUPLICATE else b"") != hashed:
@@ -122,6 +128,20 @@ class LogSource:
                 raise self._refusal(sequence, "its link does not follow from the link before it")
             yield SourceRecord(sequence, outcome, reason, commit_id, first, commit, raw, hashed, chain)
             after, next_ordinal = sequence, next_ordinal + count
+
+    def _first_instance(self, commit_id: str) -> bytes | None:
+        """The record under this id, which a repetition of it does not hold again; ``None`` if a body is gone."""
+        row = self._connection.execute(_INSTANCE, (commit_id,)).fetchone()
+        if row is None:
+            return None
+        sequence, v, first, count, name, position, raw = row
+        if raw is not None:
+            return bytes(raw)
+        events = self._connection.execute(_EVENTS + " LIMIT ?", (first, count)).fetchall()
+        if not all(body for *_, body in events):
+            return None
+        tracking = (name, position) if name is not None else None
+        return encode_record(to_record(self._commit(sequence, commit_id, v, events, tracking)))
 
     def _commit(
         self,

@@ -18,6 +18,14 @@ class LogIdentity(msgspec.Struct, frozen=True):
         """The log's name in checkpoints."""
         return f"kafka:{self.cluster_id}:{self.topic_id}"
 
+    @classmethod
+    def named(cls, name: str) -> LogIdentity:
+        """The identity with this name. Raises ``ValueError``."""
+        match name.split(":"):
+            case ["kafka", cluster_id, topic_id]:
+                return cls(cluster_id, topic_id)
+        raise ValueError(f"{name!r} names no log on Kafka")
+
 
 def check_identity(recorded: LogIdentity, found: LogIdentity, *, topic: str, replica: str) -> None:
     """Refuse a replica of another cluster's log, or of a topic that was since made anew. Raises ``UnfitCluster``.

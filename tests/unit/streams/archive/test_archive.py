@@ -18,14 +18,15 @@ from domain.log.commit import Commit
 from domain.log.envelope import Record
 from streams.archive.archiver import ArchiveMismatch
 from streams.archive.asking import opened_archive
-from streams.archive.restoring import Unrestorable, restore
+from streams.archive.restoring import Unrestorable, archived_log, restore
 from streams.archive.segment import segments
 from streams.archive.source import Unarchivable
 from streams.archive.verification import Verified, verify_archive, verify_shard
 from streams.log.verification import verify
 from tests.contracts.log_contract import commit
-from tests.contracts.tally import Added, Opened
+from tests.contracts.tally import TALLIES, TALLY_TYPES, Added, Opened
 from tests.unit.streams.archive.making import archived, content, tally_log, written
+from tests.unit.streams.log import partition
 from tests.unit.streams.log.partition import open_replica, placed
 from tests.unit.streams.log.test_replica import records
 
@@ -69,7 +70,7 @@ def test_a_restored_log_is_the_log(made: list[Commit], segment_events: int, half
         done = archived(written(log, made[halfway:]), folder / "archive", segment_events=segment_events)
         (found,) = verify_archive(folder / "archive")
         assert (found.broken, found.records, found.chain) == (None, len(made), done.chain)
-        restored = restore(folder / "archive", folder / "restored.db")
+        restored = restore("", segments(folder / "archive"), folder / "restored.db")
         assert content(folder / "restored.db") == content(log)
         with closing(tally_log(folder / "restored.db")) as opened, closing(tally_log(log)) as original:
             assert opened.verify() == original.verify()
@@ -80,8 +81,8 @@ def test_a_restored_log_is_the_log(made: list[Commit], segment_events: int, half
 @settings(max_examples=6, deadline=None)
 @given(records(), st.integers(1, 6))
 def test_what_came_to_nothing_is_kept_as_it_stood(made: list[Record], segment_events: int) -> None:
-    with TemporaryDirectory() as name:
-        replica, folder = Path(name) / "replica.db", Path(name) / "archive"
+    with TemporaryDirectory() as temporary:
+        replica, folder = Path(temporary) / "replica.db", Path(temporary) / "archive"
         with closing(open_replica(replica)) as opened:
             opened.apply(placed(made))
         archived(replica, folder, segment_events=segment_events)
@@ -95,9 +96,10 @@ def test_what_came_to_nothing_is_kept_as_it_stood(made: list[Record], segment_ev
             known.events,
             known.chain,
         )
-        repeated = [one for one, record in zip(read, made, strict=True) if one.record not in (None, record)]
-        assert repeated == []
-        assert all(made.index(record) < at for at, record in enumerate(made) if read[at].record is None)
+        assert [one.record for one in read] == made
+        name, by_shard = archived_log(folder)
+        restore(name, by_shard[0], Path(temporary) / "restored.db", aggregates=TALLIES, types=TALLY_TYPES)
+        assert partition.content(Path(temporary) / "restored.db") == partition.content(replica)
 
 
 def test_files_follow_one_another_and_are_never_written_again(tmp_path: Path) -> None:
@@ -189,10 +191,10 @@ def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
 def test_a_log_is_restored_to_a_new_place_and_whole(tmp_path: Path) -> None:
     archived(written(tmp_path / "log.db", FIVE), tmp_path / "archive")
     with pytest.raises(Unrestorable, match="already"):
-        restore(tmp_path / "archive", tmp_path / "log.db")
+        restore("", segments(tmp_path / "archive"), tmp_path / "log.db")
     segments(tmp_path / "archive")[1].path.unlink()
     with pytest.raises(Unrestorable, match="is broken: no file before it holds"):
-        restore(tmp_path / "archive", tmp_path / "new" / "log.db")
+        restore("", segments(tmp_path / "archive"), tmp_path / "new" / "log.db")
     assert list((tmp_path / "new").iterdir()) == []
-    with pytest.raises(Unrestorable, match="holds no archive"):
-        restore(tmp_path / "nowhere", tmp_path / "new" / "log.db")
+    with pytest.raises(Unrestorable, match="there is no archive"):
+        archived_log(tmp_path / "nowhere")
