@@ -64,7 +64,7 @@ def archive_shard(
 
     Raises ``ArchiveMismatch`` and ``Unarchivable``; segments written before that stay, each of them whole.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     with _alone(folder), closing(connected(threads="2")) as engine:
         existing = [found for found in segments(folder) if found.shard == source.shard]
         _clear_partial(folder / f"shard-{source.shard}")

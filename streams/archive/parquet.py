@@ -38,11 +38,11 @@ def connected(**settings: str) -> duckdb.DuckDBPyConnection:
 
 
 def write_segment(engine: duckdb.DuckDBPyConnection, rows: Sequence[Row], footer: Footer, to: Path) -> None:
-    """Write rows so that ``to`` appears whole or not at all, and stays.
+    """Write rows so that ``to`` appears whole or not at all, and stays. It quotes callers: only its owner may read it.
 
     Raises ``FileExistsError``: what an archive has is never written again.
     """
-    to.parent.mkdir(parents=True, exist_ok=True)
+    to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = to.with_name(f".{to.name}.partial")
     try:
         engine.execute(_CREATE)
@@ -54,6 +54,7 @@ def write_segment(engine: duckdb.DuckDBPyConnection, rows: Sequence[Row], footer
             f"COPY ({_SORTED}) TO {literal(str(partial))} (FORMAT parquet, COMPRESSION zstd,"
             f" ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{FOOTER_KEY}: {content}}})"
         )
+        partial.chmod(0o600)
         _flush(partial)
         os.link(partial, to)
         _flush(to.parent)

@@ -114,6 +114,13 @@ def test_files_follow_one_another_and_are_never_written_again(tmp_path: Path) ->
     assert {path: path.read_bytes() for path in before} == before
 
 
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    archived(written(tmp_path / "log.db", FIVE), tmp_path / "archive")
+    modes = {path.stat().st_mode & 0o777 for path in (tmp_path / "archive").rglob("*.parquet")}
+    folders = {path.stat().st_mode & 0o777 for path in (tmp_path / "archive", tmp_path / "archive" / "shard-0")}
+    assert (modes, folders) == ({0o600}, {0o700})
+
+
 def test_rows_are_sorted_by_history_and_say_whose_they_are(tmp_path: Path) -> None:
     archived(written(tmp_path / "log.db", FIVE), tmp_path / "archive", segment_events=100)
     with opened_archive(tmp_path / "archive") as opened:
