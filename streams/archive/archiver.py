@@ -20,8 +20,8 @@ from streams.archive.rows import Row
 from streams.archive.segment import Footer, Segment, segment_path, segments, told_by
 from streams.archive.source import LogSource, SourceRecord
 
-SEGMENT_EVENTS = 100_000
-"""Events of a full segment: few enough to be held in memory (about 100 MB), enough that ten million make 100 files."""
+SEGMENT_EVENTS = 50_000
+"""Events of a full segment: few enough that writing one takes about 300 MB, enough that ten million make 200 files."""
 
 
 class ArchiveMismatch(Exception):
@@ -73,7 +73,7 @@ def archive_shard(
         for batch in _batches(source.records(reached.sequence, reached.next_ordinal, reached.chain), segment_events):
             footer = _footer(source, reached, batch, checkpoints)
             path = segment_path(folder, source.shard, footer.first_sequence, footer.last_sequence)
-            write_segment(engine, list(_rows(source, batch)), footer, path)
+            write_segment(engine, _rows(source, batch), footer, path)
             reached = _Reached(footer.last_sequence, footer.next_ordinal, bytes.fromhex(footer.chain_after))
             files, records, events = files + 1, records + footer.records, events + footer.events
             size += path.stat().st_size

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -15,7 +16,7 @@ from streams.archive.segment import COLUMNS, FOOTER_KEY, FORMAT, Footer
 ROW_GROUP = 10_000
 """Rows of which one history is read at the least; larger groups compress little better."""
 
-_FETCH = 2_000
+_AT_ONCE = 2_000
 _ENGINE = {
     "python_enable_replacements": "false",
     "autoinstall_known_extensions": "false",
@@ -37,7 +38,7 @@ def connected(**settings: str) -> duckdb.DuckDBPyConnection:
     return duckdb.connect(":memory:", config={**_ENGINE, **settings})
 
 
-def write_segment(engine: duckdb.DuckDBPyConnection, rows: Sequence[Row], footer: Footer, to: Path) -> None:
+def write_segment(engine: duckdb.DuckDBPyConnection, rows: Iterable[Row], footer: Footer, to: Path) -> None:
     """Write rows so that ``to`` appears whole or not at all, and stays. It quotes callers: only its owner may read it.
 
     Raises ``FileExistsError``: what an archive has is never written again.
@@ -47,8 +48,10 @@ def write_segment(engine: duckdb.DuckDBPyConnection, rows: Sequence[Row], footer
     try:
         engine.execute(_CREATE)
         appender = engine.appender("segment")
-        appender.append_rows(rows)
-        appender.flush()
+        remaining = iter(rows)
+        while some := list(islice(remaining, _AT_ONCE)):
+            appender.append_rows(some)
+            appender.flush()
         content = literal(_encode_footer(footer).decode())
         engine.execute(
             f"COPY ({_SORTED}) TO {literal(str(partial))} (FORMAT parquet, COMPRESSION zstd,"
@@ -86,7 +89,7 @@ def read_rows(engine: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Row]:
             f"SELECT {', '.join(COLUMNS)} FROM read_parquet(?) ORDER BY sequence, ordinal",  # noqa: S608  # our columns
             (str(path),),
         )
-        while rows := found.fetchmany(_FETCH):
+        while rows := found.fetchmany(_AT_ONCE):
             yield from map(Row._make, rows)
     except duckdb.Error as problem:
         raise UnreadableSegment(f"its rows cannot be read: {problem}") from problem
