@@ -11,8 +11,10 @@ from contextlib import ExitStack
 import msgspec
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from streams.kafka.clients import Consumer, Fetched, Producer, consumer, partition, producer
+from streams.kafka.clients import Consumer, Fetched, consumer, partition, producer
 from streams.kafka.location import KafkaLocation
+from streams.kafka.renewal import RenewedProducer
+from streams.kafka.unfit import UnfitCluster
 from streams.leases.beats import Beats
 
 TOPIC = "leases"
@@ -46,7 +48,7 @@ class KafkaLeases:
     def __init__(
         self,
         location: KafkaLocation,
-        sender: Producer,
+        sender: RenewedProducer,
         reader: Consumer,
         owner: str,
         is_gone: Callable[[str], bool],
@@ -61,7 +63,9 @@ class KafkaLeases:
         self._is_gone = is_gone
         self._trouble_s = trouble_s
         self._beats = Beats(owner, lease_s, step_s=lease_s / 2)
+        self._lease_s = lease_s
         self._waited_for_since_s: float | None = None
+        self._renewed_at_s = 0.0
         self._released = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -78,8 +82,10 @@ class KafkaLeases:
     ) -> KafkaLeases:
         """Begin to listen. Raises ``UnfitCluster`` where no broker answers."""
         with ExitStack() as undo:
-            sender = producer(location, delivery_ms=round(lease_s * 1000))
-            undo.callback(sender.close, timeout=0)
+            sender = RenewedProducer(
+                lambda: producer(location, delivery_ms=round(lease_s * 1000)), patience_s=2 * lease_s
+            )
+            undo.callback(sender.close)
             reader = consumer(location)
             undo.callback(reader.close)
             leases = cls(location, sender, reader, owner, is_gone, lease_s, trouble_s)
@@ -97,8 +103,13 @@ class KafkaLeases:
         """This process is alive now, unless it was released. Raises ``OSError`` where Kafka takes nothing."""
         if self._released:
             return
+        now_s = time.monotonic()
         if self._waited_for_since_s is None:
-            self._waited_for_since_s = time.monotonic()
+            self._waited_for_since_s = self._renewed_at_s = now_s
+        elif now_s - max(self._waited_for_since_s, self._renewed_at_s) > 2 * self._lease_s:
+            # Beats are not waited for: that none came back is how a producer that has lost track shows.
+            self._renewed_at_s = now_s
+            self._producer.renew()
         self._send(Beat(self._owner))
 
     def alive(self, owner: str) -> bool:
@@ -126,7 +137,7 @@ class KafkaLeases:
         """Stop listening."""
         self._closing.set()
         self._thread.join()
-        self._producer.close(timeout=_LEAVE_SECONDS)
+        self._producer.close()
         self._consumer.close()
 
     def _send(self, beat: Beat) -> None:
@@ -134,7 +145,7 @@ class KafkaLeases:
             self._producer.send(
                 self._partition.topic, value=_encode(beat), key=self._owner.encode(), headers=[], partition=0
             )
-        except KafkaError as problem:
+        except (KafkaError, UnfitCluster) as problem:
             raise OSError(f"Kafka takes no heartbeat: {problem}") from problem
 
     def _run(self) -> None:

@@ -9,8 +9,9 @@ from kafka.errors import KafkaError
 from domain.log.checkpoint import SignedCheckpoint, content, encode
 from domain.log.envelope import CONTENT_TYPE
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import REQUEST_MS, Producer, producer
+from streams.kafka.clients import DELIVERY_MS, REQUEST_MS, producer
 from streams.kafka.location import KafkaLocation
+from streams.kafka.renewal import RenewedProducer
 from streams.kafka.scan import scanned
 from streams.log.head_file import Placed
 
@@ -24,7 +25,7 @@ class HeadTopic:
     def __init__(self, location: KafkaLocation) -> None:
         self._location = location
         self._lock = threading.Lock()
-        self._producer: Producer | None = None
+        self._producer: RenewedProducer | None = None
 
     def publish(self, checkpoint: SignedCheckpoint) -> None:
         """Send and wait for all in-sync replicas. Raises ``LogUnavailable``."""
@@ -39,6 +40,7 @@ class HeadTopic:
                 partition=HEADS_PARTITION,
             ).get(timeout=REQUEST_MS / 1000)
         except KafkaError as problem:
+            sending.renew()
             raise LogUnavailable(f"Kafka does not take a checkpoint: {problem}") from problem
 
     def read(self) -> list[Placed]:
@@ -50,10 +52,10 @@ class HeadTopic:
     def close(self) -> None:
         """Close the connection, if there was something to publish."""
         if self._producer is not None:
-            self._producer.close(timeout=1)
+            self._producer.close()
 
-    def _sending(self) -> Producer:
+    def _sending(self) -> RenewedProducer:
         with self._lock:
             if self._producer is None:
-                self._producer = producer(self._location)
+                self._producer = RenewedProducer(lambda: producer(self._location), patience_s=DELIVERY_MS / 1000)
             return self._producer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from hashlib import blake2b
@@ -14,9 +15,10 @@ from kafka.errors import KafkaError
 from domain.fragments import Fragment, FragmentBatch
 from domain.log.envelope import Record
 from domain.log.ports import LogUnavailable, OutcomeUnknown
-from streams.kafka.clients import FETCH_WAIT_MS, MAX_RECORD_BYTES, Producer, Sent, consumer, producer
+from streams.kafka.clients import FETCH_WAIT_MS, MAX_RECORD_BYTES, Sent, consumer, producer
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
+from streams.kafka.renewal import RenewedProducer
 from streams.kafka.unfit import UnfitCluster
 from streams.media_log.envelope import UnreadableBatch, read_batch, read_heading, to_records
 from streams.media_log.fetching import RangeFetcher
@@ -26,6 +28,9 @@ from streams.media_log.reading import in_order
 
 DELIVERY_MS = 10_000
 """How long ``append`` tries; the buffer before it goes on taking in, so giving up early loses nothing."""
+
+PATIENCE_SECONDS = 2 * DELIVERY_MS / 1000
+"""How long a record may be without any outcome: the client has then lost track of it."""
 
 LINGER_MS = 5
 """Calls flush at the same time; what arrives within this shares a request."""
@@ -52,7 +57,7 @@ class KafkaFragmentLog:
         self,
         location: KafkaLocation,
         partitions: Sequence[int],
-        sender: Producer,
+        sender: RenewedProducer,
         index: RangeIndex,
         fetch_wait_ms: int,
     ) -> None:
@@ -84,7 +89,10 @@ class KafkaFragmentLog:
                 ) from problem
             undo.callback(ranges.close)
             partitions = _partitions(location)
-            sender = producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS)
+            sender = RenewedProducer(
+                lambda: producer(location, linger_ms=LINGER_MS, delivery_ms=DELIVERY_MS),
+                patience_s=PATIENCE_SECONDS,
+            )
             opened = cls(location, partitions, sender, ranges, fetch_wait_ms)
             undo.pop_all()
             return opened
@@ -131,7 +139,7 @@ class KafkaFragmentLog:
         if self._closed:
             return
         self._closed = True
-        self._producer.close(timeout=1)
+        self._producer.close()
         self._follower.close()
         self._fetcher.close()
         self._index.close()
@@ -149,17 +157,19 @@ class KafkaFragmentLog:
                         partition=self._partition(call_id),
                     )
                 )
-        except KafkaError as problem:
+        except (KafkaError, UnfitCluster) as problem:
             if first and not sent:
                 raise LogUnavailable(f"Kafka takes no fragments: {problem}") from problem
             raise _unknown(problem) from problem
         failure: KafkaError | None = None
+        until = time.monotonic() + PATIENCE_SECONDS
         for future in sent:
             try:
-                future.get(timeout=2 * DELIVERY_MS / 1000)
+                future.get(timeout=max(until - time.monotonic(), 0.0))
             except KafkaError as problem:
                 failure = failure or problem
         if failure is not None:
+            self._producer.renew()
             raise _unknown(failure) from failure
 
     def _partition(self, call_id: str) -> int:
@@ -198,5 +208,5 @@ def _partitions(location: KafkaLocation) -> Sequence[int]:
     return sorted(found)
 
 
-def _unknown(problem: KafkaError) -> OutcomeUnknown:
+def _unknown(problem: Exception) -> OutcomeUnknown:
     return OutcomeUnknown(f"Kafka did not acknowledge all fragments ({problem}); send the same batches again")

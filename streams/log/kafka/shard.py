@@ -13,10 +13,10 @@ from domain.log.ports import Clock, IdSource
 from streams.kafka.clients import producer
 from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
+from streams.kafka.renewal import RenewedProducer
 from streams.log.commands import LogCommands
 from streams.log.documents import DocumentReader
 from streams.log.kafka.follower import Follower
-from streams.log.kafka.renewal import RenewedProducer
 from streams.log.kafka.replica import Replica
 from streams.log.kafka.writer import ShardWriter
 from streams.log.reader import LogReader

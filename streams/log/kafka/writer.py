@@ -23,10 +23,10 @@ from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.receipt import CommitIdReused, Receipt
 from streams.kafka.clients import MAX_RECORD_BYTES
 from streams.kafka.location import KafkaLocation
+from streams.kafka.renewal import RenewedProducer
 from streams.kafka.unfit import UnfitCluster
 from streams.log.append import Settled
 from streams.log.kafka.halt import Halted, shorter_log
-from streams.log.kafka.renewal import RenewedProducer
 from streams.log.kafka.replica import Plan, Replica
 from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged, expired
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded

@@ -1,8 +1,9 @@
 """A producer that is given up for a new one when it no longer says what became of its records.
 
 kafka-python promises an outcome for every record within its delivery time-out. Once it has let a record expire (a
-leader died), what is sent to that partition next can be left without any outcome for ever. Commits are known by their
-ids, so sending them again through another producer is safe.
+leader died), what is sent to that partition next can be left without any outcome for ever. All that callfold sends has
+an identity that readers know (a commit's id, a fragment's place, a heartbeat's owner), so sending it again through
+another producer is safe.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ class RenewedProducer:
     def __init__(self, make: Callable[[], Producer], *, patience_s: float) -> None:
         """Raises ``UnfitCluster`` where no broker answers."""
         self._make = make
+        self._making = threading.Lock()
         self._patience_s = patience_s
         self._producer: Producer | None = make()
         self._waiting_since: float | None = None
@@ -40,18 +42,18 @@ class RenewedProducer:
         partition: int | None = None,
     ) -> Sent:
         """Hand a record over. Raises ``KafkaError``, and ``UnfitCluster`` where a new producer finds no broker."""
-        if self._producer is None:
-            self._producer = self._make()
-        return self._producer.send(topic, value=value, key=key, headers=headers, partition=partition)
+        producer = self._producer or self._made()
+        return producer.send(topic, value=value, key=key, headers=headers, partition=partition)
 
     def flush(self, timeout: float) -> None:
         """Wait until every record has its outcome. Raises ``KafkaTimeoutError`` after ``timeout`` or lost patience."""
-        if self._producer is None:
+        producer = self._producer
+        if producer is None:
             return
         began = time.monotonic()
         since = began if self._waiting_since is None else self._waiting_since
         try:
-            self._producer.flush(timeout=max(min(timeout, since + self._patience_s - began), 0.0))
+            producer.flush(timeout=max(min(timeout, since + self._patience_s - began), 0.0))
         except KafkaTimeoutError:
             self._waiting_since = since
             if time.monotonic() - since >= self._patience_s:
@@ -69,12 +71,18 @@ class RenewedProducer:
         if self._producer is not None:
             _end(self._producer, CLOSE_SECONDS)
 
+    def _made(self) -> Producer:
+        with self._making:
+            if self._producer is None:
+                self._producer = self._make()
+            return self._producer
+
     def _give_up(self) -> None:
-        _log.warning("log.producer_renewed")
+        _log.warning("kafka.producer_renewed")
         silent, self._producer, self._waiting_since = self._producer, None, None
         if silent is not None:
             # Closing waits for threads of the library's; nobody here has to.
-            threading.Thread(target=_end, args=(silent, 0.0), name="log-producer-end", daemon=True).start()
+            threading.Thread(target=_end, args=(silent, 0.0), name="kafka-producer-end", daemon=True).start()
 
 
 def _end(producer: Producer, timeout_s: float) -> None:
@@ -82,4 +90,4 @@ def _end(producer: Producer, timeout_s: float) -> None:
         producer.close(timeout=timeout_s)
     except KafkaError as problem:
         # Records were left; whoever sent them has been told that their outcome is unknown.
-        _log.warning("log.producer_not_closed", extra={"reason": str(problem)})
+        _log.warning("kafka.producer_not_closed", extra={"reason": str(problem)})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from kafka.errors import KafkaTimeoutError
 
-from streams.log.kafka.renewal import RenewedProducer
+from streams.kafka.renewal import RenewedProducer
 
 
 class StuckProducer:
