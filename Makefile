@@ -3,6 +3,7 @@
 VENV := .venv
 READY := $(VENV)/.synced
 PYTHON_IN_VENV := $(VENV)/bin/python
+WORKERS := 2
 PACKAGES := api domain infra media projections streams
 BENCHMARKS := $(basename $(notdir $(shell grep -l __main__ tests/benchmarks/*.py)))
 
@@ -27,8 +28,8 @@ demo: $(READY) ## Hold one spoken call on this machine and show it (ARGS=--keep 
 up: $(READY) ## Run the whole system in one process (ARGS="--port 9000 --data-dir DIR")
 	@$(VENV)/bin/callfold up $(ARGS)
 
-test: $(READY) ## Run every test (ARGS="-k name" for some)
-	@$(PYTHON_IN_VENV) -m pytest $(ARGS)
+test: $(READY) ## Run every test (ARGS="-k name" for some, WORKERS=0 for one after the other)
+	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 	@echo '==> ruff check' && $(VENV)/bin/ruff check .
