@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterator
+
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -13,3 +17,13 @@ settings.register_profile(
 settings.load_profile("callfold")
 
 pytest_plugins = ["tests.brokers"]
+
+
+@pytest.fixture(autouse=True)
+def log_lines_of_its_own() -> Iterator[None]:
+    """A command that a test runs here sets the log lines of the whole process; the next test is to see its own."""
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = before
+    root.setLevel(level)
