@@ -40,7 +40,7 @@ check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 bench: $(READY) ## Run the benchmarks (BENCHMARKS="log_append rebuild" for some); they print, they do not judge
 	@for name in $(BENCHMARKS); do echo "==> $$name" && $(PYTHON_IN_VENV) -m tests.benchmarks.$$name || exit 1; done
 
-chaos: $(READY) ## Kill writers and brokers for a quarter of an hour and check every history (ARGS="--minutes 1")
+chaos: $(READY) ## Kill writers and brokers for minutes and check every history (ARGS="--minutes 1")
 	@$(PYTHON_IN_VENV) -m tests.chaos $(ARGS)
 
 clean: ## Remove .venv, caches and build outputs (never a data folder)
