@@ -11,7 +11,7 @@ BENCHMARKS := $(basename $(notdir $(shell grep -l __main__ tests/benchmarks/*.py
 export OPENBLAS_NUM_THREADS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check bench chaos up clean
+.PHONY: help install demo test proofs check bench chaos up clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,8 +28,11 @@ demo: $(READY) ## Hold one spoken call on this machine and show it (ARGS=--keep 
 up: $(READY) ## Run the whole system in one process (ARGS="--port 9000 --data-dir DIR")
 	@$(VENV)/bin/callfold up $(ARGS)
 
-test: $(READY) ## Run every test (ARGS="-k name" for some, WORKERS=0 for one after the other)
-	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(ARGS)
+test: $(READY) ## Run the tests, in under ten minutes (ARGS="-k name" for some, WORKERS=0 for one after the other)
+	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m 'not long' $(ARGS)
+
+proofs: $(READY) ## Run the long tests: hundreds of killed processes, whole histories, every operation (ARGS="-k name")
+	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m long $(ARGS)
 
 check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 	@echo '==> ruff check' && $(VENV)/bin/ruff check .
