@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from base64 import b32encode
 from hashlib import sha256
@@ -27,6 +28,18 @@ def format_key(tag: KeyTag, random: bytes) -> str:
 def hash_key(key: str) -> str:
     """Hex SHA-256, the only thing that is kept. Keys are random, so a plain hash cannot be guessed back."""
     return sha256(key.encode()).hexdigest()
+
+
+def key_random(secret: bytes, tag: KeyTag, key_id: str) -> bytes:
+    """The random bytes of the key called ``key_id``: HMAC-SHA256 (RFC 2104) under the installation's secret.
+
+    Whoever holds the secret can make the key again, which nobody else can tell from a random one. That is how a JSON
+    Web Token that was signed with a private key can be checked although no key is kept. Raises ``ValueError`` for a
+    secret of fewer than 16 bytes.
+    """
+    if len(secret) < 16:
+        raise ValueError("the installation's secret needs 16 bytes or more")
+    return hmac.digest(secret, f"callfold {tag} key\n{key_id}".encode(), "sha256")[:RANDOM_BYTES]
 
 
 def key_tag(key: str) -> KeyTag | None:

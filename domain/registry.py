@@ -17,6 +17,8 @@ from domain.assistant import events as assistant
 from domain.call import events as call
 from domain.configuration.kinds import EVENTS as CONFIGURATIONS
 from domain.event import Event
+from domain.file.events import EVENTS as FILES
+from domain.knowledge_base.events import EVENTS as KNOWLEDGE_BASES
 from domain.organization import events as organization
 from domain.upcasting import Upcaster
 
@@ -71,6 +73,8 @@ _CLASSES: tuple[type[Event], ...] = (
     organization.OrganizationPlaced,
     organization.KeyIssued,
     organization.KeyRevoked,
+    organization.KeyDescribed,
+    organization.LimitsSet,
     *assistant.EVENTS,
     call.CallCreated,
     call.CallRenamed,
@@ -90,6 +94,8 @@ _CLASSES: tuple[type[Event], ...] = (
     call.CallEnded,
     call.CallDeleted,
     *(event_class for events in CONFIGURATIONS.values() for event_class in events),
+    *FILES,
+    *KNOWLEDGE_BASES,
 )
 
 _UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}

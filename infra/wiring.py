@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from api.app import CALLS_ONLY, EVERYTHING, end_streams
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
-from domain.organization.founding import Founding, carry_out, found
+from domain.organization.founding import Founding, carry_out, found_with
 from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.application import Gate, application, build_routes, signing_secret
@@ -51,12 +51,13 @@ class System:
     storage: Storage
     projecting: Projecting | None
     _gate: Gate
+    _secret: bytes
 
     async def first_organization(self) -> Founding | None:
         """Found an organisation when there is none yet; its keys are in the answer and nowhere else."""
         if self.storage.log.list("organization", limit=1):
             return None
-        return await found_organization(self.storage, FIRST_ORGANIZATION)
+        return await found_organization(self.storage, FIRST_ORGANIZATION, self._secret)
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new calls, end the running ones, and let the tables catch up with what was recorded."""
@@ -116,15 +117,15 @@ async def run_system(
         )
         build_routes(app)
         gate.closed_because = ""
-        yield System(app, live_calls, storage, projecting, gate)
+        yield System(app, live_calls, storage, projecting, gate, secret)
 
 
-async def found_organization(storage: Storage, name: str) -> Founding:
-    """Found an organisation and issue its two keys."""
-    founding = found(
+async def found_organization(storage: Storage, name: str, secret: bytes) -> Founding:
+    """Found an organisation and issue its two keys, the private one from the installation's ``secret``."""
+    founding = found_with(
         name,
         new_id=random_id,
-        private_random=os.urandom(RANDOM_BYTES),
+        secret=secret,
         public_random=os.urandom(RANDOM_BYTES),
         shard=placement(storage.log, storage.shards()),
     )

@@ -23,7 +23,7 @@ from api.routes.events import start_of
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
 from domain.log.position import Position
-from domain.organization.founding import carry_out, found
+from domain.organization.founding import carry_out, found_with
 from domain.organization.placement import placement
 from domain.organization.state import Organization
 from domain.state_hash import state_hash
@@ -54,12 +54,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
     async def create_organization(request: Request) -> Response:
         admit(request)
         body = await json_body(request, NewOrganization)
-        random = dependencies.random_bytes
-        founding = found(
+        founding = found_with(
             body["name"],
             new_id=dependencies.new_id,
-            private_random=random(RANDOM_BYTES),
-            public_random=random(RANDOM_BYTES),
+            secret=settings.signing_secret,
+            public_random=dependencies.random_bytes(RANDOM_BYTES),
             shard=placement(documents, dependencies.shards()),
         )
         appended = await carry_out(founding, dependencies.commands)

@@ -5,13 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from msgspec.structs import replace
+from msgspec.structs import asdict, replace
 
 from domain.aggregate import Aggregate, Conflicting, DocumentKeys, NotFound, Refused
 from domain.event import Event, Recorded
-from domain.organization.commands import CreateOrganization, IssueKey, OrganizationCommand, RevokeKey
-from domain.organization.events import KeyIssued, KeyRevoked, OrganizationCreated, OrganizationPlaced
-from domain.organization.state import Key, Organization, key_hashes
+from domain.organization.commands import (
+    CreateOrganization,
+    DescribeKey,
+    IssueKey,
+    OrganizationCommand,
+    RevokeKey,
+    SetLimits,
+)
+from domain.organization.events import (
+    KeyDescribed,
+    KeyIssued,
+    KeyRevoked,
+    LimitsSet,
+    OrganizationCreated,
+    OrganizationPlaced,
+)
+from domain.organization.state import Key, Limits, Organization, key_hashes
 
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}")
 
@@ -34,8 +48,19 @@ def evolve(state: Organization | None, recorded: Recorded) -> Organization:
         case KeyRevoked(key_id=key_id):
             kept = tuple(key for key in state.keys if key.id != key_id)
             return replace(state, keys=kept, updated_at=time, version=version)
+        case KeyDescribed():
+            keys = tuple(_described(key, event, recorded) for key in state.keys)
+            return replace(state, keys=keys, updated_at=time, version=version)
+        case LimitsSet():
+            return replace(state, limits=Limits(**asdict(event)), updated_at=time, version=version)
         case _:
             return replace(state, updated_at=time, version=version)
+
+
+def _described(key: Key, event: KeyDescribed, recorded: Recorded) -> Key:
+    if key.id != event.key_id:
+        return key
+    return replace(key, name=event.name, restrictions=event.restrictions, changed_at=recorded.time)
 
 
 def decide(state: Organization | None, command: OrganizationCommand) -> Sequence[Event]:
@@ -48,9 +73,29 @@ def decide(state: Organization | None, command: OrganizationCommand) -> Sequence
         case IssueKey():
             return _issue(state, command)
         case RevokeKey(key_id=key_id):
-            if all(key.id != key_id for key in state.keys):
-                raise NotFound(f"No key {key_id} is in force.", field="keyId")
+            _require_key(state, key_id)
             return [KeyRevoked(key_id=key_id)]
+        case DescribeKey(key_id=key_id, name=name, restrictions=restrictions):
+            key = _require_key(state, key_id)
+            if (key.name, key.restrictions) == (name, restrictions):
+                return []
+            return [KeyDescribed(key_id=key_id, name=name, restrictions=restrictions)]
+        case SetLimits(limits=limits):
+            return _limit(state, limits)
+
+
+def _require_key(state: Organization, key_id: str) -> Key:
+    key = state.key(key_id)
+    if key is None:
+        raise NotFound(f"No key {key_id} is in force.", field="keyId")
+    return key
+
+
+def _limit(state: Organization, limits: Limits) -> Sequence[Event]:
+    for field, value in asdict(limits).items():
+        if value is not None and value < 0:
+            raise Refused(f"{value} is negative.", field=field, fix="Give 0 or more, or nothing for the default.")
+    return [] if limits == state.limits else [LimitsSet(**asdict(limits))]
 
 
 def _create(state: Organization | None, command: CreateOrganization) -> Sequence[Event]:
@@ -68,7 +113,11 @@ def _issue(state: Organization, command: IssueKey) -> Sequence[Event]:
         raise Refused("The hash is not a hex SHA-256.", field="hash", fix="Send the hash of the key, never the key.")
     if any(key.id == command.key_id or key.hash == command.hash for key in state.keys):
         raise Conflicting(f"Key {command.key_id} is in force already.", field="keyId")
-    return [KeyIssued(key_id=command.key_id, tag=command.tag, hash=command.hash, name=command.name)]
+    issued = KeyIssued(key_id=command.key_id, tag=command.tag, hash=command.hash, name=command.name)
+    if command.restrictions is None:
+        return [issued]
+    described = KeyDescribed(key_id=command.key_id, name=command.name, restrictions=command.restrictions)
+    return [issued, described]
 
 
 def keys(state: Organization) -> DocumentKeys:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.organization.events import KeyTag
+from domain.organization.events import KeyRestrictions, KeyTag
+from domain.organization.state import Limits
 
 
 class CreateOrganization(msgspec.Struct, frozen=True, kw_only=True):
@@ -21,6 +22,7 @@ class IssueKey(msgspec.Struct, frozen=True, kw_only=True):
     tag: KeyTag
     hash: str
     name: str = ""
+    restrictions: KeyRestrictions | None = None
 
 
 class RevokeKey(msgspec.Struct, frozen=True, kw_only=True):
@@ -29,4 +31,18 @@ class RevokeKey(msgspec.Struct, frozen=True, kw_only=True):
     key_id: str
 
 
-OrganizationCommand = CreateOrganization | IssueKey | RevokeKey
+class DescribeKey(msgspec.Struct, frozen=True, kw_only=True):
+    """Give a key another name and other restrictions."""
+
+    key_id: str
+    name: str
+    restrictions: KeyRestrictions | None = None
+
+
+class SetLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bound what the organisation may ask for; ``None`` leaves it to the installation."""
+
+    limits: Limits
+
+
+OrganizationCommand = CreateOrganization | IssueKey | RevokeKey | DescribeKey | SetLimits

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domain.keys import format_key, hash_key
+from domain.keys import format_key, hash_key, key_random
 from domain.log.ports import Appended, Commands, IdSource
 from domain.organization.aggregate import ORGANIZATION
 from domain.organization.commands import CreateOrganization, IssueKey, OrganizationCommand
@@ -19,11 +19,33 @@ class Founding(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[OrganizationCommand, ...]
 
 
-def found(name: str, *, new_id: IdSource, private_random: bytes, public_random: bytes, shard: int = 0) -> Founding:
+def found_with(name: str, *, new_id: IdSource, secret: bytes, public_random: bytes, shard: int = 0) -> Founding:
+    """Plan an organisation whose private key this installation can make again from its ``secret``, to check what was
+    signed with it (``domain.keys.key_random``)."""
+    key_id = new_id()
+    return found(
+        name,
+        new_id=new_id,
+        private_random=key_random(secret, "private", key_id),
+        public_random=public_random,
+        shard=shard,
+        private_key_id=key_id,
+    )
+
+
+def found(
+    name: str,
+    *,
+    new_id: IdSource,
+    private_random: bytes,
+    public_random: bytes,
+    shard: int = 0,
+    private_key_id: str = "",
+) -> Founding:
     """Plan an organisation called ``name`` in ``shard``.
 
-    The random bytes become its keys (``domain.keys.RANDOM_BYTES`` each). Raises ``ValueError`` for another length
-    or when both are the same.
+    The random bytes become its keys (``domain.keys.RANDOM_BYTES`` each); the private one gets a new id unless it has
+    one already. Raises ``ValueError`` for another length or when both are the same.
     """
     if private_random == public_random:
         raise ValueError("the private and the public key need different random bytes")
@@ -34,7 +56,7 @@ def found(name: str, *, new_id: IdSource, private_random: bytes, public_random: 
         public_key=public_key,
         commands=(
             CreateOrganization(name=name, shard=shard),
-            IssueKey(key_id=new_id(), tag="private", hash=hash_key(private_key), name="private"),
+            IssueKey(key_id=private_key_id or new_id(), tag="private", hash=hash_key(private_key), name="private"),
             IssueKey(key_id=new_id(), tag="public", hash=hash_key(public_key), name="public"),
         ),
     )

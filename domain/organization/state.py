@@ -6,7 +6,7 @@ from datetime import datetime
 
 import msgspec
 
-from domain.organization.events import KeyTag
+from domain.organization.events import KeyRestrictions, KeyTag
 
 
 class Key(msgspec.Struct, frozen=True, kw_only=True):
@@ -17,6 +17,16 @@ class Key(msgspec.Struct, frozen=True, kw_only=True):
     hash: str
     name: str
     issued_at: datetime
+    changed_at: datetime | None = None
+    restrictions: KeyRestrictions | None = None
+
+
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
+    """Bounds of this organisation's own; ``None`` where those of the installation hold."""
+
+    private_requests_per_minute: int | None = None
+    public_requests_per_minute: int | None = None
+    concurrent_calls: int | None = None
 
 
 class Organization(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +40,11 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     shard: int | None = None
     keys: tuple[Key, ...] = ()
+    limits: Limits = Limits()
+
+    def key(self, key_id: str) -> Key | None:
+        """The key in force with this id."""
+        return next((key for key in self.keys if key.id == key_id), None)
 
 
 def key_hashes(organization: Organization) -> tuple[str, ...]:

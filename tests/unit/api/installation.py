@@ -17,7 +17,7 @@ from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
 from domain.analytics import SqlResult
 from domain.artifacts import StoredArtifact
 from domain.live_calls import CallNotLive, CallSocket
-from domain.organization.founding import Founding, carry_out, found
+from domain.organization.founding import Founding, carry_out, found_with
 from streams.log.embedded import EmbeddedLog
 
 SECRET = b"a secret of thirty-two bytes....."
@@ -136,7 +136,7 @@ class Installation:
     dependencies: ApiDependencies
 
     async def found(self, name: str) -> Founding:
-        founding = found(name, new_id=new_id, private_random=os.urandom(20), public_random=os.urandom(20))
+        founding = found_with(name, new_id=new_id, secret=SECRET, public_random=os.urandom(20))
         await carry_out(founding, self.log)
         return founding
 

@@ -5,8 +5,17 @@ import pytest
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.keys import hash_key
 from domain.organization.aggregate import ORGANIZATION
-from domain.organization.commands import CreateOrganization, IssueKey, RevokeKey
-from domain.organization.events import KeyIssued, KeyRevoked, OrganizationCreated, OrganizationPlaced
+from domain.organization.commands import CreateOrganization, DescribeKey, IssueKey, RevokeKey, SetLimits
+from domain.organization.events import (
+    KeyDescribed,
+    KeyIssued,
+    KeyRestrictions,
+    KeyRevoked,
+    LimitsSet,
+    OrganizationCreated,
+    OrganizationPlaced,
+)
+from domain.organization.state import Limits
 from tests.unit.domain.specification import ORIGINATOR, fold, given, recorded
 
 CREATED = OrganizationCreated(name="Dental Ulm")
@@ -76,3 +85,42 @@ def test_an_organization_is_never_moved_to_another_shard() -> None:
 def test_a_history_begins_with_the_creation() -> None:
     with pytest.raises(NotFound, match=r"organization\.placed cannot follow"):
         ORGANIZATION.evolve(None, recorded([PLACED])[0])
+
+
+WIDGET = KeyRestrictions(allowed_origins=("https://shop.example",))
+DESCRIBED = KeyDescribed(key_id="k1", name="widget", restrictions=WIDGET)
+
+
+def test_a_key_can_be_issued_with_restrictions_in_one_decision() -> None:
+    command = IssueKey(key_id="k1", tag="public", hash=HASH, name="widget", restrictions=WIDGET)
+    issued = KeyIssued(key_id="k1", tag="public", hash=HASH, name="widget")
+    given(ORGANIZATION, CREATED, PLACED).when(command).then(issued, DESCRIBED)
+
+
+def test_a_key_gets_another_name_and_other_restrictions_as_a_whole() -> None:
+    state = fold(ORGANIZATION, [CREATED, PLACED, ISSUED, DESCRIBED])
+    key = state.key("k1")
+    assert key is not None
+    assert (key.name, key.restrictions, key.hash) == ("widget", WIDGET, HASH)
+    freed = fold(ORGANIZATION, [CREATED, PLACED, ISSUED, DESCRIBED, KeyDescribed(key_id="k1", name="w")]).key("k1")
+    assert freed is not None
+    assert freed.restrictions is None
+
+
+def test_saying_of_a_key_what_it_is_already_records_nothing() -> None:
+    command = DescribeKey(key_id="k1", name="widget", restrictions=WIDGET)
+    given(ORGANIZATION, CREATED, PLACED, ISSUED).when(command).then(DESCRIBED)
+    given(ORGANIZATION, CREATED, PLACED, ISSUED, DESCRIBED).when(command).then()
+
+
+def test_a_key_that_is_not_in_force_cannot_be_described() -> None:
+    given(ORGANIZATION, CREATED, PLACED).when(DescribeKey(key_id="k1", name="x")).refused(NotFound, because="k1")
+
+
+def test_limits_of_its_own_replace_those_of_the_installation() -> None:
+    limits = Limits(concurrent_calls=3)
+    given(ORGANIZATION, CREATED, PLACED).when(SetLimits(limits=limits)).then(LimitsSet(concurrent_calls=3))
+    assert fold(ORGANIZATION, [CREATED, PLACED, LimitsSet(concurrent_calls=3)]).limits == limits
+    given(ORGANIZATION, CREATED, PLACED, LimitsSet(concurrent_calls=3)).when(SetLimits(limits=limits)).then()
+    negative = SetLimits(limits=Limits(concurrent_calls=-1))
+    given(ORGANIZATION, CREATED, PLACED).when(negative).refused(Refused, because="negative", field="concurrent_calls")

@@ -30,7 +30,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(_env_file=None, data_dir=data)
     for name in ("Acme", "Brick", "Clay", "Dune"):
         with DataFolder(data).own() as seat, opened_storage(settings, seat) as storage:
-            asyncio.run(found_organization(storage, name))
+            asyncio.run(found_organization(storage, name, b"s" * 32))
     return data
 
 
