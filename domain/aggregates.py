@@ -10,9 +10,18 @@ from domain.aggregate import Aggregate
 from domain.assistant.aggregate import ASSISTANT
 from domain.call.aggregate import CALL
 from domain.configuration.kinds import CONFIGURATIONS
+from domain.file.aggregate import FILE
+from domain.knowledge_base.aggregate import KNOWLEDGE_BASE
 from domain.organization.aggregate import ORGANIZATION
 
-_ALL: tuple[Aggregate[Any, Any], ...] = (ORGANIZATION, ASSISTANT, CALL, *CONFIGURATIONS.values())
+_ALL: tuple[Aggregate[Any, Any], ...] = (
+    ORGANIZATION,
+    ASSISTANT,
+    CALL,
+    *CONFIGURATIONS.values(),
+    FILE,
+    KNOWLEDGE_BASE,
+)
 
 AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType({aggregate.kind: aggregate for aggregate in _ALL})
 """``AGGREGATES["call"]`` folds every ``call.*`` event."""

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from api.configuration.resource import Resource
 from api.models.file import FileBody, FileFilters
-from domain.configuration.kinds import CONFIGURATIONS
 from domain.configuration.state import Configuration
+from domain.file.aggregate import FILE
 
 HIDDEN: Final = frozenset({"location", "sha256"})
 """Where the bytes are is nobody's business but ours."""
@@ -24,7 +24,7 @@ def _more(state: Configuration, now: datetime) -> dict[str, Any]:
 
 
 FILES: Final = Resource(
-    aggregate=CONFIGURATIONS["file"],
+    aggregate=FILE,
     path="/file",
     noun="file",
     tag="Files",

@@ -1,6 +1,6 @@
 """The kinds of configuration that have no behaviour of their own, each with its events and its aggregate.
 
-An assistant is a configuration too; it has a folder because calls are held with it.
+Assistants, files and knowledge bases are configurations too; they have folders because more happens to them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ NAMES: Final = (
     "simulation_suite",
     "campaign",
     "provider_resource",
-    "file",
 )
 """In the order in which they appear in the registry of events."""
 

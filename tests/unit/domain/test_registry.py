@@ -15,6 +15,8 @@ from domain.assistant import events as assistant
 from domain.call import events as call
 from domain.configuration import kinds as configuration_kinds
 from domain.event import Event
+from domain.file.events import EVENTS as FILES
+from domain.knowledge_base.events import EVENTS as KNOWLEDGE_BASES
 from domain.log.codec import EventCodec
 from domain.log.envelope import type_of
 from domain.organization import events as organization
@@ -35,6 +37,7 @@ def test_every_event_class_of_the_domain_is_registered() -> None:
     }
     for events in configuration_kinds.EVENTS.values():
         classes |= set(events)
+    classes |= {*FILES, *KNOWLEDGE_BASES}
     assert {event_type.event_class for event_type in EVENT_TYPES.values()} == classes
 
 

@@ -1,0 +1,1 @@
+"""A knowledge base: a named group of files that conversations can search."""
