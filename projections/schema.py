@@ -11,7 +11,7 @@ from projections.store import AnalyticsStore
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; stated here so that a store that has it opens without loading Alembic."""
 
 VERSION_TABLE = "schema_versions"
@@ -22,7 +22,10 @@ def present_version(store: AnalyticsStore) -> str | None:
     client = store.client()
     if client.command(f"EXISTS TABLE {VERSION_TABLE}") != 1:
         return None
-    rows = client.query("SELECT version_num FROM {table:Identifier}", parameters={"table": VERSION_TABLE}).result_rows
+    # Two rows are what a crash leaves between noting a version and forgetting the one before.
+    rows = client.query(
+        "SELECT version_num FROM {table:Identifier} ORDER BY version_num DESC", parameters={"table": VERSION_TABLE}
+    ).result_rows
     return str(rows[0][0]) if rows else None
 
 

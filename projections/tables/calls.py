@@ -83,6 +83,12 @@ CHANGING = (
     Column("warning_count", "UInt32", "Warnings recorded during the call"),
     Column("success_evaluation", "LowCardinality(Nullable(String))", "Verdict of the analysis after the call"),
     Column("variable_values", "Map(String, String)", "Template variables of the call; other than text as JSON"),
+    Column("squad_id", "Nullable(String)", "Stored squad that answers, where one does"),
+    Column("workflow_id", "Nullable(String)", "Stored workflow that answers, where one does"),
+    Column("phone_number_id", "Nullable(String)", "Stored phone number that the call goes over, where it does"),
+    Column("campaign_id", "Nullable(String)", "Campaign that the call was made for, where it was for one"),
+    Column("forwarded_phone_number", "Nullable(String)", "Number that the call was forwarded to, where it was"),
+    Column("structured_outputs", "Map(String, String)", "Results of structured outputs by id; other than text as JSON"),
     Column("deleted_at", "Nullable(DateTime64(6, 'UTC'))", "When the call was deleted (UTC); such calls are not shown"),
 )
 
@@ -109,6 +115,9 @@ READS: frozenset[type[Event]] = frozenset(
 STAGES = ("endpointing_latency", "transcriber_latency", "model_latency", "voice_latency", "turn_latency")
 _UNMEASURED: Row = (None,) * len(STAGES)
 QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
+
+_TARGETS = ("squadId", "workflowId", "phoneNumberId", "campaignId")
+"""Fields of the request that say who answers, over what, and for what; they do not change."""
 
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -156,6 +165,9 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         len(call.warnings),
         None,
         {} if began is None else _variables(began.variable_values),
+        *(_text(identity.request.get(field)) for field in _TARGETS),
+        None,
+        {},
         None,
     )
 
@@ -177,6 +189,8 @@ def _deleted_row(call: Deleted, event: Positioned) -> Row:
         *_UNMEASURED,
         *(0,) * 7,
         None,
+        {},
+        *(None,) * (len(_TARGETS) + 1),
         {},
         event.recorded.time,
     )
