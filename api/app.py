@@ -15,6 +15,7 @@ from api.configuration.routes import list_routes, resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi
+from api.models.token import TokenBody
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.resources.catalogue import RESOURCES
@@ -30,6 +31,7 @@ from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
 from api.routes.live import live_routes
 from api.routes.operator import operator_routes
+from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
 
 _DESCRIPTION: Final = """
@@ -52,6 +54,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     unbuilt_routes,
     *(resource_routes(resource) for resource in RESOURCES),
     list_routes(PHONE_NUMBER_PAGES),
+    token_routes,
     file_routes,
     call_routes,
     download_routes,
@@ -77,11 +80,13 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     )
     closing = asyncio.Event()
     app.state.closing = closing
-    context = ApiContext(dependencies, KeyRing(dependencies.documents, dependencies.clock), closing)
+    ring = KeyRing(dependencies.documents, dependencies.clock, dependencies.settings.signing_secret)
+    context = ApiContext(dependencies, ring, closing)
     install(app)
     for part in routes:
         app.include_router(part(context))
-    install_openapi(app, {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES)})
+    shown = {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES)}
+    install_openapi(app, {**shown, TokenBody: {"value": {"type": "string"}}})
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

@@ -1,9 +1,8 @@
-"""Who is asking: a bearer key opens exactly one organisation, the operator token opens the installation."""
+"""Who is asking: a key or a signed token opens exactly one organisation, the operator token opens the installation."""
 
 from __future__ import annotations
 
 import hmac
-import re
 from collections import OrderedDict
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -11,69 +10,105 @@ from hashlib import sha256
 from typing import Final
 
 from api.errors import MISSING_KEY, WRONG_KEY, Problem, unauthorized
+from api.web_tokens import looks_signed, read_token
 from domain.log.ports import Clock, Documents
-from domain.organization.events import KeyTag
+from domain.organization.events import KeyRestrictions, KeyTag
 
 KNOWN_KEY_SECONDS: Final = 5.0
 """How long a revoked key may still open doors on a node that has just seen it."""
 UNKNOWN_KEY_SECONDS: Final = 1.0
 CACHED_KEYS: Final = 10_000
-_JSON_WEB_TOKEN = re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]*")
 
 
 @dataclass(frozen=True)
 class Principal:
-    """The organisation behind a key, which key it was and of which kind, and the shard that holds its events."""
+    """The organisation behind a credential, of which kind that is, and the shard that holds the organisation's events.
+
+    ``key_id`` is the key that was shown, or that signed the token that was shown. ``restrictions`` are those of a
+    public key or token.
+    """
 
     org_id: str
     tag: KeyTag
     shard: int
     key_id: str
+    restrictions: KeyRestrictions | None = None
 
 
 class KeyRing:
-    """Finds the organisation of a key by the key's SHA-256, remembering recent answers for a moment."""
+    """Finds the organisation behind a credential, remembering recent answers for a moment.
 
-    def __init__(self, documents: Documents, clock: Clock) -> None:
+    A key is found by its SHA-256, a token by the organisation it names and the private keys of that; ``secret`` is the
+    installation's, which those are made from.
+    """
+
+    def __init__(self, documents: Documents, clock: Clock, secret: bytes) -> None:
         self._documents = documents
         self._clock = clock
+        self._secret = secret
         self._remembered: OrderedDict[str, tuple[datetime, Principal | None]] = OrderedDict()
 
-    def open(self, key: str) -> Principal | None:
-        """The principal of ``key``, or ``None`` for a key that opens nothing."""
-        key_hash = sha256(key.encode()).hexdigest()
+    def open(self, credential: str) -> Principal | None:
+        """The principal of ``credential``, or ``None`` for one that opens nothing."""
+        credential_hash = sha256(credential.encode()).hexdigest()
         now = self._clock()
-        remembered = self._remembered.get(key_hash)
+        remembered = self._remembered.get(credential_hash)
         if remembered is not None and now < remembered[0]:
             return remembered[1]
-        principal = self._look_up(key_hash)
+        if looks_signed(credential):
+            principal, until = self._look_up_token(credential, now)
+        else:
+            principal, until = self._look_up_key(credential_hash), datetime.max.replace(tzinfo=now.tzinfo)
         seconds = KNOWN_KEY_SECONDS if principal else UNKNOWN_KEY_SECONDS
-        self._remembered[key_hash] = (now + timedelta(seconds=seconds), principal)
-        self._remembered.move_to_end(key_hash)
+        self._remembered[credential_hash] = (min(until, now + timedelta(seconds=seconds)), principal)
+        self._remembered.move_to_end(credential_hash)
         if len(self._remembered) > CACHED_KEYS:
             self._remembered.popitem(last=False)
         return principal
 
-    def _look_up(self, key_hash: str) -> Principal | None:
+    def _look_up_key(self, key_hash: str) -> Principal | None:
         document = self._documents.find_key(key_hash)
         if document is None:
             return None
         for key in document.state.keys:
             if key.hash == key_hash:
-                return Principal(org_id=document.id, tag=key.tag, shard=document.state.shard or 0, key_id=key.id)
+                return _in_force(
+                    Principal(document.id, key.tag, document.state.shard or 0, key.id, restrictions=key.restrictions)
+                )
         return None
+
+    def _look_up_token(self, credential: str, now: datetime) -> tuple[Principal | None, datetime]:
+        """The principal, and until when the answer may be remembered at most."""
+        token = read_token(credential, self._documents, self._secret, now)
+        if token is None:
+            return None, datetime.max.replace(tzinfo=now.tzinfo)
+        return _in_force(
+            Principal(token.org_id, token.tag, token.shard, token.key_id, restrictions=token.restrictions)
+        ), token.expires
+
+
+def _in_force(principal: Principal) -> Principal | None:
+    """Restrictions concern public keys only; one that is switched off opens nothing."""
+    if principal.tag == "private":
+        return Principal(principal.org_id, principal.tag, principal.shard, principal.key_id)
+    off = principal.restrictions is not None and not principal.restrictions.enabled
+    return None if off else principal
 
 
 def authenticate(ring: KeyRing, authorization: str | None, required: KeyTag = "private") -> Principal:
     """The principal of an ``Authorization`` header. Raises ``Problem`` 401."""
     principal = ring.open(bearer(authorization))
     if principal is None or principal.tag != required:
-        raise unauthorized(WRONG_KEY, detail=f"Send the organization's {required} key as Authorization: Bearer <key>.")
+        raise unauthorized(
+            WRONG_KEY,
+            detail=f"Send the organization's {required} key as Authorization: Bearer <key>, or a JSON Web Token for "
+            f"{required} use that is in force and signed (HS256) with a private key which this server has issued.",
+        )
     return principal
 
 
 def bearer(authorization: str | None) -> str:
-    """The credential of a bearer header. Raises ``Problem`` 401 for a missing or malformed one, and for a JWT."""
+    """The credential of a bearer header. Raises ``Problem`` 401 for a missing or malformed one."""
     if not authorization:
         raise unauthorized(MISSING_KEY, detail="Send Authorization: Bearer <private key>.")
     scheme, _, credential = authorization.strip().partition(" ")
@@ -82,11 +117,6 @@ def bearer(authorization: str | None) -> str:
         raise unauthorized(
             "The Authorization header is not of the form Bearer <key>.",
             detail="Send Authorization: Bearer <private key>.",
-        )
-    if _JSON_WEB_TOKEN.fullmatch(credential):
-        raise unauthorized(
-            "JSON Web Tokens are not accepted: they are signed with the private key, of which only a hash is stored.",
-            detail="Send the private key itself as Authorization: Bearer <private key>.",
         )
     return credential
 

@@ -13,6 +13,7 @@ from api.bodies import read_object
 from api.dependencies import ApiDependencies
 from api.errors import Problem, bad_request
 from api.responses import POSITION_HEADER
+from api.restrictions import check_origin
 from domain.log.position import Position
 from domain.organization.events import KeyTag
 
@@ -29,6 +30,7 @@ class ApiContext:
     async def caller(self, request: Request, required: KeyTag = "private") -> Principal:
         """Authenticate, then wait until this node has caught up with the position the client names, if any."""
         principal = authenticate(self.ring, request.headers.get("authorization"), required)
+        check_origin(principal, request.headers.get("origin"))
         await self._catch_up(request)
         return principal
 

@@ -21,6 +21,7 @@ TAGS: Final = [
     {"name": "Tools", "description": "What assistants can do besides talking, stored once and referred to by id."},
     {"name": "Phone numbers", "description": "Numbers and SIP addresses, and who answers on them."},
     {"name": "Credentials", "description": "Keys of providers. They can be written and never read back."},
+    {"name": "Tokens", "description": "The organization's own keys, and what public ones may be used for."},
     {"name": "Sessions", "description": "Conversations that several chats and calls share."},
     {"name": "Structured outputs", "description": "What is extracted from a call when it has ended."},
     {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},

@@ -24,7 +24,7 @@ from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.organization.founding import Founding
 from tests.unit.api.examples import BY_KIND, CHANGES, DICTIONARY, MARK, body_of, create_all, path_of
-from tests.unit.api.installation import Installation, install
+from tests.unit.api.installation import SECRET, Installation, install
 
 ENDLESS = {"/event"}
 """Answers without an end; another test reads them."""
@@ -38,7 +38,7 @@ def every_route() -> list[tuple[str, str]]:
     """Method and path of every HTTP route, as the routers make them for an application."""
     with tempfile.TemporaryDirectory() as folder:
         built = install(Path(folder))
-        context = ApiContext(built.dependencies, KeyRing(built.log, built.clock), asyncio.Event())
+        context = ApiContext(built.dependencies, KeyRing(built.log, built.clock, SECRET), asyncio.Event())
         routers = [part(context) for part in EVERYTHING]
         built.log.close()
     return [
