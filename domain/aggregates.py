@@ -9,10 +9,12 @@ from typing import Any
 from domain.aggregate import Aggregate
 from domain.assistant.aggregate import ASSISTANT
 from domain.call.aggregate import CALL
+from domain.chat.aggregate import CHAT
 from domain.configuration.kinds import CONFIGURATIONS
 from domain.file.aggregate import FILE
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE
 from domain.organization.aggregate import ORGANIZATION
+from domain.session.aggregate import SESSION
 
 _ALL: tuple[Aggregate[Any, Any], ...] = (
     ORGANIZATION,
@@ -21,6 +23,8 @@ _ALL: tuple[Aggregate[Any, Any], ...] = (
     *CONFIGURATIONS.values(),
     FILE,
     KNOWLEDGE_BASE,
+    SESSION,
+    CHAT,
 )
 
 AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType({aggregate.kind: aggregate for aggregate in _ALL})

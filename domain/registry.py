@@ -15,11 +15,13 @@ import msgspec
 
 from domain.assistant import events as assistant
 from domain.call import events as call
+from domain.chat.events import EVENTS as CHATS
 from domain.configuration.kinds import EVENTS as CONFIGURATIONS
 from domain.event import Event
 from domain.file.events import EVENTS as FILES
 from domain.knowledge_base.events import EVENTS as KNOWLEDGE_BASES
 from domain.organization import events as organization
+from domain.session.events import EVENTS as SESSIONS
 from domain.upcasting import Upcaster
 
 _TYPE_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
@@ -96,6 +98,8 @@ _CLASSES: tuple[type[Event], ...] = (
     *(event_class for events in CONFIGURATIONS.values() for event_class in events),
     *FILES,
     *KNOWLEDGE_BASES,
+    *SESSIONS,
+    *CHATS,
 )
 
 _UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}

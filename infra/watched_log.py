@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from domain.aggregate import Aggregate
 from domain.event import Event
-from domain.log.ports import Appended, Clock, IdSource, LogUnavailable
+from domain.log.ports import Appended, Clock, IdSource, LogUnavailable, Step
 from streams.log.embedded import EmbeddedLog
 
 S = TypeVar("S")
@@ -84,6 +84,13 @@ class WatchedLog(EmbeddedLog):
         """As ``EmbeddedLog.execute``."""
         with self.space.appending():
             return await super().execute(aggregate, originator_id, command, commit_id=commit_id)
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        """As ``EmbeddedLog.execute_together``."""
+        with self.space.appending():
+            return await super().execute_together(steps, commit_id=commit_id)
 
     async def record(
         self, originator_id: str, events: Sequence[Event], times: Sequence[datetime], *, commit_id: str | None = None

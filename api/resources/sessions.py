@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 
 from api.configuration.references import Reference, under
@@ -13,10 +13,10 @@ from api.models.filters import PagedFilters, Several
 from api.models.session import SessionBody
 from api.resources.assistants import ASSISTANT_REFERENCES
 from api.resources.squads import SQUAD_REFERENCES, squad_rules
-from domain.configuration.kinds import CONFIGURATIONS
 from domain.configuration.state import Configuration
+from domain.session.aggregate import SESSION
+from domain.session.state import expiration_seconds, session_status
 
-DEFAULT_EXPIRATION_SECONDS: Final = 86_400
 _CUSTOMER_FIELDS: Final = {
     "number": "number",
     "sip_uri": "sipUri",
@@ -84,11 +84,9 @@ def _rules(config: Mapping[str, Any]) -> Iterable[Issue]:
 
 
 def _more(state: Configuration, now: datetime) -> dict[str, Any]:
-    seconds = state.config.get("expirationSeconds") or DEFAULT_EXPIRATION_SECONDS
-    expired = now >= state.created_at + timedelta(seconds=seconds)
     return {
-        "status": "completed" if expired else state.config.get("status") or "active",
-        "expirationSeconds": seconds,
+        "status": session_status(state, now),
+        "expirationSeconds": expiration_seconds(state.config),
         "messages": state.config.get("messages") or [],
         "cost": 0,
         "costs": [],
@@ -96,7 +94,7 @@ def _more(state: Configuration, now: datetime) -> dict[str, Any]:
 
 
 SESSIONS: Final = Resource(
-    aggregate=CONFIGURATIONS["session"],
+    aggregate=SESSION,
     path="/session",
     noun="session",
     tag="Sessions",

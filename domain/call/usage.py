@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from msgspec.structs import replace
 
 from domain.call.events import UsageMetered
+from domain.chat.events import UsageMetered as ChatUsageMetered
+from domain.pricing.reading import Reading
+
+R = TypeVar("R", UsageMetered, ChatUsageMetered)
+"""A reading of a call or of a chat."""
 
 Usage = tuple[UsageMetered, ...]
 """One summed reading per meter, provider, model, configuration and price table, in the order they first came."""
 
 
-def add_reading(usage: Usage, reading: UsageMetered) -> Usage:
+def add_reading(usage: tuple[R, ...], reading: R) -> tuple[R, ...]:
     """``usage`` with ``reading`` added to the sum of its kind. The turn is forgotten."""
     clean = replace(reading, quantities=_plausible(reading.quantities), turn=None)
-    for index, total in enumerate(usage):
+    sums: list[R] = list(usage)
+    for index, total in enumerate(sums):
         if _same_kind(total, clean):
             quantities = dict(total.quantities)
             for unit, amount in clean.quantities.items():
                 quantities[unit] = quantities.get(unit, 0.0) + amount
-            return (*usage[:index], replace(total, quantities=quantities), *usage[index + 1 :])
-    return (*usage, clean)
+            sums[index] = replace(total, quantities=quantities)
+            return tuple(sums)
+    sums.append(clean)
+    return tuple(sums)
 
 
-def _same_kind(total: UsageMetered, reading: UsageMetered) -> bool:
+def _same_kind(total: Reading, reading: Reading) -> bool:
     return (
         total.meter == reading.meter
         and total.provider == reading.provider

@@ -19,7 +19,6 @@ NAMES: Final = (
     "tool",
     "phone_number",
     "credential",
-    "session",
     "structured_output",
     "eval",
     "personality",
@@ -45,7 +44,7 @@ def keys_with_target(state: Configuration) -> DocumentKeys:
     )
 
 
-_TARGETED: Final = frozenset({"session", "campaign"})
+_TARGETED: Final = frozenset({"campaign"})
 
 EVENTS: Final[Mapping[str, ConfigurationEvents]] = MappingProxyType({name: events_of(name) for name in NAMES})
 """The event types of every kind, by its name."""

@@ -52,6 +52,14 @@ class OutcomeUnknown(LogUnavailable):
     """The append may or may not have happened. Re-send the same ``commit_id``; never invent a new one."""
 
 
+class Step(msgspec.Struct, frozen=True):
+    """A command to one aggregate, as a part of a decision about several."""
+
+    aggregate: Aggregate[Any, Any]
+    originator_id: str
+    command: Any
+
+
 class Commands(Protocol):
     """Load, decide, append, and retry on conflict with jitter: the one way to change an aggregate."""
 
@@ -59,6 +67,15 @@ class Commands(Protocol):
         self, aggregate: Aggregate[S, C], originator_id: str, command: C, *, commit_id: str | None = None
     ) -> tuple[S, Appended]:
         """Return the new state and the receipt. Raises ``Refused`` and ``LogUnavailable``."""
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        """Decide on several aggregates of one organisation and append all their events in one commit, or none.
+
+        Each step names another originator; each is decided again when any of them has changed meanwhile. Return the
+        new states in the order of the steps, and the receipt. Raises as ``execute``.
+        """
 
     async def record(
         self,

@@ -1,4 +1,4 @@
-"""From meter readings to money: the rows of ``costs`` and the ``costBreakdown`` of a call.
+"""From meter readings to money: the rows of ``costs`` and the ``costBreakdown`` of a call or a chat.
 
 Nothing here is stored: the same readings and the same dated table give the same amounts for ever. Quantities and the
 amount of each row are decimals of ten places, so that the total is the sum of the rows to the last digit; only the wire
@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from domain.call.events import UsageMetered
-from domain.call.usage import Usage, add_reading
+from domain.call.usage import R, add_reading
 from domain.pricing.price_table import ANY_MODEL, PerMillionTokens, PriceTable
+from domain.pricing.reading import Reading
 from domain.pricing.tables import PRICE_TABLES
 
 _MILLION = Decimal(1_000_000)
@@ -41,7 +41,7 @@ class CostRow(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallCost(msgspec.Struct, frozen=True, kw_only=True):
-    """All rows of a call in the order their meters first ran."""
+    """All rows of a call or a chat in the order their meters first ran."""
 
     rows: tuple[CostRow, ...]
 
@@ -61,23 +61,23 @@ class CallCost(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def call_cost(readings: Iterable[UsageMetered]) -> CallCost:
+def call_cost(readings: Iterable[R]) -> CallCost:
     """One row per meter, provider, model, configuration and price table; quantities of equal ones add up.
 
     The sums in a call's state cost the same as the events themselves.
     """
-    usage: Usage = ()
+    usage: tuple[R, ...] = ()
     for reading in readings:
         usage = add_reading(usage, reading)
     return usage_cost(usage)
 
 
-def usage_cost(usage: Usage) -> CallCost:
-    """The cost of what ``add_reading`` has summed up, as it stands in a call's state."""
+def usage_cost(usage: Iterable[Reading]) -> CallCost:
+    """The cost of what ``add_reading`` has summed up, as it stands in the state of a call or a chat."""
     return CallCost(rows=tuple([_row(total) for total in usage]))
 
 
-def _row(total: UsageMetered) -> CostRow:
+def _row(total: Reading) -> CostRow:
     quantities = {unit: _decimal(amount) for unit, amount in total.quantities.items()}
     table = PRICE_TABLES.get(total.price_table)
     usd = _price(table, total, quantities) if table else None
@@ -104,7 +104,7 @@ def _ten_places(amount: Decimal) -> Decimal:
     return _WIDE.normalize(_WIDE.quantize(amount, _TEN_PLACES))
 
 
-def _price(table: PriceTable, reading: UsageMetered, quantities: dict[str, Decimal]) -> Decimal | None:
+def _price(table: PriceTable, reading: Reading, quantities: dict[str, Decimal]) -> Decimal | None:
     """US dollars, or ``None`` where the table has no price for this provider and model."""
     key, any_key = (reading.provider, reading.model), (reading.provider, ANY_MODEL)
     match reading.meter:
@@ -114,6 +114,9 @@ def _price(table: PriceTable, reading: UsageMetered, quantities: dict[str, Decim
         case "voice":
             characters = table.characters.get(key) or table.characters.get(any_key)
             return quantities.get("characters", _NOTHING) * characters.usd / _MILLION if characters else None
+        case "chat":
+            message = table.messages.get(key) or table.messages.get(any_key)
+            return quantities.get("messages", _NOTHING) * message.usd if message else None
         case meter:
             minutes = table.minutes.get((meter, *key)) or table.minutes.get((meter, *any_key))
             return quantities.get("minutes", _NOTHING) * minutes.usd if minutes else None

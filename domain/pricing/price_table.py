@@ -31,14 +31,22 @@ class PerMillionTokens(msgspec.Struct, frozen=True):
     completion: Decimal
 
 
+class PerMessage(msgspec.Struct, frozen=True):
+    """US dollars for one message answered in writing."""
+
+    usd: Decimal
+
+
 class PriceTable(msgspec.Struct, frozen=True, kw_only=True):
     """``date`` is the day from which the prices hold and the name that readings carry.
 
     ``minutes`` is keyed by meter (``vapi``, ``transport``, ``transcriber``), provider and model; ``tokens`` and
-    ``characters`` by provider and model, as the assistant's configuration spells them.
+    ``characters`` by provider and model, as the assistant's configuration spells them; ``messages`` by provider and
+    model of the platform itself.
     """
 
     date: str
     minutes: Mapping[tuple[str, str, str], PerMinute]
     tokens: Mapping[tuple[str, str], PerMillionTokens]
     characters: Mapping[tuple[str, str], PerMillionCharacters]
+    messages: Mapping[tuple[str, str], PerMessage] = {}

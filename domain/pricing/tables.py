@@ -3,7 +3,7 @@
 Figures are public list prices in US dollars: OpenAI https://platform.openai.com/docs/pricing, Deepgram
 https://deepgram.com/pricing (pay as you go), Cartesia https://cartesia.ai/pricing (credits at the Startup plan's rate,
 consumption by https://docs.cartesia.ai/pricing), the platform's minute as https://vapi.ai/pricing lists it, so that
-figures compare. What runs on this machine costs nothing here.
+figures compare, and a message as its chats are listed. What runs on this machine costs nothing here.
 """
 
 from __future__ import annotations
@@ -12,7 +12,14 @@ from collections.abc import Mapping
 from decimal import Decimal
 from types import MappingProxyType
 
-from domain.pricing.price_table import ANY_MODEL, PerMillionCharacters, PerMillionTokens, PerMinute, PriceTable
+from domain.pricing.price_table import (
+    ANY_MODEL,
+    PerMessage,
+    PerMillionCharacters,
+    PerMillionTokens,
+    PerMinute,
+    PriceTable,
+)
 
 _FREE_MINUTE = PerMinute(Decimal(0))
 _FREE_TOKENS = PerMillionTokens(Decimal(0), Decimal(0), Decimal(0))
@@ -84,6 +91,7 @@ _2026_11_01 = PriceTable(
         ("openai", "tts-1"): _characters("15.00"),
         ("openai", "tts-1-hd"): _characters("30.00"),
     },
+    messages={("vapi", ANY_MODEL): PerMessage(Decimal("0.005"))},
 )
 
 PRICE_TABLES: Mapping[str, PriceTable] = MappingProxyType({table.date: table for table in (_2026_11_01,)})

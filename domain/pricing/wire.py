@@ -30,6 +30,8 @@ def _row(row: CostRow) -> dict[str, Any]:
             }
         case "voice":
             body |= {"voice": config, "characters": _number(row, "characters")}
+        case "chat" | "session":
+            pass
         case _:
             body |= {"subType": "normal", "minutes": _number(row, "minutes")}
     return {**body, "cost": float(row.usd), **({} if row.priced else {"unpriced": True})}

@@ -7,11 +7,13 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
+import msgspec
+
 from domain.aggregate import Aggregate, Conflicting
 from domain.event import Event
 from domain.log.codec import EventCodec
 from domain.log.commit import Commit, Slot, attempt_id
-from domain.log.ports import Appended, Clock, IdSource
+from domain.log.ports import Appended, Clock, IdSource, Step
 from domain.log.position import Position
 from domain.log.receipt import CommitIdReused, Receipt
 from streams.log.append import EMBEDDED_SHARD, settled
@@ -28,6 +30,15 @@ MAX_ATTEMPTS = 40
 
 FIRST_BACKOFF_SECONDS = 0.001
 LONGEST_BACKOFF_SECONDS = 0.1
+
+
+class _Decision(msgspec.Struct, frozen=True):
+    """What a step leads to from the state and the version that were found."""
+
+    originator_id: str
+    before: Any
+    version: int
+    events: Sequence[Event]
 
 
 class LogCommands:
@@ -58,47 +69,50 @@ class LogCommands:
     async def execute(
         self, aggregate: Aggregate[S, C], originator_id: str, command: C, *, commit_id: str | None = None
     ) -> tuple[S, Appended]:
+        """As ``execute_together``, for one aggregate."""
+        (state,), appended = await self.execute_together(
+            (Step(aggregate, originator_id, command),), commit_id=commit_id
+        )
+        return state, appended
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
         """Load, decide, append; again on a lost race, after a jittered pause.
 
-        With ``commit_id`` a command that was already accepted is not decided again: its state and receipt are
+        With ``commit_id`` a decision that was already accepted is not made again: its states and receipt are
         returned as they were. Raises ``Refused`` (``Conflicting`` after too many lost races), ``CommitIdReused`` and
         ``LogUnavailable``.
         """
+        if len({step.originator_id for step in steps}) != len(steps):
+            raise ValueError("each step of a decision needs another originator")
         intent, number = commit_id or self._new_id(), 0
         for attempt in range(MAX_ATTEMPTS):
             sent_as = attempt_id(intent, number)
             earlier = None if commit_id is None else await self._earlier(sent_as)
             if earlier is not None and earlier.verdict.accepted:
-                return self._accepted_before(earlier, originator_id)
+                return self._accepted_before(earlier, steps)
             if earlier is not None:
                 # A lost race makes its commit id void for good, so the next attempt has an id of its own.
                 number += 1
                 continue
-            state, version = self._present(aggregate.kind, originator_id)
-            events = aggregate.decide(state, command)
-            if not events:
-                if state is None:
-                    raise ValueError(
-                        f"{type(command).__name__} decided nothing for {originator_id}, which is not there"
-                    )
-                return state, Appended(self._reader.head(), ())
-            now = self._clock()
-            proposal = self._proposal(sent_as, originator_id, events, [now] * len(events), after=version)
+            decided = [self._decided(step) for step in steps]
+            if not any(decision.events for decision in decided):
+                return tuple(decision.before for decision in decided), Appended(self._reader.head(), ())
             try:
-                outcome = await self._writer.submit(proposal)
+                outcome = await self._writer.submit(self._proposed(sent_as, decided))
             except CommitIdReused:
                 # The same intent, sent twice at once: the other one came first, at a slightly different time.
                 if commit_id is None or self.receipt(sent_as) is None:
                     raise
                 continue
             if outcome.receipt.verdict.accepted:
-                return self._state_of(outcome, originator_id), self._appended(outcome)
+                return self._states_of(outcome, decided), self._appended(outcome)
             number += outcome.on_log
             pause = min(FIRST_BACKOFF_SECONDS * 2**attempt, LONGEST_BACKOFF_SECONDS)
             await asyncio.sleep(pause * self._jitter())
-        raise Conflicting(
-            f"{aggregate.kind} {originator_id} changed {MAX_ATTEMPTS} times while this was decided.", fix="Try again."
-        )
+        raced = ", ".join(f"{step.aggregate.kind} {step.originator_id}" for step in steps)
+        raise Conflicting(f"{raced} changed {MAX_ATTEMPTS} times while this was decided.", fix="Try again.")
 
     async def record(
         self, originator_id: str, events: Sequence[Event], times: Sequence[datetime], *, commit_id: str | None = None
@@ -109,7 +123,7 @@ class LogCommands:
         """
         if not events:
             raise ValueError(f"nothing to record for {originator_id}")
-        proposal = self._proposal(commit_id or self._new_id(), originator_id, events, times, after=None)
+        proposal = self._proposal(commit_id or self._new_id(), originator_id, events, times, slots=None)
         return self._appended(await self._writer.submit(proposal))
 
     def append(self, commit: Commit) -> Receipt:
@@ -142,6 +156,15 @@ class LogCommands:
         outcome = await self._writer.resend(commit_id)
         return None if outcome is None else outcome.receipt
 
+    def _decided(self, step: Step) -> _Decision:
+        state, version = self._present(step.aggregate.kind, step.originator_id)
+        events = step.aggregate.decide(state, step.command)
+        if not events and state is None:
+            raise ValueError(
+                f"{type(step.command).__name__} decided nothing for {step.originator_id}, which is not there"
+            )
+        return _Decision(step.originator_id, state, version, events)
+
     def _present(self, kind: str, originator_id: str) -> tuple[Any | None, int]:
         document = self._documents.current(originator_id)
         if document is None:
@@ -150,6 +173,16 @@ class LogCommands:
             raise Conflicting(f"{originator_id} is of kind {document.kind}, not {kind}.")
         return document.state, document.version
 
+    def _proposed(self, commit_id: str, decided: Sequence[_Decision]) -> Proposal:
+        now = self._clock()
+        claimed = [
+            (Slot(decision.originator_id, decision.version + number), event)
+            for decision in decided
+            for number, event in enumerate(decision.events, start=1)
+        ]
+        slots, events = tuple(slot for slot, _ in claimed), [event for _, event in claimed]
+        return self._proposal(commit_id, decided[0].originator_id, events, [now] * len(events), slots=slots)
+
     def _proposal(
         self,
         commit_id: str,
@@ -157,27 +190,40 @@ class LogCommands:
         events: Sequence[Event],
         times: Sequence[datetime],
         *,
-        after: int | None,
+        slots: tuple[Slot, ...] | None,
     ) -> Proposal:
         facts = tuple(
             Fact(f"{commit_id}.{index}", time, event)
             for index, (event, time) in enumerate(zip(events, times, strict=True))
         )
-        slots = None if after is None else tuple(Slot(originator_id, after + 1 + index) for index in range(len(facts)))
         bodies = tuple(self._codec.encode(fact.event, id=fact.id, time=fact.time) for fact in facts)
         return Proposal(commit_id, originator_id, slots, bodies, facts, tuple(event.TYPE for event in events))
 
-    def _state_of(self, outcome: Outcome, originator_id: str) -> Any:
-        if originator_id in outcome.states:
-            return outcome.states[originator_id]
-        return self._application.folded(originator_id, version=outcome.events[-1].originator_version).state
+    def _states_of(self, outcome: Outcome, decided: Sequence[_Decision]) -> tuple[Any, ...]:
+        """The states after the outcome; where it holds none, because others came in between, as the log gives them."""
+        states: list[Any] = []
+        for decision in decided:
+            if not decision.events:
+                states.append(decision.before)
+            elif decision.originator_id in outcome.states:
+                states.append(outcome.states[decision.originator_id])
+            else:
+                reached = decision.version + len(decision.events)
+                states.append(self._application.folded(decision.originator_id, version=reached).state)
+        return tuple(states)
 
-    def _accepted_before(self, receipt: Receipt, originator_id: str) -> tuple[Any, Appended]:
+    def _accepted_before(self, receipt: Receipt, steps: Sequence[Step]) -> tuple[tuple[Any, ...], Appended]:
         events = tuple(positioned.recorded for positioned in self._reader.between(receipt.ordinals))
-        if any(recorded.originator_id != originator_id for recorded in events):
+        reached = {recorded.originator_id: recorded.originator_version for recorded in events}
+        if not reached.keys() <= {step.originator_id for step in steps}:
             raise CommitIdReused(receipt.commit_id)
-        state = self._application.folded(originator_id, version=events[-1].originator_version).state
-        return state, Appended(Position(self._shard, receipt.ordinals[-1]), events)
+        states = [
+            self._application.folded(step.originator_id, version=reached[step.originator_id]).state
+            if step.originator_id in reached
+            else self._present(step.aggregate.kind, step.originator_id)[0]
+            for step in steps
+        ]
+        return tuple(states), Appended(Position(self._shard, receipt.ordinals[-1]), events)
 
     def _appended(self, outcome: Outcome) -> Appended:
         return Appended(Position(self._shard, outcome.receipt.ordinals[-1]), outcome.events)

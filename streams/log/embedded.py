@@ -15,7 +15,7 @@ from domain.event import Event
 from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.codec import UNREADABLE, EventCodec
 from domain.log.commit import Commit
-from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned
+from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned, Step
 from domain.log.position import Position
 from domain.log.receipt import Receipt
 from domain.registry import EVENT_TYPES, EventType
@@ -117,6 +117,12 @@ class EmbeddedLog:
     ) -> tuple[S, Appended]:
         """Load, decide, append; again on a lost race. See ``LogCommands.execute``."""
         return await self._commands.execute(aggregate, originator_id, command, commit_id=commit_id)
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        """The same for several aggregates in one commit. See ``LogCommands.execute_together``."""
+        return await self._commands.execute_together(steps, commit_id=commit_id)
 
     async def record(
         self, originator_id: str, events: Sequence[Event], times: Sequence[datetime], *, commit_id: str | None = None

@@ -15,7 +15,7 @@ from domain.aggregate import NotFound, Refused
 from domain.event import Event
 from domain.log.codec import EventCodec, UnknownEventType
 from domain.log.commit import Commit, Slot
-from domain.log.ports import Appended, Commands, Documents, EventLog, LogUnavailable, Positioned
+from domain.log.ports import Appended, Commands, Documents, EventLog, LogUnavailable, Positioned, Step
 from domain.log.position import Position
 from domain.log.receipt import CommitIdReused, Receipt
 from tests.contracts.tally import (
@@ -241,6 +241,46 @@ class LogContract:
         assert all(result == results[0] for result in results)
         await seen(one, results[0][1].position)
         assert len(one.history("a")) == 2
+
+    async def test_a_decision_about_several_is_one_commit(self, node: Node) -> None:
+        await node.execute(TALLY, "a", Open("org-1"))
+        steps = (Step(TALLY, "b", Open("org-1", "second")), Step(TALLY, "a", Add(5)))
+        (second, first), appended = await node.execute_together(steps)
+        assert (second.label, first.total) == ("second", 5)
+        assert [(r.originator_id, r.originator_version) for r in appended.events] == [("b", 1), ("a", 2)]
+        assert node.get("tally", "b") is not None
+
+    async def test_a_decision_about_several_is_refused_as_a_whole(self, node: Node) -> None:
+        await node.execute(TALLY, "a", Open("org-1"))
+        with pytest.raises(Refused, match="negative"):
+            await node.execute_together((Step(TALLY, "b", Open("org-1")), Step(TALLY, "a", Add(-1))))
+        assert node.get("tally", "b") is None
+        with pytest.raises(ValueError, match="another originator"):
+            await node.execute_together((Step(TALLY, "a", Add(1)), Step(TALLY, "a", Add(1))))
+        assert node.head() == Position(0, 1)
+
+    async def test_racing_decisions_about_several_lose_nothing(self, open_node: Callable[[], Node]) -> None:
+        one, other = open_node(), open_node()
+        _, opened = await one.execute(TALLY, "a", Open("org-1"))
+        await seen(other, opened.position)
+        results = await asyncio.gather(
+            *(
+                node.execute_together((Step(TALLY, f"{name}-{number}", Open("org-1")), Step(TALLY, "a", Add(1))))
+                for number in range(10)
+                for name, node in (("one", one), ("other", other))
+            )
+        )
+        assert sorted(shared.total for (_, shared), _ in results) == list(range(1, 21))
+        await seen(one, max(appended.position for _, appended in results))
+        assert ordinals(one.history("a")) == sorted(ordinals(one.history("a")))
+        assert all(one.get("tally", f"{name}-{number}") for name in ("one", "other") for number in range(10))
+
+    async def test_a_decision_about_several_sent_again_under_its_commit_id_happens_once(self, node: Node) -> None:
+        await node.execute(TALLY, "a", Open("org-1"))
+        steps = (Step(TALLY, "b", Open("org-1")), Step(TALLY, "a", Add(5)))
+        first = await node.execute_together(steps, commit_id="intent")
+        assert await node.execute_together(steps, commit_id="intent") == first
+        assert len(node.history("a")) == 2
 
     async def test_a_commit_id_of_another_originator_is_refused(self, node: Node) -> None:
         await node.execute(TALLY, "a", Open("org-1"), commit_id="intent")

@@ -18,7 +18,7 @@ from domain.aggregates import AGGREGATES
 from domain.event import Event
 from domain.log.codec import EventCodec
 from domain.log.commit import Commit
-from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned
+from domain.log.ports import Appended, Clock, Document, IdSource, LogUnavailable, Positioned, Step
 from domain.log.position import Position
 from domain.log.receipt import Receipt
 from domain.registry import EVENT_TYPES, EventType
@@ -28,6 +28,7 @@ from streams.kafka.location import KafkaLocation
 from streams.log.documents import Bounds
 from streams.log.kafka.applying import ReplicaTail
 from streams.log.kafka.bootstrap import save_snapshot, start_from_snapshot
+from streams.log.kafka.offsets import position_at
 from streams.log.kafka.routing import FIRST, Router
 from streams.log.kafka.sending import WriterCounters
 from streams.log.kafka.shard import LogShard
@@ -158,6 +159,16 @@ class KafkaLog:
         shard = await self._routed(lambda: self._router.of_command(aggregate, originator_id, command))
         return await shard.commands.execute(aggregate, originator_id, command, commit_id=commit_id)
 
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        """The same for several aggregates in one commit. See ``LogCommands.execute_together``.
+
+        Raises ``ValueError`` for originators of several shards.
+        """
+        shard = await self._routed(lambda: self._router.of_steps(steps))
+        return await shard.commands.execute_together(steps, commit_id=commit_id)
+
     async def record(
         self, originator_id: str, events: Sequence[Event], times: Sequence[datetime], *, commit_id: str | None = None
     ) -> Appended:
@@ -270,6 +281,10 @@ class KafkaLog:
     async def wait_for(self, position: Position, timeout_s: float) -> bool:
         """Wait until this node has seen ``position``; ``False`` after ``timeout_s``. See ``LogReader.wait_for``."""
         return await self._shard(position.shard).reader.wait_for(position, timeout_s)
+
+    def position_at(self, shard: int, offset: int, timeout_s: float) -> Position | None:
+        """What the records up to ``offset`` of a partition came to. See ``streams.log.kafka.offsets``."""
+        return position_at(self._shard(shard).replica, offset, timeout_s)
 
     def rebuilt(self, originator_id: str, *, version: int | None = None) -> Folded:
         """The aggregate folded from the log alone, newest or at a version. Raises ``AggregateNotFoundError``."""

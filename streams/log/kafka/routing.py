@@ -15,7 +15,7 @@ from typing import Any
 from domain.aggregate import Aggregate
 from domain.event import Event, Recorded
 from domain.log.commit import Commit
-from domain.log.ports import LogUnavailable
+from domain.log.ports import LogUnavailable, Step
 from domain.registry import kind_of
 from streams.log.kafka.shard import LogShard
 
@@ -79,6 +79,14 @@ class Router:
         if found is not None:
             return found
         return self._of_new(aggregate, originator_id, aggregate.decide(None, command))
+
+    def of_steps(self, steps: Sequence[Step]) -> int:
+        """Where a decision about several is to be made. Raises as ``of_command``, and ``ValueError`` when its
+        originators are not in one shard."""
+        shards = {self.of_command(step.aggregate, step.originator_id, step.command) for step in steps}
+        if len(shards) > 1:
+            raise ValueError(f"the originators of one decision are in shards {sorted(shards)}; they must share one")
+        return shards.pop()
 
     def of_facts(self, originator_id: str, events: Sequence[Event]) -> int:
         """Where facts are to be recorded. Raises what the fold refuses on an originator that does not exist."""

@@ -21,6 +21,7 @@ from domain.configuration.commands import (
 )
 from domain.configuration.kinds import CONFIGURATIONS, EVENTS
 from domain.configuration.wire import configuration_body
+from domain.session.events import CONFIGURATION_EVENTS as SESSION_EVENTS
 from domain.write_only import shown_event, without_secrets
 from tests.unit.domain.specification import ORIGINATOR, fold, given, recorded
 
@@ -188,6 +189,6 @@ def test_every_kind_lives_the_same_life_under_its_own_names(kind: str) -> None:
 )
 def test_what_is_secret_depends_on_where_it_stands(kind: str, config: dict[str, Any], shown: dict[str, Any]) -> None:
     assert without_secrets(config, kind) == shown
-    event = EVENTS[kind].created(org_id="org", config=config)
-    assert shown_event(event)["config"] == shown
-    assert shown_event(EVENTS[kind].updated(changes=config))["changes"] == shown
+    events = {**EVENTS, "session": SESSION_EVENTS}[kind]
+    assert shown_event(events.created(org_id="org", config=config))["config"] == shown
+    assert shown_event(events.updated(changes=config))["changes"] == shown

@@ -13,6 +13,7 @@ import pytest
 import domain.schemas
 from domain.assistant import events as assistant
 from domain.call import events as call
+from domain.chat import events as chat
 from domain.configuration import kinds as configuration_kinds
 from domain.event import Event
 from domain.file.events import EVENTS as FILES
@@ -22,6 +23,7 @@ from domain.log.envelope import type_of
 from domain.organization import events as organization
 from domain.registry import EVENT_TYPES, EventType, register
 from domain.schemas import file_name, incompatibilities, render, schema_of
+from domain.session.events import EVENTS as SESSIONS
 
 FOLDER = Path(domain.schemas.__file__).parent
 EVERY_TYPE = [pytest.param(event_type, id=name) for name, event_type in EVENT_TYPES.items()]
@@ -31,13 +33,13 @@ SAMPLES = sorted(FOLDER.glob("samples/*/v*.json"))
 def test_every_event_class_of_the_domain_is_registered() -> None:
     classes = {
         value
-        for module in (organization, assistant, call)
+        for module in (organization, assistant, call, chat)
         for value in vars(module).values()
         if inspect.isclass(value) and issubclass(value, Event) and value is not Event
     }
     for events in configuration_kinds.EVENTS.values():
         classes |= set(events)
-    classes |= {*FILES, *KNOWLEDGE_BASES}
+    classes |= {*FILES, *KNOWLEDGE_BASES, *SESSIONS}
     assert {event_type.event_class for event_type in EVENT_TYPES.values()} == classes
 
 

@@ -1,0 +1,95 @@
+"""What a chat goes on from: the chats before it, or the session that it belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+
+from domain.call.artifact import openai_messages
+from domain.call.clock import ended_at, started_at
+from domain.call.state import Deleted as DeletedCall
+from domain.call.usage import add_reading
+from domain.chat.events import UsageMetered
+from domain.chat.messages import Timed, chat_messages, input_messages
+from domain.chat.state import Deleted, KeptChat
+from domain.log.ports import Documents, EventLog
+from domain.session.aggregate import SESSION
+from domain.session.state import ActiveSession, Conversation
+
+LONGEST_CHAIN = 1_000
+"""Chats that one conversation may go back over; what is further back is not sent to the model any more."""
+
+
+class History:
+    """Reads what conversations go on from. What was deleted is no part of any of them."""
+
+    def __init__(self, documents: Documents, log: EventLog) -> None:
+        self._documents = documents
+        self._log = log
+
+    def chat(self, chat_id: str, org_id: str) -> KeptChat | None:
+        """The chat, unless it is deleted or another organisation's."""
+        document = self._documents.get("chat", chat_id, org_id=org_id)
+        return None if document is None or isinstance(document.state, Deleted) else document.state
+
+    def before(self, chat: KeptChat) -> list[Timed]:
+        """What the chat had before it when it was held: in its session as far as it had seen that, or in the chats
+        that it follows."""
+        chain = self.chain(chat)
+        first = chain[-1] if chain else chat
+        return [*self._session_before(first), *_all(chain[::-1])]
+
+    def up_to(self, chat: KeptChat) -> list[Timed]:
+        """The whole conversation, this chat included."""
+        return [*self.before(chat), *chat_messages(chat)]
+
+    def chain(self, chat: KeptChat) -> list[KeptChat]:
+        """The chats before this one, newest first."""
+        found: list[KeptChat] = []
+        current: KeptChat | None = chat
+        while current is not None and len(found) < LONGEST_CHAIN and current.identity.previous_chat_id is not None:
+            current = self.chat(current.identity.previous_chat_id, chat.identity.org_id)
+            if current is not None:
+                found.append(current)
+        return found
+
+    def session(self, session: ActiveSession) -> list[Timed]:
+        """Everything that was said in a session: what a client put there, then its chats and calls in order."""
+        put = input_messages(session.config.get("messages"))
+        held = [timed for joined in session.conversations for timed in self._held(joined, session.org_id)]
+        return [*(Timed(message, session.created_at) for message in put), *held]
+
+    def session_usage(self, session: ActiveSession) -> tuple[UsageMetered, ...]:
+        """What the chats of a session used, summed."""
+        usage: tuple[UsageMetered, ...] = ()
+        for joined in session.conversations:
+            chat = self.chat(joined.id, session.org_id) if joined.kind == "chat" else None
+            for reading in chat.usage if chat else ():
+                usage = add_reading(usage, reading)
+        return usage
+
+    def _session_before(self, chat: KeptChat) -> list[Timed]:
+        identity = chat.identity
+        if identity.session_id is None or identity.session_version is None:
+            return []
+        state = None
+        for positioned in self._log.history(identity.session_id):
+            if positioned.recorded.originator_version > identity.session_version:
+                break
+            state = SESSION.evolve(state, positioned.recorded)
+        return self.session(state) if isinstance(state, ActiveSession) else []
+
+    def _held(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
+        if joined.kind == "chat":
+            chat = self.chat(joined.id, org_id)
+            return chat_messages(chat) if chat else ()
+        document = self._documents.get("call", joined.id, org_id=org_id)
+        if document is None or isinstance(document.state, DeletedCall):
+            return ()
+        call = document.state
+        time: datetime = ended_at(call) or started_at(call) or call.identity.created_at
+        return [Timed(message, time) for message in openai_messages(call) if message.get("role") != "system"]
+
+
+def _all(chats: Iterable[KeptChat]) -> list[Timed]:
+    return [timed for chat in chats for timed in chat_messages(chat)]

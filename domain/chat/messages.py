@@ -1,0 +1,143 @@
+"""The messages of a chat: what was sent in, what came out, and the shapes that models and clients read them in.
+
+A model reads chat completions (``role``, ``content``, ``tool_calls``, ``tool_call_id``). Clients read the same, and of
+users and systems also ``message`` with its times, as Vapi's schema has it: https://docs.vapi.ai/api-reference/chats.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domain.chat.events import ToolCalled
+from domain.chat.state import Entry, KeptChat, Said, ToolBroke, ToolRequested, ToolReturned, instant
+from domain.wire_time import epoch_ms
+
+Message = dict[str, Any]
+
+NO_RESULT = "No result returned"
+"""What a model reads where a tool call has no result."""
+
+
+class Timed(msgspec.Struct, frozen=True):
+    """A message as a model reads it, and when it was written."""
+
+    message: Message
+    time: datetime
+
+
+def input_messages(sent: Any) -> list[Message]:
+    """The ``input`` of a request, or messages that a client put into a session, as a model reads them."""
+    if isinstance(sent, str):
+        return [{"role": "user", "content": sent}]
+    return [_read(message) for message in sent or () if isinstance(message, Mapping)]
+
+
+def output_messages(entries: Iterable[Entry]) -> list[Message]:
+    """What the assistant and its tools added: texts, tool calls, and each result behind its call."""
+    return [message for message, _ in _answered(entries)]
+
+
+def chat_messages(chat: KeptChat) -> list[Timed]:
+    """What a chat added to its conversation: its input and its output."""
+    began = chat.identity.created_at
+    sent = [Timed(message, began) for message in input_messages(chat.identity.request.get("input"))]
+    return [*sent, *(Timed(message, instant(chat, at_ms)) for message, at_ms in _answered(chat.entries))]
+
+
+def for_model(messages: Iterable[Message]) -> list[Message]:
+    """The messages in the order that the protocol demands: each result directly behind the call it belongs to.
+
+    A call that nobody has answered gets a result that says so, and a result that belongs to no call is left out.
+    """
+    listed = list(messages)
+    results = {message.get("tool_call_id"): message for message in listed if message.get("role") == "tool"}
+    ordered: list[Message] = []
+    for message in listed:
+        if message.get("role") == "tool":
+            continue
+        ordered.append(message)
+        for call in message.get("tool_calls") or ():
+            missing = {"role": "tool", "tool_call_id": call.get("id"), "content": NO_RESULT}
+            ordered.append(results.get(call.get("id"), missing))
+    return ordered
+
+
+def shown_messages(messages: Sequence[Timed]) -> list[Message]:
+    """The messages as clients read them."""
+    first = messages[0].time if messages else None
+    return [_shown(timed, first) for timed in messages]
+
+
+def _shown(timed: Timed, first: datetime | None) -> Message:
+    message = timed.message
+    if message.get("role") not in ("user", "system"):
+        return message
+    time = epoch_ms(timed.time)
+    since = round((timed.time - first).total_seconds(), 3) if first else 0.0
+    times = {"time": time, "endTime": time, "secondsFromStart": since}
+    if message["role"] == "system":
+        del times["endTime"]
+    return {**message, "message": message["content"], **times}
+
+
+def _read(sent: Mapping[str, Any]) -> Message:
+    role = str(sent.get("role", "user"))
+    message: Message = {"role": role, "content": text_of(sent)}
+    kept = {name: sent[name] for name in ("name", "tool_call_id") if isinstance(sent.get(name), str)}
+    if role == "assistant" and isinstance(sent.get("tool_calls"), list):
+        kept["tool_calls"] = sent["tool_calls"]
+    return message | kept
+
+
+def text_of(message: Mapping[str, Any]) -> str:
+    """The text of a message, whether it stands in ``content``, in parts of it, or in ``message``."""
+    content = message.get("content")
+    if content is None:
+        content = message.get("message")
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
+
+
+def _answered(entries: Iterable[Entry]) -> Iterator[tuple[Message, float]]:
+    """Each message with its instant; what one answer of the model holds is one message."""
+    pending: list[Message] = []
+    at_ms, turn = 0.0, 0
+    for entry in entries:
+        match entry:
+            case Said(message=said):
+                yield from _flushed(pending, at_ms)
+                pending, at_ms, turn = [{"role": "assistant", "content": said.text}], said.at_ms, said.turn
+            case ToolRequested(call=call):
+                if not pending or turn != call.turn:
+                    yield from _flushed(pending, at_ms)
+                    pending, at_ms, turn = [{"role": "assistant", "content": ""}], call.at_ms, call.turn
+                pending[0].setdefault("tool_calls", []).append(wire_call(call))
+            case ToolReturned(answer=answer):
+                yield from _flushed(pending, at_ms)
+                pending = []
+                yield _result(answer.tool_call_id, answer.name, answer.result), answer.at_ms
+            case ToolBroke(failure=failure):
+                yield from _flushed(pending, at_ms)
+                pending = []
+                yield _result(failure.tool_call_id, failure.name, failure.error), failure.at_ms
+    yield from _flushed(pending, at_ms)
+
+
+def _flushed(pending: list[Message], at_ms: float) -> Iterator[tuple[Message, float]]:
+    yield from ((message, at_ms) for message in pending)
+
+
+def wire_call(call: ToolCalled) -> Message:
+    """A tool call as it stands in an assistant's message."""
+    arguments = json.dumps(call.arguments, ensure_ascii=False)
+    return {"id": call.tool_call_id, "type": "function", "function": {"name": call.name, "arguments": arguments}}
+
+
+def _result(call_id: str, name: str, text: str) -> Message:
+    return {"role": "tool", "tool_call_id": call_id, "name": name, "content": text}
