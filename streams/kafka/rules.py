@@ -24,6 +24,8 @@ MEDIA_RETENTION = timedelta(days=7)
 LEASES_RETENTION = timedelta(hours=1)
 """Heartbeats mean something for seconds; the rest is for people who look into what happened."""
 MEDIA_PARTITIONS = 12
+LIVE_SEGMENT = timedelta(minutes=10)
+"""Live figures change every second; only what is older than a segment is compacted, and a reader reads all of it."""
 
 LEAST_FREE_BYTES = 256 * 1024 * 1024
 """Free space below which a broker's disk, or a node's own, counts as full."""
@@ -35,7 +37,10 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 
 class TopicRules(msgspec.Struct, frozen=True, kw_only=True):
-    """``name`` without prefix. ``partitions`` as it is made; held to that number only where it is ``fixed``."""
+    """``name`` without prefix. ``partitions`` as it is made; held to that number only where it is ``fixed``.
+
+    ``segment`` bounds how long records that later ones replace are kept, where that would be many.
+    """
 
     name: str
     partitions: int
@@ -43,11 +48,21 @@ class TopicRules(msgspec.Struct, frozen=True, kw_only=True):
     cleanup: str
     retention: timedelta | None
     least_retention: timedelta | None = None
+    segment: timedelta | None = None
 
     def settings(self, replication: int) -> dict[str, str]:
         """The settings a missing topic is made with."""
         retention = _FOREVER if self.retention is None else self.retention // _MILLISECOND
+        compaction = {}
+        if self.segment is not None:
+            segment_ms = str(self.segment // _MILLISECOND)
+            compaction = {
+                "segment.ms": segment_ms,
+                "delete.retention.ms": segment_ms,
+                "min.cleanable.dirty.ratio": "0.1",
+            }
         return {
+            **compaction,
             "cleanup.policy": self.cleanup,
             "retention.ms": str(retention),
             "retention.bytes": str(_FOREVER),
@@ -69,7 +84,8 @@ class TopicFacts(msgspec.Struct, frozen=True):
 
 
 def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ...]:
-    """The topics of an installation: the commits, the fragments, the signed checkpoints, the heartbeats."""
+    """The topics of an installation: the commits, the fragments, the signed checkpoints, the heartbeats, what
+    processors could not take, and the live figures."""
     return (
         TopicRules(
             name="log",
@@ -83,6 +99,10 @@ def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ..
         TopicRules(name="heads", partitions=1, fixed=False, cleanup="compact", retention=None),
         # One partition: whether somebody was silent is judged by the order of everybody's heartbeats.
         TopicRules(name="leases", partitions=1, fixed=False, cleanup="delete", retention=LEASES_RETENTION),
+        # One partition: letters are few, and who shows them wants them all.
+        TopicRules(name="dead", partitions=1, fixed=False, cleanup="compact", retention=None),
+        # The changelog of a table has the partitions of what is counted.
+        TopicRules(name="live", partitions=shards, fixed=True, cleanup="compact", retention=None, segment=LIVE_SEGMENT),
     )
 
 

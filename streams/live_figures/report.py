@@ -1,0 +1,60 @@
+"""From entries to what ``GET /live`` shows one organisation, and what ``GET /metrics`` shows of all."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
+
+from domain.live_figures import ActiveCalls, LiveReport, MinuteFigures, StageFigures
+from streams.live_figures.delays import Delays, merged, quantile_ms
+from streams.live_figures.entries import MINUTE, ActiveCall, Entry, Minute, seconds_within
+
+
+def report(entries: Iterable[tuple[str, Entry]], org_id: str, now: datetime, minutes: int) -> LiveReport:
+    """One organisation's figures over the ``minutes`` that end with the one that ``now`` is in."""
+    current = int(now.timestamp()) // MINUTE
+    numbers = range(current - minutes + 1, current + 1)
+    own = [(key.split("|", 4)[2:], entry) for key, entry in entries if key.partition("|")[2].startswith(f"{org_id}|")]
+    active = [entry for _, entry in own if isinstance(entry, ActiveCall)]
+    windows = [
+        (int(name[1]), name[2], entry) for name, entry in own if isinstance(entry, Minute) and int(name[1]) in numbers
+    ]
+    calls = Counter(call.assistant_id for call in active)
+    return LiveReport(
+        time=now,
+        active_calls=len(active),
+        by_assistant=tuple(ActiveCalls(assistant_id or None, count) for assistant_id, count in sorted(calls.items())),
+        minutes=tuple(_minute(number, windows, active, now) for number in numbers),
+        stages=tuple(_stages(windows)),
+    )
+
+
+def active_by_organization(entries: Iterable[tuple[str, Entry]]) -> Mapping[str, int]:
+    """How many calls are active, by organisation."""
+    return Counter(key.split("|", 2)[1] for key, entry in entries if isinstance(entry, ActiveCall))
+
+
+def _minute(
+    number: int, windows: Iterable[tuple[int, str, Minute]], active: Iterable[ActiveCall], now: datetime
+) -> MinuteFigures:
+    within = [window for minute, _, window in windows if minute == number]
+    running = sum(seconds_within(number, call.began, now.timestamp()) for call in active)
+    return MinuteFigures(
+        time=datetime.fromtimestamp(number * MINUTE, UTC),
+        calls_started=sum(window.began for window in within),
+        calls_ended=sum(window.ended for window in within),
+        call_minutes=round((sum(window.seconds for window in within) + running) / MINUTE, 3),
+    )
+
+
+def _stages(windows: Iterable[tuple[int, str, Minute]]) -> Iterator[StageFigures]:
+    found: dict[tuple[str, str], list[Delays]] = {}
+    for _, assistant_id, window in windows:
+        for name, delays in window.delays.items():
+            found.setdefault((name, assistant_id), []).append(delays)
+    for (name, assistant_id), parts in sorted(found.items()):
+        stage, _, provider = name.partition("|")
+        delays = merged(parts)
+        p50, p95, p99 = (quantile_ms(delays, share) for share in (0.5, 0.95, 0.99))
+        yield StageFigures(stage, assistant_id or None, provider or None, sum(delays.values()), p50, p95, p99)
