@@ -24,7 +24,7 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 _CUSTOMER = ("number", "name", "sipUri", "email", "extension", "externalId")
 _PHONE_NUMBER = ("number", "name")
-_TRANSPORT = ("callSid", "provider")
+_TRANSPORT = ("callSid", "provider", "conversationType")
 
 
 def default_variables(facts: CallFacts, assistant: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:

@@ -55,16 +55,27 @@ def for_model(messages: Iterable[Message]) -> list[Message]:
     A call that nobody has answered gets a result that says so, and a result that belongs to no call is left out.
     """
     listed = list(messages)
-    results = {message.get("tool_call_id"): message for message in listed if message.get("role") == "tool"}
     ordered: list[Message] = []
-    for message in listed:
+    taken: set[int] = set()
+    for index, message in enumerate(listed):
         if message.get("role") == "tool":
             continue
         ordered.append(message)
         for call in message.get("tool_calls") or ():
+            found = _result_of(call.get("id"), listed, index, taken)
+            taken.add(found)
             missing = {"role": "tool", "tool_call_id": call.get("id"), "content": NO_RESULT}
-            ordered.append(results.get(call.get("id"), missing))
+            ordered.append(listed[found] if found >= 0 else missing)
     return ordered
+
+
+def _result_of(call_id: Any, listed: Sequence[Message], after: int, taken: set[int]) -> int:
+    """Where the result of a call stands behind it; -1 where it has none. Ids may repeat within a conversation."""
+    for index in range(after + 1, len(listed)):
+        message = listed[index]
+        if message.get("role") == "tool" and message.get("tool_call_id") == call_id and index not in taken:
+            return index
+    return -1
 
 
 def shown_messages(messages: Sequence[Timed]) -> list[Message]:

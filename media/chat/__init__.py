@@ -1,0 +1,1 @@
+"""Conversations in writing: the same models and tools as in a call, without its clock, its voice and its ears."""

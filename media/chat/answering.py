@@ -1,0 +1,230 @@
+"""Answering one request: ask the model, run the tools that it calls, and ask again, until it has written its answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from msgspec.structs import replace
+
+from domain.chat.events import Fact, MessageCommitted, ToolCalled, ToolCompleted, ToolFailed, UsageMetered, Warned
+from domain.chat.messages import NO_RESULT, Message, for_model, output_messages
+from domain.chat.state import Entry, ToolBroke, ToolRequested, ToolReturned
+from domain.chat.state import Said as SaidEntry
+from domain.chats import ChatText
+from media.call.model_runner import ModelRunner
+from media.chat.plan import ChatPlan
+from media.chat.settings import ChatSettings
+from media.chat.tools import AskedOfClient, ChatTools, Failed, Outcome, Returned
+from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
+from media.machine.rejection import Said
+from media.providers.ended_reason import ended_reason
+
+
+class ChatBroken(Exception):
+    """There will be no answer, or no more of it. ``reason`` is one word for programs."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class _Answer:
+    """What one question to the model brought."""
+
+    text: str = ""
+    calls: tuple[RequestedTool, ...] = ()
+    usage: ModelFinished | None = None
+
+
+class Answering:
+    """One chat while it is answered. ``record`` takes what happens, ``write`` what is written, as it is written."""
+
+    def __init__(
+        self,
+        plan: ChatPlan,
+        settings: ChatSettings,
+        tools: ChatTools,
+        *,
+        price_table: str,
+        now_ms: Callable[[], float],
+        record: Callable[[Fact], None],
+        write: Callable[[ChatText], None],
+    ) -> None:
+        self._plan = plan
+        self._settings = settings
+        self._tools = tools
+        self._price_table = price_table
+        self._now_ms = now_ms
+        self._record = record
+        self._write = write
+        self._entries: list[Entry] = []
+        self._seen: set[str] = set()
+        self._inputs: asyncio.Queue[Input] = asyncio.Queue()
+
+    async def run(self, messages: Sequence[Message]) -> None:
+        """Answer the last of ``messages``. Raises ``ChatBroken``; what happened until then was recorded."""
+        self._seen = {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
+        broken: ChatBroken | None = None
+        async with asyncio.TaskGroup() as tasks:
+            runner = ModelRunner(
+                self._plan.models,
+                self._plan.request,
+                self._inputs.put_nowait,
+                _Spawning(tasks),
+                ended_reason=ended_reason,
+                first_token_s=self._settings.model_first_token_s,
+                idle_s=self._settings.model_idle_s,
+                warn=self.warn,
+            )
+            # A task group would wrap what is raised inside it.
+            try:
+                await self._turns(runner, messages)
+            except ChatBroken as fault:
+                broken = fault
+        if broken is not None:
+            raise broken
+
+    def warn(self, code: str, detail: str) -> None:
+        """Record something a person should know."""
+        self._record(Warned(code=code, detail=detail, at_ms=self._now_ms()))
+
+    async def _turns(self, runner: ModelRunner, messages: Sequence[Message]) -> None:
+        for turn in range(1, self._settings.most_turns + 1):
+            if not await self._turn(runner, turn, messages):
+                return
+        raise ChatBroken("tool-loop", f"The model called tools {self._settings.most_turns} times in a row.")
+
+    async def _turn(self, runner: ModelRunner, turn: int, messages: Sequence[Message]) -> bool:
+        """Ask once and run what is called; whether the model is to be asked again."""
+        conversation = [*self._plan.prompt, *messages, *output_messages(self._entries)]
+        runner.start(turn, tuple(for_model(conversation)))
+        answer = await self._read(runner, turn)
+        if answer.text:
+            self._keep(MessageCommitted(text=answer.text, turn=turn, at_ms=self._now_ms()))
+        if not answer.calls:
+            if not answer.text:
+                self.warn("empty-answer", "The model answered without text or tool call.")
+            return False
+        calls = [self._called(call, turn, number) for number, call in enumerate(answer.calls)]
+        outcomes = await self._tools.run(calls, _said(conversation))
+        for call in calls:
+            self._settle(call, outcomes[call.id])
+        if any(self._tools.ends_chat(call) for call in calls):
+            self._say_goodbye(turn)
+            return False
+        return not any(isinstance(outcome, AskedOfClient) for outcome in outcomes.values())
+
+    async def _read(self, runner: ModelRunner, turn: int) -> _Answer:
+        answer, item = _Answer(), len(output_messages(self._entries))
+        try:
+            while True:
+                match await self._inputs.get():
+                    case ModelText(text=text):
+                        answer.text += text
+                        self._write(ChatText(item, text))
+                    case ModelCalledTools(calls=calls):
+                        answer.calls = calls
+                    case ModelFinished() as finished:
+                        self._meter(finished, turn)
+                        return answer
+                    case ModelFailed(ended_reason=reason):
+                        raise ChatBroken(reason, "The model did not answer.")
+        except (ChatBroken, asyncio.CancelledError):
+            runner.abort(turn)
+            if answer.text:
+                self._keep(MessageCommitted(text=answer.text, turn=turn, at_ms=self._now_ms()))
+            raise
+
+    def _called(self, call: RequestedTool, turn: int, number: int) -> RequestedTool:
+        """The call under an id that the conversation has not seen, with its static arguments: some models number each
+        answer's calls from 0."""
+        call_id, again = call.id or "call", 0
+        while call_id in self._seen:
+            again += 1
+            call_id = f"{call.id or 'call'}-{turn}-{number}" + (f"-{again}" if again > 1 else "")
+        self._seen.add(call_id)
+        tool = self._plan.tools.get(call.name)
+        arguments = {**call.arguments, **(tool.static_arguments if tool else {})}
+        self._keep(
+            ToolCalled(
+                tool_call_id=call_id,
+                name=call.name,
+                kind=tool.type if tool else "unknown",
+                arguments=arguments,
+                turn=turn,
+                at_ms=self._now_ms(),
+            )
+        )
+        return replace(call, id=call_id, arguments=arguments)
+
+    def _settle(self, call: RequestedTool, outcome: Outcome) -> None:
+        match outcome:
+            case Returned(result=result):
+                text = result or NO_RESULT
+                self._keep(ToolCompleted(tool_call_id=call.id, name=call.name, result=text, at_ms=self._now_ms()))
+            case Failed(failure=failure, error=error):
+                self._keep(
+                    ToolFailed(tool_call_id=call.id, name=call.name, failure=failure, error=error, at_ms=self._now_ms())
+                )
+            case AskedOfClient():
+                pass
+
+    def _say_goodbye(self, turn: int) -> None:
+        if self._plan.end_message:
+            self._write(ChatText(len(output_messages(self._entries)), self._plan.end_message))
+            self._keep(
+                MessageCommitted(text=self._plan.end_message, turn=turn + 1, at_ms=self._now_ms(), source="end-message")
+            )
+
+    def _meter(self, finished: ModelFinished, turn: int) -> None:
+        quantities = {
+            "promptTokens": float(finished.prompt_tokens),
+            "completionTokens": float(finished.completion_tokens),
+            "cachedPromptTokens": float(finished.cached_prompt_tokens),
+        }
+        self._record(
+            UsageMetered(
+                meter="model",
+                provider=self._plan.provider,
+                model=self._plan.model,
+                quantities=quantities,
+                price_table=self._price_table,
+                config=self._plan.shown,
+                turn=turn,
+            )
+        )
+
+    def _keep(self, fact: MessageCommitted | ToolCalled | ToolCompleted | ToolFailed) -> None:
+        match fact:
+            case MessageCommitted():
+                self._entries.append(SaidEntry(fact))
+            case ToolCalled():
+                self._entries.append(ToolRequested(fact))
+            case ToolCompleted():
+                self._entries.append(ToolReturned(fact))
+            case ToolFailed():
+                self._entries.append(ToolBroke(fact))
+        self._record(fact)
+
+
+class _Spawning:
+    """A task group, as the model's runner uses one."""
+
+    def __init__(self, tasks: asyncio.TaskGroup) -> None:
+        self._tasks = tasks
+
+    def spawn(self, coroutine: Any, name: str) -> asyncio.Task[None]:
+        task: asyncio.Task[None] = self._tasks.create_task(coroutine, name=name)
+        return task
+
+
+def _said(messages: Sequence[Message]) -> list[Said]:
+    return [
+        Said(message["role"], message["content"] or "")
+        for message in messages
+        if message["role"] in ("user", "assistant")
+    ]

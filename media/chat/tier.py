@@ -1,0 +1,202 @@
+"""Holds conversations in writing: prepares them, has them answered, and records each in one commit at its end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import httpx
+
+from domain.aggregate import Refused
+from domain.chat.aggregate import CHAT
+from domain.chat.commands import KeepChat
+from domain.chat.context import History
+from domain.chat.events import ChatCompleted, ChatFailed, Fact, UsageMetered
+from domain.chat.messages import shown_messages
+from domain.chats import ChatOrder, ChatOver, ChatText, TooManyChats
+from domain.log.ports import Appended, Clock, Commands, Documents, EventLog, Step
+from domain.session.aggregate import CONVERSATIONS, JoinConversation
+from domain.write_only import without_secrets
+from media.call.call_clock import CallClock
+from media.chat.answering import Answering, ChatBroken
+from media.chat.plan import ChatPlan, Models, plan_chat
+from media.chat.preparing import Prepared, Preparing
+from media.chat.settings import ChatSettings
+from media.chat.tools import ChatTools
+
+LOGGER: Final = logging.getLogger("callfold.chat")
+
+_UNFORESEEN: Final = "internal-error"
+
+
+class RunningChat:
+    """Implements ``HeldChat``: what is written goes through a queue, so that nobody has to listen."""
+
+    def __init__(self, work: Callable[[Callable[[ChatText], None]], Any]) -> None:
+        self._texts: asyncio.Queue[ChatText | None] = asyncio.Queue()
+        self.task: asyncio.Task[ChatOver] = asyncio.create_task(self._run(work), name="chat")
+
+    async def texts(self) -> AsyncIterator[ChatText]:
+        """What is written, until the answer is over."""
+        while (text := await self._texts.get()) is not None:
+            yield text
+
+    async def over(self) -> ChatOver:
+        """The chat as it was recorded. A caller who is cancelled leaves the chat to go on."""
+        return await asyncio.shield(self.task)
+
+    async def _run(self, work: Callable[[Callable[[ChatText], None]], Any]) -> ChatOver:
+        try:
+            over: ChatOver = await work(self._texts.put_nowait)
+            return over
+        finally:
+            self._texts.put_nowait(None)
+
+
+class ChatTier:
+    """Implements ``Chats`` for one process. ``client`` makes requests to tool servers and must be guarded.
+
+    ``close`` waits for what is being answered; a process that dies leaves nothing of it on the log.
+    """
+
+    def __init__(
+        self,
+        *,
+        commands: Commands,
+        documents: Documents,
+        log: EventLog,
+        models: Models,
+        client: httpx.AsyncClient,
+        settings: ChatSettings,
+        clock: Clock,
+        price_table: str,
+    ) -> None:
+        self._commands = commands
+        self._models = models
+        self._client = client
+        self._settings = settings
+        self._clock = clock
+        self._price_table = price_table
+        self._preparing = Preparing(documents, log)
+        self._history = History(documents, log)
+        self._running: set[asyncio.Task[ChatOver]] = set()
+
+    async def hold(self, order: ChatOrder) -> RunningChat:
+        """As ``Chats.hold``."""
+        if len(self._running) >= self._settings.max_chats:
+            raise TooManyChats(f"{len(self._running)} chats are being answered")
+        prepared = self._preparing.prepare(order, self._clock())
+        context = {
+            "chat": {"id": order.chat_id},
+            "customer": dict(prepared.customer),
+            "metadata": prepared.resolved.config.get("metadata") or {},
+        }
+        plan = plan_chat(prepared.resolved.config, self._models, context)
+        chat = RunningChat(lambda write: self._answer(order, prepared, plan, write))
+        self._running.add(chat.task)
+        chat.task.add_done_callback(self._settled)
+        return chat
+
+    async def close(self) -> None:
+        """Wait until every running chat is recorded; none of them takes longer than ``answer_within_s``."""
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+    def _settled(self, task: asyncio.Task[ChatOver]) -> None:
+        self._running.discard(task)
+        # Whoever asked may have gone; a failure that nobody waits for is still one.
+        if not task.cancelled() and (fault := task.exception()) is not None:
+            LOGGER.warning("chat.not_recorded reason=%s", type(fault).__name__)
+
+    async def _answer(
+        self, order: ChatOrder, prepared: Prepared, plan: ChatPlan, write: Callable[[ChatText], None]
+    ) -> ChatOver:
+        clock = CallClock(prepared.created.started_at)
+        facts: list[Fact] = []
+        tools = ChatTools(
+            plan,
+            self._client,
+            self._settings,
+            snapshot=lambda: _snapshot(order, prepared),
+            timestamp_ms=lambda: round(clock.wall_time(clock.now_ms()).timestamp() * 1000),
+            warn=lambda code, detail: answering.warn(code, detail),
+        )
+        answering = Answering(
+            plan,
+            self._settings,
+            tools,
+            price_table=self._price_table,
+            now_ms=clock.now_ms,
+            record=facts.append,
+            write=write,
+        )
+        for warning in prepared.resolved.warnings:
+            answering.warn(warning.code, f"{warning.field}: {warning.detail}" if warning.field else warning.detail)
+        end = await self._ended(answering, [timed.message for timed in prepared.before] + list(order.input), clock)
+        if isinstance(end, ChatCompleted):
+            facts.append(self._fee())
+        command = KeepChat(created=prepared.created, facts=tuple(facts), end=end)
+        chat, appended = await self._keep(order, command)
+        return ChatOver(chat, prepared.before, appended.position)
+
+    async def _ended(
+        self, answering: Answering, messages: list[dict[str, Any]], clock: CallClock
+    ) -> ChatCompleted | ChatFailed:
+        try:
+            async with asyncio.timeout(self._settings.answer_within_s):
+                await answering.run(messages)
+        except ChatBroken as broken:
+            return ChatFailed(reason=broken.reason, message=str(broken), at_ms=clock.now_ms())
+        except TimeoutError:
+            message = f"There was no whole answer within {self._settings.answer_within_s:g} seconds."
+            return ChatFailed(reason="timeout", message=message, at_ms=clock.now_ms())
+        except Exception as defect:
+            LOGGER.exception("chat.failed reason=%s", type(defect).__name__)
+            return ChatFailed(reason=_UNFORESEEN, message="The chat met a defect.", at_ms=clock.now_ms())
+        return ChatCompleted(at_ms=clock.now_ms())
+
+    async def _keep(self, order: ChatOrder, command: KeepChat) -> tuple[Any, Appended]:
+        """One commit: the chat, and where it belongs to a session and was answered, its place there."""
+        if order.session_id is None or isinstance(command.end, ChatFailed):
+            return await self._commands.execute(CHAT, order.chat_id, command, commit_id=order.commit_id)
+        joining = JoinConversation(
+            org_id=order.org_id,
+            kind="chat",
+            conversation_id=order.chat_id,
+            began_at=command.created.started_at,
+        )
+        steps = (Step(CHAT, order.chat_id, command), Step(CONVERSATIONS, order.session_id, joining))
+        try:
+            (chat, _), appended = await self._commands.execute_together(steps, commit_id=order.commit_id)
+        except Refused as gone:
+            if gone.field != "sessionId":
+                raise
+            # It was completed or deleted while the answer was written; that this was done stays on record.
+            failed = ChatFailed(reason="session-over", message=gone.reason, at_ms=command.end.at_ms)
+            alone = KeepChat(created=command.created, facts=command.facts, end=failed)
+            return await self._commands.execute(CHAT, order.chat_id, alone, commit_id=order.commit_id)
+        return chat, appended
+
+    def _fee(self) -> UsageMetered:
+        return UsageMetered(meter="chat", provider="vapi", quantities={"messages": 1.0}, price_table=self._price_table)
+
+
+def _snapshot(order: ChatOrder, prepared: Prepared) -> Mapping[str, Any]:
+    """``chat``, ``assistant`` and ``artifact`` as a tool server sees them while the chat is being answered."""
+    messages = [*shown_messages(prepared.before), *order.input]
+    created = prepared.created
+    chat: dict[str, Any] = {
+        "id": order.chat_id,
+        "orgId": order.org_id,
+        "assistantId": created.assistant_id,
+        "sessionId": created.session_id,
+        "previousChatId": created.previous_chat_id,
+        "name": created.name,
+        "input": order.request.get("input"),
+    }
+    return {
+        "chat": {name: value for name, value in chat.items() if value is not None},
+        "assistant": without_secrets(dict(prepared.resolved.config)),
+        "artifact": {"messages": messages, "variableValues": prepared.resolved.variable_values},
+    }
