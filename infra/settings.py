@@ -88,6 +88,30 @@ class Settings(BaseSettings):
     max_calls: int = Field(
         100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
     )
+    organization_calls: int = Field(
+        100,
+        ge=0,
+        le=10_000,
+        json_schema_extra={"unit": "calls"},
+        description="Calls of one organization that may wait or run at the same time, unless the operator gives it a "
+        "limit of its own; more are created and end with "
+        "`call.start.error-subscription-concurrency-limit-reached`.",
+    )
+    private_requests_per_minute: int = Field(
+        30_000,
+        ge=0,
+        le=100_000,
+        json_schema_extra={"unit": "requests"},
+        description="API requests that one organization may send in a minute with private keys, to each process, "
+        "unless it has a limit of its own; more are answered 429. 0 means no limit.",
+    )
+    public_requests_per_minute: int = Field(
+        3_000,
+        ge=0,
+        le=100_000,
+        json_schema_extra={"unit": "requests"},
+        description="The same with public keys.",
+    )
     admission_lag_ms: float = Field(
         50.0,
         ge=1,
