@@ -10,7 +10,7 @@ from typing import Literal
 from infra.data_folder import DataFolder, Seat
 from infra.settings import Settings
 
-Role = Literal["up", "api", "media", "project"]
+Role = Literal["up", "api", "media", "project", "stream"]
 
 _LOCK_WAIT_SECONDS = 5.0
 """A short command (`callfold calls ls`) may hold the main seat for a moment."""
@@ -48,7 +48,7 @@ def seated(role: Role, folder: DataFolder) -> Iterator[Seat]:
         case "up" | "api":
             with folder.own(wait_seconds=_LOCK_WAIT_SECONDS) as seat:
                 yield seat
-        case "media":
+        case "media" | "stream":
             with folder.join(role) as seat:
                 yield seat
         case "project":
@@ -62,6 +62,11 @@ def check(role: Role, settings: Settings) -> None:
         raise RoleUnfit(
             f"CALLFOLD_HOST={settings.host} does not say how other processes reach this one to forward control of its "
             "calls; set CALLFOLD_NODE_HOST to this machine's name or address"
+        )
+    if role == "stream" and settings.kafka is None:
+        raise RoleUnfit(
+            "a log in a file belongs to one machine, and `callfold up` or `callfold api` runs its processors too; to "
+            "share them out among processes set CALLFOLD_LOG to kafka://host:port"
         )
     if role == "project" and settings.clickhouse == "embedded":
         raise RoleUnfit(

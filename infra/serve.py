@@ -62,6 +62,8 @@ def serve(
     with seated(role, DataFolder(settings.data_dir.absolute())) as seat:
         if role == "project":
             uvloop.run(_project(settings, seat, on_started))
+        elif role == "stream":
+            uvloop.run(_stream(settings, seat, on_started))
         else:
             uvloop.run(_serve(settings, seat, role, on_started, shared))
 
@@ -97,6 +99,24 @@ async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(settings.drain_seconds):
                     await projecting.caught_up()
+    logger.info("system.stopped")
+
+
+async def _stream(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
+    # Faust costs time and memory that other roles do not need.
+    from infra.streaming import opened_streaming
+
+    with stop_signals() as stop, opened_storage(settings, seat) as storage:
+        async with opened_streaming(settings, seat, storage) as streaming:
+            seat.announce(RunningSystem(os.getpid(), "", "", "stream"))
+            on_started(Started("stream", "", os.getpid(), str(seat.folder.root), None))
+            logger.info("system.ready", extra={"role": "stream", "seat": seat.name})
+            stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(streaming.failed())
+            await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
+            if failed.done():
+                await failed
+            for waiting in (stopped, failed):
+                waiting.cancel()
     logger.info("system.stopped")
 
 

@@ -18,6 +18,10 @@ ReadyAsJson = Annotated[
 ]
 
 
+_SILENT = {"project": "fills the tables of the ClickHouse server", "stream": "runs the stream processors"}
+"""What those do that answer nobody."""
+
+
 def run_announced(
     settings: Settings, serve: Callable[[Settings, Callable[[Started], None]], None], as_json: bool
 ) -> None:
@@ -57,7 +61,7 @@ def _print(started: Started) -> None:
     documented = f" (documentation at {started.url}/docs)" if started.role in ("up", "api") else ""
     print_facts(
         {
-            "callfold": f"{started.url}{documented}" if started.url else "fills the tables of the ClickHouse server",
+            "callfold": f"{started.url}{documented}" if started.url else _SILENT[started.role],
             "role": None if started.role == "up" else started.role,
             "data": started.data_dir,
             "organisation": organization and organization.organization_id,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import archive, calls, dead, demo, dev, doctor, events, org, rebuild, roles, sql, up, verify
+from infra.cli import archive, calls, dead, demo, dev, doctor, events, org, rebuild, roles, sql, stream, up, verify
 from infra.cli.failure import CommandFailed
 
 app = typer.Typer(
@@ -23,6 +23,7 @@ app.command("up", short_help="Run everything in one process.")(up.up)
 app.command("api", short_help="Run the REST API and the analytics.")(roles.api)
 app.command("media", short_help="Serve calls.")(roles.media)
 app.command("project", short_help="Fill a ClickHouse server's tables.")(roles.project)
+app.command("stream", short_help="Run the stream processors on Kafka.")(stream.stream)
 app.command("demo", short_help="Hold one spoken call and show it.")(demo.demo)
 app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
 app.command("rebuild", short_help="Make the tables again from the log.")(rebuild.rebuild)

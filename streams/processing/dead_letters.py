@@ -1,5 +1,8 @@
 """Events that a processor could not take, in a SQLite file: the first one and every later one of its originator.
 
+Where processors are shared out among machines the letters are on a topic, and the file is a copy in memory
+(``streams.faust.dead_topic``).
+
 Order within an originator is what folds rely on, so an originator with a parked event stands still for that
 processor, while all others go on. A parked event is tried again (``EmbeddedRunner.retry``) once its cause is mended,
 or dropped: then the processor passes over it for ever, also when it folds the history again.
@@ -30,6 +33,8 @@ CREATE TABLE IF NOT EXISTS dead_letters (
 ) WITHOUT ROWID
 """
 
+_BY_ORIGINATOR = "CREATE INDEX IF NOT EXISTS dead_letters_by_originator ON dead_letters (processor, originator_id)"
+
 BEHIND = "waits for an earlier event of its originator"
 """Reason of the letters that are parked only to keep the order."""
 
@@ -50,6 +55,7 @@ class DeadLetters:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute("PRAGMA synchronous = FULL")
         self._connection.execute(_TABLE)
+        self._connection.execute(_BY_ORIGINATOR)
         self._parked: dict[tuple[str, str], int] = {}
         self._dropped: set[tuple[str, int, int]] = set()
         self._refresh()
@@ -142,6 +148,39 @@ class DeadLetters:
             )
             self._refresh()
 
+    def put(self, letter: DeadLetter, *, dropped: bool = False) -> None:
+        """Keep a letter as another process has it. What was dropped once stays dropped."""
+        place = letter.position
+        with self._lock, self._connection:
+            self._connection.execute(
+                "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (processor, shard, ordinal) "
+                "DO UPDATE SET reason = excluded.reason, attempt = excluded.attempt, "
+                "dropped = max(dropped, excluded.dropped)",
+                (
+                    letter.processor,
+                    place.shard,
+                    place.ordinal,
+                    letter.originator_id,
+                    letter.reason,
+                    letter.attempt,
+                    dropped,
+                ),
+            )
+            self._refresh_of(letter.processor, letter.originator_id)
+            if dropped:
+                self._dropped.add((letter.processor, place.shard, place.ordinal))
+
+    def take_away(self, processor: str, position: Position) -> None:
+        """Another process has settled this letter."""
+        with self._lock, self._connection:
+            gone = self._connection.execute(
+                "DELETE FROM dead_letters WHERE processor = ? AND shard = ? AND ordinal = ? AND NOT dropped "
+                "RETURNING originator_id",
+                (processor, position.shard, position.ordinal),
+            ).fetchall()
+            for (originator_id,) in gone:
+                self._refresh_of(processor, originator_id)
+
     def fail_again(self, letter: DeadLetter, reason: str) -> DeadLetter:
         """Another attempt failed; the letter as it stands now."""
         tried = msgspec.structs.replace(letter, reason=reason, attempt=letter.attempt + 1)
@@ -155,6 +194,16 @@ class DeadLetters:
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         self._connection.close()
+
+    def _refresh_of(self, processor: str, originator_id: str) -> None:
+        ((first,),) = self._connection.execute(
+            "SELECT min(ordinal) FROM dead_letters WHERE NOT dropped AND processor = ? AND originator_id = ?",
+            (processor, originator_id),
+        ).fetchall()
+        if first is None:
+            self._parked.pop((processor, originator_id), None)
+        else:
+            self._parked[(processor, originator_id)] = first
 
     def _refresh(self) -> None:
         self._parked = {
