@@ -9,19 +9,31 @@ from typing import Any, Protocol
 from domain.analytics import Analytics
 from domain.artifacts import ArtifactStore
 from domain.fragments import FragmentLog
+from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
 
 
 @dataclass(frozen=True)
 class ApiLimits:
-    """Bounds on what one request may take. All in bytes or seconds."""
+    """Bounds on what one request may take, in bytes or seconds, and on what one organisation may ask for, unless it has
+    limits of its own."""
 
     body_bytes: int = 4 * 1024 * 1024
     websocket_message_bytes: int = 1024 * 1024
     download_link_seconds: int = 900
     position_wait_seconds: float = 2.0
     events_per_page: int = 1_000
+    private_requests_per_minute: int = 30_000
+    public_requests_per_minute: int = 3_000
+    """How many requests an organisation may send with each kind of key; 0 for no limit."""
+    organization_calls: int = 100
+    """How many calls of one organisation may wait or run at the same time."""
+    upload_bytes: int = 100 * 1024 * 1024
+    organization_files: int = 1_000
+    organization_file_bytes: int = 5_000 * 1024 * 1024
+    """Uploads that an organisation may keep, and what they may take together."""
+    knowledge_base_files: int = 200
     heartbeat_seconds: float = 15.0
     """How often a silent event stream sends a comment, so that proxies keep it open."""
 
@@ -114,6 +126,7 @@ class ApiDependencies:
     trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
     shards: Callable[[], Sequence[int]] = one_shard
+    knowledge: Knowledge = field(default_factory=NoKnowledge)
 
     def health(self) -> tuple[bool, str]:
         """Whether requests should be sent here, and a sentence why not."""

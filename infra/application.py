@@ -11,7 +11,8 @@ from fastapi import FastAPI
 from starlette.types import Scope
 
 from api.app import EVERYTHING, Routes, create_app
-from api.dependencies import ApiDependencies, ApiSettings
+from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
+from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
@@ -48,6 +49,8 @@ def application(
     media_url: str = "",
     own_calls: LiveCalls | None = None,
     routes: Sequence[Routes] = EVERYTHING,
+    limits: ApiLimits | None = None,
+    knowledge: Knowledge | None = None,
 ) -> FastAPI:
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
@@ -68,6 +71,7 @@ def application(
                 version=version("callfold"),
                 operator_token=operator_token,
                 media_url=media_url,
+                limits=limits or ApiLimits(),
             ),
             clock=now,
             new_id=random_id,
@@ -79,8 +83,21 @@ def application(
             trouble=gate.trouble,
             own_calls=own_calls,
             shards=storage.shards,
+            knowledge=knowledge or NoKnowledge(),
         ),
         routes,
+    )
+
+
+def api_limits(settings: Settings) -> ApiLimits:
+    """What one organisation may ask for of this process."""
+    return ApiLimits(
+        private_requests_per_minute=settings.private_requests_per_minute,
+        public_requests_per_minute=settings.public_requests_per_minute,
+        organization_calls=settings.organization_calls,
+        upload_bytes=settings.upload_mb * 1024 * 1024,
+        organization_files=settings.organization_files,
+        organization_file_bytes=settings.organization_file_mb * 1024 * 1024,
     )
 
 

@@ -6,6 +6,7 @@
     secret       key that signs call and download URLs    run.json     how to reach the process in the main seat
     replica/     what each seat keeps of a shared log     lock         held for as long as the main seat is taken
     media-1.json, media-1.lock, …                         the same for processes beside it
+    knowledge/   indexes of uploads; can be made again
     checkpoint.key, .pub  signs the log's checkpoints     checkpoints.jsonl  what was signed of log.db
 
 The main seat (`callfold up`, `callfold api`, commands where neither runs) has the analytics engine and the operator's
@@ -143,6 +144,10 @@ class DataFolder:
         return self.root / "artifacts"
 
     @property
+    def knowledge(self) -> Path:
+        return self.root / "knowledge"
+
+    @property
     def live(self) -> Path:
         return self.root / "live"
 
@@ -158,7 +163,7 @@ class DataFolder:
     def create(self) -> None:
         """Make the folder and its sub-folders. Raises ``FolderUnusable``."""
         try:
-            for folder in (self.root, self.clickhouse, self.artifacts, self.live):
+            for folder in (self.root, self.clickhouse, self.artifacts, self.knowledge, self.live):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             if not os.access(self.root, os.W_OK | os.X_OK):
                 raise FolderUnusable(f"data folder {self.root} cannot be written by this user")

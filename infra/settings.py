@@ -112,6 +112,44 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "requests"},
         description="The same with public keys.",
     )
+    upload_mb: int = Field(
+        100, ge=1, le=2_048, json_schema_extra={"unit": "MB"}, description="Largest file that can be uploaded."
+    )
+    organization_files: int = Field(
+        1_000,
+        ge=1,
+        le=100_000,
+        json_schema_extra={"unit": "files"},
+        description="Uploads that one organization may keep.",
+    )
+    organization_file_mb: int = Field(
+        5_000,
+        ge=1,
+        le=1_000_000,
+        json_schema_extra={"unit": "MB"},
+        description="What the uploads of one organization may take together.",
+    )
+    extraction_seconds: int = Field(
+        60,
+        ge=1,
+        le=3_600,
+        json_schema_extra={"unit": "s"},
+        description="Processor time that reading the text of one upload may take; the file fails otherwise.",
+    )
+    extraction_memory_mb: int = Field(
+        768,
+        ge=256,
+        le=65_536,
+        json_schema_extra={"unit": "MB"},
+        description="Address space of the process that reads the text of an upload.",
+    )
+    extracted_text_mb: int = Field(
+        10,
+        ge=1,
+        le=100,
+        json_schema_extra={"unit": "MB"},
+        description="Most text that is taken from one upload.",
+    )
     admission_lag_ms: float = Field(
         50.0,
         ge=1,

@@ -17,10 +17,11 @@ from domain.keys import RANDOM_BYTES
 from domain.organization.founding import Founding, carry_out, found_with
 from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
-from infra.application import Gate, application, build_routes, signing_secret
+from infra.application import Gate, api_limits, application, build_routes, signing_secret
 from infra.data_folder import Seat
 from infra.disowned import hanging_up_disowned
 from infra.identifiers import now, random_id
+from infra.knowledge import opened_knowledge
 from infra.projecting import Projecting, opened_projecting
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
@@ -82,6 +83,9 @@ async def run_system(
         storage = parts.enter_context(opened_storage(settings, seat))
         gate = Gate(troubles=[storage.trouble])
         secret = signing_secret(settings, seat.folder)
+        knowledge = await parts.enter_async_context(
+            opened_knowledge(settings, seat, storage, reads=role in ("up", "api"))
+        )
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
         registry = _registry(settings, parts) if role != "api" else None
         speaking = asyncio.create_task(registry.start()) if registry is not None else None
@@ -114,6 +118,8 @@ async def run_system(
             operator_token=operator_token,
             own_calls=tier,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
+            limits=api_limits(settings),
+            knowledge=knowledge,
         )
         build_routes(app)
         gate.closed_because = ""

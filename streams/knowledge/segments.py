@@ -42,7 +42,7 @@ class Segments:
         *,
         memory_bytes: int = MEMORY_BYTES,
     ) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder = folder
         self._extractor = extractor
         self._open_text = open_text

@@ -28,10 +28,11 @@ _KEPT_VARIABLES: Final = ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV",
 
 
 class Extractor:
-    """``at_once`` processes at most. ``scratch`` is where they work; what is left there from before can be deleted."""
+    """``at_once`` processes at most. ``scratch`` is where they work, and nobody else: what is left there is deleted."""
 
     def __init__(self, scratch: Path, limits: Limits, *, at_once: int = 1) -> None:
-        scratch.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(scratch, ignore_errors=True)
+        scratch.mkdir(mode=0o700, parents=True)
         self._scratch = scratch
         self._limits = limits
         self._turns = asyncio.Semaphore(at_once)
