@@ -18,6 +18,7 @@ from api.documentation import install_openapi
 from api.models.token import TokenBody
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
+from api.request_log import RequestRecording
 from api.resources.catalogue import RESOURCES
 from api.resources.files import FILES
 from api.resources.phone_numbers import PHONE_NUMBER_PAGES
@@ -93,9 +94,10 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
         allow_origins=["*"],
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=[HEADER, POSITION_HEADER, "etag", "location", "retry-after"],
+        expose_headers=[HEADER, POSITION_HEADER, "etag", "location", "retry-after", "ratelimit", "ratelimit-policy"],
         max_age=86_400,
     )
+    app.add_middleware(RequestRecording, log=context.requests, clock=dependencies.clock)
     app.add_middleware(RequestIdentity, new_id=dependencies.new_id)
     return app
 

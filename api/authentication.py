@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -13,6 +13,7 @@ from api.errors import MISSING_KEY, WRONG_KEY, Problem, unauthorized
 from api.web_tokens import looks_signed, read_token
 from domain.log.ports import Clock, Documents
 from domain.organization.events import KeyRestrictions, KeyTag
+from domain.organization.state import Limits, Organization
 
 KNOWN_KEY_SECONDS: Final = 5.0
 """How long a revoked key may still open doors on a node that has just seen it."""
@@ -25,7 +26,7 @@ class Principal:
     """The organisation behind a credential, of which kind that is, and the shard that holds the organisation's events.
 
     ``key_id`` is the key that was shown, or that signed the token that was shown. ``restrictions`` are those of a
-    public key or token.
+    public key or token, ``limits`` the organisation's own.
     """
 
     org_id: str
@@ -33,6 +34,7 @@ class Principal:
     shard: int
     key_id: str
     restrictions: KeyRestrictions | None = None
+    limits: Limits = field(default_factory=Limits)
 
 
 class KeyRing:
@@ -72,9 +74,7 @@ class KeyRing:
             return None
         for key in document.state.keys:
             if key.hash == key_hash:
-                return _in_force(
-                    Principal(document.id, key.tag, document.state.shard or 0, key.id, restrictions=key.restrictions)
-                )
+                return _in_force(document.state, key.tag, key.id, key.restrictions)
         return None
 
     def _look_up_token(self, credential: str, now: datetime) -> tuple[Principal | None, datetime]:
@@ -82,17 +82,24 @@ class KeyRing:
         token = read_token(credential, self._documents, self._secret, now)
         if token is None:
             return None, datetime.max.replace(tzinfo=now.tzinfo)
-        return _in_force(
-            Principal(token.org_id, token.tag, token.shard, token.key_id, restrictions=token.restrictions)
-        ), token.expires
+        return _in_force(token.organization, token.tag, token.key_id, token.restrictions), token.expires
 
 
-def _in_force(principal: Principal) -> Principal | None:
+def _in_force(
+    organization: Organization, tag: KeyTag, key_id: str, restrictions: KeyRestrictions | None
+) -> Principal | None:
     """Restrictions concern public keys only; one that is switched off opens nothing."""
-    if principal.tag == "private":
-        return Principal(principal.org_id, principal.tag, principal.shard, principal.key_id)
-    off = principal.restrictions is not None and not principal.restrictions.enabled
-    return None if off else principal
+    held = restrictions if tag == "public" else None
+    if held is not None and not held.enabled:
+        return None
+    return Principal(
+        org_id=organization.id,
+        tag=tag,
+        shard=organization.shard or 0,
+        key_id=key_id,
+        restrictions=held,
+        limits=organization.limits,
+    )
 
 
 def authenticate(ring: KeyRing, authorization: str | None, required: KeyTag = "private") -> Principal:

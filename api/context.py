@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.requests import Request
@@ -12,6 +12,8 @@ from api.authentication import KeyRing, Principal, authenticate
 from api.bodies import read_object
 from api.dependencies import ApiDependencies
 from api.errors import Problem, bad_request
+from api.rate_limits import RateLimits
+from api.request_log import RequestLog, remember
 from api.responses import POSITION_HEADER
 from api.restrictions import check_origin
 from domain.log.position import Position
@@ -26,13 +28,29 @@ class ApiContext:
     ring: KeyRing
     closing: asyncio.Event
     """Set when the server stops: answers that would never end, end then."""
+    rates: RateLimits = field(default_factory=RateLimits)
+    requests: RequestLog = field(default_factory=RequestLog)
 
     async def caller(self, request: Request, required: KeyTag = "private") -> Principal:
-        """Authenticate, then wait until this node has caught up with the position the client names, if any."""
+        """Authenticate, count the request against the organisation's quota, then wait until this node has caught up
+        with the position the client names, if any."""
         principal = authenticate(self.ring, request.headers.get("authorization"), required)
+        self._count(request, principal)
         check_origin(principal, request.headers.get("origin"))
         await self._catch_up(request)
         return principal
+
+    def _count(self, request: Request, principal: Principal) -> None:
+        limits, own = self.dependencies.settings.limits, principal.limits
+        if principal.tag == "private":
+            given, quota = own.private_requests_per_minute, limits.private_requests_per_minute
+        else:
+            given, quota = own.public_requests_per_minute, limits.public_requests_per_minute
+        now = self.dependencies.clock()
+        allowance = self.rates.take(principal.org_id, principal.tag, quota if given is None else given, now)
+        remember(request.scope, principal, allowance.headers() if allowance is not None else {})
+        if allowance is not None and allowance.retry_after_s is not None:
+            raise allowance.refusal()
 
     async def body(self, request: Request, *, required: bool = True) -> dict[str, Any]:
         """The request's JSON object, within the configured limit."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from starlette.responses import Response
@@ -13,6 +13,7 @@ from api.idempotency import CreationIds, refuse_other_body
 from api.preconditions import Versioned
 from api.responses import json_response
 from domain.aggregate import Aggregate, Conflicting
+from domain.log.ports import Appended, Step
 from domain.log.receipt import CommitIdReused
 
 S = TypeVar("S", bound=Versioned)
@@ -29,12 +30,15 @@ async def create_once(
     sent_as: str,
     command: Callable[[], C],
     body: Callable[[S], dict[str, Any]],
+    beside: Sequence[Step] = (),
+    then: Callable[[S, Appended], Awaitable[tuple[S, Appended]]] | None = None,
 ) -> Response:
     """201 with the object.
 
     ``sent`` is what the creating event keeps in its attribute ``sent_as``; a repeated key with something else is
     refused with 422. ``command`` is called only when there is something to create, so what it checks and raises
-    cannot spoil a retry.
+    cannot spoil a retry. ``beside`` are commands to other aggregates that are one commit with it; ``then`` is what
+    follows a creation at once, and never a repetition.
     """
     documents, log = context.dependencies.documents, context.dependencies.log
 
@@ -50,12 +54,14 @@ async def create_once(
     if (answer := repeated()) is not None:
         return answer
     try:
-        state, appended = await context.dependencies.commands.execute(
-            aggregate, ids.object_id, command(), commit_id=ids.commit_id
+        (state, *_), appended = await context.dependencies.commands.execute_together(
+            (Step(aggregate, ids.object_id, command()), *beside), commit_id=ids.commit_id
         )
     except (Conflicting, CommitIdReused):
         # Another request with the same key came between our look and our append.
         if (answer := repeated()) is not None:
             return answer
         raise
+    if then is not None:
+        state, appended = await then(state, appended)
     return json_response(body(state), status=201, position=appended.position, version=state.version)

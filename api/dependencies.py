@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from domain.analytics import Analytics
 from domain.artifacts import ArtifactStore
+from domain.chats import Chats
 from domain.fragments import FragmentLog
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
@@ -106,7 +107,7 @@ class ApiDependencies:
     ``random_bytes`` that many unguessable bytes. ``readiness`` tells whether new work is taken, and a sentence why
     not; ``trouble`` why it may be refused all the same. Without ``maintenance`` the operator routes for rebuilding and
     dead letters answer 501. ``live_calls`` may ask other processes, ``own_calls`` are those served here, for requests
-    that others forward. ``shards`` are those of the log.
+    that others forward; ``chats`` are held here. ``shards`` are those of the log.
     """
 
     commands: Commands
@@ -125,6 +126,7 @@ class ApiDependencies:
     readiness: Callable[[], tuple[bool, str]] = always_ready
     trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
+    chats: Chats | None = None
     shards: Callable[[], Sequence[int]] = one_shard
     knowledge: Knowledge = field(default_factory=NoKnowledge)
 

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from api.models.analytics import AnalyticsBody
-from api.models.call import CallBody, CallChanges, CallDeletion
-from api.models.operator import HeldEvents, NewOrganization, Rebuild, SqlStatement
+from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
+from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
 from api.object_schemas import changes_name, forms_of, listed_schema, object_name
 
 TAGS: Final = [
@@ -47,8 +47,10 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     CallDeletion,
     HeldEvents,
     NewOrganization,
+    OrganizationLimits,
     Rebuild,
     SqlStatement,
+    WebCallBody,
 )
 """Every model that a route names as its request body."""
 

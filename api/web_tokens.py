@@ -39,8 +39,7 @@ class WebToken:
     """What a valid token says. ``key_id`` is the private key that signed it; a token without
     ``exp`` ``expires`` in the year 9000."""
 
-    org_id: str
-    shard: int
+    organization: Organization
     key_id: str
     tag: KeyTag
     restrictions: KeyRestrictions | None
@@ -112,8 +111,7 @@ def _judged(claims: Mapping[str, Any], organization: Organization, key_id: str, 
     except ValidationError:
         return None
     return WebToken(
-        org_id=organization.id,
-        shard=organization.shard or 0,
+        organization=organization,
         key_id=key_id,
         tag=token["tag"],
         restrictions=restrictions_of(sent),

@@ -44,6 +44,11 @@ def as_sent(body: JsonObject, documents: Documents, org_id: str) -> JsonObject:
     return body
 
 
+def as_it_is(body: JsonObject) -> JsonObject:
+    """There are no short forms."""
+    return body
+
+
 def as_changed(stored: Mapping[str, Any], changes: JsonObject) -> JsonObject:
     """The body of a PATCH holds the new values of whole fields."""
     return changes
@@ -61,10 +66,10 @@ class Resource:
     ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes,
     and ``only_changed`` are fields that POST does not take.
     ``rules`` judge a whole configuration, ``change_rules`` a change by what is stored, what is sent, and the query.
-    ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``prepare`` completes a
-    new body before it is stored, ``applied`` turns the body of a PATCH into new values of fields, and ``more`` adds
-    what the system knows to what clients see (``shows`` are the schemas of that), who do not see the fields in
-    ``hidden``.
+    ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``in_full`` writes out the
+    short forms of a new body before it is checked, ``prepare`` completes it before it is stored, ``applied`` turns the
+    body of a PATCH into new values of fields, and ``more`` adds what the system knows to what clients see (``shows``
+    are the schemas of that), who do not see the fields in ``hidden``.
 
     ``within`` are parameters of the path with the values they may have; they are fields of the configuration.
     """
@@ -87,9 +92,12 @@ class Resource:
     change_query: type[Query] | None = None
     references: tuple[Reference, ...] = ()
     used_by: tuple[Use, ...] = ()
+    in_full: Callable[[JsonObject], JsonObject] = as_it_is
     prepare: Callable[[JsonObject, Documents, str], JsonObject] = as_sent
     applied: Callable[[Mapping[str, Any], JsonObject], JsonObject] = as_changed
     more: Callable[[Configuration, datetime], JsonObject] = no_more
+    alone: Callable[[Configuration, datetime], JsonObject] = no_more
+    """What one object shows that lists leave out."""
     shows: Mapping[str, Any] = field(default_factory=dict)
     hidden: frozenset[str] = frozenset()
     within: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -35,13 +35,19 @@ from domain.configuration.commands import (
 )
 from domain.configuration.state import Configuration
 from domain.configuration.wire import configuration_body
-from domain.log.ports import Document
+from domain.log.ports import Document, Step
 
 Deleted = Callable[[Configuration], Awaitable[None]]
+Deleting = Callable[[Configuration, Principal], Sequence[Step]]
 
 
 async def nothing_left(state: Configuration) -> None:
     """A configuration is all there was."""
+
+
+def nothing_beside(state: Configuration, principal: Principal) -> Sequence[Step]:
+    """It goes alone."""
+    return ()
 
 
 class Views:
@@ -52,12 +58,16 @@ class Views:
         self._now = context.dependencies.clock
 
     def body(self, state: Configuration) -> dict[str, Any]:
-        """The object of ``GET``."""
+        """The object in lists."""
         resource = self._resource
         body = configuration_body(resource.kind, state)
         return {name: value for name, value in body.items() if name not in resource.hidden} | resource.more(
             state, self._now()
         )
+
+    def alone(self, state: Configuration) -> dict[str, Any]:
+        """The object of ``GET``."""
+        return self.body(state) | self._resource.alone(state, self._now())
 
 
 def list_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
@@ -86,7 +96,7 @@ def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
 
 
 def _add_creation(router: APIRouter, context: ApiContext, resource: Resource) -> None:
-    documents, view = context.dependencies.documents, Views(resource, context).body
+    documents, view = context.dependencies.documents, Views(resource, context).alone
     described = partial(describe, path=resource.within)
 
     @router.post(
@@ -98,7 +108,7 @@ def _add_creation(router: APIRouter, context: ApiContext, resource: Resource) ->
         principal = await context.caller(request)
         ids = creation_ids(request, principal.org_id, context.dependencies.new_id)
         within = _within(request, resource)
-        body = await context.body(request)
+        body = resource.in_full(await context.body(request))
         check_new(resource, {**body, **within})
         config = {**resource.prepare(body, documents, principal.org_id), **within}
         check_whole(resource, config)
@@ -115,17 +125,26 @@ def _add_creation(router: APIRouter, context: ApiContext, resource: Resource) ->
         return answer
 
 
-def add_objects(router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted = nothing_left) -> None:
-    """Everything but the creation. ``deleted`` cleans up when an object is gone."""
+def add_objects(
+    router: APIRouter,
+    context: ApiContext,
+    resource: Resource,
+    deleted: Deleted = nothing_left,
+    deleting: Deleting = nothing_beside,
+) -> None:
+    """Everything but the creation. ``deleting`` says what goes together with an object, or raises what forbids it;
+    ``deleted`` cleans up when the object is gone."""
     _add_list(router, context, resource)
-    _add_one(router, context, resource, deleted)
+    _add_one(router, context, resource, deleted, deleting)
     _add_history(router, context, resource)
 
 
-def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted) -> None:
+def _add_one(
+    router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted, deleting: Deleting
+) -> None:
     described = partial(describe, path=resource.within)
     commands, documents = context.dependencies.commands, context.dependencies.documents
-    view = Views(resource, context).body
+    view = Views(resource, context).alone
     path, noun = resource.path, resource.noun
 
     @router.get(
@@ -163,7 +182,8 @@ def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted
         document = _existing(context, resource, principal, request)
         refuse_while_used(resource.used_by, noun, id, documents, principal.org_id)
         command = DeleteConfiguration(org_id=principal.org_id, actor=principal.key_id)
-        _, appended = await commands.execute(aggregate, id, command)
+        steps = (Step(aggregate, id, command), *deleting(document.state, principal))
+        _, appended = await commands.execute_together(steps)
         await deleted(document.state)
         return json_response(view(document.state), position=appended.position)
 
@@ -189,7 +209,7 @@ def _add_list(router: APIRouter, context: ApiContext, resource: Resource) -> Non
 
 def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource) -> None:
     commands, documents = context.dependencies.commands, context.dependencies.documents
-    view, noun = Views(resource, context).body, resource.noun
+    view, noun = Views(resource, context).alone, resource.noun
 
     @router.put(
         f"{resource.path}/{{id}}",
@@ -199,7 +219,7 @@ def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource)
     async def replace(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         aggregate = only_version(resource.aggregate, expected_version(request))
-        body = await context.body(request)
+        body = resource.in_full(await context.body(request))
         _existing(context, resource, principal, request)
         check_new(resource, body)
         check_whole(resource, body)
@@ -212,7 +232,7 @@ def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource)
 def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> None:
     described = partial(describe, path=resource.within)
     commands, documents, log = context.dependencies.commands, context.dependencies.documents, context.dependencies.log
-    view = Views(resource, context).body
+    view = Views(resource, context).alone
     path, noun = resource.path, resource.noun
 
     @router.get(f"{path}/{{id}}/versions", summary=f"Who changed what of {_a(noun)}", **described(query=VersionQuery))

@@ -91,6 +91,24 @@ class CallBody(Closed):
     schedule_plan: SchedulePlan | None = None
 
 
+class WebCallBody(Closed):
+    """Body of ``POST /call/web``, which browsers send."""
+
+    name: Name | None = None
+    transport: Transport | None = None
+    assistant_id: str | None = None
+    assistant: AssistantBody | None = None
+    assistant_overrides: AssistantOverrides | None = None
+    assistant_version: str | None = None
+    squad_id: Identifier | None = None
+    squad: JsonObject | None = None
+    squad_overrides: AssistantOverrides | None = None
+    workflow_id: Identifier | None = None
+    workflow: JsonObject | None = None
+    workflow_overrides: JsonObject | None = None
+    room_delete_on_user_leave_enabled: bool | None = None
+
+
 class CallChanges(Closed):
     """Body of ``PATCH /call/{id}``."""
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
 from api.models.base import Closed
 from api.models.filters import Query
+from api.request_log import RequestEntry
 
 CallStatus = Literal["scheduled", "queued", "ringing", "in-progress", "forwarding", "ended"]
 
@@ -16,6 +17,23 @@ class NewOrganization(Closed):
     """``POST /operator/organizations``."""
 
     name: Annotated[str, Field(min_length=1, max_length=200)]
+
+
+Bound = Annotated[int, Field(ge=0, le=10_000_000)]
+
+
+class OrganizationLimits(Closed):
+    """``PATCH /operator/organizations/{id}/limits``; null leaves a limit to the installation's settings."""
+
+    private_requests_per_minute: Bound | None = None
+    public_requests_per_minute: Bound | None = None
+    concurrent_calls: Bound | None = None
+
+
+LIMIT_FIELDS: Final = {
+    name: str(OrganizationLimits.model_fields[name].alias) for name in OrganizationLimits.model_fields
+}
+"""The names on the wire of an organisation's limits."""
 
 
 class SqlStatement(Closed):
@@ -48,3 +66,31 @@ class OperatorCallQuery(Query):
     def statuses(self) -> tuple[str, ...]:
         """The statuses asked for; empty means all."""
         return tuple(part.strip() for part in (self.status or "").split(",") if part.strip())
+
+
+class RequestQuery(Query):
+    """``GET /operator/requests``."""
+
+    limit: Annotated[int, Field(ge=0, le=10_000)] = 100
+    org_id: str | None = None
+    request_id: str | None = None
+    method: str | None = None
+    route: Annotated[str | None, Field(description="The template of the path, such as /call/{id}.")] = None
+    status: Annotated[int | None, Field(description="Exactly this status.")] = None
+    status_ge: Annotated[int | None, Field(description="This status or a higher one: 400 for all refusals.")] = None
+    ms_ge: Annotated[float | None, Field(description="Those that took so many milliseconds or more.")] = None
+
+    def admits(self, entry: RequestEntry) -> bool:
+        """Whether the entry is asked for."""
+        exact = (
+            (self.org_id, entry.org_id),
+            (self.request_id, entry.request_id),
+            (self.method and self.method.upper(), entry.method),
+            (self.route, entry.route),
+            (self.status, entry.status),
+        )
+        return (
+            all(wanted in (None, found) for wanted, found in exact)
+            and entry.status >= (self.status_ge or 0)
+            and entry.ms >= (self.ms_ge or 0)
+        )

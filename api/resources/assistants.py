@@ -8,6 +8,7 @@ from typing import Any, Final
 from api.configuration.references import Reference, Use
 from api.configuration.resource import Resource
 from api.models.assistant import AssistantBody
+from api.short_forms import full_assistant
 from domain.assistant.aggregate import ASSISTANT
 from domain.assistant.wire import assistant_fields
 from domain.configuration.state import Configuration
@@ -36,6 +37,7 @@ ASSISTANTS: Final = Resource(
     references=ASSISTANT_REFERENCES,
     used_by=(Use("squad", "members.*.assistantId", "assistant_pinned", pinned_at="assistantVersion"),),
     replaceable=True,
+    in_full=full_assistant,
     more=_more,
     shows={"latestVersion": {"type": "string"}, "isServerUrlSecretSet": {"type": "boolean"}},
 )

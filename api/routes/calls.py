@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 
 from fastapi import APIRouter
+from pydantic import BaseModel
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,21 +14,24 @@ from starlette.responses import Response
 from api.authentication import Principal
 from api.bodies import check
 from api.call_rules import WEBSOCKET_CALL, websocket_call
+from api.call_slots import LIMIT_REACHED, CallSlots
 from api.call_views import CallViews
 from api.context import ApiContext
 from api.creation import create_once
 from api.documentation import describe
 from api.errors import Problem, not_found
 from api.idempotency import creation_ids
-from api.models.call import CallBody, CallChanges, CallDeletion
+from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
 from api.models.filters import CallFilters, PastQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
+from api.restrictions import check_target
+from api.short_forms import full_call
 from api.time_travel import present_or_past
 from domain.aggregate import Conflicting
 from domain.call.aggregate import CALL
-from domain.call.commands import CreateCall, DeleteCall, EndCall, RenameCall
-from domain.call.state import Live, Ringing
+from domain.call.commands import CreateCall, DeleteCall, EndCall, ExpireCall, RenameCall
+from domain.call.state import Call, Live, Ringing
 from domain.live_calls import CallNotLive
 from domain.log.ports import Appended, Document
 
@@ -39,6 +43,7 @@ def call_routes(context: ApiContext) -> APIRouter:
     router = APIRouter(tags=["Calls"])
     commands, documents = context.dependencies.commands, context.dependencies.documents
     live_calls = context.dependencies.live_calls
+    slots = CallSlots(documents, context.dependencies.clock)
     views = CallViews(context.dependencies.settings, documents)
 
     def find(principal: Principal, call_id: str) -> Document:
@@ -50,9 +55,37 @@ def call_routes(context: ApiContext) -> APIRouter:
     @router.post("/call", summary="Start a call", **describe(body=CallBody, status=201))
     async def create(request: Request) -> Response:
         principal = await context.caller(request)
-        ids = creation_ids(request, principal.org_id, context.dependencies.new_call_id)
         body = await context.body(request)
-        check(CallBody, body)
+        return await _start(request, principal, full_call(body, documents, principal.org_id), CallBody)
+
+    @router.post(
+        "/call/phone",
+        summary="Start a call, as older clients do",
+        deprecated=True,
+        **describe(body=CallBody, status=201),
+    )
+    async def create_phone_call(request: Request) -> Response:
+        return await create(request)
+
+    @router.post(
+        "/call/web", summary="Start a call from a browser, with a public key", **describe(body=WebCallBody, status=201)
+    )
+    async def create_web_call(request: Request) -> Response:
+        principal = await context.caller(request, "public")
+        body = await context.body(request)
+        check(WebCallBody, body)
+        check_target(principal, body)
+        if body.get("transport") is None:
+            raise Problem(
+                501,
+                "Calls over WebRTC are not built yet.",
+                detail='Send transport: {"provider": "vapi.websocket"} and connect to transport.websocketCallUrl.',
+            )
+        return await _start(request, principal, body, WebCallBody)
+
+    async def _start(request: Request, principal: Principal, body: dict[str, Any], model: type[BaseModel]) -> Response:
+        ids = creation_ids(request, principal.org_id, context.dependencies.new_call_id)
+        check(model, body)
 
         def command() -> CreateCall:
             _require_ready(context)
@@ -66,9 +99,28 @@ def call_routes(context: ApiContext) -> APIRouter:
                 name=body.get("name"),
             )
 
-        return await create_once(
-            context, principal, CALL, ids, sent=body, sent_as="request", command=command, body=views.body
-        )
+        own = principal.limits.concurrent_calls
+        limit = context.dependencies.settings.limits.organization_calls if own is None else own
+        with slots.taken(principal.org_id, limit) as slot:
+            limits: dict[str, Any] = {}
+
+            async def settle(state: Call, appended: Appended) -> tuple[Call, Appended]:
+                limits["subscriptionLimits"] = slot.body()
+                if not slot.blocked:
+                    return state, appended
+                return await commands.execute(CALL, ids.object_id, ExpireCall(reason=LIMIT_REACHED))
+
+            return await create_once(
+                context,
+                principal,
+                CALL,
+                ids,
+                sent=body,
+                sent_as="request",
+                command=command,
+                body=lambda state: {**views.body(state), **limits},
+                then=settle,
+            )
 
     @router.get("/call", summary="List calls, newest first", **describe(query=CallFilters))
     async def listing(request: Request) -> Response:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
+import msgspec
 from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,12 +19,23 @@ from api.documentation import describe
 from api.errors import Problem, not_found
 from api.event_stream import event_body, stream_events
 from api.models.filters import OperatorEventQuery, Query, parse_query
-from api.models.operator import HeldEvents, NewOrganization, OperatorCallQuery, Rebuild, SqlStatement
+from api.models.operator import (
+    LIMIT_FIELDS,
+    HeldEvents,
+    NewOrganization,
+    OperatorCallQuery,
+    OrganizationLimits,
+    Rebuild,
+    RequestQuery,
+    SqlStatement,
+)
 from api.responses import json_response
 from api.routes.events import start_of
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
 from domain.log.position import Position
+from domain.organization.aggregate import ORGANIZATION
+from domain.organization.commands import SetLimits
 from domain.organization.founding import carry_out, found_with
 from domain.organization.placement import placement
 from domain.organization.state import Organization
@@ -76,6 +89,31 @@ def operator_routes(context: ApiContext) -> APIRouter:
         parse_query(request, Query)
         found_documents = documents.list("organization", limit=1000)
         return json_response([_organization_body(document.state) for document in found_documents], position=log.head())
+
+    @router.patch(
+        "/organizations/{id}/limits",
+        summary="Bound what an organization may ask for; null leaves it to the settings",
+        **describe(body=OrganizationLimits),
+    )
+    async def limit(request: Request, id: str) -> Response:
+        admit(request)
+        body = await json_body(request, OrganizationLimits)
+        document = documents.get("organization", id)
+        if document is None:
+            raise not_found("Organization", id)
+        changed = {name: body[wire] for name, wire in LIMIT_FIELDS.items() if wire in body}
+        limits = msgspec.structs.replace(document.state.limits, **changed)
+        state, appended = await dependencies.commands.execute(ORGANIZATION, id, SetLimits(limits=limits))
+        return json_response(_organization_body(state), position=appended.position, version=state.version)
+
+    @router.get(
+        "/requests", summary="The latest requests to this process, newest first", **describe(query=RequestQuery)
+    )
+    async def requests(request: Request) -> Response:
+        admit(request)
+        query = parse_query(request, RequestQuery)
+        wanted = (entry.body() for entry in context.requests.newest_first() if query.admits(entry))
+        return json_response(list(islice(wanted, query.limit)))
 
     @router.get("/calls", summary="List calls of all organizations", **describe(query=OperatorCallQuery))
     async def calls(request: Request) -> Response:
@@ -191,4 +229,5 @@ def _organization_body(state: Organization) -> dict[str, Any]:
         "name": state.name,
         "createdAt": iso_ms(state.created_at),
         "keys": [{"id": key.id, "tag": key.tag, "issuedAt": iso_ms(key.issued_at)} for key in state.keys],
+        "limits": {wire: getattr(state.limits, name) for name, wire in LIMIT_FIELDS.items()},
     }

@@ -66,11 +66,9 @@ OTHERS: Final = (
     ("GET", "/traffic-allocations/latest", "get the latest traffic allocation"),
     ("GET", "/traffic-allocations/{id}", "get a traffic allocation"),
     ("POST", "/assistant/background-sound/validate", "validate a background sound"),
-    ("POST", "/call/phone", "create a phone call"),
 )
 
 PUBLIC: Final = (
-    ("POST", "/call/web", "create a web call"),
     ("POST", "/chat/web", "create a web chat"),
     ("POST", "/chat/web/responses", "create a web response"),
 )
