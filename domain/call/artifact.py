@@ -12,9 +12,10 @@ from typing import Any
 import msgspec
 
 from domain.call.clock import CallClock, call_clock, call_start
-from domain.call.events import MessageCommitted, ToolCalled
+from domain.call.context_engineering import Context, Message, kept
+from domain.call.events import AssistantActivated, MessageCommitted, ToolCalled
 from domain.call.performance import performance_metrics
-from domain.call.state import Entry, KeptCall, Said, ToolBroke, ToolRequested, ToolReturned
+from domain.call.state import Entry, HandedOver, KeptCall, Said, ToolBroke, ToolRequested, ToolReturned, Transfer
 
 
 def artifact_body(call: KeptCall, artifact_urls: Mapping[str, str]) -> dict[str, Any]:
@@ -26,8 +27,11 @@ def artifact_body(call: KeptCall, artifact_urls: Mapping[str, str]) -> dict[str,
         "messages": artifact_messages(call),
         "messagesOpenAIFormatted": openai_messages(call),
         "performanceMetrics": performance_metrics(call.turns, said, call.assistant_interruptions),
-        "variableValues": start.variable_values if start else {},
+        "variableValues": {**(start.variable_values if start else {}), **call.variables},
+        "assistantActivations": assistant_activations(call),
     }
+    if call.transfers:
+        body["transfers"] = [_transfer(transfer) for transfer in call.transfers]
     plan = _object(_object(assistant.get("artifactPlan")).get("transcriptPlan"))
     if plan.get("enabled") is not False:
         body["transcript"] = transcript(
@@ -45,22 +49,88 @@ def transcript(said: Iterable[MessageCommitted], *, assistant_name: str, user_na
     )
 
 
+def assistant_activations(call: KeptCall) -> list[dict[str, Any]]:
+    """Who held the conversation, in order; nobody before it began."""
+    start = call_start(call)
+    if start is None:
+        return []
+    first = (start.assistant.get("name"), start.assistant_id or call.identity.assistant_id, start.assistant_version)
+    later = ((held.name, held.assistant_id, held.assistant_version) for held in _activations(call))
+    return [
+        {"assistantName": name or "", "assistantVersion": version, **({"assistantId": id} if id else {})}
+        for name, id, version in (first, *later)
+    ]
+
+
 def artifact_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation as Vapi's message objects, told apart by ``role``; the assistant is ``bot``."""
     clock = call_clock(call)
-    return [_wire_message(call, clock, step) for step in _steps(call)]
+    return [_wire_message(call, clock, speaker, step) for speaker, step in _remembered(call)]
 
 
 def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation in the shape of chat completions."""
-    return [_openai_message(step) for step in _steps(call)]
+    return [_openai_message(step) for _, step in _remembered(call)]
 
 
 _Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
 """An entry, or the tool requests of one turn that came together."""
 
 
-def _steps(call: KeptCall) -> Iterable[_Step]:
+class _Speaker(msgspec.Struct, frozen=True):
+    """Whose words the assistant's messages are, and how they are shown."""
+
+    name: str
+    id: str | None
+    shows_raw: bool
+
+
+def _remembered(call: KeptCall) -> list[tuple[_Speaker, _Step]]:
+    """The conversation as its last assistant knew it: every hand-over takes out what its context plan does, unless the
+    first assistant's artifact plan wants the whole."""
+    start = call_start(call)
+    assistant = start.assistant if start else {}
+    whole = _object(assistant.get("artifactPlan")).get("fullMessageHistoryEnabled") is True
+    started_as = (start.assistant_id if start else None) or call.identity.assistant_id
+    speaker = _speaker(assistant, started_as)
+    remembered: list[tuple[_Speaker, _Step]] = []
+    took_over = 0
+    for step in _steps(call):
+        if not isinstance(step, HandedOver):
+            remembered.append((speaker, step))
+            continue
+        held = step.activation
+        if not whole:
+            context = Context(type=held.context, max_messages=held.max_messages)
+            messages = [_message(said) for _, said in remembered]
+            stays = kept(messages, context, took_over=took_over, transfer_calls=held.removed_calls)
+            remembered = [remembered[index] for index in stays]
+        took_over = len(remembered)
+        speaker = _speaker(held.assistant, held.assistant_id)
+    return remembered
+
+
+def _speaker(assistant: Mapping[str, Any], assistant_id: str | None) -> _Speaker:
+    return _Speaker(assistant.get("name") or "", assistant_id, assistant.get("modelOutputInMessagesEnabled") is True)
+
+
+def _message(step: _Step) -> Message:
+    match step:
+        case Said(message=message):
+            return Message(role=message.role)
+        case ToolReturned(answer=answer):
+            return Message(role="tool_result", call_ids=(answer.tool_call_id,))
+        case ToolBroke(failure=failure):
+            return Message(role="tool_result", call_ids=(failure.tool_call_id,))
+        case list():
+            return Message(role="tool_calls", call_ids=tuple(requested.tool_call_id for requested in step))
+
+
+def _activations(call: KeptCall) -> list[AssistantActivated]:
+    return [entry.activation for entry in call.entries if isinstance(entry, HandedOver)]
+
+
+def _steps(call: KeptCall) -> Iterable[_Step | HandedOver]:
     for turn, group in groupby(call.entries, key=_requesting_turn):
         entries = list(group)
         if turn is not None:
@@ -73,10 +143,10 @@ def _requesting_turn(entry: Entry) -> int | None:
     return entry.call.turn if isinstance(entry, ToolRequested) else None
 
 
-def _wire_message(call: KeptCall, clock: CallClock, step: _Step) -> dict[str, Any]:
+def _wire_message(call: KeptCall, clock: CallClock, speaker: _Speaker, step: _Step) -> dict[str, Any]:
     match step:
         case Said(message=message):
-            return _said(call, clock, message)
+            return _said(clock, speaker, message)
         case ToolReturned(answer=answer):
             return _result(answer.tool_call_id, answer.name, answer.result) | _times(clock, answer.at_ms)
         case ToolBroke(failure=failure):
@@ -86,19 +156,17 @@ def _wire_message(call: KeptCall, clock: CallClock, step: _Step) -> dict[str, An
             return {"role": "tool_calls", "toolCalls": calls, "message": "", **_times(clock, step[0].at_ms)}
 
 
-def _said(call: KeptCall, clock: CallClock, message: MessageCommitted) -> dict[str, Any]:
+def _said(clock: CallClock, speaker: _Speaker, message: MessageCommitted) -> dict[str, Any]:
     times = {
         **_times(clock, message.started_ms),
         "endTime": clock.epoch_ms(message.ended_ms),
         "duration": round(message.ended_ms - message.started_ms, 3),
     }
-    start = call_start(call)
-    assistant = start.assistant if start else {}
     match message.role:
         case "assistant":
-            raw = message.generated_text if assistant.get("modelOutputInMessagesEnabled") is True else None
+            raw = message.generated_text if speaker.shows_raw else None
             body = {"role": "bot", "message": raw or message.text, **times, "source": message.source}
-            optional = {"assistantName": assistant.get("name"), "assistantId": call.identity.assistant_id}
+            optional = {"assistantName": speaker.name, "assistantId": speaker.id}
             return body | {name: value for name, value in optional.items() if value}
         case "user":
             confidence = {} if message.confidence is None else {"confidence": message.confidence}
@@ -138,6 +206,11 @@ def _tool_call(requested: ToolCalled) -> dict[str, Any]:
         "type": "function",
         "function": {"name": requested.name, "arguments": arguments},
     }
+
+
+def _transfer(transfer: Transfer) -> dict[str, Any]:
+    shown = {"destination": transfer.requested.destination, "mode": transfer.requested.mode}
+    return {**shown, "status": transfer.ended.status} if transfer.ended is not None else shown
 
 
 def _recordings(urls: Mapping[str, str]) -> dict[str, Any]:

@@ -18,6 +18,16 @@ Role = Literal["system", "user", "assistant", "tool"]
 Track = Literal["stereo", "mono", "customer", "assistant", "log"]
 ToolFailure = Literal["timeout", "http-status", "bad-body", "refused", "unreachable", "no-result", "error", "rejected"]
 Interruption = Literal["voice", "words", "phrase", "control"]
+Activation = Literal["handoff", "transfer", "control"]
+TransferStatus = Literal["connected", "completed", "failed", "busy", "no-answer", "voicemail", "cancelled"]
+
+
+class ConfigurationUse(msgspec.Struct, frozen=True, kw_only=True):
+    """A stored configuration that a call uses, and the version it was found at (``v3``)."""
+
+    kind: str
+    id: str
+    version: str
 
 
 class CallCreated(Event, frozen=True, kw_only=True):
@@ -52,7 +62,12 @@ class CallClaimed(Event, frozen=True, kw_only=True):
 
 
 class CallStarted(Event, frozen=True, kw_only=True):
-    """Media flows. ``assistant`` is the resolved configuration (overrides merged, variables known)."""
+    """Media flows. ``assistant`` is the resolved configuration (overrides merged, variables known).
+
+    ``assistant_id`` names it where it is stored, also as a member of a squad. ``late_templates`` are the wire paths of
+    texts that were left as templates, because they name what is only known later in the call. ``used`` lists every
+    stored configuration that went into it.
+    """
 
     TYPE: ClassVar[str] = "call.started"
     clock_origin: datetime
@@ -60,6 +75,62 @@ class CallStarted(Event, frozen=True, kw_only=True):
     assistant: dict[str, Any]
     assistant_version: str | None = None
     variable_values: dict[str, Any] = msgspec.field(default_factory=dict)
+    assistant_id: str | None = None
+    late_templates: tuple[str, ...] = ()
+    used: tuple[ConfigurationUse, ...] = ()
+
+
+class AssistantActivated(Event, frozen=True, kw_only=True):
+    """Another assistant has taken over the conversation. Who began it stands in ``call.started``.
+
+    ``assistant`` and what belongs to it is as in ``call.started``. ``context`` is the type of the context engineering
+    plan, ``max_messages`` its number where it has one; ``removed_calls`` are tool calls that left the history with it.
+    """
+
+    TYPE: ClassVar[str] = "call.assistant_activated"
+    by: Activation
+    assistant: dict[str, Any]
+    context: str
+    at_ms: float
+    name: str = ""
+    from_name: str = ""
+    assistant_id: str | None = None
+    assistant_version: str | None = None
+    squad_id: str | None = None
+    tool_call_id: str = ""
+    max_messages: int | None = None
+    removed_calls: tuple[str, ...] = ()
+    late_templates: tuple[str, ...] = ()
+    used: tuple[ConfigurationUse, ...] = ()
+
+
+class VariablesSet(Event, frozen=True, kw_only=True):
+    """Variables of the call got values: from the tool call named, or from its hand-off."""
+
+    TYPE: ClassVar[str] = "call.variables_set"
+    values: dict[str, Any]
+    tool_call_id: str
+    at_ms: float
+
+
+class TransferRequested(Event, frozen=True, kw_only=True):
+    """The caller is to be connected to a number or a SIP address. ``mode`` is the transfer plan's."""
+
+    TYPE: ClassVar[str] = "call.transfer_requested"
+    transfer_id: str
+    destination: dict[str, Any]
+    mode: str
+    at_ms: float
+
+
+class TransferEnded(Event, frozen=True, kw_only=True):
+    """What became of a transfer; ``detail`` says why where it failed."""
+
+    TYPE: ClassVar[str] = "call.transfer_ended"
+    transfer_id: str
+    status: TransferStatus
+    at_ms: float
+    detail: str = ""
 
 
 class TranscriptFinalized(Event, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from domain.aggregate import NotFound
 from domain.call.events import (
     ArtifactStored,
+    AssistantActivated,
     AssistantInterrupted,
     CallClaimed,
     CallCreated,
@@ -21,8 +22,11 @@ from domain.call.events import (
     ToolCalled,
     ToolCompleted,
     ToolFailed,
+    TransferEnded,
+    TransferRequested,
     TurnMeasured,
     UsageMetered,
+    VariablesSet,
     Warned,
 )
 from domain.call.state import (
@@ -31,6 +35,7 @@ from domain.call.state import (
     Deleted,
     End,
     Ended,
+    HandedOver,
     Identity,
     KeptCall,
     Live,
@@ -41,6 +46,7 @@ from domain.call.state import (
     ToolBroke,
     ToolRequested,
     ToolReturned,
+    Transfer,
 )
 from domain.call.usage import add_reading
 from domain.event import Event, Recorded
@@ -79,6 +85,15 @@ def evolve(state: Call | None, recorded: Recorded) -> Call:
             return replace(state, artifacts=_stored(state.artifacts, event), updated_at=time, version=version)
         case Warned():
             return replace(state, warnings=state.warnings.appended(event), updated_at=time, version=version)
+        case AssistantActivated():
+            return replace(state, entries=state.entries.appended(HandedOver(event)), updated_at=time, version=version)
+        case VariablesSet(values=values):
+            return replace(state, variables={**state.variables, **values}, updated_at=time, version=version)
+        case TransferRequested():
+            transfers = (*state.transfers, Transfer(requested=event))
+            return replace(state, transfers=transfers, updated_at=time, version=version)
+        case TransferEnded():
+            return replace(state, transfers=_settled(state.transfers, event), updated_at=time, version=version)
         case CallRenamed(name=name):
             return replace(state, name=name, updated_at=time, version=version)
         case CallClaimed() | CallStarted() | CallEnded() | CallDeleted():
@@ -116,6 +131,8 @@ def _moved(state: KeptCall, event: CallClaimed | CallStarted | CallEnded | CallD
                 assistant=event.assistant,
                 assistant_version=event.assistant_version,
                 variable_values=event.variable_values,
+                assistant_id=event.assistant_id,
+                used=event.used,
             )
             return Live(**_kept(state), claim=state.claim, start=start)
         case CallEnded() if not isinstance(state, Ended):
@@ -167,3 +184,11 @@ def _after_deletion(state: Deleted, event: Event, time: datetime, version: int) 
 def _stored(artifacts: tuple[ArtifactStored, ...], artifact: ArtifactStored) -> tuple[ArtifactStored, ...]:
     """One artifact per track; a later one (a second attempt at encoding, say) takes the place of the earlier."""
     return (*(kept for kept in artifacts if kept.track != artifact.track), artifact)
+
+
+def _settled(transfers: tuple[Transfer, ...], ended: TransferEnded) -> tuple[Transfer, ...]:
+    """A later outcome of the same transfer (connected, then completed) takes the place of the earlier."""
+    return tuple(
+        replace(transfer, ended=ended) if transfer.requested.transfer_id == ended.transfer_id else transfer
+        for transfer in transfers
+    )

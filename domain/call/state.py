@@ -10,10 +10,14 @@ import msgspec
 from domain.append_only import AppendOnly
 from domain.call.events import (
     ArtifactStored,
+    AssistantActivated,
+    ConfigurationUse,
     MessageCommitted,
     ToolCalled,
     ToolCompleted,
     ToolFailed,
+    TransferEnded,
+    TransferRequested,
     TurnMeasured,
     UsageMetered,
     Warned,
@@ -44,7 +48,13 @@ class ToolBroke(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="t
     failure: ToolFailed
 
 
-Entry = Said | ToolRequested | ToolReturned | ToolBroke
+class HandedOver(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="handed-over"):
+    """Another assistant took over; what came before may have left the context."""
+
+    activation: AssistantActivated
+
+
+Entry = Said | ToolRequested | ToolReturned | ToolBroke | HandedOver
 """One step of the conversation, kept in the order of the log."""
 
 
@@ -80,6 +90,15 @@ class Start(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     assistant: dict[str, Any]
     assistant_version: str | None
     variable_values: dict[str, Any]
+    assistant_id: str | None = None
+    used: tuple[ConfigurationUse, ...] = ()
+
+
+class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """An attempt to connect the caller to somebody else; ``ended`` once its outcome is known."""
+
+    requested: TransferRequested
+    ended: TransferEnded | None = None
 
 
 class End(msgspec.Struct, frozen=True, gc=False, kw_only=True):
@@ -108,6 +127,9 @@ class _Kept(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="phas
     artifacts: tuple[ArtifactStored, ...] = ()
     warnings: AppendOnly[Warned] = AppendOnly()
     assistant_interruptions: int = 0
+    variables: dict[str, Any] = {}
+    """Values that came up in the call, beside those it started with."""
+    transfers: tuple[Transfer, ...] = ()
 
 
 class Queued(_Kept, frozen=True, gc=False, kw_only=True, tag="queued"):

@@ -22,6 +22,14 @@ class CallFacts(msgspec.Struct, frozen=True, kw_only=True):
     transport: Mapping[str, Any] = {}
 
 
+PLATFORM_VARIABLES = frozenset(
+    {
+        *("now", "currentDateTime", "date", "time", "year", "month", "day"),
+        *("customer", "phoneNumber", "call", "assistant", "transport"),
+    }
+)
+"""Facts that templates trust: nothing that a model or a tool's answer says takes their place."""
+
 _CUSTOMER = ("number", "name", "sipUri", "email", "extension", "externalId")
 _PHONE_NUMBER = ("number", "name")
 _TRANSPORT = ("callSid", "provider", "conversationType")
