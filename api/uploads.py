@@ -17,7 +17,6 @@ from starlette.types import Message
 
 from api.errors import Issue, Problem, invalid
 
-LARGEST_UPLOAD_BYTES: Final = 100 * 1024 * 1024
 _BESIDE_THE_FILE: Final = 64 * 1024
 """Bytes that boundaries and the other parts may take."""
 _COPIED_AT_ONCE: Final = 1024 * 1024
@@ -37,7 +36,7 @@ class Upload:
 
 
 @asynccontextmanager
-async def received(request: Request, limit_bytes: int = LARGEST_UPLOAD_BYTES) -> AsyncIterator[Upload]:
+async def received(request: Request, limit_bytes: int) -> AsyncIterator[Upload]:
     """The upload of ``request`` until the block ends. Raises ``Problem`` (400, 413, 415)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
