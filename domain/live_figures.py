@@ -61,8 +61,8 @@ class LiveFigures(Protocol):
     def report(self, org_id: str, now: datetime, minutes: int) -> LiveReport:
         """The last ``minutes`` (1 to ``MOST_MINUTES``) of one organisation."""
 
-    def active_calls(self) -> Mapping[str, int]:
-        """How many calls run, by organisation; those without any may be missing."""
+    def reports(self, now: datetime, minutes: int) -> Mapping[str, LiveReport]:
+        """The same of every organisation that had any call."""
 
     def reached(self) -> Mapping[int, Position]:
         """Up to where each shard's events are counted."""

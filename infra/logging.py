@@ -16,7 +16,7 @@ Format = Literal["auto", "console", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
-_QUIET = ("alembic", "httpcore", "httpx", "kafka", "uvicorn.access", "uvicorn.error")
+_QUIET = ("aiokafka", "alembic", "faust", "httpcore", "httpx", "kafka", "mode", "uvicorn.access", "uvicorn.error")
 """Libraries whose everyday lines say nothing that our own events do not."""
 
 

@@ -183,6 +183,11 @@ class Settings(BaseSettings):
         description="Private key (Ed25519, 64 hexadecimal digits) that signs where the log's chain stands, for "
         "`callfold verify`; unset means one is made and kept in the data folder.",
     )
+    metrics_token: SecretStr | None = Field(
+        None,
+        description="Bearer token that opens `GET /metrics` for a Prometheus server; unset means that only the "
+        "operator token of the running system does.",
+    )
     price_table: str = Field(
         "", description="Dated price table that new calls are charged by; empty means the newest one built in."
     )

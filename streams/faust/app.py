@@ -5,7 +5,6 @@ It runs inside a process of ours, which owns logging, signals and the loop; Faus
 
 from __future__ import annotations
 
-import logging
 from pathlib import Path
 
 import faust
@@ -27,9 +26,6 @@ COMMIT_SECONDS = 1.0
 
 def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
     """An application whose consumer group is ``prefix.name``. ``folder`` is for what Faust wants to keep on disk."""
-    for library in ("aiokafka", "faust", "mode"):
-        # They tell every step of a start and of a rebalance; what an operator needs is told by the runner.
-        logging.getLogger(library).setLevel(logging.WARNING)
     return faust.App(
         location.topic(name),
         broker=[f"kafka://{address}" for address in location.bootstrap],

@@ -13,7 +13,7 @@ from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
 from streams.live_figures.entries import Changes, Entry, decode, encode, fold, reached, shard_of
 from streams.live_figures.facts import LiveFacts
-from streams.live_figures.report import active_by_organization, report
+from streams.live_figures.report import report, reports
 
 
 class LiveFigureFile:
@@ -57,9 +57,9 @@ class LiveFigureFile:
         """See ``LiveFigures.report``."""
         return report(self._snapshot(), org_id, now, minutes)
 
-    def active_calls(self) -> Mapping[str, int]:
-        """See ``LiveFigures.active_calls``."""
-        return active_by_organization(self._snapshot())
+    def reports(self, now: datetime, minutes: int) -> Mapping[str, LiveReport]:
+        """See ``LiveFigures.reports``."""
+        return reports(self._snapshot(), now, minutes)
 
     def reached(self) -> Mapping[int, Position]:
         """See ``LiveFigures.reached``."""

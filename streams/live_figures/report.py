@@ -8,18 +8,35 @@ from datetime import UTC, datetime
 
 from domain.live_figures import ActiveCalls, LiveReport, MinuteFigures, StageFigures
 from streams.live_figures.delays import Delays, merged, quantile_ms
-from streams.live_figures.entries import MINUTE, ActiveCall, Entry, Minute, seconds_within
+from streams.live_figures.entries import MINUTE, ActiveCall, Entry, Minute, Reached, seconds_within
 
 
 def report(entries: Iterable[tuple[str, Entry]], org_id: str, now: datetime, minutes: int) -> LiveReport:
     """One organisation's figures over the ``minutes`` that end with the one that ``now`` is in."""
+    own = [(key, entry) for key, entry in entries if key.partition("|")[2].startswith(f"{org_id}|")]
+    return _report(own, now, minutes)
+
+
+def reports(entries: Iterable[tuple[str, Entry]], now: datetime, minutes: int) -> Mapping[str, LiveReport]:
+    """As ``report``, of every organisation that has any."""
+    grouped: dict[str, list[tuple[str, Entry]]] = {}
+    for key, entry in entries:
+        if not isinstance(entry, Reached):
+            grouped.setdefault(key.split("|", 2)[1], []).append((key, entry))
+    return {org_id: _report(own, now, minutes) for org_id, own in sorted(grouped.items())}
+
+
+def _report(entries: Iterable[tuple[str, Entry]], now: datetime, minutes: int) -> LiveReport:
     current = int(now.timestamp()) // MINUTE
     numbers = range(current - minutes + 1, current + 1)
-    own = [(key.split("|", 4)[2:], entry) for key, entry in entries if key.partition("|")[2].startswith(f"{org_id}|")]
-    active = [entry for _, entry in own if isinstance(entry, ActiveCall)]
-    windows = [
-        (int(name[1]), name[2], entry) for name, entry in own if isinstance(entry, Minute) and int(name[1]) in numbers
-    ]
+    active, windows = [], []
+    for key, entry in entries:
+        if isinstance(entry, ActiveCall):
+            active.append(entry)
+        elif isinstance(entry, Minute):
+            number, assistant_id = key.split("|", 4)[3:]
+            if int(number) in numbers:
+                windows.append((int(number), assistant_id, entry))
     calls = Counter(call.assistant_id for call in active)
     return LiveReport(
         time=now,
@@ -28,11 +45,6 @@ def report(entries: Iterable[tuple[str, Entry]], org_id: str, now: datetime, min
         minutes=tuple(_minute(number, windows, active, now) for number in numbers),
         stages=tuple(_stages(windows)),
     )
-
-
-def active_by_organization(entries: Iterable[tuple[str, Entry]]) -> Mapping[str, int]:
-    """How many calls are active, by organisation."""
-    return Counter(key.split("|", 2)[1] for key, entry in entries if isinstance(entry, ActiveCall))
 
 
 def _minute(

@@ -15,7 +15,7 @@ from streams.kafka.clients import Fetched
 from streams.kafka.compacted import CompactedTopic
 from streams.kafka.location import KafkaLocation
 from streams.live_figures.entries import Entry, Minute, Reached, decode, reached
-from streams.live_figures.report import active_by_organization, report
+from streams.live_figures.report import report, reports
 
 TOPIC = "live"
 
@@ -41,9 +41,9 @@ class LiveFigureTopic:
         """See ``LiveFigures.report``."""
         return report(self._snapshot(), org_id, now, minutes)
 
-    def active_calls(self) -> Mapping[str, int]:
-        """See ``LiveFigures.active_calls``."""
-        return active_by_organization(self._snapshot())
+    def reports(self, now: datetime, minutes: int) -> Mapping[str, LiveReport]:
+        """See ``LiveFigures.reports``."""
+        return reports(self._snapshot(), now, minutes)
 
     def reached(self) -> Mapping[int, Position]:
         """See ``LiveFigures.reached``."""

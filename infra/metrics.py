@@ -1,0 +1,265 @@
+"""What ``GET /metrics`` says, in Prometheus's text format: this process, the log and its readers, and live figures.
+
+Values are looked up when they are asked for; nothing is counted beside the work.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from time import monotonic
+from typing import Any, TypeVar
+
+from prometheus_client import (
+    CollectorRegistry,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from domain.aggregate import Aggregate
+from domain.event import Event
+from domain.live_calls import LiveCalls
+from domain.live_figures import LiveFigures, LiveReport
+from domain.log.ports import Appended, Clock, Commands, EventLog, Step
+from infra.identifiers import now
+from infra.live import Live
+from infra.loop_lag import LoopLag, measured_loop_lag
+from infra.projecting import Projecting
+from infra.storage import Storage
+from infra.upkeep import Held
+from streams.processing.embedded import EmbeddedRunner
+
+S = TypeVar("S")
+C = TypeVar("C")
+
+LATENCY_MINUTES = 5
+"""Over how long the quantiles of the stages are taken."""
+
+_APPEND_BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0)
+_QUANTILES = ("p50", "p95", "p99")
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Where the values come from. ``runners`` by the name of what they keep, then by shard."""
+
+    log: EventLog
+    shards: Callable[[], Sequence[int]]
+    live_calls: LiveCalls
+    loop_lag: LoopLag
+    clock: Clock
+    runners: Mapping[str, Mapping[int, EmbeddedRunner]]
+    figures: LiveFigures | None = None
+    held: Sequence[Held] = ()
+
+
+class Metrics:
+    """A registry of its own, so that several systems in one process do not meet."""
+
+    def __init__(self, measured: Measured) -> None:
+        self._registry = CollectorRegistry()
+        ProcessCollector(registry=self._registry)
+        PlatformCollector(registry=self._registry)
+        GCCollector(registry=self._registry)
+        self._registry.register(_Collector(measured))
+
+        self._appends = Histogram(
+            "callfold_append_seconds",
+            "From a command, or facts to be recorded, to the acknowledged commit.",
+            ("how",),
+            buckets=_APPEND_BUCKETS,
+            registry=self._registry,
+        )
+
+    def timed(self, commands: Commands) -> Commands:
+        """The same commands, each of them timed."""
+        return _Timed(commands, self._appends)
+
+    def exposition(self) -> bytes:
+        """Text format 0.0.4. Blocking for some indexed reads."""
+        return generate_latest(self._registry)
+
+
+class _Timed:
+    """``Commands`` with a stopwatch. What was refused or failed does not count: it says nothing about appending."""
+
+    def __init__(self, commands: Commands, seconds: Histogram) -> None:
+        self._commands = commands
+        self._executing, self._recording = seconds.labels("execute"), seconds.labels("record")
+
+    async def execute(
+        self, aggregate: Aggregate[S, C], originator_id: str, command: C, *, commit_id: str | None = None
+    ) -> tuple[S, Appended]:
+        began = monotonic()
+        done = await self._commands.execute(aggregate, originator_id, command, commit_id=commit_id)
+        self._executing.observe(monotonic() - began)
+        return done
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        began = monotonic()
+        done = await self._commands.execute_together(steps, commit_id=commit_id)
+        self._executing.observe(monotonic() - began)
+        return done
+
+    async def record(
+        self, originator_id: str, events: Sequence[Event], times: Sequence[datetime], *, commit_id: str | None = None
+    ) -> Appended:
+        began = monotonic()
+        appended = await self._commands.record(originator_id, events, times, commit_id=commit_id)
+        self._recording.observe(monotonic() - began)
+        return appended
+
+
+class _Collector(Collector):
+    def __init__(self, measured: Measured) -> None:
+        self._measured = measured
+
+    def describe(self) -> Iterator[Metric]:
+        """Nothing: registering must not look anything up."""
+        return iter(())
+
+    def collect(self) -> Iterator[Metric]:
+        """Everything, as it is now."""
+        measured = self._measured
+        yield _gauge(
+            "callfold_calls_active",
+            "Calls that run here, or anywhere as far as an API process has seen.",
+            (((), measured.live_calls.active()),),
+        )
+        yield _gauge(
+            "callfold_loop_lag_seconds",
+            "Longest delay of this process's event loop in the last minute.",
+            (((), measured.loop_lag.worst_seconds),),
+        )
+        heads = {shard: measured.log.head(shard).ordinal for shard in measured.shards()}
+        yield _gauge(
+            "callfold_log_position_events",
+            "Events on the log as this process has seen it.",
+            [((str(shard),), ordinal) for shard, ordinal in heads.items()],
+            ("shard",),
+        )
+        yield from self._streams(heads)
+        yield _gauge(
+            "callfold_dead_letters_events",
+            "Parked events: those that a processor could not take, and those that wait behind them.",
+            [((processor,), count) for processor, count in self._parked().items()],
+            ("processor",),
+        )
+        if measured.figures is not None:
+            yield from _live(measured.figures.reports(measured.clock(), LATENCY_MINUTES))
+
+    def _streams(self, heads: Mapping[int, int]) -> Iterator[Metric]:
+        measured = self._measured
+        labels = ("pipeline", "shard")
+        behind = GaugeMetricFamily(
+            "callfold_stream_lag_events", "Events that a pipeline has not dealt with yet.", labels=labels
+        )
+        late = GaugeMetricFamily("callfold_stream_lag_seconds", "Age of the oldest of them.", labels=labels)
+        for by_shard in measured.runners.values():
+            for shard, runner in by_shard.items():
+                for name, status in runner.status().items():
+                    behind.add_metric((name, str(shard)), status.lag.events)
+                    late.add_metric((name, str(shard)), status.lag.seconds)
+        if measured.figures is not None and "live-figures" not in measured.runners:
+            for shard, position in measured.figures.reached().items():
+                waiting = measured.log.read(position, 1)
+                age = (measured.clock() - waiting[0].recorded.time).total_seconds() if waiting else 0.0
+                behind.add_metric(("live-figures", str(shard)), max(heads.get(shard, 0) - position.ordinal, 0))
+                late.add_metric(("live-figures", str(shard)), max(age, 0.0))
+        yield behind
+        yield late
+
+    def _parked(self) -> Mapping[str, int]:
+        runners = (runner for by_shard in self._measured.runners.values() for runner in by_shard.values())
+        in_files = (letter for runner in runners for letter in runner.dead_letters.list())
+        elsewhere = (letter for held in self._measured.held for letter in held.letters())
+        return Counter(processor for processor, _ in {(x.processor, x.position) for x in chain(in_files, elsewhere)})
+
+
+def _live(reports: Mapping[str, LiveReport]) -> Iterator[Metric]:
+    organization = ("organization",)
+    yield _gauge(
+        "callfold_live_calls_active",
+        "Calls of an organization that run.",
+        [((org_id,), report.active_calls) for org_id, report in reports.items()],
+        organization,
+    )
+    # The current minute is not over; the one before it says how many come in a minute.
+    last = {org_id: report.minutes[-2] for org_id, report in reports.items()}
+    yield _gauge(
+        "callfold_live_calls_started_per_minute",
+        "Calls that began in the last full minute.",
+        [((org_id,), minute.calls_started) for org_id, minute in last.items()],
+        organization,
+    )
+    yield _gauge(
+        "callfold_live_calls_ended_per_minute",
+        "Calls that ended in the last full minute.",
+        [((org_id,), minute.calls_ended) for org_id, minute in last.items()],
+        organization,
+    )
+    yield _gauge(
+        "callfold_live_call_minutes_per_minute",
+        "Minutes of conversation in the last full minute, which is how many calls ran on average.",
+        [((org_id,), minute.call_minutes) for org_id, minute in last.items()],
+        organization,
+    )
+    yield _gauge(
+        "callfold_live_stage_seconds",
+        f"Quantiles of how long a stage of a turn took, over the last {LATENCY_MINUTES} minutes.",
+        [
+            (
+                (org_id, stage.assistant_id or "", stage.provider or "", stage.stage, f"0.{name[1:]}"),
+                getattr(stage, name) / 1000,
+            )
+            for org_id, report in reports.items()
+            for stage in report.stages
+            for name in _QUANTILES
+        ],
+        ("organization", "assistant", "provider", "stage", "quantile"),
+    )
+
+
+def _gauge(
+    name: str, text: str, values: Sequence[tuple[Sequence[str], float]], labels: Sequence[str] = ()
+) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, text, labels=labels)
+    for label_values, value in values:
+        family.add_metric(label_values, value)
+    return family
+
+
+@contextlib.asynccontextmanager
+async def opened_metrics(
+    storage: Storage, projecting: Projecting | None, live: Live | None, live_calls: LiveCalls
+) -> AsyncIterator[Metrics]:
+    """Of a process with these parts."""
+    runners: dict[str, Mapping[int, EmbeddedRunner]] = {}
+    if projecting is not None and projecting.runners:
+        runners["tables"] = projecting.runners
+    if live is not None and live.runners:
+        runners["live-figures"] = live.runners
+    async with measured_loop_lag() as lag:
+        yield Metrics(
+            Measured(
+                log=storage.log,
+                shards=storage.shards,
+                live_calls=live_calls,
+                loop_lag=lag,
+                clock=now,
+                runners=runners,
+                figures=live.figures if live is not None else None,
+                held=live.held if live is not None else (),
+            )
+        )

@@ -1,0 +1,153 @@
+"""Dead letters of every kind of runner as one, for the operator's routes: those of this process and those on Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+from api.dependencies import Maintenance
+from domain.aggregate import Refused
+from domain.log.ports import IdSource
+from domain.processing import DeadLetter
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.embedded import EmbeddedRunner
+
+if TYPE_CHECKING:
+    from streams.faust.dead_topic import DeadTopic
+
+RETRY_SECONDS = 20.0
+"""How long the answer to a retry waits for the process that works on the originator's shard."""
+
+
+class Held(Protocol):
+    """Parked events of some processors."""
+
+    def letters(self) -> Sequence[DeadLetter]: ...
+
+    def counts(self, processor: str) -> bool:
+        """Whether the processor's events are parked here."""
+
+    async def retry(self, processor: str, originator_id: str) -> int: ...
+
+    def drop(self, processor: str, originator_id: str) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldInFile:
+    """Those of the embedded runners of this process. The file may hold those of other processors too."""
+
+    runners: Mapping[int, EmbeddedRunner]
+    kept: DeadLetters
+    processors: frozenset[str]
+
+    def letters(self) -> Sequence[DeadLetter]:
+        return [letter for letter in self.kept.list() if letter.processor in self.processors]
+
+    def counts(self, processor: str) -> bool:
+        return processor in self.processors
+
+    async def retry(self, processor: str, originator_id: str) -> int:
+        held = self.kept.list(processor, originator_id)
+        return await self.runners[held[0].position.shard].retry(processor, originator_id) if held else 0
+
+    def drop(self, processor: str, originator_id: str) -> int:
+        return _drop_all(self.kept, processor, originator_id)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOnTopic:
+    """Those of `callfold stream`: the process that works on an originator's shard is asked for a retry."""
+
+    kept: DeadTopic
+    new_id: IdSource
+
+    def letters(self) -> Sequence[DeadLetter]:
+        return self.kept.list()
+
+    def counts(self, processor: str) -> bool:
+        return bool(self.kept.list(processor))
+
+    async def retry(self, processor: str, originator_id: str) -> int:
+        from streams.faust.dead_topic import RetryRequest
+
+        before = self.kept.list(processor, originator_id)
+        if not before:
+            return 0
+        request = RetryRequest(processor, originator_id, self.new_id())
+        await asyncio.to_thread(self.kept.ask_retry, request)
+        if not await asyncio.to_thread(self.kept.wait_retried, request, RETRY_SECONDS):
+            raise Refused(
+                f"No process has tried the events of {originator_id} again within {RETRY_SECONDS:g} s.",
+                fix="Start `callfold stream`: the request stands, and whoever works on the shard carries it out.",
+            )
+        return len(before) - len(self.kept.list(processor, originator_id))
+
+    def drop(self, processor: str, originator_id: str) -> int:
+        return _drop_all(self.kept, processor, originator_id)
+
+
+def _drop_all(kept: DeadLetters, processor: str, originator_id: str) -> int:
+    held = kept.list(processor, originator_id)
+    for letter in held:
+        kept.drop(letter.processor, letter.position)
+    return len(held)
+
+
+class Upkeep:
+    """Implements ``api.dependencies.Maintenance`` over the tables' own, where this process fills any, and ``held``."""
+
+    def __init__(self, tables: Maintenance | None, held: Sequence[Held]) -> None:
+        self._tables = tables
+        self._held = tuple(held)
+
+    async def rebuild(self, projection: str | None) -> dict[str, Any]:
+        """See ``Maintenance.rebuild``. Raises ``Refused`` where this process fills no tables."""
+        if self._tables is None:
+            raise Refused("This node fills no tables.", fix="Ask a node that runs the projections.")
+        return await self._tables.rebuild(projection)
+
+    async def dead_letters(self) -> list[dict[str, Any]]:
+        """Every parked event once, in the order of the log."""
+        found = {} if self._tables is None else {_name(letter): letter for letter in await self._tables.dead_letters()}
+        for letter in (letter for held in self._held for letter in held.letters()):
+            shown = {
+                "processor": letter.processor,
+                "originatorId": letter.originator_id,
+                "position": str(letter.position),
+                "attempt": letter.attempt,
+                "reason": letter.reason,
+            }
+            found[_name(shown)] = shown
+        return sorted(found.values(), key=lambda letter: [int(part) for part in letter["position"].split(":")])
+
+    async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
+        """See ``Maintenance.retry_dead_letters``. Raises ``Refused`` for a processor that nothing hosts."""
+        held = self._of(processor)
+        if held is None:
+            return await self._of_tables(processor).retry_dead_letters(processor, originator)
+        processed = await held.retry(processor, originator)
+        waiting = [
+            letter for letter in held.letters() if (letter.processor, letter.originator_id) == (processor, originator)
+        ]
+        return {"processed": processed, "waiting": len(waiting)}
+
+    async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
+        """See ``Maintenance.drop_dead_letters``."""
+        held = self._of(processor)
+        if held is None:
+            return await self._of_tables(processor).drop_dead_letters(processor, originator)
+        return {"dropped": await asyncio.to_thread(held.drop, processor, originator)}
+
+    def _of(self, processor: str) -> Held | None:
+        return next((held for held in self._held if held.counts(processor)), None)
+
+    def _of_tables(self, processor: str) -> Maintenance:
+        if self._tables is None:
+            raise Refused(f"No event is parked for a processor {processor}.", field="processor")
+        return self._tables
+
+
+def _name(letter: Mapping[str, Any]) -> tuple[str, str]:
+    return letter["processor"], letter["position"]
