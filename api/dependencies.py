@@ -12,6 +12,7 @@ from domain.chats import Chats
 from domain.fragments import FragmentLog
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
+from domain.live_figures import LiveFigures
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
 
 
@@ -52,6 +53,8 @@ class ApiSettings:
     operator_token: str | None = None
     limits: ApiLimits = field(default_factory=ApiLimits)
     media_url: str = ""
+    metrics_token: str | None = None
+    """Opens ``/metrics`` beside the operator's."""
 
     def base_url(self) -> str:
         """The public base without a final slash."""
@@ -129,6 +132,9 @@ class ApiDependencies:
     chats: Chats | None = None
     shards: Callable[[], Sequence[int]] = one_shard
     knowledge: Knowledge = field(default_factory=NoKnowledge)
+    live_figures: LiveFigures | None = None
+    metrics: Callable[[], bytes] | None = None
+    """What ``/metrics`` answers; it may block."""
 
     def health(self) -> tuple[bool, str]:
         """Whether requests should be sent here, and a sentence why not."""

@@ -17,9 +17,12 @@ from domain.live_calls import LiveCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
 from infra.projecting import ClosedAnalytics, Projecting
+from infra.live import Live
+from infra.metrics import Metrics
 from infra.settings import Settings
 from infra.storage import Storage
 
+from infra.upkeep import Upkeep
 
 @dataclass(slots=True)
 class Gate:
@@ -53,13 +56,17 @@ def application(
     knowledge: Knowledge | None = None,
 ) -> FastAPI:
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
+    live: Live | None = None,
+    metrics: Metrics | None = None,
+    metrics_token: str | None = None,
 
     ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves.
     """
     log = storage.log
     return create_app(
         ApiDependencies(
-            commands=log,
+            commands=metrics.timed(log) if metrics else log,
+    maintenance = projecting.maintenance if projecting else None
             documents=log,
             log=log,
             live_calls=live_calls,
@@ -75,10 +82,11 @@ def application(
             ),
             clock=now,
             new_id=random_id,
+                metrics_token=metrics_token,
             new_call_id=time_ordered_id,
             random_bytes=os.urandom,
             fragments=storage.fragments,
-            maintenance=projecting.maintenance if projecting else None,
+            maintenance=Upkeep(maintenance, live.held) if live else maintenance,
             readiness=gate.readiness,
             trouble=gate.trouble,
             own_calls=own_calls,
@@ -88,6 +96,8 @@ def application(
         routes,
     )
 
+            live_figures=live.figures if live else None,
+            metrics=metrics.exposition if metrics else None,
 
 def api_limits(settings: Settings) -> ApiLimits:
     """What one organisation may ask for of this process."""

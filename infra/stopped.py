@@ -11,6 +11,7 @@ import httpx
 from infra.application import Gate, application, signing_secret
 from infra.cli.operator import client
 from infra.data_folder import Seat
+from infra.live import Live, opened_live
 from infra.no_media import NoLiveCalls
 from infra.projecting import Projecting, opened_projecting
 from infra.settings import Settings
@@ -28,6 +29,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
     async with contextlib.AsyncExitStack() as parts:
         storage = parts.enter_context(opened_storage(settings, seat))
         projecting: Projecting | None = None
+        live: Live | None = None
         if tables:
             projecting = await parts.enter_async_context(
                 opened_projecting(
@@ -35,6 +37,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
                 )
             )
             await projecting.caught_up()
+            live = await parts.enter_async_context(opened_live(settings, seat, "up", storage))
         app = application(
             storage,
             projecting,
@@ -43,6 +46,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
             public_url=settings.base_url(),
             secret=signing_secret(settings, seat.folder),
             operator_token=token,
+            live=live,
         )
         transport = httpx.ASGITransport(app, raise_app_exceptions=False)
         yield await parts.enter_async_context(client("http://data-folder", token, transport))

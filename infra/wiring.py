@@ -23,6 +23,8 @@ from infra.disowned import hanging_up_disowned
 from infra.identifiers import now, random_id
 from infra.knowledge import opened_knowledge
 from infra.projecting import Projecting, opened_projecting
+from infra.live import opened_live
+from infra.metrics import opened_metrics
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
@@ -96,6 +98,7 @@ async def run_system(
                 opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=fill)
             )
         tier = None
+        live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
         if registry is not None and speaking is not None:
             await speaking
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
@@ -111,6 +114,7 @@ async def run_system(
             storage,
             projecting,
             live_calls,
+        metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
             gate,
             public_url=addresses.public_url,
             media_url=addresses.media_url,
@@ -125,6 +129,9 @@ async def run_system(
         gate.closed_because = ""
         yield System(app, live_calls, storage, projecting, gate, secret)
 
+            live=live,
+            metrics=metrics,
+            metrics_token=_revealed(settings.metrics_token),
 
 async def found_organization(storage: Storage, name: str, secret: bytes) -> Founding:
     """Found an organisation and issue its two keys, the private one from the installation's ``secret``."""
