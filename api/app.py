@@ -15,6 +15,7 @@ from api.configuration.routes import list_routes, resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi
+from api.models.chat import ChatBody
 from api.models.token import TokenBody
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
@@ -25,6 +26,7 @@ from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.calls import call_routes
+from api.routes.chats import CHAT_SHOWS, chat_routes
 from api.routes.downloads import download_routes
 from api.routes.events import event_routes
 from api.routes.files import file_routes
@@ -60,6 +62,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     token_routes,
     file_routes,
     call_routes,
+    chat_routes,
     download_routes,
     event_routes,
     analytics_routes,
@@ -91,7 +94,7 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     for part in routes:
         app.include_router(part(context))
     shown = {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES)}
-    install_openapi(app, {**shown, TokenBody: {"value": {"type": "string"}}})
+    install_openapi(app, {**shown, TokenBody: {"value": {"type": "string"}}, ChatBody: dict(CHAT_SHOWS)})
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

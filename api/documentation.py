@@ -12,6 +12,7 @@ from pydantic.json_schema import models_json_schema
 
 from api.models.analytics import AnalyticsBody
 from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
+from api.models.chat import ResponsesBody
 from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
 from api.object_schemas import changes_name, forms_of, listed_schema, object_name
 
@@ -22,6 +23,7 @@ TAGS: Final = [
     {"name": "Phone numbers", "description": "Numbers and SIP addresses, and who answers on them."},
     {"name": "Credentials", "description": "Keys of providers. They can be written and never read back."},
     {"name": "Tokens", "description": "The organization's own keys, and what public ones may be used for."},
+    {"name": "Chats", "description": "Conversations in writing: a message and its answer, whole or as it is written."},
     {"name": "Sessions", "description": "Conversations that several chats and calls share."},
     {"name": "Structured outputs", "description": "What is extracted from a call when it has ended."},
     {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},
@@ -49,6 +51,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     NewOrganization,
     OrganizationLimits,
     Rebuild,
+    ResponsesBody,
     SqlStatement,
     WebCallBody,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import datetime
 from typing import Any, Protocol
 
 import msgspec
@@ -63,6 +64,9 @@ class TooManyChats(Exception):
 
 class HeldChat(Protocol):
     """A chat that is being answered. It goes on whether anybody listens or not, and is recorded at its end."""
+
+    @property
+    def began_at(self) -> datetime: ...
 
     def texts(self) -> AsyncIterator[ChatText]:
         """What is written, as it is written, until the answer is over; may be read once."""

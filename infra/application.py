@@ -12,6 +12,7 @@ from starlette.types import Scope
 
 from api.app import EVERYTHING, Routes, create_app
 from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
+from domain.chats import Chats
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from infra.data_folder import DataFolder
@@ -51,6 +52,7 @@ def application(
     operator_token: str,
     media_url: str = "",
     own_calls: LiveCalls | None = None,
+    chats: Chats | None = None,
     routes: Sequence[Routes] = EVERYTHING,
     limits: ApiLimits | None = None,
     knowledge: Knowledge | None = None,
@@ -60,7 +62,8 @@ def application(
     metrics: Metrics | None = None,
     metrics_token: str | None = None,
 
-    ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves.
+    ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves,
+    ``chats`` are held by this process too.
     """
     log = storage.log
     return create_app(
@@ -90,6 +93,7 @@ def application(
             readiness=gate.readiness,
             trouble=gate.trouble,
             own_calls=own_calls,
+            chats=chats,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),
         ),

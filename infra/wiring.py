@@ -18,6 +18,7 @@ from domain.organization.founding import Founding, carry_out, found_with
 from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.application import Gate, api_limits, application, build_routes, signing_secret
+from infra.chatting import opened_chats
 from infra.data_folder import Seat
 from infra.disowned import hanging_up_disowned
 from infra.identifiers import now, random_id
@@ -89,8 +90,8 @@ async def run_system(
             opened_knowledge(settings, seat, storage, reads=role in ("up", "api"))
         )
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
-        registry = _registry(settings, parts) if role != "api" else None
-        speaking = asyncio.create_task(registry.start()) if registry is not None else None
+        registry = _registry(settings, parts, speech=role != "api")
+        speaking = asyncio.create_task(registry.start())
         projecting = None
         if role != "media":
             fill = role == "up" or settings.clickhouse == "embedded"
@@ -99,8 +100,8 @@ async def run_system(
             )
         tier = None
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
-        if registry is not None and speaking is not None:
-            await speaking
+        await speaking
+        if role != "api":
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
             gate.troubles.append(lambda: tier.trouble)
             await parts.enter_async_context(hanging_up_disowned(storage.log, storage.shards(), tier))
@@ -108,6 +109,9 @@ async def run_system(
             await parts.enter_async_context(
                 watching_leases(storage, seat.folder.live, connect_within_s=settings.connect_seconds)
             )
+        chats = None
+        if role != "media":
+            chats = await parts.enter_async_context(opened_chats(settings, storage, registry))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
         app = application(
@@ -121,6 +125,7 @@ async def run_system(
             secret=secret,
             operator_token=operator_token,
             own_calls=tier,
+            chats=chats,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
             limits=api_limits(settings),
             knowledge=knowledge,
@@ -146,10 +151,11 @@ async def found_organization(storage: Storage, name: str, secret: bytes) -> Foun
     return founding
 
 
-def _registry(settings: Settings, parts: contextlib.AsyncExitStack) -> ProviderRegistry:
+def _registry(settings: Settings, parts: contextlib.AsyncExitStack, *, speech: bool) -> ProviderRegistry:
+    """Without ``speech`` there are language models only, and no processes beside this one."""
     tenants = guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=_TENANT_MODEL_SECONDS)
     parts.push_async_callback(tenants.aclose)
-    registry = ProviderRegistry(_provider_settings(settings), tenants)
+    registry = ProviderRegistry(_provider_settings(settings, speech), tenants)
     parts.push_async_callback(registry.close)
     return registry
 
@@ -178,10 +184,11 @@ def _tier(settings: Settings, seat: Seat, storage: Storage, registry: ProviderRe
     )
 
 
-def _provider_settings(settings: Settings) -> ProviderSettings:
+def _provider_settings(settings: Settings, speech: bool) -> ProviderSettings:
     return ProviderSettings(
         openai_api_key=_revealed(settings.openai_api_key),
         openai_base_url=settings.openai_base_url,
+        local_speech=speech,
     )
 
 

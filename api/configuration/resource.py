@@ -14,7 +14,7 @@ from api.errors import Issue
 from api.models.filters import ListFilters, Query
 from domain.configuration.aggregate import ConfigurationAggregate
 from domain.configuration.state import Configuration, version_label
-from domain.log.ports import Documents
+from domain.log.ports import Documents, EventLog
 
 JsonObject = dict[str, Any]
 
@@ -27,6 +27,11 @@ def no_more(state: Configuration, now: datetime) -> JsonObject:
 def latest_version(state: Configuration, now: datetime) -> JsonObject:
     """The name of the present version, which Vapi shows of what has versions there too."""
     return {"latestVersion": version_label(state)}
+
+
+def nothing_gathered(state: Configuration, documents: Documents, log: EventLog) -> JsonObject:
+    """Nothing that other objects tell of it."""
+    return {}
 
 
 def no_rules(config: Mapping[str, Any]) -> Iterable[Issue]:
@@ -96,6 +101,8 @@ class Resource:
     prepare: Callable[[JsonObject, Documents, str], JsonObject] = as_sent
     applied: Callable[[Mapping[str, Any], JsonObject], JsonObject] = as_changed
     more: Callable[[Configuration, datetime], JsonObject] = no_more
+    gathered: Callable[[Configuration, Documents, EventLog], JsonObject] = nothing_gathered
+    """What clients see of it that stands in other objects: the messages of a session's chats."""
     alone: Callable[[Configuration, datetime], JsonObject] = no_more
     """What one object shows that lists leave out."""
     shows: Mapping[str, Any] = field(default_factory=dict)

@@ -56,14 +56,17 @@ class Views:
     def __init__(self, resource: Resource, context: ApiContext) -> None:
         self._resource = resource
         self._now = context.dependencies.clock
+        self._documents, self._log = context.dependencies.documents, context.dependencies.log
 
     def body(self, state: Configuration) -> dict[str, Any]:
         """The object in lists."""
         resource = self._resource
         body = configuration_body(resource.kind, state)
-        return {name: value for name, value in body.items() if name not in resource.hidden} | resource.more(
-            state, self._now()
-        )
+        return {
+            **{name: value for name, value in body.items() if name not in resource.hidden},
+            **resource.more(state, self._now()),
+            **resource.gathered(state, self._documents, self._log),
+        }
 
     def alone(self, state: Configuration) -> dict[str, Any]:
         """The object of ``GET``."""

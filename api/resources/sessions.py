@@ -13,9 +13,13 @@ from api.models.filters import PagedFilters, Several
 from api.models.session import SessionBody
 from api.resources.assistants import ASSISTANT_REFERENCES
 from api.resources.squads import SQUAD_REFERENCES, squad_rules
+from domain.chat.context import History
+from domain.chat.messages import shown_messages
+from domain.chat.wire import session_costs
 from domain.configuration.state import Configuration
+from domain.log.ports import Documents, EventLog
 from domain.session.aggregate import SESSION
-from domain.session.state import expiration_seconds, session_status
+from domain.session.state import ActiveSession, expiration_seconds, session_status
 
 _CUSTOMER_FIELDS: Final = {
     "number": "number",
@@ -87,9 +91,20 @@ def _more(state: Configuration, now: datetime) -> dict[str, Any]:
     return {
         "status": session_status(state, now),
         "expirationSeconds": expiration_seconds(state.config),
-        "messages": state.config.get("messages") or [],
-        "cost": 0,
-        "costs": [],
+    }
+
+
+def _gathered(state: Configuration, documents: Documents, log: EventLog) -> dict[str, Any]:
+    """The messages that were put there and those of the chats and calls held in it, and what its chats cost."""
+    put = state.config.get("messages") or []
+    if not isinstance(state, ActiveSession):
+        return {"messages": put, **session_costs(())}
+    history = History(documents, log)
+    values = (state.config.get("assistantOverrides") or {}).get("variableValues")
+    return {
+        "messages": [*put, *shown_messages(history.held(state))],
+        **session_costs(history.session_usage(state)),
+        **({"metadata": {"variableValues": values}} if values else {}),
     }
 
 
@@ -113,5 +128,6 @@ SESSIONS: Final = Resource(
         *under("squad", SQUAD_REFERENCES),
     ),
     more=_more,
+    gathered=_gathered,
     shows={"cost": {"type": "number"}, "costs": {"type": "array", "items": {"type": "object"}}},
 )

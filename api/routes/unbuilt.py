@@ -26,7 +26,6 @@ _CRUD: Final = (
 )
 
 RESOURCES: Final = {
-    "/chat": "chats",
     "/v2/campaign": "campaigns",
     "/v2/knowledge-base": "knowledge bases",
     "/observability/scorecard": "scorecards",
@@ -36,7 +35,6 @@ RESOURCES: Final = {
 """Resources with the five usual operations."""
 
 OTHERS: Final = (
-    ("POST", "/chat/responses", "create a response"),
     ("GET", "/v2/campaign/{id}/contacts", "list the contacts of a campaign"),
     ("GET", "/v2/knowledge-base/{id}/file", "list the files of a knowledge base"),
     ("POST", "/v2/knowledge-base/{id}/file", "attach a file to a knowledge base"),
@@ -69,8 +67,6 @@ OTHERS: Final = (
 )
 
 PUBLIC: Final = (
-    ("POST", "/chat/web", "create a web chat"),
-    ("POST", "/chat/web/responses", "create a web response"),
 )
 """Operations that browsers call, with the public key."""
 

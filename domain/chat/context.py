@@ -56,8 +56,11 @@ class History:
     def session(self, session: ActiveSession) -> list[Timed]:
         """Everything that was said in a session: what a client put there, then its chats and calls in order."""
         put = input_messages(session.config.get("messages"))
-        held = [timed for joined in session.conversations for timed in self._held(joined, session.org_id)]
-        return [*(Timed(message, session.created_at) for message in put), *held]
+        return [*(Timed(message, session.created_at) for message in put), *self.held(session)]
+
+    def held(self, session: ActiveSession) -> list[Timed]:
+        """What was said in the chats and calls of a session."""
+        return [timed for joined in session.conversations for timed in self._said_in(joined, session.org_id)]
 
     def session_usage(self, session: ActiveSession) -> tuple[UsageMetered, ...]:
         """What the chats of a session used, summed."""
@@ -79,7 +82,7 @@ class History:
             state = SESSION.evolve(state, positioned.recorded)
         return self.session(state) if isinstance(state, ActiveSession) else []
 
-    def _held(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
+    def _said_in(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
         if joined.kind == "chat":
             chat = self.chat(joined.id, org_id)
             return chat_messages(chat) if chat else ()

@@ -19,7 +19,7 @@ from media.chat.plan import ChatPlan
 from media.chat.settings import ChatSettings
 from media.chat.tools import AskedOfClient, ChatTools, Failed, Outcome, Returned
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
-from media.machine.rejection import Said
+from media.machine.rejection import Said, Situation
 from media.providers.ended_reason import ended_reason
 
 
@@ -110,7 +110,7 @@ class Answering:
                 self.warn("empty-answer", "The model answered without text or tool call.")
             return False
         calls = [self._called(call, turn, number) for number, call in enumerate(answer.calls)]
-        outcomes = await self._tools.run(calls, _said(conversation))
+        outcomes = await self._tools.run(calls, self._situation(conversation))
         for call in calls:
             self._settle(call, outcomes[call.id])
         if any(self._tools.ends_chat(call) for call in calls):
@@ -198,6 +198,14 @@ class Answering:
             )
         )
 
+    def _situation(self, messages: Sequence[Message]) -> Situation:
+        said = [
+            Said(message["role"], message["content"] or "")
+            for message in messages
+            if message["role"] in ("user", "assistant")
+        ]
+        return Situation(messages=said, variables=self._plan.variables, now_ms=self._plan.epoch_ms + self._now_ms())
+
     def _keep(self, fact: MessageCommitted | ToolCalled | ToolCompleted | ToolFailed) -> None:
         match fact:
             case MessageCommitted():
@@ -220,11 +228,3 @@ class _Spawning:
     def spawn(self, coroutine: Any, name: str) -> asyncio.Task[None]:
         task: asyncio.Task[None] = self._tasks.create_task(coroutine, name=name)
         return task
-
-
-def _said(messages: Sequence[Message]) -> list[Said]:
-    return [
-        Said(message["role"], message["content"] or "")
-        for message in messages
-        if message["role"] in ("user", "assistant")
-    ]

@@ -29,7 +29,7 @@ class Models(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatPlan:
     """``request`` is what every question to the model has in common; ``provider`` and its ``shown`` configuration are
-    what meter readings name."""
+    what meter readings name. ``epoch_ms`` is the time of day of the chat's zero."""
 
     assistant: dict[str, Any]
     models: tuple[LanguageModel, ...]
@@ -40,9 +40,18 @@ class ChatPlan:
     model: str
     shown: dict[str, Any]
     end_message: str
+    variables: dict[str, Any]
+    epoch_ms: float
 
 
-def plan_chat(assistant: dict[str, Any], providers: Models, context: dict[str, Any]) -> ChatPlan:
+def plan_chat(
+    assistant: dict[str, Any],
+    providers: Models,
+    context: dict[str, Any],
+    *,
+    variables: dict[str, Any],
+    epoch_ms: float,
+) -> ChatPlan:
     """Parse a resolved configuration and find its models. Raises ``Refused`` that names the field at fault."""
     section = Section(assistant)
     try:
@@ -75,6 +84,8 @@ def plan_chat(assistant: dict[str, Any], providers: Models, context: dict[str, A
         model=model.text("model"),
         shown={name: model.values[name] for name in ("provider", "model") if isinstance(model.values.get(name), str)},
         end_message=section.text("endCallMessage").strip(),
+        variables=variables,
+        epoch_ms=epoch_ms,
     )
 
 

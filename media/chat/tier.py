@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
@@ -18,6 +19,7 @@ from domain.chat.messages import shown_messages
 from domain.chats import ChatOrder, ChatOver, ChatText, TooManyChats
 from domain.log.ports import Appended, Clock, Commands, Documents, EventLog, Step
 from domain.session.aggregate import CONVERSATIONS, JoinConversation
+from domain.wire_time import epoch_ms
 from domain.write_only import without_secrets
 from media.call.call_clock import CallClock
 from media.chat.answering import Answering, ChatBroken
@@ -30,11 +32,15 @@ LOGGER: Final = logging.getLogger("callfold.chat")
 
 _UNFORESEEN: Final = "internal-error"
 
+Work = Callable[[Callable[[ChatText], None]], Coroutine[Any, Any, ChatOver]]
+"""Answers a chat, telling what is written as it is written, and records it."""
+
 
 class RunningChat:
     """Implements ``HeldChat``: what is written goes through a queue, so that nobody has to listen."""
 
-    def __init__(self, work: Callable[[Callable[[ChatText], None]], Any]) -> None:
+    def __init__(self, began_at: datetime, work: Work) -> None:
+        self.began_at = began_at
         self._texts: asyncio.Queue[ChatText | None] = asyncio.Queue()
         self.task: asyncio.Task[ChatOver] = asyncio.create_task(self._run(work), name="chat")
 
@@ -47,10 +53,9 @@ class RunningChat:
         """The chat as it was recorded. A caller who is cancelled leaves the chat to go on."""
         return await asyncio.shield(self.task)
 
-    async def _run(self, work: Callable[[Callable[[ChatText], None]], Any]) -> ChatOver:
+    async def _run(self, work: Work) -> ChatOver:
         try:
-            over: ChatOver = await work(self._texts.put_nowait)
-            return over
+            return await work(self._texts.put_nowait)
         finally:
             self._texts.put_nowait(None)
 
@@ -93,8 +98,14 @@ class ChatTier:
             "customer": dict(prepared.customer),
             "metadata": prepared.resolved.config.get("metadata") or {},
         }
-        plan = plan_chat(prepared.resolved.config, self._models, context)
-        chat = RunningChat(lambda write: self._answer(order, prepared, plan, write))
+        plan = plan_chat(
+            prepared.resolved.config,
+            self._models,
+            context,
+            variables=prepared.resolved.variable_values,
+            epoch_ms=epoch_ms(prepared.created.started_at),
+        )
+        chat = RunningChat(prepared.created.started_at, lambda write: self._answer(order, prepared, plan, write))
         self._running.add(chat.task)
         chat.task.add_done_callback(self._settled)
         return chat

@@ -14,7 +14,7 @@ from media.chat.plan import ChatPlan
 from media.chat.settings import ChatSettings
 from media.machine.inputs import Input, RequestedTool, ToolErred, ToolReturned
 from media.machine.outputs import CallTool
-from media.machine.rejection import Said
+from media.machine.rejection import Situation
 from media.machine.tool_plan import ToolPlan
 from media.machine.tools import ASYNC_RESULT, ENDING_RESULT
 from media.tools.function_call import FunctionCaller
@@ -70,13 +70,13 @@ class ChatTools:
         tool = self._plan.tools.get(call.name)
         return tool is not None and tool.kind == "endCall" and not call.problem
 
-    async def run(self, calls: Sequence[RequestedTool], said: Sequence[Said]) -> dict[str, Outcome]:
-        """The outcome of each call, by its id. ``said`` is the conversation so far, for rejection plans."""
+    async def run(self, calls: Sequence[RequestedTool], situation: Situation) -> dict[str, Outcome]:
+        """The outcome of each call, by its id. ``situation`` is what rejection plans are held against."""
         outcomes: dict[str, Outcome] = {}
         sent: list[CallTool] = []
         for call in calls:
             tool = self._plan.tools.get(call.name)
-            settled = _settled(call, tool, said)
+            settled = _settled(call, tool, situation)
             if settled is not None:
                 outcomes[call.id] = settled
             if tool is not None and (settled is None or (tool.detached and isinstance(settled, Returned))):
@@ -120,13 +120,13 @@ class ChatTools:
         return outcomes
 
 
-def _settled(call: RequestedTool, tool: ToolPlan | None, said: Sequence[Said]) -> Outcome | None:
+def _settled(call: RequestedTool, tool: ToolPlan | None, situation: Situation) -> Outcome | None:
     """The outcome of a call that no server is asked about; ``None`` where one is."""
     if tool is None:
         return Failed("rejected", f"There is no tool named {call.name!r}.")
     if call.problem:
         return Failed("rejected", call.problem)
-    if tool.rejection.conditions.met(said):
+    if tool.rejection.conditions.met(situation):
         return Failed("rejected", "The call was rejected: the conversation does not allow it now.")
     match tool.kind:
         case "unsupported":

@@ -19,6 +19,7 @@ from domain.artifacts import StoredArtifact
 from domain.live_calls import CallNotLive, CallSocket
 from domain.organization.founding import Founding, carry_out, found_with
 from streams.log.embedded import EmbeddedLog
+from tests.unit.api.chatting import chatting
 
 SECRET = b"a secret of thirty-two bytes....."
 OPERATOR_TOKEN = "operator-token-of-the-tests"
@@ -151,6 +152,7 @@ def install(
     clock = SettableClock()
     log = EmbeddedLog.open(folder / "log.db", clock=clock, new_id=new_id)
     live_calls, analytics, artifacts = ScriptedLiveCalls(), ScriptedAnalytics(), MemoryArtifacts()
+    chats = chatting(log, clock)
     numbers = itertools.count(1)
     dependencies = ApiDependencies(
         commands=log,
@@ -158,6 +160,7 @@ def install(
         log=log,
         live_calls=live_calls,
         own_calls=live_calls,
+        chats=chats,
         analytics=analytics,
         artifacts=artifacts,
         settings=ApiSettings(

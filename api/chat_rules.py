@@ -1,0 +1,94 @@
+"""The rules of ``POST /chat`` that concern several fields at once, and the order that follows from a valid body."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from api.authentication import Principal
+from api.configuration.references import Reference, check_references, under
+from api.errors import Issue, Problem, bad_request, invalid
+from api.idempotency import CreationIds
+from api.resources.assistants import ASSISTANT_REFERENCES
+from api.resources.squads import SQUAD_REFERENCES
+from domain.chat.messages import input_messages
+from domain.chat.state import Identity
+from domain.chats import ChatOrder
+from domain.log.ports import Documents
+
+_TARGETS: Final = ("assistantId", "assistant", "squadId", "squad")
+_REFERENCES: Final = (
+    Reference("assistantId", "assistant"),
+    Reference("squadId", "squad"),
+    Reference("sessionId", "session"),
+    Reference("previousChatId", "chat"),
+    *under("assistant", ASSISTANT_REFERENCES),
+    *under("squad", SQUAD_REFERENCES),
+)
+
+
+def chat_order(
+    body: dict[str, Any], sent: dict[str, Any], ids: CreationIds, principal: Principal, documents: Documents
+) -> ChatOrder:
+    """What a valid body asks for; ``sent`` is what to keep of it. Raises ``Problem``: 400 for a contradiction, 501 for
+    what is not built yet."""
+    given = {name for name, value in body.items() if value is not None}
+    _check_combination(given)
+    check_references(_REFERENCES, body, documents, principal.org_id)
+    if given & {"squadId", "squad"}:
+        raise Problem(501, "Chats with squads are not built yet.", detail="Send assistantId or assistant.")
+    if "transport" in given:
+        raise Problem(
+            501,
+            "Chats that are delivered as text messages (transport twilio.sms) are not built yet.",
+            detail="Leave out transport and deliver the output yourself.",
+        )
+    values = (body.get("assistantOverrides") or {}).get("variableValues")
+    return ChatOrder(
+        chat_id=ids.object_id,
+        org_id=principal.org_id,
+        request=sent,
+        input=tuple(input_messages(body["input"])),
+        assistant_id=body.get("assistantId"),
+        assistant=body.get("assistant"),
+        session_id=body.get("sessionId"),
+        previous_chat_id=body.get("previousChatId"),
+        variable_values=values or {},
+        name=body.get("name"),
+        actor=principal.key_id,
+        commit_id=ids.commit_id,
+    )
+
+
+def web_target(body: dict[str, Any], documents: Documents, org_id: str) -> dict[str, Any]:
+    """Who would answer, as restrictions of keys ask: the target in ``body``, or that of what the chat goes on from."""
+    named = {field: body[field] for field in _TARGETS if body.get(field) is not None}
+    if named:
+        return named
+    if (chat_id := body.get("previousChatId")) is not None:
+        document = documents.get("chat", chat_id, org_id=org_id)
+        return _named_in(document.state.identity) if document is not None else {}
+    document = documents.get("session", body.get("sessionId") or "", org_id=org_id)
+    return {} if document is None else {field: document.state.config.get(field) for field in _TARGETS}
+
+
+def _named_in(identity: Identity) -> dict[str, Any]:
+    return {"assistantId": identity.assistant_id, "assistant": identity.request.get("assistant")}
+
+
+def _check_combination(given: set[str]) -> None:
+    targets = [field for field in _TARGETS if field in given]
+    if {"sessionId", "previousChatId"} <= given:
+        text = "previousChatId should not exist beside sessionId: a chat goes on from one of them"
+        raise invalid([Issue("INVALID_VALUE", text, "/body/previousChatId")])
+    if "sessionId" in given and targets:
+        rule = "should not exist beside sessionId: the session says who answers"
+        raise invalid([Issue("INVALID_VALUE", f"{field} {rule}", f"/body/{field}") for field in targets])
+    if len(targets) > 1:
+        raise bad_request(
+            f"Need Exactly One Of {', '.join(f'`{field}`' for field in targets)}.", detail="Send only one of them."
+        )
+    if not targets and not given & {"sessionId", "previousChatId"}:
+        raise bad_request(
+            "Couldn't Get Assistant. Need One Of `assistantId`, `assistant`, `sessionId` Or `previousChatId`.",
+            detail="Say who answers, or what the chat goes on from.",
+        )

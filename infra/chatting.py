@@ -1,0 +1,37 @@
+"""Conversations in writing, put together over opened parts: wherever there is an API, with or without media."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from domain.egress import EgressPolicy
+from domain.pricing.tables import CURRENT_PRICE_TABLE
+from infra.identifiers import now
+from infra.settings import Settings
+from infra.storage import Storage
+from media.chat.settings import ChatSettings
+from media.chat.tier import ChatTier
+from media.providers.registry import ProviderRegistry
+from media.tools.egress import guarded_client
+
+
+@contextlib.asynccontextmanager
+async def opened_chats(settings: Settings, storage: Storage, registry: ProviderRegistry) -> AsyncIterator[ChatTier]:
+    """Chats answered with the models of ``registry``; what is being answered at the end is still recorded."""
+    limits = ChatSettings()
+    async with guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=limits.tool_timeout_s) as client:
+        tier = ChatTier(
+            commands=storage.log,
+            documents=storage.log,
+            log=storage.log,
+            models=registry,
+            client=client,
+            settings=limits,
+            clock=now,
+            price_table=settings.price_table or CURRENT_PRICE_TABLE,
+        )
+        try:
+            yield tier
+        finally:
+            await tier.close()
