@@ -17,13 +17,13 @@ from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
-from infra.projecting import ClosedAnalytics, Projecting
 from infra.live import Live
 from infra.metrics import Metrics
+from infra.projecting import ClosedAnalytics, Projecting
 from infra.settings import Settings
 from infra.storage import Storage
-
 from infra.upkeep import Upkeep
+
 
 @dataclass(slots=True)
 class Gate:
@@ -56,20 +56,20 @@ def application(
     routes: Sequence[Routes] = EVERYTHING,
     limits: ApiLimits | None = None,
     knowledge: Knowledge | None = None,
-) -> FastAPI:
-    """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
     live: Live | None = None,
     metrics: Metrics | None = None,
     metrics_token: str | None = None,
+) -> FastAPI:
+    """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
     ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves,
     ``chats`` are held by this process too.
     """
     log = storage.log
+    maintenance = projecting.maintenance if projecting else None
     return create_app(
         ApiDependencies(
             commands=metrics.timed(log) if metrics else log,
-    maintenance = projecting.maintenance if projecting else None
             documents=log,
             log=log,
             live_calls=live_calls,
@@ -82,10 +82,10 @@ def application(
                 operator_token=operator_token,
                 media_url=media_url,
                 limits=limits or ApiLimits(),
+                metrics_token=metrics_token,
             ),
             clock=now,
             new_id=random_id,
-                metrics_token=metrics_token,
             new_call_id=time_ordered_id,
             random_bytes=os.urandom,
             fragments=storage.fragments,
@@ -96,12 +96,12 @@ def application(
             chats=chats,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),
+            live_figures=live.figures if live else None,
+            metrics=metrics.exposition if metrics else None,
         ),
         routes,
     )
 
-            live_figures=live.figures if live else None,
-            metrics=metrics.exposition if metrics else None,
 
 def api_limits(settings: Settings) -> ApiLimits:
     """What one organisation may ask for of this process."""

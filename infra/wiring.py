@@ -23,9 +23,9 @@ from infra.data_folder import Seat
 from infra.disowned import hanging_up_disowned
 from infra.identifiers import now, random_id
 from infra.knowledge import opened_knowledge
-from infra.projecting import Projecting, opened_projecting
 from infra.live import opened_live
 from infra.metrics import opened_metrics
+from infra.projecting import Projecting, opened_projecting
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
@@ -98,8 +98,8 @@ async def run_system(
             projecting = await parts.enter_async_context(
                 opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=fill)
             )
-        tier = None
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
+        tier = None
         await speaking
         if role != "api":
             tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
@@ -114,11 +114,11 @@ async def run_system(
             chats = await parts.enter_async_context(opened_chats(settings, storage, registry))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
+        metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
         app = application(
             storage,
             projecting,
             live_calls,
-        metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
             gate,
             public_url=addresses.public_url,
             media_url=addresses.media_url,
@@ -129,14 +129,14 @@ async def run_system(
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
             limits=api_limits(settings),
             knowledge=knowledge,
+            live=live,
+            metrics=metrics,
+            metrics_token=_revealed(settings.metrics_token),
         )
         build_routes(app)
         gate.closed_because = ""
         yield System(app, live_calls, storage, projecting, gate, secret)
 
-            live=live,
-            metrics=metrics,
-            metrics_token=_revealed(settings.metrics_token),
 
 async def found_organization(storage: Storage, name: str, secret: bytes) -> Founding:
     """Found an organisation and issue its two keys, the private one from the installation's ``secret``."""
