@@ -52,6 +52,9 @@ def node_properties(
         # A killed or paused broker is noticed after 4 s instead of 9: drills wait for it.
         "broker.session.timeout.ms": "4000",
         "broker.heartbeat.interval.ms": "500",
+        # A leader takes a copy back among those in sync by asking the controller. Where that was frozen together with
+        # the leader before, it would wait 30 s for it, and until then too few copies are in sync for any write.
+        "controller.socket.timeout.ms": "3000",
         # Consumers need not wait for others who might join their group.
         "group.initial.rebalance.delay.ms": "0",
         # A small heap: the cleaner alone would take 128 MB of it.

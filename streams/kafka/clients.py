@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import kafka
-from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer
-from kafka.errors import KafkaError
+from kafka import KafkaAdminClient, KafkaConsumer
 from kafka.partitioner.abc import Partitioner
 
+from streams.kafka.connecting import REQUEST_MS, EndingProducer, common, reached
 from streams.kafka.location import KafkaLocation
 from streams.kafka.unfit import UnfitCluster
 
@@ -23,8 +23,9 @@ MAX_RECORD_BYTES = 4 * 1024 * 1024
 MAX_POLL_RECORDS = 2000
 """Records per poll: more gains nothing in applying them."""
 
-CONNECT_MS = 10_000
-REQUEST_MS = 10_000
+PATIENCE_MS = 10_000
+"""How long to wait for what a cluster surely has, whichever of its brokers come and go meanwhile."""
+
 DELIVERY_MS = 30_000
 """How long a producer re-sends before it reports that it does not know what became of a record."""
 
@@ -145,24 +146,23 @@ def producer(
     ``delivery_ms``; a record that then fails may still be on the log. Raises ``UnfitCluster``.
     """
     check_packages()
-    try:
-        made: Producer = KafkaProducer(
-            **_common(location),
-            acks="all",
-            enable_idempotence=True,
-            max_in_flight_requests_per_connection=5,
-            compression_type="zstd",
-            linger_ms=linger_ms,
-            batch_size=batch_bytes,
-            request_timeout_ms=min(REQUEST_MS, delivery_ms - linger_ms),
-            delivery_timeout_ms=delivery_ms,
-            max_block_ms=min(REQUEST_MS, delivery_ms),
-            max_request_size=MAX_RECORD_BYTES,
-            partitioner=_ExplicitOnly(),
-            metrics_enabled=False,
-        )
-    except KafkaError as problem:
-        raise unreachable(location, problem) from problem
+    made: Producer = reached(
+        location,
+        EndingProducer,
+        **common(location),
+        acks="all",
+        enable_idempotence=True,
+        max_in_flight_requests_per_connection=5,
+        compression_type="zstd",
+        linger_ms=linger_ms,
+        batch_size=batch_bytes,
+        request_timeout_ms=min(REQUEST_MS, delivery_ms - linger_ms),
+        delivery_timeout_ms=delivery_ms,
+        max_block_ms=min(PATIENCE_MS, delivery_ms),
+        max_request_size=MAX_RECORD_BYTES,
+        partitioner=_ExplicitOnly(),
+        metrics_enabled=False,
+    )
     return made
 
 
@@ -173,47 +173,35 @@ def consumer(location: KafkaLocation, *, fetch_wait_ms: int = FETCH_WAIT_MS) -> 
     that all readers see the same. Raises ``UnfitCluster``.
     """
     check_packages()
-    try:
-        made: Consumer = KafkaConsumer(
-            **_common(location),
-            group_id=None,
-            enable_auto_commit=False,
-            auto_offset_reset="none",
-            isolation_level="read_uncommitted",
-            check_crcs=True,
-            fetch_min_bytes=1,
-            fetch_max_wait_ms=fetch_wait_ms,
-            max_partition_fetch_bytes=MAX_RECORD_BYTES,
-            max_poll_records=MAX_POLL_RECORDS,
-            request_timeout_ms=REQUEST_MS + fetch_wait_ms,
-            metrics_enabled=False,
-        )
-    except KafkaError as problem:
-        raise unreachable(location, problem) from problem
+    made: Consumer = reached(
+        location,
+        KafkaConsumer,
+        **common(location),
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level="read_uncommitted",
+        check_crcs=True,
+        fetch_min_bytes=1,
+        fetch_max_wait_ms=fetch_wait_ms,
+        max_partition_fetch_bytes=MAX_RECORD_BYTES,
+        max_poll_records=MAX_POLL_RECORDS,
+        request_timeout_ms=REQUEST_MS + fetch_wait_ms,
+        metrics_enabled=False,
+    )
     return made
 
 
 def admin(location: KafkaLocation) -> Any:
     """A ``kafka.KafkaAdminClient``; use it as a context manager. Raises ``UnfitCluster``."""
-    options = _common(location)
+    options = common(location)
     del options["allow_auto_create_topics"]
-    try:
-        return KafkaAdminClient(**options, request_timeout_ms=REQUEST_MS)
-    except KafkaError as problem:
-        raise unreachable(location, problem) from problem
+    return reached(location, KafkaAdminClient, **options, request_timeout_ms=PATIENCE_MS)
 
 
 def partition(location: KafkaLocation, topic: str, number: int) -> Any:
     """What kafka-python calls a ``TopicPartition``; ``topic`` without its prefix."""
     return kafka.TopicPartition(location.topic(topic), number)
-
-
-def unreachable(location: KafkaLocation, problem: Exception) -> UnfitCluster:
-    """No broker answers: the address is wrong, or nothing runs there."""
-    return UnfitCluster(
-        f"no Kafka broker answers at {location.servers} ({problem or type(problem).__name__}); "
-        "correct the addresses in CALLFOLD_LOG, or start the cluster"
-    )
 
 
 def check_packages() -> None:
@@ -225,14 +213,3 @@ def check_packages() -> None:
                 + ("nine times slower" if package == "crc32c" else "unreadable")
                 + f"; install it with: pip install {package}"
             )
-
-
-def _common(location: KafkaLocation) -> dict[str, Any]:
-    return {
-        "bootstrap_servers": list(location.bootstrap),
-        "client_id": "callfold",
-        "api_version": location.protocol,
-        "bootstrap_timeout_ms": CONNECT_MS,
-        "reconnect_backoff_max_ms": 1_000,
-        "allow_auto_create_topics": False,
-    }

@@ -1,9 +1,10 @@
 """A producer that is given up for a new one when it no longer says what became of its records.
 
-kafka-python promises an outcome for every record within its delivery time-out. Once it has let a record expire (a
-leader died), what is sent to that partition next can be left without any outcome for ever. All that callfold sends has
-an identity that readers know (a commit's id, a fragment's place, a heartbeat's owner), so sending it again through
-another producer is safe.
+kafka-python promises an outcome for every record within its delivery time-out. Once it has let a record expire that it
+had sent before (a leader died, too few replicas were in sync), it gives its producer id back and never asks for
+another: nothing is sent by it any more. So a producer that has failed one record gets no further ones. All that
+callfold sends has an identity that readers know (a commit's id, a fragment's place, a heartbeat's owner), so sending it
+again through another producer is safe.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class RenewedProducer:
         self._making = threading.Lock()
         self._patience_s = patience_s
         self._producer: Producer | None = make()
+        self._spent: Producer | None = None
+        """The last producer that has failed a record."""
         self._waiting_since: float | None = None
 
     def send(
@@ -42,8 +45,10 @@ class RenewedProducer:
         partition: int | None = None,
     ) -> Sent:
         """Hand a record over. Raises ``KafkaError``, and ``UnfitCluster`` where a new producer finds no broker."""
-        producer = self._producer or self._made()
-        return producer.send(topic, value=value, key=key, headers=headers, partition=partition)
+        producer = self._usable()
+        sent = producer.send(topic, value=value, key=key, headers=headers, partition=partition)
+        sent.add_errback(lambda _: self._fail(producer))
+        return sent
 
     def flush(self, timeout: float) -> None:
         """Wait until every record has its outcome. Raises ``KafkaTimeoutError`` after ``timeout`` or lost patience."""
@@ -71,11 +76,16 @@ class RenewedProducer:
         if self._producer is not None:
             _end(self._producer, CLOSE_SECONDS)
 
-    def _made(self) -> Producer:
+    def _usable(self) -> Producer:
         with self._making:
+            if self._producer is not None and self._producer is self._spent:
+                self._give_up()
             if self._producer is None:
                 self._producer = self._make()
             return self._producer
+
+    def _fail(self, producer: Producer) -> None:
+        self._spent = producer
 
     def _give_up(self) -> None:
         _log.warning("kafka.producer_renewed")

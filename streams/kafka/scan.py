@@ -10,7 +10,7 @@ from typing import Any
 from kafka.errors import KafkaError
 
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import REQUEST_MS, Consumer, Fetched, consumer, partition
+from streams.kafka.clients import PATIENCE_MS, Consumer, Fetched, consumer, partition
 from streams.kafka.location import KafkaLocation
 
 _FETCH_WAIT_MS = 100
@@ -26,15 +26,15 @@ class Scan:
         self.end: int = reading.end_offsets([place])[place]
 
     def __iter__(self) -> Iterator[Fetched]:
-        """Raises ``LogUnavailable`` when nothing comes for ``REQUEST_MS``."""
+        """Raises ``LogUnavailable`` when nothing comes for ``PATIENCE_MS``."""
         self._reading.assign([self._place])
         self._reading.seek(self._place, self.begin)
-        deadline = time.monotonic() + REQUEST_MS / 1000
+        deadline = time.monotonic() + PATIENCE_MS / 1000
         while (position := self._reading.position(self._place)) < self.end:
             records = self._reading.poll(timeout_ms=_FETCH_WAIT_MS).get(self._place, ())
             yield from (record for record in records if record.offset < self.end)
             if self._reading.position(self._place) > position:
-                deadline = time.monotonic() + REQUEST_MS / 1000
+                deadline = time.monotonic() + PATIENCE_MS / 1000
             elif time.monotonic() > deadline:
                 raise LogUnavailable(f"offset {position} of {self._place} does not come; try again later")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 from kafka.errors import KafkaError
 
-from streams.kafka.clients import admin, check_packages, unreachable
+from streams.kafka.clients import admin, check_packages
+from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.rules import check_brokers, check_version
 

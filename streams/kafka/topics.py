@@ -15,7 +15,8 @@ import msgspec
 from kafka.admin import ConfigResource, ConfigResourceType
 from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
-from streams.kafka.clients import admin, check_packages, unreachable
+from streams.kafka.clients import admin, check_packages
+from streams.kafka.connecting import unreachable
 from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
 from streams.kafka.rules import (

@@ -9,7 +9,7 @@ from kafka.errors import KafkaError
 from domain.log.checkpoint import SignedCheckpoint, content, encode
 from domain.log.envelope import CONTENT_TYPE
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import DELIVERY_MS, REQUEST_MS, producer
+from streams.kafka.clients import DELIVERY_MS, PATIENCE_MS, producer
 from streams.kafka.location import KafkaLocation
 from streams.kafka.renewal import RenewedProducer
 from streams.kafka.scan import scanned
@@ -38,7 +38,7 @@ class HeadTopic:
                 key=key,
                 headers=[("content-type", CONTENT_TYPE)],
                 partition=HEADS_PARTITION,
-            ).get(timeout=REQUEST_MS / 1000)
+            ).get(timeout=PATIENCE_MS / 1000)
         except KafkaError as problem:
             sending.renew()
             raise LogUnavailable(f"Kafka does not take a checkpoint: {problem}") from problem

@@ -10,7 +10,7 @@ from queue import Empty, LifoQueue
 from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import REQUEST_MS, Consumer, Fetched, consumer, partition
+from streams.kafka.clients import PATIENCE_MS, Consumer, Fetched, consumer, partition
 from streams.kafka.location import KafkaLocation
 from streams.media_log.ranges import OffsetRange
 
@@ -52,7 +52,7 @@ class RangeFetcher:
         place = partition(self._location, "media", wanted.partition)
         opened.assign([place])
         opened.seek(place, wanted.first)
-        deadline = time.monotonic() + REQUEST_MS / 1000
+        deadline = time.monotonic() + PATIENCE_MS / 1000
         while (position := opened.position(place)) <= wanted.last:
             try:
                 records = opened.poll(timeout_ms=self._fetch_wait_ms).get(place, ())
@@ -65,7 +65,7 @@ class RangeFetcher:
                 continue
             yield from (record for record in records if record.offset <= wanted.last)
             if opened.position(place) > position:
-                deadline = time.monotonic() + REQUEST_MS / 1000
+                deadline = time.monotonic() + PATIENCE_MS / 1000
             elif time.monotonic() > deadline:
                 raise LogUnavailable(
                     f"{self._location.topic('media')} partition {wanted.partition} offset {position} "

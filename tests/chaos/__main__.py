@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from statistics import median
 
 import msgspec
 from rich.console import Console
@@ -64,6 +65,7 @@ def _lost(cluster: DevCluster, times: int, step: Callable[[], None], *, pause: b
             for _ in range(times):
                 until = time.monotonic() + LOSS_EVERY_SECONDS
                 leader = leader_of(KafkaLocation.parse(url))
+                workers.note_fault()
                 (cluster.pause if pause else cluster.kill)(leader)
                 workers.await_operations(40)
                 (cluster.resume if pause else cluster.restart)(leader)
@@ -127,7 +129,9 @@ def kept_its_word(outcome: Outcome) -> bool:
 
 
 def _report(console: Console, outcomes: dict[str, Outcome]) -> None:
-    table = Table("drill", "acknowledged", "refused", "unknown", "killed", "seconds", "violations", "replicas")
+    table = Table(
+        "drill", "acknowledged", "refused", "unknown", "killed", "seconds", "silence s", "violations", "replicas"
+    )
     for name, outcome in outcomes.items():
         tally = outcome.judgement.tally
         table.add_row(
@@ -137,6 +141,7 @@ def _report(console: Console, outcomes: dict[str, Outcome]) -> None:
             str(tally.unknown),
             str(outcome.killed),
             f"{outcome.seconds:.0f}",
+            _silence(outcome.silences),
             str(len(outcome.judgement.violations)),
             "equal" if len(set(outcome.replicas)) == 1 else "DIFFERENT",
             style="" if kept_its_word(outcome) else "red",
@@ -145,6 +150,11 @@ def _report(console: Console, outcomes: dict[str, Outcome]) -> None:
     for name, outcome in outcomes.items():
         for violation in outcome.judgement.violations[:20]:
             console.print(f"[red]{name}: {violation}")
+
+
+def _silence(silences: Sequence[float]) -> str:
+    """How long nobody was acknowledged anything after a broker was lost: the median and the worst."""
+    return f"{median(silences):.1f}, at most {max(silences):.1f}" if silences else ""
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection
@@ -133,13 +134,13 @@ class _Client:
             try:
                 ended = append()
             except OutcomeUnknown as unknown:
-                self._history.write(Ended(commit_id, "unknown", detail=str(unknown)))
+                self._history.write(Ended(commit_id, "unknown", detail=str(unknown), at_s=time.monotonic()))
                 if self._stopped():
                     return False
                 continue
             except LogUnavailable as refusal:
                 ended = Ended(commit_id, "fail", detail=str(refusal))
-            self._history.write(ended)
+            self._history.write(msgspec.structs.replace(ended, at_s=time.monotonic()))
             return ended.ending == "ok"
         return False
 

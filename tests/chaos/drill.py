@@ -14,7 +14,7 @@ from pathlib import Path
 import msgspec
 
 from tests.chaos.appending import NodeAddress, Work, append_until_stopped, held
-from tests.chaos.history import Held, Judgement, check, read_history
+from tests.chaos.history import Held, Judgement, check, read_history, silences
 from tests.chaos.log_processes import PROCESSES
 from tests.contracts.log_contract import Node
 
@@ -29,6 +29,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     operations: int
     seconds: float
     killed: int
+    silences: tuple[float, ...]
+    """Seconds without an acknowledgement to anybody after each fault that was noted."""
     replicas: tuple[str, ...]
     """What each node, and the auditor, holds at the end; all equal where all is well."""
 
@@ -44,6 +46,7 @@ class Workers:
         self._incarnations = [0] * len(addresses)
         self._running = [self._start(index) for index in range(len(addresses))]
         self.killed = 0
+        self.faults_s: list[float] = []
         self.count = len(addresses)
         for index in range(len(addresses)):
             self._await_ready(index)
@@ -61,8 +64,14 @@ class Workers:
         for index in indices:
             self._await_ready(index)
 
+    def note_fault(self) -> None:
+        """Something is taken away now: how long nobody is acknowledged anything after it will be told."""
+        self.faults_s.append(time.monotonic())
+
     def await_operations(self, count: int) -> None:
         """Wait until so many further operations have ended, whoever did them."""
+        while self._done.acquire(block=False):
+            pass
         for _ in range(count):
             assert self._done.acquire(timeout=READY_SECONDS), "the processes do nothing any more"
 
@@ -139,5 +148,6 @@ def drill(
             operations=operations,
             seconds=seconds,
             killed=workers.killed,
+            silences=silences(read_history(workers.histories()), workers.faults_s),
             replicas=tuple(replicas),
         )

@@ -8,6 +8,8 @@ Each process writes its own file of JSON lines, one flushed line per step, so th
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
+from math import inf
 from pathlib import Path
 from typing import Literal
 
@@ -33,12 +35,14 @@ class Invoked(msgspec.Struct, frozen=True, tag="invoke"):
 
 
 class Ended(msgspec.Struct, frozen=True, tag="end"):
-    """An append has ended. ``events`` are those that an acknowledgement named."""
+    """An append has ended. ``events`` are those that an acknowledgement named; ``at_s`` is the system's monotonic time,
+    one for all processes."""
 
     commit_id: str
     ending: Ending
     events: tuple[Claimed, ...] = ()
     detail: str = ""
+    at_s: float = 0.0
 
 
 Step = Invoked | Ended
@@ -136,6 +140,16 @@ def check(history: Iterable[Step], log: Sequence[Held]) -> Judgement:
                 violations.append(f"{commit_id} was refused, yet the log holds {_words(held)}")
     tally = Tally(acknowledged=acknowledged, refused=refused, unknown=unknown, settled=settled, held=len(log))
     return Judgement(tally, tuple(violations))
+
+
+def silences(history: Iterable[Step], faults_s: Sequence[float]) -> tuple[float, ...]:
+    """After each fault, up to the next one: the longest time in seconds without an acknowledgement to anybody."""
+    acknowledged = sorted(step.at_s for step in history if isinstance(step, Ended) and step.ending == "ok")
+    found = []
+    for begin, end in pairwise([*faults_s, inf]):
+        heard = [at_s for at_s in acknowledged if begin < at_s <= end]
+        found.append(max((later - before for before, later in pairwise([begin, *heard])), default=inf))
+    return tuple(found)
 
 
 def _broken_promises(told: Ended, ends: Sequence[Ended], held: tuple[Claimed, ...]) -> Iterator[str]:

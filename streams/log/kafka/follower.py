@@ -11,7 +11,8 @@ from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionErr
 
 from domain.log.chain import record_hash
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import Consumer, Fetched, consumer, partition, unreachable
+from streams.kafka.clients import Consumer, Fetched, consumer, partition
+from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
 from streams.log.kafka.applying import PlacedRecord

@@ -136,7 +136,10 @@ class ShardWriter(ProposalQueue):
         commit = self._commit_of(plan, proposal)
         self._refuse_unreadable(commit)
         verdict = plan.transaction.preview(commit)
-        if not verdict.accepted and not proposal.settles_on_log:
+        # What was sent before, without an outcome, is settled on the log also where its place was taken meanwhile: a
+        # later attempt has another id, and whoever comes back with this one must find that it came to nothing.
+        settles = proposal.settles_on_log or proposal.sent_as in self._unknown
+        if not verdict.accepted and not settles:
             self.counters.refused += 1
             receipt = Receipt(commit_id=commit.commit_id, verdict=verdict, shard=self._replica.shard, ordinals=range(0))
             return Outcome(receipt, (), {}, on_log=False)
@@ -193,8 +196,7 @@ class ShardWriter(ProposalQueue):
             self.counters.adopted += len(items)
             for item in items:
                 self._unknown.pop(item.commit.commit_id, None)
-                self.counters.void += not item.receipt.verdict.accepted
-                item.outcome = Outcome(item.receipt, item.events, item.states)
+                item.outcome = self._judged(item)
             return
         self._replica.abandon()
         self._await_verdicts(items, deadline)
@@ -288,6 +290,18 @@ class ShardWriter(ProposalQueue):
 
     # Verdicts
 
+    def _judged(self, item: CommitOnItsWay) -> Outcome | Exception | Proposal:
+        """What became of a commit whose plan was adopted."""
+        if item.receipt.verdict.accepted:
+            return Outcome(item.receipt, item.events, item.states)
+        self.counters.void += 1
+        if item.proposal.slots is not None:
+            return Outcome(item.receipt, (), {})
+        try:
+            return _again(item.proposal)
+        except LogUnavailable as refusal:
+            return refusal
+
     def _safe_answer(self, proposal: Proposal, known: Settled) -> Outcome | Exception | Proposal:
         try:
             return self._answer(proposal, known)
@@ -298,17 +312,22 @@ class ShardWriter(ProposalQueue):
         """What the log's verdict on this commit id means for whoever proposed under it."""
         accepted = known.receipt.verdict.accepted
         if proposal.slots is None and not accepted:
-            if proposal.attempt >= MAX_RACES:
-                raise LogUnavailable(
-                    f"{proposal.originator_id} was changed by other nodes {MAX_RACES} times in a row; try again"
-                )
-            return replace(proposal, attempt=proposal.attempt + 1)
+            return _again(proposal)
         slots = known.slots if proposal.slots is None else proposal.slots
         same = len(slots) == len(proposal.bodies)
         if not same or record_hash(to_record(_commit(proposal, slots))) != known.record_hash:
             raise CommitIdReused(proposal.sent_as)
         events = recorded(slots, proposal.facts) if accepted and proposal.facts else ()
         return Outcome(known.receipt, events, {})
+
+
+def _again(proposal: Proposal) -> Proposal:
+    """The next attempt at facts that have lost a race, under an id of its own. Raises ``LogUnavailable``."""
+    if proposal.attempt >= MAX_RACES:
+        raise LogUnavailable(
+            f"{proposal.originator_id} was changed by other nodes {MAX_RACES} times in a row; try again"
+        )
+    return replace(proposal, attempt=proposal.attempt + 1)
 
 
 def _commit(proposal: Proposal, slots: tuple[Slot, ...]) -> Commit:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
 
 from streams.kafka.renewal import RenewedProducer
 
@@ -16,10 +17,13 @@ class StuckProducer:
 
     def __init__(self) -> None:
         self.records: list[bytes | None] = []
+        self.sent: list[Any] = []
         self.closed = threading.Event()
 
     def send(self, topic: str, value: bytes | None = None, **_: Any) -> Any:
         self.records.append(value)
+        self.sent.append(Future())
+        return self.sent[-1]
 
     def flush(self, timeout: float | None = None) -> None:
         raise KafkaTimeoutError("stuck")
@@ -65,3 +69,21 @@ def test_impatience_of_the_caller_alone_replaces_nothing() -> None:
             producer.flush(0.001)
     producer.send("topic", b"two")
     assert [one.records for one in made] == [[b"one", b"two"]]
+
+
+def test_a_producer_that_has_failed_a_record_gets_no_further_ones() -> None:
+    made: list[StuckProducer] = []
+
+    def make() -> StuckProducer:
+        made.append(StuckProducer())
+        return made[-1]
+
+    producer = RenewedProducer(make, patience_s=60.0)
+    producer.send("topic", b"one")
+    producer.send("topic", b"two")
+    made[0].sent[0].failure(KafkaTimeoutError("expired"))
+    producer.send("topic", b"three")
+    made[0].sent[1].failure(KafkaTimeoutError("closed"))  # as every record of a producer that is given up
+    producer.send("topic", b"four")
+    assert [one.records for one in made] == [[b"one", b"two"], [b"three", b"four"]]
+    assert made[0].closed.wait(10)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
 
 from domain.log.commit import Commit
 from domain.log.envelope import Record
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.position import Position
 from domain.log.receipt import CommitIdReused
-from streams.kafka.clients import producer
+from streams.kafka.clients import Producer, Sent, producer
 from streams.kafka.location import KafkaLocation
 from streams.log.kafka.log import KafkaLog
 from tests.brokers import MockKafka
@@ -74,6 +78,79 @@ async def test_facts_of_unknown_outcome_are_recorded_once_when_sent_again(
     first = await node.record("a", [Added(amount=5)], [START], commit_id="batch")
     assert await node.record("a", [Added(amount=5)], [START], commit_id="batch") == first
     assert (total(node), len(node.history("a"))) == (5, 2)
+
+
+class LossyProducer:
+    """A producer that, while it is ``losing``, reports every record as expired and sends none."""
+
+    def __init__(self, inner: Producer, losing: threading.Event) -> None:
+        self._inner = inner
+        self._losing = losing
+
+    def send(self, topic: str, **record: Any) -> Sent:
+        if not self._losing.is_set():
+            return self._inner.send(topic, **record)
+        lost: Sent = Future().failure(KafkaTimeoutError("expired"))
+        return lost
+
+    def flush(self, timeout: float | None = None) -> None:
+        self._inner.flush(timeout)
+
+    def close(self, timeout: float | None = None) -> None:
+        self._inner.close(timeout)
+
+
+def lossy_node(open_node: Callable[[], KafkaLog], monkeypatch: pytest.MonkeyPatch, losing: threading.Event) -> KafkaLog:
+    monkeypatch.setattr(
+        "streams.log.kafka.shard.producer", lambda *its, **own: LossyProducer(producer(*its, **own), losing)
+    )
+    node = open_node()
+    monkeypatch.undo()
+    return node
+
+
+async def test_facts_of_unknown_outcome_whose_place_was_taken_are_recorded_in_the_next_one(
+    open_node: Callable[[], KafkaLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing = threading.Event()
+    unlucky = lossy_node(open_node, monkeypatch, losing)
+    other = open_node()
+    await opened(other)
+    assert await unlucky.wait_for(other.head(), 10)
+    losing.set()
+    with pytest.raises(OutcomeUnknown):
+        await unlucky.record("a", [Added(amount=5)], [START], commit_id="batch")
+    losing.clear()
+    taken = await other.record("a", [Added(amount=1)], [START])
+    assert await unlucky.wait_for(taken.position, 10)
+    first = await unlucky.record("a", [Added(amount=5)], [START], commit_id="batch")
+    assert [recorded.originator_version for recorded in first.events] == [3]
+    assert await other.wait_for(first.position, 10)
+    for node in (unlucky, other):
+        # Whoever comes back with the batch finds it, also one who knows nothing of the first attempt.
+        assert await node.record("a", [Added(amount=5)], [START], commit_id="batch") == first
+        assert (total(node), len(node.history("a"))) == (6, 3)
+
+
+async def test_a_command_of_unknown_outcome_whose_place_was_taken_happens_once(
+    open_node: Callable[[], KafkaLog], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losing = threading.Event()
+    unlucky = lossy_node(open_node, monkeypatch, losing)
+    other = open_node()
+    await opened(other)
+    assert await unlucky.wait_for(other.head(), 10)
+    losing.set()
+    with pytest.raises(OutcomeUnknown):
+        await unlucky.execute(TALLY, "a", Add(5), commit_id="intent")
+    losing.clear()
+    taken = await other.record("a", [Added(amount=1)], [START])
+    assert await unlucky.wait_for(taken.position, 10)
+    _, done = await unlucky.execute(TALLY, "a", Add(5), commit_id="intent")
+    assert await other.wait_for(done.position, 10)
+    for node in (unlucky, other):
+        state, _ = await node.execute(TALLY, "a", Add(5), commit_id="intent")
+        assert (state.total, len(node.history("a"))) == (6, 3)
 
 
 async def test_a_command_of_unknown_outcome_happens_once_when_sent_again(node: KafkaLog, mock_kafka: MockKafka) -> None:
