@@ -33,13 +33,13 @@ from api.routes.files import file_routes
 from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
 from api.routes.live import live_routes
+from api.routes.live_figures import live_figure_routes
+from api.routes.metrics import metrics_routes
 from api.routes.operator import operator_routes
 from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
 
 _DESCRIPTION: Final = """
-from api.routes.live_figures import live_figure_routes
-from api.routes.metrics import metrics_routes
 Voice-AI calls on an event log, with Vapi's wire format: official SDKs work by base URL only.
 
 Send the organization's private key as `Authorization: Bearer <key>`. Every answer names its request
@@ -66,7 +66,9 @@ EVERYTHING: Final[Sequence[Routes]] = (
     download_routes,
     event_routes,
     analytics_routes,
+    live_figure_routes,
     health_routes,
+    metrics_routes,
     operator_routes,
     forwarded_routes,
     live_routes,
@@ -74,9 +76,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
 CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, forwarded_routes, live_routes)
 """What a process needs that only serves calls: their sound, their control, and a word on its health."""
 
-    live_figure_routes,
 
-    metrics_routes,
 def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTHING) -> FastAPI:
     """The application over these ports. It starts and closes none of them: that is the caller's business."""
     app = FastAPIOffline(
