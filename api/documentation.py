@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 from api.models.analytics import AnalyticsBody
 from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
 from api.models.chat import ResponsesBody
+from api.models.insight import InsightRunBody
 from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
 from api.object_schemas import changes_name, forms_of, listed_schema, object_name
 
@@ -33,6 +34,8 @@ TAGS: Final = [
     {"name": "Provider resources", "description": "Pronunciation dictionaries."},
     {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
     {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},
+    {"name": "Insights", "description": "Questions over calls that are kept and asked again, as charts."},
+    {"name": "Boards", "description": "Insights side by side."},
     {"name": "Events", "description": "The event log itself: a call's history, and a live stream."},
     {"name": "Operator", "description": "The installation: organizations, all calls, SQL. Needs the operator token."},
     {"name": "Health", "description": "For load balancers and people in a hurry."},
@@ -48,6 +51,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     CallChanges,
     CallDeletion,
     HeldEvents,
+    InsightRunBody,
     NewOrganization,
     OrganizationLimits,
     Rebuild,

@@ -36,6 +36,18 @@ class SqlResult(msgspec.Struct, frozen=True):
     elapsed_ms: float
 
 
+class InsightAsked(msgspec.Struct, frozen=True, kw_only=True):
+    """One run of an insight, whose configuration is ``config``.
+
+    ``time_range`` takes the place of the configuration's, all of it; ``assistant_id`` narrows what is asked of calls.
+    """
+
+    config: dict[str, Any]
+    time_range: dict[str, Any] | None = None
+    assistant_id: str | None = None
+    format: str = "raw"
+
+
 class Analytics(Protocol):
     """Reads of the ClickHouse projections."""
 
@@ -47,3 +59,8 @@ class Analytics(Protocol):
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
         """An analyst's own read-only statement, with time and memory caps. Raises the same."""
+
+    async def insight(self, org_id: str, asked: InsightAsked) -> dict[str, Any]:
+        """Answer an insight: ``format``, the ``timeRange`` that was meant, and ``result``, its rows; ``notRecorded``
+        names events that it counts and that are never recorded here. Raises the same.
+        """

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from api.dependencies import Maintenance
-from domain.analytics import Analytics, QueryProblem, QueryRejected, SqlResult
+from domain.analytics import Analytics, InsightAsked, QueryProblem, QueryRejected, SqlResult
 from domain.log.ports import EventLog
 from infra.data_folder import DataFolder
 from infra.identifiers import now
@@ -47,6 +47,9 @@ class ClosedAnalytics:
     """``Analytics`` of a process that left the engine closed."""
 
     async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+        raise QueryRejected([QueryProblem("queries", "cannot be answered: the analytics engine is not open here")])
+
+    async def insight(self, org_id: str, asked: InsightAsked) -> dict[str, Any]:
         raise QueryRejected([QueryProblem("queries", "cannot be answered: the analytics engine is not open here")])
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:

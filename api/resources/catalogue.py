@@ -9,9 +9,11 @@ from typing import Final
 
 from api.configuration.resource import Resource
 from api.resources.assistants import ASSISTANTS
+from api.resources.boards import BOARDS
 from api.resources.campaigns import CAMPAIGNS
 from api.resources.credentials import CREDENTIALS
 from api.resources.evals import EVALS
+from api.resources.insights import INSIGHTS
 from api.resources.phone_numbers import PHONE_NUMBERS
 from api.resources.provider_resources import PROVIDER_RESOURCES
 from api.resources.sessions import SESSIONS
@@ -35,4 +37,6 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     EVALS,
     CAMPAIGNS,
     PROVIDER_RESOURCES,
+    INSIGHTS,
+    BOARDS,
 )

@@ -29,8 +29,6 @@ RESOURCES: Final = {
     "/v2/campaign": "campaigns",
     "/v2/knowledge-base": "knowledge bases",
     "/observability/scorecard": "scorecards",
-    "/reporting/board": "boards",
-    "/reporting/insight": "insights",
 }
 """Resources with the five usual operations."""
 
@@ -56,9 +54,6 @@ OTHERS: Final = (
     ("GET", "/eval/simulation/run/{id}/item/{item_id}", "get an item of a simulation run"),
     ("PATCH", "/eval/simulation/run/{id}/item/{item_id}", "cancel an item of a simulation run"),
     ("POST", "/eval/simulation/run/{id}/item/{item_id}/generate", "suggest improvements"),
-    ("POST", "/reporting/insight/preview", "preview an insight"),
-    ("POST", "/reporting/insight/{id}/run", "run an insight"),
-    ("GET", "/reporting/board/default/metrics-overview", "get the default board"),
     ("GET", "/traffic-allocations", "list traffic allocations"),
     ("POST", "/traffic-allocations", "create a traffic allocation"),
     ("GET", "/traffic-allocations/latest", "get the latest traffic allocation"),

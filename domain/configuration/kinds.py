@@ -27,6 +27,8 @@ NAMES: Final = (
     "simulation_suite",
     "campaign",
     "provider_resource",
+    "insight",
+    "board",
 )
 """In the order in which they appear in the registry of events."""
 

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
 from projections.analytics.grammar import Query
 from projections.analytics.vocabulary import COLUMNS, GROUPS
+from projections.calendar import bucket, time_parameter
 
 _AGGREGATES: Mapping[str, str] = MappingProxyType(
     {
@@ -23,17 +23,6 @@ _AGGREGATES: Mapping[str, str] = MappingProxyType(
         "min": "minOrNull({})",
         "max": "maxOrNull({})",
         "history": "argMaxOrNull({}, at)",
-    }
-)
-
-_INTERVALS = ("second", "minute", "hour", "day", "week", "month", "quarter", "year")
-_LOCAL = "toTimeZone({}, {timezone:String})"
-_YEARS: Mapping[str, str] = MappingProxyType(
-    {
-        # As PostgreSQL's date_trunc, whose list of steps the grammar has: centuries begin with year 1, decades with 0.
-        "decade": "{year} - {year} % 10",
-        "century": "{year} - ({year} - 1) % 100",
-        "millennium": "{year} - ({year} - 1) % 1000",
     }
 )
 
@@ -87,14 +76,14 @@ def compile_query(query: Query, org_id: str) -> Statement:
     time_range = query.time_range
     parameters: dict[str, Any] = {
         "org_id": org_id,
-        "start": _time(time_range.start),
-        "end": _time(time_range.end),
-        "now": _time(time_range.now),
+        "start": time_parameter(time_range.start),
+        "end": time_parameter(time_range.end),
+        "now": time_parameter(time_range.now),
         "timezone": time_range.timezone,
     }
     keys: list[tuple[str, str]] = []
     if time_range.step is not None:
-        keys.append(("date", _bucket("at", time_range.step)))
+        keys.append(("date", bucket("at", time_range.step)))
     keys += [(name, GROUPS[name]) for name in query.group_by]
     for index, variable in enumerate(query.variables):
         parameters[f"variable_{index}"] = variable
@@ -124,7 +113,7 @@ def _looks(step: str | None) -> str:
     """Looks at the bucket starts that one call reaches: each of a short step, the last one of a long one."""
     if step is None:
         return "[]"
-    first, last = _bucket("began", step), _bucket("ended", step)
+    first, last = bucket("began", step), bucket("ended", step)
     if step in _SECONDS:
         width = _SECONDS[step] * 1000
         look = _moment(f"({first} + number * {width})")
@@ -136,21 +125,6 @@ def _moment(milliseconds: str) -> str:
     return f"toDateTime64(fromUnixTimestamp64Milli({milliseconds}, 'UTC'), 6, 'UTC')"
 
 
-def _bucket(time: str, step: str) -> str:
-    """Milliseconds since 1970 at which the bucket of a time begins, by the calendar of the query's time zone."""
-    local = _LOCAL.replace("{}", time)
-    if step in _YEARS:
-        year = _YEARS[step].replace("{year}", f"toYear({local})")
-        begin = f"makeDateTime64({year}, 1, 1, 0, 0, 0, 0, 3, {{timezone:String}})"
-    else:
-        begin = f"toDateTime64(toStartOfInterval({local}, INTERVAL 1 {step.upper()}), 3, {{timezone:String}})"
-    return f"toUnixTimestamp64Milli({begin})"
-
-
 def _variable(index: int) -> str:
     key = f"{{variable_{index}:String}}"
     return f"if(mapContains(variable_values, {key}), variable_values[{key}], NULL)"
-
-
-def _time(time: datetime) -> str:
-    return time.strftime("%Y-%m-%d %H:%M:%S.%f")

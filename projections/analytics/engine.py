@@ -6,18 +6,19 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import partial
 from math import isfinite
 from typing import Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from domain.analytics import QueryProblem, QueryRejected, SqlResult
+from domain.analytics import InsightAsked, QueryProblem, QueryRejected, SqlResult
 from domain.log.ports import Clock
 from projections.analyst_sql import run_statement
 from projections.analytics.compile import compile_query
 from projections.analytics.grammar import Query, parse
+from projections.calendar import shown_bucket, shown_time
+from projections.insights.run import run_insight
 from projections.store import AnalyticsStore, Limits
 
 T = TypeVar("T")
@@ -47,6 +48,11 @@ class ClickHouseAnalytics:
         parsed = parse(queries, now=self._clock())
         return await asyncio.gather(*(self._off_loop(partial(self._answer, query, org_id)) for query in parsed))
 
+    async def insight(self, org_id: str, asked: InsightAsked) -> dict[str, Any]:
+        """See ``Analytics.insight``."""
+        now = self._clock()
+        return await self._off_loop(lambda: run_insight(self._store, org_id, asked, now=now, limits=QUERY_LIMITS))
+
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
         """See ``Analytics.sql``. With ``org_id`` only that organisation's rows exist for the statement."""
         limits = replace(self._limits, result_rows=min(limit, self._limits.result_rows))
@@ -68,12 +74,16 @@ class ClickHouseAnalytics:
         except DatabaseError as error:
             raise QueryRejected([QueryProblem(query.name, f"could not be answered: {error}")]) from error
         time_range = query.time_range
-        shown = {"start": _iso(time_range.start), "end": _iso(time_range.end), "timezone": time_range.timezone}
+        shown = {
+            "start": shown_time(time_range.start),
+            "end": shown_time(time_range.end),
+            "timezone": time_range.timezone,
+        }
         if time_range.step is not None:
             shown = {"step": time_range.step, **shown}
         rows = [
             {
-                name: _date(value) if name == "date" and time_range.step is not None else _shown(value)
+                name: shown_bucket(value) if name == "date" and time_range.step is not None else _shown(value)
                 for name, value in zip(statement.names, row, strict=True)
             }
             for row in found.result_rows
@@ -85,11 +95,3 @@ def _shown(value: Any) -> Any:
     if isinstance(value, float):
         return round(value, DECIMALS) if isfinite(value) else None
     return value
-
-
-def _date(milliseconds: int) -> str:
-    return _iso(datetime.fromtimestamp(milliseconds / 1000, UTC))
-
-
-def _iso(time: datetime) -> str:
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

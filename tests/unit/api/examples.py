@@ -51,6 +51,20 @@ def body_of(kind: str, ids: dict[str, str]) -> dict[str, Any]:
             **{"name": MARK, "assistantId": ids.get("assistant"), "phoneNumberId": ids.get("phone_number")},
             **{"customers": [{"number": "+14155552671"}]},
         },
+        "insight": {
+            **{"type": "bar", "name": MARK, "groupBy": "endedReason"},
+            "queries": [{"type": "vapiql-json", "table": "call", "column": "id", "operation": "count", "name": "n"}],
+            "formulas": [{"formula": "{{n}} * 2"}],
+        },
+        "board": {
+            **{"name": MARK, "layout": {"columns": 6}},
+            "items": [
+                {
+                    **{"type": "insight", "insightId": ids.get("insight")},
+                    **{"position": {"x": 0, "y": 0}, "size": {"width": 2, "height": 1}},
+                }
+            ],
+        },
         "provider_resource": {
             "name": MARK,
             "rules": [{"string_to_replace": "Siobhan", "type": "alias", "alias": "Shivawn"}],
@@ -74,11 +88,13 @@ CHANGES: dict[str, dict[str, Any]] = {
     "simulation_suite": {"slackWebhookUrl": "https://hooks.example/1"},
     "campaign": {"name": "Other"},
     "provider_resource": {"rules": []},
+    "insight": {"groupBy": None},
+    "board": {"items": []},
 }
 
 _ORDER = (
     *("credential", "tool", "assistant", "squad", "phone_number", "session", "structured_output", "eval"),
-    *("personality", "scenario", "simulation", "simulation_suite", "campaign", "provider_resource"),
+    *("personality", "scenario", "simulation", "simulation_suite", "campaign", "provider_resource", "insight", "board"),
 )
 BY_KIND = {resource.kind: resource for resource in RESOURCES}
 

@@ -14,7 +14,7 @@ from typing import Any, BinaryIO
 from uuid import uuid4
 
 from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
-from domain.analytics import SqlResult
+from domain.analytics import InsightAsked, SqlResult
 from domain.artifacts import StoredArtifact
 from domain.live_calls import CallNotLive, CallSocket
 from domain.organization.founding import Founding, carry_out, found_with
@@ -89,12 +89,20 @@ class ScriptedAnalytics:
 
     answer: list[dict[str, Any]] | Exception = field(default_factory=list)
     asked: list[tuple[str, Sequence[dict[str, Any]]]] = field(default_factory=list)
+    insights: list[InsightAsked] = field(default_factory=list)
 
     async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
         self.asked.append((org_id, queries))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    async def insight(self, org_id: str, asked: InsightAsked) -> dict[str, Any]:
+        self.asked.append((org_id, [asked.config]))
+        self.insights.append(asked)
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return {"format": asked.format, "result": self.answer}
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
         if isinstance(self.answer, Exception):

@@ -1,0 +1,1 @@
+"""Insights: from their definitions to ClickHouse SQL and back to the rows that a chart is drawn from."""
