@@ -87,6 +87,8 @@ def from_xml(content: bytes) -> str:
     try:
         root = etree.fromstring(content, parser)
     except etree.XMLSyntaxError as fault:
+        if fault.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from None
         raise Unreadable("damaged", f"It is no well-formed XML: {fault.msg}.") from None
     document = root.getroottree().docinfo.internalDTD
     if document is not None and any(True for _ in document.iterentities()):

@@ -47,7 +47,7 @@ def _pages(reader: PdfReader, most_characters: int) -> str:
         length += len(text)
         if length > most_characters:
             raise Unreadable("too-large", f"The PDF holds more than {most_characters} characters of text.")
-        pages.append(text.replace(PAGE_END, "\n"))
+        pages.append(text.replace(PAGE_END, "\n").strip())
     if fault and not any(text.strip() for text in pages):
         raise Unreadable("damaged", f"None of the PDF's pages can be read: {fault}.")
     return PAGE_END.join(pages)

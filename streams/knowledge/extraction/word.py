@@ -31,7 +31,11 @@ def from_docx(path: Path) -> str:
         return "\n\n".join(filter(None, _blocks(docx.Document(str(path)))))
     except zipfile.BadZipFile:
         raise Unreadable("damaged", "The Word file's archive cannot be opened.") from None
-    except (etree.XMLSyntaxError, KeyError, ValueError, AttributeError, OSError) as fault:
+    except etree.XMLSyntaxError as fault:
+        if fault.code == etree.ErrorTypes.ERR_NO_MEMORY:
+            raise MemoryError from None
+        raise Unreadable("damaged", f"The Word file holds no well-formed XML: {fault.msg}.") from None
+    except (KeyError, ValueError, AttributeError, OSError) as fault:
         raise Unreadable("damaged", f"The Word file cannot be read: {type(fault).__name__}.") from None
 
 

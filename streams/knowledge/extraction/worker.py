@@ -46,7 +46,10 @@ def main(folder: Path) -> None:
         elif fault.errno == errno.EFBIG:
             outcome = _too_much_text(job.limits)
         else:
-            raise
+            outcome = _broken(fault)
+    except Exception as fault:
+        # What a broken file makes of the libraries cannot be foreseen, and this process has nothing else to do.
+        outcome = _broken(fault)
     (folder / OUTCOME).write_bytes(msgspec.json.encode(outcome))
 
 
@@ -75,6 +78,10 @@ def _save_index(folder: Path, text: str) -> int:
     segment = build(text)
     save(segment, folder / SEGMENT)
     return len(segment)
+
+
+def _broken(fault: Exception) -> Refused:
+    return Refused(code="damaged", reason=f"It cannot be read: {type(fault).__name__}.")
 
 
 def _too_much_memory() -> Refused:

@@ -20,6 +20,7 @@ _EARLY_END: Final = 0.6
 
 _HEADING: Final = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _SENTENCE: Final = re.compile(r"[^\n\f]*?(?:[.!?…]+[\"'”’)\]]*(?=[ \t])|[。！？]+|(?=[\n\f])|$)")
+_SENTENCE_ENDS: Final = frozenset(".!?…。！？")
 _DEEPEST_SHOWN: Final = 3
 _LONGEST_HEADING: Final = 120
 
@@ -52,9 +53,10 @@ def chunks(text: str) -> list[Chunk]:
     made: list[Chunk] = []
     held: list[_Unit] = []
     for unit in _units(text):
-        if held and (unit.opens_section or _is_full(held, unit)):
+        if held and (unit.opens_section or unit.page != held[-1].page or _is_full(held, unit)):
             made.append(_chunk(held))
-            held = [] if unit.opens_section else _overlap(held, unit)
+            whole = unit.page != held[-1].page and text[held[-1].end - 1] in _SENTENCE_ENDS
+            held = [] if unit.opens_section or whole else _overlap(held, unit)
         held.append(unit)
     if held:
         made.append(_chunk(held))
@@ -80,8 +82,8 @@ def _overlap(held: list[_Unit], following: _Unit) -> list[_Unit]:
 
 
 def _chunk(held: list[_Unit]) -> Chunk:
-    # A heading belongs to what stands under it, so the piece that it opens is under it already.
-    return Chunk(held[0].start, held[-1].end, held[-1].heading, held[0].page)
+    # What was repeated from the piece before may stand on another page, the rest is on one.
+    return Chunk(held[0].start, held[-1].end, held[-1].heading, held[-1].page)
 
 
 def _units(text: str) -> Iterator[_Unit]:
