@@ -113,6 +113,7 @@ def dialect() -> Environment:
     for tag in _LEFT_OUT:
         environment.tags.pop(tag, None)
     environment.filters["json"] = _json
+    environment.filters["last"] = _last
     for name, filter_function in list(environment.filters.items()):
         environment.filters[name] = _limited(filter_function, _GROWTH.get(name))
     environment.filters["date"] = _date
@@ -180,6 +181,15 @@ _GROWTH: dict[str, Callable[[Any, Sequence[Any]], int]] = {
     "times": _multiplied,
     "strip_html": _scanned,
 }
+
+
+def _last(value: Any, count: Any = None) -> Any:
+    """The last item, or with a count the last so many as a list, as conditions on messages are written."""
+    if isinstance(value, Undefined) or not isinstance(value, Sequence) or not value:
+        return value if isinstance(value, Undefined) else None
+    if count is None:
+        return value[-1]
+    return list(value[-int(count) :]) if isinstance(count, int) and count > 0 else []
 
 
 def _json(value: Any) -> str:

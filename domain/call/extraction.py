@@ -41,7 +41,7 @@ def extract(
     now: datetime,
     headers: Mapping[str, str] | None = None,
 ) -> Extracted:
-    """The variables that ``plan`` makes of ``body`` (decoded JSON; a text that is JSON counts as such). Never raises."""
+    """The variables that ``plan`` makes of ``body`` (decoded JSON, or its text). Never raises."""
     if not isinstance(plan, Mapping):
         return Extracted({})
     body = _decoded(body)

@@ -24,6 +24,8 @@ def ask_when_possible(m: Moment) -> None:
     state = m.state
     if not state.answer_owed or state.request is not None or state.tools or state.connected_ms is None:
         return
+    if state.handover is not None:
+        return
     if m.armed("backoff") or (state.user is not None and not state.user.decided):
         return
     for utterance in state.utterances:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from domain.call.events import Role, Warned
-from media.machine import answering, ending, history, interruption, speaking
+from media.machine import answering, ending, handovers, history, interruption, speaking, tools
+from media.machine.destinations import DestinationInvalid
 from media.machine.inputs import ControlReceived
 from media.machine.moment import Moment
 from media.machine.outputs import Mute
@@ -26,7 +27,7 @@ _MUTES = {
     "mute-customer": ("customer", True),
     "unmute-customer": ("customer", False),
 }
-_UNSUPPORTED = ("transfer", "handoff", "send-transport-message")
+_UNSUPPORTED = ("transfer", "send-transport-message")
 
 
 def on_control(m: Moment, control: ControlReceived) -> None:
@@ -41,6 +42,11 @@ def on_control(m: Moment, control: ControlReceived) -> None:
             _add_message(m, message)
         case "control":
             _control(m, message)
+        case "handoff":
+            _handoff(m, message)
+        case "tool-call-result":
+            if not tools.on_client_answer(m, message):
+                _invalid(m, "tool-call-result names no call that the client was asked to carry out.")
         case "end-call" | "hangup":
             ending.cut(m, CANCELED)
         case str() as other if other in _UNSUPPORTED:
@@ -76,6 +82,13 @@ def _add_message(m: Moment, message: dict[str, Any]) -> None:
     if m.state.request is not None and m.state.request.utterance_id is None:
         answering.abort(m)
     m.set(answer_owed=True)
+
+
+def _handoff(m: Moment, message: dict[str, Any]) -> None:
+    try:
+        handovers.by_control(m, message)
+    except DestinationInvalid as error:
+        _invalid(m, f"handoff cannot be followed: {error}.")
 
 
 def _control(m: Moment, message: dict[str, Any]) -> None:

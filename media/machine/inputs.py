@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from domain.call.events import ConfigurationUse, TransferStatus
+
 ProviderStage = Literal["transcriber", "model", "voice"]
 
 
@@ -156,12 +158,14 @@ class TimerFired(_Input, frozen=True, kw_only=True):
 
 
 class ToolReturned(_Input, frozen=True, kw_only=True):
-    """A tool server's answer. ``message`` is ``results[].message`` when it gave one."""
+    """A tool server's answer. ``message`` is ``results[].message`` when it gave one, ``variables`` what the tool's
+    extraction plan made of it."""
 
     tool_call_id: str
     result: str
     message: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
+    variables: dict[str, Any] = {}
 
 
 class ToolErred(_Input, frozen=True, kw_only=True):
@@ -171,6 +175,45 @@ class ToolErred(_Input, frozen=True, kw_only=True):
     failure: str
     error: str
     message: dict[str, Any] | None = None
+
+
+class DestinationAnswered(_Input, frozen=True, kw_only=True):
+    """Whom a server names as the destination of ``AskDestination``, legal by its kind. ``result`` is what it wants the
+    model to be told, ``message`` what it wants to be said first."""
+
+    tool_call_id: str
+    destination: dict[str, Any]
+    result: str = ""
+    message: dict[str, Any] | None = None
+
+
+class AssistantResolved(_Input, frozen=True, kw_only=True):
+    """Whom ``ResolveAssistant`` asked for is ready to take over: configuration complete, providers chosen.
+
+    ``variables`` are those that the hand-off adds. Tokens are those that extracting them took from the model of the
+    assistant that hands over.
+    """
+
+    tool_call_id: str
+    assistant: dict[str, Any]
+    late_templates: tuple[str, ...] = ()
+    variables: dict[str, Any] = {}
+    assistant_id: str | None = None
+    assistant_version: str | None = None
+    squad_id: str | None = None
+    used: tuple[ConfigurationUse, ...] = ()
+    native_end_of_turn: bool = False
+    final_on_request: bool = False
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+
+class TransferProgressed(_Input, frozen=True, kw_only=True):
+    """What became of ``Transfer``: ``connected`` ends our part of the call, everything else is a failure."""
+
+    transfer_id: str
+    status: TransferStatus
+    detail: str = ""
 
 
 class ControlReceived(_Input, frozen=True, kw_only=True):
@@ -206,6 +249,9 @@ Input = (
     | TimerFired
     | ToolReturned
     | ToolErred
+    | DestinationAnswered
+    | AssistantResolved
+    | TransferProgressed
     | ControlReceived
     | EndRequested
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -72,14 +73,60 @@ class AskEndpointing(_Output, frozen=True, kw_only=True):
 
 
 class CallTool(_Output, frozen=True, kw_only=True):
-    """Run a function tool on the tenant's server. ``tool`` is its configuration. Answered by ``ToolReturned`` or
-    ``ToolErred``, unless ``detached`` (async tools: send and forget)."""
+    """Carry out a tool call. ``tool`` is the tool's configuration. Answered by ``ToolReturned`` or ``ToolErred``,
+    unless ``detached`` (async tools: send and forget).
+
+    ``arguments`` is what the model filled in, held against the schema. Templates in ``tool`` at ``late`` paths and in
+    its static parameters are rendered with ``variables`` and the arguments.
+    """
 
     tool_call_id: str
     name: str
     arguments: dict[str, Any]
     tool: dict[str, Any]
     detached: bool = False
+    late: tuple[str, ...] = ()
+    variables: Mapping[str, Any] = {}
+
+
+class AskDestination(_Output, frozen=True, kw_only=True):
+    """Ask the tenant's server where to go (``transfer-destination-request``, ``handoff-destination-request``).
+
+    Answered by ``DestinationAnswered``, or by ``ToolErred`` where the answer is none that may be followed.
+    """
+
+    tool_call_id: str
+    handoff: bool
+    arguments: dict[str, Any]
+    tool: dict[str, Any]
+    destination: dict[str, Any] = {}
+
+
+class ResolveAssistant(_Output, frozen=True, kw_only=True):
+    """Get another assistant ready to take over. Answered by ``AssistantResolved`` or ``ToolErred``.
+
+    ``variables`` are the call's, ``arguments`` what the model filled in besides the destination, ``messages`` the
+    conversation from which the destination's ``variableExtractionPlan`` may draw.
+    """
+
+    tool_call_id: str
+    destination: dict[str, Any]
+    arguments: dict[str, Any]
+    variables: Mapping[str, Any]
+    messages: tuple[dict[str, Any], ...] = ()
+
+
+class UseAssistant(_Output, frozen=True, kw_only=True):
+    """From now on speak, listen, think and call tools as the assistant that was resolved for ``tool_call_id``."""
+
+    tool_call_id: str
+
+
+class Transfer(_Output, frozen=True, kw_only=True):
+    """Connect the caller to a number or a SIP address. Answered by ``TransferProgressed``."""
+
+    transfer_id: str
+    destination: dict[str, Any]
 
 
 class ArmTimer(_Output, frozen=True, kw_only=True):
@@ -137,6 +184,10 @@ Output = (
     | FinalizeTranscript
     | AskEndpointing
     | CallTool
+    | AskDestination
+    | ResolveAssistant
+    | UseAssistant
+    | Transfer
     | ArmTimer
     | DisarmTimer
     | Mute

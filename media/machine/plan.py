@@ -1,16 +1,17 @@
 """The policy of one conversation: an assistant's resolved configuration, parsed, defaulted and frozen.
 
-Out of scope here: hooks, voicemail detection, keypad input, transfers and handoffs; ``unsupported`` names what an
-assistant configured of these, so that the call can say so.
+Out of scope here: hooks, voicemail detection and keypad input; ``unsupported`` names what an assistant configured of
+these, so that the call can say so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from domain.call.late_templates import below
 from media.machine.reading import PlanInvalid, Section
 from media.machine.speaking_plans import (
     StartSpeaking,
@@ -48,6 +49,8 @@ TRANSCRIPT_WAIT_MS = 1_500.0
 
 HANG_MS = 5_000.0
 FALLBACK_MS = 15_000.0
+TOOL_BUDGET = 200
+"""Tool calls that one conversation may have: a model that asks for more is in a loop, or led by somebody."""
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
@@ -75,6 +78,8 @@ class IdleMessages(msgspec.Struct, frozen=True, kw_only=True):
 class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the call machine needs to know in advance. Times in ms.
 
+    ``variables`` are those that the conversation begins with; the messages of ``prompt_templates`` at ``late_prompt``
+    are rendered anew when there are more. ``tool_budget`` is how many tool calls a conversation may have.
     ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long a
     caller who is owed an answer waits before a notice goes out, and before something is said in its place.
     """
@@ -106,6 +111,12 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     clock_origin_ms: float
     unsupported: tuple[str, ...]
+    voicemail_message: str = ""
+    server_available: bool = False
+    tool_budget: int = TOOL_BUDGET
+    variables: dict[str, Any] = {}
+    prompt_templates: tuple[dict[str, Any], ...] = ()
+    late_prompt: tuple[int, ...] = ()
     final_on_request: bool = False
     transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
     hang_ms: float = HANG_MS
@@ -123,18 +134,27 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         transport_provider: str = "vapi.websocket",
         price_table: str = "",
         clock_origin_ms: float = 0.0,
+        tool_budget: int = TOOL_BUDGET,
+        late_templates: Iterable[str] = (),
+        variables: Mapping[str, Any] | None = None,
+        max_duration_seconds: float | None = None,
     ) -> CallPlan:
         """Parse a resolved assistant (overrides merged, templates rendered), wire JSON as Vapi shapes it.
 
         ``native_end_of_turn``: the transcriber that will be used signals turns itself. ``final_on_request``: it gives a
         final whenever it is told that speech has stopped. ``server_available``: tool calls without a server of their
-        own can be delivered somewhere (the organisation's or the number's server).
+        own can be delivered somewhere (the organisation's or the number's server). ``late_templates`` are the wire
+        paths of texts that are rendered when they are used, ``variables`` what there is to fill them with so far.
+        ``max_duration_seconds`` is the squad's, which counts for the whole call.
         Raises ``PlanInvalid``.
         """
         assistant = Section(config)
         model = assistant.section("model")
         voice = assistant.section("voice")
-        tools = read_tools(assistant, server_available=server_available or _has_server(assistant))
+        late = tuple(late_templates)
+        tools = read_tools(assistant, server_available=server_available or _has_server(assistant), late=late)
+        prompt = tuple(_prompt_message(entry) for entry in model.sections("messages"))
+        seconds = max_duration_seconds or assistant.number("maxDurationSeconds", 600, 1, 43_200)
         transcriber = _provider(assistant.section("transcriber"))
         first_message = assistant.text("firstMessage").strip()
         threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
@@ -144,10 +164,12 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             first_message="" if _is_audio_file(first_message) else first_message,
             first_message_mode=_first_message_mode(assistant),
             first_message_interruptible=assistant.flag("firstMessageInterruptionsEnabled", False),
-            prompt=tuple(_prompt_message(entry) for entry in model.sections("messages")),
+            prompt=prompt,
+            prompt_templates=prompt,
+            late_prompt=_late_messages(late),
             start=read_start_speaking(assistant, native_end_of_turn=native_end_of_turn),
             stop=read_stop_speaking(assistant),
-            max_duration_ms=assistant.number("maxDurationSeconds", 600, 1, 43_200) * 1000,
+            max_duration_ms=seconds * 1000,
             silence_ms=assistant.number("silenceTimeoutSeconds", 30, 1, 3_600) * 1000,
             idle=_idle(assistant.section("messagePlan")),
             end_call_message=assistant.text("endCallMessage").strip(),
@@ -168,12 +190,40 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             price_table=price_table,
             final_on_request=final_on_request,
             clock_origin_ms=clock_origin_ms,
+            voicemail_message=assistant.text("voicemailMessage").strip(),
+            server_available=server_available,
+            tool_budget=tool_budget,
+            variables=dict(variables or {}),
             unsupported=(
                 *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
-                *(("a liquid rejectionPlan",) if any(tool.rejection.ignored for tool in tools.values()) else ()),
+                *(
+                    f"The schema at {tool.problem}; its arguments are not checked;"
+                    for tool in tools.values()
+                    if tool.problem
+                ),
             ),
         )
+
+    def public(self) -> dict[str, Any]:
+        """What clients learn of the assistant: nothing that could hold a secret or the prompt."""
+        shown: dict[str, Any] = {
+            "transcriber": self.transcriber.config,
+            "model": self.model.config,
+            "voice": self.voice.config,
+            "firstMessageMode": self.first_message_mode,
+        }
+        if self.name:
+            shown["name"] = self.name
+        if self.first_message:
+            shown["firstMessage"] = self.first_message
+        return shown
+
+
+def _late_messages(late: Iterable[str]) -> tuple[int, ...]:
+    """The positions of the prompt's messages whose content stayed a template."""
+    found = (path.split(".") for path in below(late, "model.messages"))
+    return tuple(int(path[0]) for path in found if path[0].isdecimal() and path[1:] == ["content"])
 
 
 def _is_audio_file(text: str) -> bool:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
-from domain.call.events import Interruption
-from media.machine.inputs import RequestedTool
+from domain.call.events import Activation, Interruption
+from media.machine.destinations import Destination
+from media.machine.inputs import AssistantResolved, RequestedTool
 from media.machine.plan import CallPlan
 from media.machine.tool_plan import ToolPlan
 from media.text.chunking import ChunkBuffer
@@ -114,13 +115,17 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunningTool(msgspec.Struct, frozen=True, kw_only=True):
-    """A tool call that has not been answered. ``sent`` is false while it waits for a blocking message."""
+    """A tool call that has not been answered. ``sent`` is false while it waits for a blocking message.
+
+    ``destination`` and ``result`` are those of a hand-off or transfer that is under way."""
 
     call: RequestedTool
     plan: ToolPlan
     started_ms: float
     sent: bool = True
     delays_said: int = 0
+    destination: Destination | None = None
+    result: str = ""
 
 
 class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,6 +135,20 @@ class ToolOutcome(msgspec.Struct, frozen=True, kw_only=True):
     said: str = ""
     instruction: str = ""
     ends_call: bool = False
+
+
+class PendingHandover(msgspec.Struct, frozen=True, kw_only=True):
+    """Another assistant is ready and takes over as soon as nothing is being said, asked or run.
+
+    ``destination`` is how it was reached, ``call`` the tool call that did (``None``: by control), ``result`` what the
+    model is told of it.
+    """
+
+    by: Activation
+    resolved: AssistantResolved
+    destination: Destination
+    call: RequestedTool | None = None
+    result: str = ""
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -154,6 +173,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
     armed timer. ``final_due``: the transcriber was told that speech has stopped and has not given its final yet.
+    ``variables`` is the call's one bag of them. ``took_over`` is how long the history was when the present assistant
+    began, ``listening_since_ms`` when its transcriber did.
     """
 
     plan: CallPlan
@@ -200,6 +221,12 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     variants_used: int = 0
     idle_said: int = 0
     voice_characters: int = 0
+
+    variables: Mapping[str, Any] = {}
+    tools_called: int = 0
+    took_over: int = 0
+    handover: PendingHandover | None = None
+    listening_since_ms: float = 0.0
 
     @property
     def speaking(self) -> Utterance | None:

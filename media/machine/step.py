@@ -17,17 +17,22 @@ from media.machine import (
     control,
     ending,
     endpointing,
+    handovers,
     history,
     phases,
     speaking,
     timers,
     tools,
+    transfers,
     turns,
     usage,
+    variables,
 )
 from media.machine.inputs import (
+    AssistantResolved,
     Connected,
     ControlReceived,
+    DestinationAnswered,
     EndOfTurnHeard,
     EndpointingAnswered,
     EndRequested,
@@ -46,6 +51,7 @@ from media.machine.inputs import (
     TimerFired,
     ToolErred,
     ToolReturned,
+    TransferProgressed,
     TransportClosed,
     VoiceFinished,
     VoiceStarted,
@@ -64,7 +70,9 @@ _PHRASE_SOURCES = ("model", "say", "tool-message")
 def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
     """The state before the first input, and outputs to carry out at once: the first message goes to the voice while
     the caller is still being connected."""
-    m = Moment(MachineState(plan=plan, first_message_owed=plan.first_message_mode == _WAITS), now_ms)
+    owed = plan.first_message_mode == _WAITS
+    m = Moment(MachineState(plan=plan, first_message_owed=owed, variables=plan.variables), now_ms)
+    variables.render_prompt(m)
     if plan.first_message_mode == _SPEAKS_FIRST:
         interruptible = plan.first_message_interruptible
         speaking.say(m, plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
@@ -101,7 +109,7 @@ def _on_connected(m: Moment, _: Connected) -> None:
     plan = m.plan
     m.notify("status-update", status="in-progress")
     history.begin(m)
-    m.notify("assistant.started", newAssistant=_public(plan))
+    m.notify("assistant.started", newAssistant=plan.public())
     m.arm(timers.MAX_DURATION, m.now + plan.max_duration_ms)
     for name in plan.unsupported:
         m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
@@ -142,21 +150,6 @@ def _on_playout_finished(m: Moment, finished: PlayoutFinished) -> None:
         ending.begin(m, ENDED_BY_PHRASE, m.plan.end_call_message)
 
 
-def _public(plan: CallPlan) -> dict[str, Any]:
-    """What clients learn of the assistant: nothing that could hold a secret or the prompt."""
-    shown: dict[str, Any] = {
-        "transcriber": plan.transcriber.config,
-        "model": plan.model.config,
-        "voice": plan.voice.config,
-        "firstMessageMode": plan.first_message_mode,
-    }
-    if plan.name:
-        shown["name"] = plan.name
-    if plan.first_message:
-        shown["firstMessage"] = plan.first_message
-    return shown
-
-
 _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     Connected: _on_connected,
     TransportClosed: _on_transport_closed,
@@ -178,6 +171,9 @@ _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     TimerFired: timers.on_timer,
     ToolReturned: tools.on_returned,
     ToolErred: tools.on_erred,
+    DestinationAnswered: handovers.on_destination,
+    AssistantResolved: handovers.on_resolved,
+    TransferProgressed: transfers.on_progress,
     ControlReceived: control.on_control,
     EndRequested: _on_end_requested,
 }

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
 
+from domain.call.late_templates import below
+from domain.call.tool_parameters import parameters_schema, static_parameters
+from domain.knowledge import tool as knowledge
+from media.machine.arguments import schema_problem, strict_schema
+from media.machine.destinations import Destination, destination_function, read_destinations
 from media.machine.reading import PlanInvalid, Section
 from media.machine.rejection import RejectionPlan, read_rejection
+from media.machine.tool_kinds import DESCRIPTIONS, FILLED_TYPES, PARAMETERS, SERVER_TYPES, Kind, kind_of
 
 START_FILLERS = (
     "Hold on a sec.",
@@ -22,7 +28,6 @@ DEFAULT_DELAY_MS = 3_000.0
 MESSAGE_SPACING_MS = 2_500.0
 """The least time between two things said about the same wait."""
 
-Kind = Literal["function", "client", "endCall", "unsupported"]
 Moment = Literal["request-start", "request-complete", "request-failed", "request-response-delayed"]
 _MOMENTS: tuple[Moment, ...] = ("request-start", "request-complete", "request-failed", "request-response-delayed")
 _OPERATORS = ("eq", "neq", "gt", "gte", "lt", "lte")
@@ -60,16 +65,27 @@ class ToolMessage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
-    """One tool. ``config`` is its configuration as sent; static ``parameters`` override what the model filled in."""
+    """One tool. ``config`` is its configuration as resolved; static ``parameters`` override what the model filled in.
+
+    ``definition`` is the function as the model sees it, ``parameters`` the schema that its arguments are held against.
+    ``late`` are the paths of texts in ``config`` that are rendered when the tool is called. ``destinations`` are where
+    a hand-off or a transfer may go. ``problem`` says why arguments cannot be held against the schema.
+    """
 
     name: str
     kind: Kind
     type: str
     config: dict[str, Any]
+    definition: dict[str, Any] = {}
+    parameters: dict[str, Any] = {}
+    strict: bool = False
     detached: bool = False
     messages: tuple[ToolMessage, ...] = ()
     static_arguments: dict[str, Any] = {}
+    late: tuple[str, ...] = ()
+    destinations: tuple[Destination, ...] = ()
     rejection: RejectionPlan = RejectionPlan()
+    problem: str = ""
 
     def at(self, moment: Moment, arguments: Mapping[str, Any]) -> tuple[ToolMessage, ...]:
         """The messages of a moment whose conditions hold; variants of each other."""
@@ -80,24 +96,29 @@ class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-def read_tools(assistant: Section, *, server_available: bool) -> dict[str, ToolPlan]:
+def read_tools(assistant: Section, *, server_available: bool, late: Iterable[str] = ()) -> dict[str, ToolPlan]:
     """The tools of ``model.tools`` by the name the model calls them; the first of a name counts.
 
-    ``server_available`` says that a function tool without a server of its own still reaches one.
+    ``server_available`` says that a function tool without a server of its own still reaches one. ``late`` are the
+    assistant's texts that are rendered when they are used.
     """
     model = assistant.section("model")
     tools: dict[str, ToolPlan] = {}
-    for section in model.sections("tools"):
-        tool = _tool(section, server_available)
-        tools.setdefault(tool.name, tool)
+    late = tuple(late)
+    for index, section in enumerate(model.sections("tools")):
+        tool = _tool(section, server_available, below(late, f"model.tools.{index}"))
+        if tool is not None:
+            tools.setdefault(tool.name, tool)
     if assistant.flag("endCallFunctionEnabled", False):
-        tools.setdefault("endCall", _tool(Section({"type": "endCall"}, "endCallFunctionEnabled"), server_available))
+        end_call = _tool(Section({"type": "endCall"}, "endCallFunctionEnabled"), server_available, ())
+        assert end_call is not None, "a tool without destinations has a name"
+        tools.setdefault("endCall", end_call)
     return tools
 
 
 def tool_definitions(tools: Mapping[str, ToolPlan]) -> tuple[dict[str, Any], ...]:
     """The tools as a chat completion request lists them."""
-    return tuple(_definition(tool) for tool in tools.values())
+    return tuple({"type": "function", "function": tool.definition} for tool in tools.values())
 
 
 def read_message(values: Mapping[str, Any], path: str = "message") -> ToolMessage:
@@ -122,41 +143,45 @@ def read_message(values: Mapping[str, Any], path: str = "message") -> ToolMessag
     )
 
 
-def _tool(section: Section, server_available: bool) -> ToolPlan:
-    kind = section.text("type", "function")
+def _tool(section: Section, server_available: bool, late: tuple[str, ...]) -> ToolPlan | None:
+    """``None`` for what is there only to be expanded into other tools (an MCP server)."""
+    type = section.text("type", "function")
     function = section.section("function")
-    name = function.text("name") or section.text("name") or kind
-    if kind == "function" and not function.text("name"):
+    if type == "function" and not function.text("name"):
         raise PlanInvalid(section.where("function.name"), "is missing", "Name the function the model may call.")
-    static = {}
-    for entry in section.sections("parameters"):
-        static[entry.text("key")] = entry.values.get("value")
+    if type == "mcp" and not function.text("name"):
+        return None
+    destinations = read_destinations(section) if type in ("handoff", "transferCall") else ()
+    definition = _definition(section, type, destinations)
+    schema: dict[str, Any] = definition["parameters"]
+    problem = schema_problem(schema)
+    strict = type in SERVER_TYPES and function.flag("strict", False)
+    if strict:
+        definition |= {"strict": True, "parameters": strict_schema(schema)}
+    reachable = server_available or bool(section.section("server").text("url"))
     return ToolPlan(
-        name=name,
-        kind=_kind(section, kind, server_available),
-        type=kind,
+        name=definition["name"],
+        kind=kind_of(type, reachable=reachable),
+        type=type,
         config=dict(section.values),
-        detached=section.flag("async", False),
-        messages=_messages(section, kind),
-        static_arguments=static,
+        definition=definition,
+        parameters=schema,
+        strict=strict,
+        detached=type in ("function", "code") and section.flag("async", False),
+        messages=_messages(section, type),
+        static_arguments=static_parameters(section.values),
+        late=late,
+        destinations=destinations,
         rejection=read_rejection(section),
+        problem=f"{section.where('parameters')}: {problem}" if problem else "",
     )
 
 
-def _kind(section: Section, kind: str, server_available: bool) -> Kind:
-    if kind == "endCall":
-        return "endCall"
-    if kind != "function":
-        return "unsupported"
-    reachable = server_available or bool(section.section("server").text("url"))
-    return "function" if reachable else "client"
-
-
-def _messages(section: Section, kind: str) -> tuple[ToolMessage, ...]:
+def _messages(section: Section, type: str) -> tuple[ToolMessage, ...]:
     if section.has("messages"):
         entries = section.sections("messages")
         return tuple(read_message(entry.values, entry.path) for entry in entries)
-    if kind != "function":
+    if type not in FILLED_TYPES:
         return ()
     return (
         *(ToolMessage(moment="request-start", text=text) for text in START_FILLERS),
@@ -164,20 +189,25 @@ def _messages(section: Section, kind: str) -> tuple[ToolMessage, ...]:
     )
 
 
-def _definition(tool: ToolPlan) -> dict[str, Any]:
-    function = tool.config.get("function") or {}
-    if tool.kind == "endCall":
-        description = function.get("description") or "Ends the call. Use it when the conversation is over."
-    else:
-        description = function.get("description") or ""
+def _definition(section: Section, type: str, destinations: tuple[Destination, ...]) -> dict[str, Any]:
+    """The function as the model sees it: what the configuration says of it, else what its type does."""
+    function = section.section("function")
+    if type in knowledge.TYPES:
+        return knowledge.definition(section.values)
+    if type in ("handoff", "transferCall"):
+        return destination_function(section, destinations)
+    description = function.text("description") or section.text("description") or DESCRIPTIONS.get(type, "")
+    schema = parameters_schema(section.values)
+    if not schema["properties"] and type in PARAMETERS:
+        schema = dict(PARAMETERS[type])
     definition: dict[str, Any] = {
-        "name": tool.name,
+        "name": function.text("name") or section.text("name") or type,
         "description": description,
-        "parameters": function.get("parameters") or {"type": "object", "properties": {}},
+        "parameters": schema,
     }
-    if function.get("strict") is not None:
-        definition["strict"] = function["strict"]
-    return {"type": "function", "function": definition}
+    if function.has("strict"):
+        definition["strict"] = function.flag("strict", False)
+    return definition
 
 
 def _as_number(value: Any) -> float | None:

@@ -6,18 +6,20 @@ tool's own ``request-complete`` or ``request-failed``, then the model's own word
 
 from __future__ import annotations
 
+import json
 from typing import Any, get_args
 
 from msgspec.structs import replace
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure, Warned
-from media.machine import answering, ending, history, speaking
+from media.machine import answering, ending, handovers, history, speaking, transfers, variables
 from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, ToolReturned
 from media.machine.moment import Moment
 from media.machine.outputs import CallTool
 from media.machine.reading import PlanInvalid
-from media.machine.rejection import Said
+from media.machine.rejection import Said, Situation
 from media.machine.state import HistoryEntry, ModelRequest, RunningTool, ToolOutcome
+from media.machine.tool_admission import model_arguments, refusal
 from media.machine.tool_plan import MESSAGE_SPACING_MS, ToolMessage, ToolPlan, read_message
 
 DELAY_TIMER = "tool-delay:"
@@ -25,7 +27,9 @@ ENDED_BY_TOOL = "assistant-ended-call"
 ENDED_AFTER_MESSAGE = "assistant-ended-call-after-message-spoken"
 ASYNC_RESULT = "The request was sent."
 CLIENT_RESULT = "The request was handed to the caller's client."
+LONGEST_CLIENT_ANSWER = 8_192
 ENDING_RESULT = "The call ends."
+VOICEMAIL_REASON = "voicemail"
 MOST_ROUNDS = 25
 """Answers in a row that call tools before the caller has said anything more: a model that goes on is in a loop."""
 
@@ -50,42 +54,70 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     for call in calls:
         tool = m.plan.tools.get(call.name)
         kind = "unknown" if tool is None else tool.type
+        sent = {**call.arguments, **tool.static_arguments} if tool is not None else call.arguments
         event = ToolCalled(
-            tool_call_id=call.id, name=call.name, kind=kind, arguments=call.arguments, turn=request.turn, at_ms=m.now
+            tool_call_id=call.id, name=call.name, kind=kind, arguments=sent, turn=request.turn, at_ms=m.now
         )
         m.record(event)
-    filled = audible
-    for call in calls:
-        filled = _start(m, call, m.plan.tools.get(call.name), filled)
-    end_call = next((call for call in calls if _is_end_call(m, call)), None)
-    if end_call is not None:
-        _end_call(m, end_call)
+    situation = _situation(m)
+    filled, ends = audible, None
+    for place, call in enumerate(calls):
+        tool = m.plan.tools.get(call.name)
+        made, budget = m.state.tools_called, m.plan.tool_budget
+        why = refusal(tool, call, situation, made=made, budget=budget, place=place)
+        if tool is None or why:
+            _refuse(m, call, why)
+            continue
+        m.set(tools_called=made + 1)
+        if tool.kind in ("endCall", "voicemail"):
+            complete(m, call, ENDING_RESULT)
+            ends = ends or (call, tool)
+        else:
+            filled = _start(m, call, tool, filled)
+    if ends is not None:
+        _end_call(m, *ends)
 
 
 def on_returned(m: Moment, returned: ToolReturned) -> None:
     """A tool server has answered."""
-    running = _remove(m, returned.tool_call_id)
+    running = remove(m, returned.tool_call_id)
     if running is None:
         return
     message = _message(m, returned.message) if returned.message else None
     if message is None and returned.result:
         variants = running.plan.at("request-complete", running.call.arguments)
         message = variants[m.state.variants_used % len(variants)] if variants else None
-    _complete(m, running.call, returned.result, metadata=returned.metadata)
+    complete(m, running.call, returned.result, metadata=returned.metadata)
+    variables.take(m, returned.variables, running.call.id)
     _settle(m, running.call, message)
 
 
 def on_erred(m: Moment, erred: ToolErred) -> None:
     """A tool call has failed: the model is told, the caller hears the failed message, the call goes on."""
-    running = _remove(m, erred.tool_call_id)
+    running = remove(m, erred.tool_call_id)
     if running is None:
         return
     message = _message(m, erred.message) if erred.message else None
     if message is None:
         variants = running.plan.at("request-failed", running.call.arguments)
         message = variants[m.state.variants_used % len(variants)] if variants else None
-    _fail(m, running.call, erred.failure, erred.error)
+    fail(m, running.call, erred.failure, erred.error)
     _settle(m, running.call, message)
+
+
+def on_client_answer(m: Moment, message: dict[str, Any]) -> bool:
+    """A client tells what came of a tool that runs there; whether it is one that was asked of it."""
+    call_id = message.get("toolCallId")
+    entry = next((each for each in m.state.history if each.role == "tool_result" and each.call_id == call_id), None)
+    tool = m.plan.tools.get(entry.name) if entry is not None else None
+    if entry is None or tool is None or tool.kind != "client":
+        return False
+    said = message.get("error") or message.get("result")
+    text = said if isinstance(said, str) else json.dumps(said, ensure_ascii=False)
+    what = "failed" if message.get("error") else "answered"
+    history.commit_added(m, "tool", f"{entry.name} ({entry.call_id}) {what}: {text[:LONGEST_CLIENT_ANSWER]}")
+    m.set(answer_owed=True)
+    return True
 
 
 def on_delay(m: Moment, tool_call_id: str) -> None:
@@ -116,6 +148,9 @@ def settle(m: Moment) -> None:
     for running in m.state.tools:
         if not running.sent and not any(running.call.id in u.releases for u in m.state.utterances):
             _send(m, running)
+    if m.state.handover is not None:
+        handovers.settle(m)
+        return
     if m.state.outcomes and not m.state.tools and m.state.request is None:
         _go_on(m)
 
@@ -148,49 +183,67 @@ def _rounds_since_the_caller(m: Moment) -> int:
     return rounds
 
 
-def _start(m: Moment, call: RequestedTool, tool: ToolPlan | None, filled: bool) -> bool:
+def _start(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> bool:
     """Begin one call; returns whether something is being said about the wait."""
-    if tool is None:
-        _refuse(m, call, f"There is no tool named {call.name!r}.")
-    elif call.problem:
-        _refuse(m, call, call.problem)
-    elif tool.kind == "unsupported":
-        _refuse(m, call, f"Tools of type {tool.type!r} are not supported by this server.")
-    elif _is_rejected(m, tool):
-        _refuse(m, call, "The call was rejected: the conversation does not allow it now.")
-    elif tool.kind == "endCall":
-        _complete(m, call, ENDING_RESULT)
-    elif tool.kind == "client":
-        _complete(m, call, CLIENT_RESULT)
+    if tool.kind in ("handoff", "transferCall"):
+        return _start_leaving(m, call, tool, filled)
+    if tool.kind == "client":
+        complete(m, call, CLIENT_RESULT)
     elif tool.detached:
         _call_tool(m, call, tool)
-        _complete(m, call, ASYNC_RESULT)
+        complete(m, call, ASYNC_RESULT)
         _settle(m, call, None)
     else:
         return _start_and_wait(m, call, tool, filled)
     return filled
 
 
+def _start_leaving(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> bool:
+    """A hand-off or a transfer: one at a time."""
+    if m.state.handover is not None or any(running.plan.kind == tool.kind for running in m.state.tools):
+        _refuse(m, call, "The conversation is being handed over already.")
+        return filled
+    started = handovers.start(m, call, tool) if tool.kind == "handoff" else transfers.start(m, call, tool)
+    if isinstance(started, str):
+        _refuse(m, call, started)
+        return filled
+    variants = [message.text for message in tool.at("request-start", call.arguments) if message.text]
+    said = m.pick(variants) if variants else transfers.announcement(m, started)
+    if said:
+        say_with_anchors(m, said, releases=(call.id,))
+    m.set(tools=(*m.state.tools, started))
+    return filled or bool(said)
+
+
 def _start_and_wait(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> bool:
-    variants = [message for message in tool.at("request-start", call.arguments) if message.text]
-    own = "messages" in tool.config and tool.config["messages"] is not None
-    running = RunningTool(call=call, plan=tool, started_ms=m.now)
-    if variants and (own or not filled):
-        message = variants[m.state.variants_used % len(variants)]
-        m.pick([message.text])
-        running = replace(running, sent=not message.blocking)
-        releases = (call.id,) if message.blocking else ()
-        utterance_id = m.state.utterance_count + 1
-        gate_ms = m.state.answer_gate_ms
-        speaking.say(m, message.text, "tool-message", cacheable=True, gate_ms=gate_ms, releases=releases)
-        if m.utterance(utterance_id) is not None:
-            speaking.take_anchors(m, utterance_id, replace(m.state.answer_anchors, t3=None))
-        filled = True
+    message = _start_message(m, call, tool, filled)
+    running = RunningTool(call=call, plan=tool, started_ms=m.now, sent=message is None or not message.blocking)
     m.set(tools=(*m.state.tools, running))
     _arm_delay(m, running)
     if running.sent:
         _call_tool(m, call, tool)
-    return filled
+    return filled or message is not None
+
+
+def _start_message(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> ToolMessage | None:
+    """Say what the tool says when it starts; a filler only where nothing is being said about the wait."""
+    variants = [message for message in tool.at("request-start", call.arguments) if message.text]
+    own = "messages" in tool.config and tool.config["messages"] is not None
+    if not variants or (filled and not own):
+        return None
+    message = variants[m.state.variants_used % len(variants)]
+    m.pick([message.text])
+    say_with_anchors(m, message.text, releases=(call.id,) if message.blocking else ())
+    return message
+
+
+def say_with_anchors(m: Moment, text: str, *, releases: tuple[str, ...] = ()) -> None:
+    """Say something about a tool; as the first thing said in a turn it takes the turn's measuring points with it."""
+    utterance_id = m.state.utterance_count + 1
+    text = variables.rendered(m, text)
+    speaking.say(m, text, "tool-message", cacheable=True, gate_ms=m.state.answer_gate_ms, releases=releases)
+    if m.utterance(utterance_id) is not None:
+        speaking.take_anchors(m, utterance_id, replace(m.state.answer_anchors, t3=None))
 
 
 def _silence_text(m: Moment, request: ModelRequest) -> bool:
@@ -214,33 +267,29 @@ def _distinct(m: Moment, request: ModelRequest, calls: tuple[RequestedTool, ...]
     for number, call in enumerate(calls):
         call_id = call.id if call.id and call.id not in seen else f"{call.id or 'call'}-{request.request_id}-{number}"
         seen.add(call_id)
-        distinct.append(replace(call, id=call_id, arguments=_arguments(m, call)))
+        distinct.append(replace(call, id=call_id))
     return tuple(distinct)
 
 
-def _arguments(m: Moment, call: RequestedTool) -> dict[str, Any]:
-    tool = m.plan.tools.get(call.name)
-    return {**call.arguments, **tool.static_arguments} if tool is not None else call.arguments
-
-
-def _is_end_call(m: Moment, call: RequestedTool) -> bool:
-    tool = m.plan.tools.get(call.name)
-    return tool is not None and tool.kind == "endCall" and not call.problem and not _is_rejected(m, tool)
-
-
-def _is_rejected(m: Moment, tool: ToolPlan) -> bool:
+def _situation(m: Moment) -> Situation:
     roles = ("user", "assistant")
     said = [Said(entry.role, entry.text) for entry in m.state.history if entry.role in roles]
-    return tool.rejection.conditions.met(said)
+    return Situation(messages=said, variables=m.state.variables, now_ms=m.plan.clock_origin_ms + m.now)
 
 
-def _end_call(m: Moment, call: RequestedTool) -> None:
-    variants = m.plan.tools[call.name].at("request-start", call.arguments)
-    farewell = next((message.text for message in variants if message.text), "") or m.plan.end_call_message
-    ending.begin(m, ENDED_BY_TOOL, farewell)
+def _end_call(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
+    variants = tool.at("request-start", call.arguments)
+    own = next((message.text for message in variants if message.text), "")
+    if tool.kind == "voicemail":
+        ending.begin(m, VOICEMAIL_REASON, own or m.plan.voicemail_message)
+    else:
+        ending.begin(m, ENDED_BY_TOOL, own or m.plan.end_call_message)
 
 
 def _send(m: Moment, running: RunningTool) -> None:
+    if running.plan.kind == "transferCall":
+        transfers.send(m, running)
+        return
     m.set(tools=tuple(replace(tool, sent=True) if tool is running else tool for tool in m.state.tools))
     _call_tool(m, running.call, running.plan)
 
@@ -248,17 +297,29 @@ def _send(m: Moment, running: RunningTool) -> None:
 def _call_tool(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
     m.emit(
         CallTool(
-            tool_call_id=call.id, name=call.name, arguments=call.arguments, tool=tool.config, detached=tool.detached
+            tool_call_id=call.id,
+            name=call.name,
+            arguments=model_arguments(tool, call.arguments),
+            tool=tool.config,
+            detached=tool.detached,
+            late=tool.late,
+            variables=m.state.variables,
         )
     )
 
 
 def _refuse(m: Moment, call: RequestedTool, why: str) -> None:
-    _fail(m, call, "rejected", why)
+    fail(m, call, "rejected", why)
     _settle(m, call, None)
 
 
-def _complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
+def settle_with(m: Moment, call: RequestedTool, said: str) -> None:
+    """A call of the batch is over, and this is to be said of it."""
+    m.set(outcomes=(*m.state.outcomes, ToolOutcome(call=call, said=said)))
+
+
+def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
+    """What the model is told of a call that is over."""
     m.record(ToolCompleted(tool_call_id=call.id, name=call.name, result=result, at_ms=m.now))
     shown: dict[str, Any] = {"toolCallId": call.id, "name": call.name, "result": result}
     if metadata is not None:
@@ -266,7 +327,8 @@ def _complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str
     _put_result(m, call, result, shown)
 
 
-def _fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
+def fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
+    """The model is told why a call came to nothing."""
     category: Any = failure if failure in _FAILURES else "error"
     m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=category, error=error, at_ms=m.now))
     _put_result(m, call, error, {"toolCallId": call.id, "name": call.name, "error": error})
@@ -291,11 +353,18 @@ def _settle(m: Moment, call: RequestedTool, message: ToolMessage | None) -> None
         outcome = replace(outcome, instruction=message.text)
     elif message is not None:
         m.pick([message.text])
-        outcome = replace(outcome, said=message.text.strip(), ends_call=message.ends_call)
+        text = variables.rendered(m, message.text).strip()
+        outcome = replace(outcome, said=text, ends_call=message.ends_call)
     m.set(outcomes=(*m.state.outcomes, outcome))
 
 
-def _remove(m: Moment, tool_call_id: str) -> RunningTool | None:
+def running(m: Moment, tool_call_id: str) -> RunningTool | None:
+    """The call of that id, if it runs."""
+    return next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
+
+
+def remove(m: Moment, tool_call_id: str) -> RunningTool | None:
+    """Take a call out of those that run; ``None`` for one that does not."""
     found = next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
     if found is not None:
         m.set(tools=tuple(tool for tool in m.state.tools if tool is not found))

@@ -34,9 +34,28 @@ def meter_call(m: Moment) -> None:
         return
     minutes = {"minutes": max(0.0, m.now - connected) / 60_000}
     _meter(m, "transport", plan.transport, minutes)
-    _meter(m, "transcriber", plan.transcriber, minutes)
-    _meter(m, "voice", plan.voice, {"characters": float(m.state.voice_characters)})
+    _meter_speech(m, connected)
     _meter(m, "vapi", Provider(name="vapi"), minutes)
+
+
+def meter_switch(m: Moment) -> None:
+    """Another assistant takes over: what the present one's voice and transcriber did is counted up to here."""
+    connected = m.state.connected_ms
+    if connected is not None:
+        _meter_speech(m, connected)
+    m.set(voice_characters=0, listening_since_ms=m.now)
+
+
+def meter_tokens(m: Moment, prompt: int, completion: int) -> None:
+    """A question to the model that is no turn of the conversation."""
+    if prompt or completion:
+        _meter(m, "model", m.plan.model, {"promptTokens": float(prompt), "completionTokens": float(completion)})
+
+
+def _meter_speech(m: Moment, connected_ms: float) -> None:
+    minutes = {"minutes": max(0.0, m.now - max(connected_ms, m.state.listening_since_ms)) / 60_000}
+    _meter(m, "transcriber", m.plan.transcriber, minutes)
+    _meter(m, "voice", m.plan.voice, {"characters": float(m.state.voice_characters)})
 
 
 def _meter(

@@ -4,27 +4,93 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
-from domain.egress import EgressBlocked
-from media.machine.inputs import Input, ToolErred, ToolReturned
+from domain.call.extraction import extract
+from media.machine.inputs import Input
 from media.machine.outputs import CallTool
-from media.tools.tool_answer import Answered, Failed, Outcome, read_answer
+from media.tools.asking import Question, ask
+from media.tools.outcome import Answered, Failed, Outcome
+from media.tools.rendering import rendered_tool
+from media.tools.reporting import report
+from media.tools.tool_answer import read_answer
 from media.tools.tool_request import ToolServer, find_server, tool_calls_message
 
-_BODY_CAP = 1 << 20
-"""Bytes of an answer that are read at all."""
+
+class ServerTools:
+    """``client`` must be guarded (``media.tools.egress``). A ``ToolExecutor``.
+
+    ``assistant`` gives the server for tools that have none of their own, ``snapshot`` gives ``call``, ``assistant`` and
+    ``artifact`` as they stand.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        assistant: Callable[[], Mapping[str, Any]],
+        *,
+        snapshot: Callable[[], Mapping[str, Any]],
+        timestamp_ms: Callable[[], int],
+        timeout_s: float,
+        result_cap: int,
+    ) -> None:
+        self._client = client
+        self._assistant = assistant
+        self._snapshot = snapshot
+        self._timestamp_ms = timestamp_ms
+        self._timeout_s = timeout_s
+        self._result_cap = result_cap
+
+    async def run(self, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
+        """As ``ToolExecutor.run``; those for the same server together, different servers at once."""
+        grouped: dict[ToolServer | None, list[CallTool]] = {}
+        for call in calls:
+            rendered = replace(call, tool=rendered_tool(call, self._now()))
+            grouped.setdefault(find_server(rendered.tool, self._assistant(), self._timeout_s), []).append(rendered)
+        outcomes: dict[str, Outcome] = {}
+        for answers in await asyncio.gather(*(self._ask(server, group) for server, group in grouped.items())):
+            outcomes.update(answers)
+        return outcomes
+
+    async def _ask(self, server: ToolServer | None, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
+        call_ids = [call.tool_call_id for call in calls]
+        if server is None:
+            return dict.fromkeys(call_ids, Failed("unreachable", "No server URL is configured for this tool."))
+        message = tool_calls_message(calls, timestamp_ms=self._timestamp_ms(), snapshot=self._snapshot())
+        question = Question(
+            method="POST",
+            url=server.url,
+            headers={"content-type": "application/json", **dict(server.headers)},
+            body=msgspec.json.encode(message),
+            timeout_s=server.timeout_s,
+            backoff=server.backoff,
+        )
+        reply = await ask(self._client, question)
+        if isinstance(reply, Failed):
+            return dict.fromkeys(call_ids, reply)
+        outcomes = read_answer(reply.status, reply.body, call_ids, cap=self._result_cap)
+        return {call.tool_call_id: self._extracted(call, outcomes[call.tool_call_id]) for call in calls}
+
+    def _extracted(self, call: CallTool, outcome: Outcome) -> Outcome:
+        plan = call.tool.get("variableExtractionPlan")
+        if not isinstance(outcome, Answered) or plan is None or outcome.truncated:
+            return outcome
+        known = {**call.variables, **call.arguments}
+        outcome.variables.update(extract(plan, outcome.result, variables=known, now=self._now()).values)
+        return outcome
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._timestamp_ms() / 1000, UTC)
 
 
 class FunctionCaller:
-    """One call's function tools. ``client`` must be guarded (``media.tools.egress``).
-
-    ``snapshot`` gives ``call``, ``assistant`` and ``artifact`` as they stand, ``spawn`` starts a task of the call,
-    ``feed`` takes the outcome, ``warn`` what a person should know.
-    """
+    """Server tools whose outcomes are fed as inputs: ``spawn`` starts a task, ``feed`` takes the outcome, ``warn`` what
+    a person should know."""
 
     def __init__(
         self,
@@ -39,84 +105,24 @@ class FunctionCaller:
         timeout_s: float,
         result_cap: int,
     ) -> None:
-        self._client = client
-        self._assistant = assistant
-        self._snapshot = snapshot
-        self._timestamp_ms = timestamp_ms
+        self._tools = ServerTools(
+            client,
+            lambda: assistant,
+            snapshot=snapshot,
+            timestamp_ms=timestamp_ms,
+            timeout_s=timeout_s,
+            result_cap=result_cap,
+        )
         self._spawn = spawn
         self._feed = feed
         self._warn = warn
-        self._timeout_s = timeout_s
-        self._result_cap = result_cap
 
     def start(self, calls: Sequence[CallTool]) -> None:
-        """Send them, those for the same server together; outcomes come through ``feed`` unless detached."""
-        grouped: dict[tuple[ToolServer | None, bool], list[CallTool]] = {}
-        for call in calls:
-            server = find_server(call.tool, self._assistant, self._timeout_s)
-            grouped.setdefault((server, call.detached), []).append(call)
-        for (server, _), group in grouped.items():
-            if server is None:
-                missing = Failed("unreachable", "No server URL is configured for this tool.")
-                self._report(group, {call.tool_call_id: missing for call in group})
-            else:
-                self._spawn(self._run(server, group), "tool")
+        """Send them; outcomes come through ``feed`` unless detached."""
+        for detached in (False, True):
+            group = [call for call in calls if call.detached is detached]
+            if group:
+                self._spawn(self._run(group), "tool")
 
-    async def _run(self, server: ToolServer, calls: Sequence[CallTool]) -> None:
-        message = tool_calls_message(calls, timestamp_ms=self._timestamp_ms(), snapshot=self._snapshot())
-        body = msgspec.json.encode(message)
-        self._report(calls, await self._ask(server, body, [call.tool_call_id for call in calls]))
-
-    async def _ask(self, server: ToolServer, body: bytes, call_ids: Sequence[str]) -> dict[str, Outcome]:
-        """Send, and again as the server's back-off plan says; every repetition is byte for byte the same."""
-        attempt = 0
-        while True:
-            outcome: Failed
-            try:
-                async with asyncio.timeout(server.timeout_s):
-                    status, answer = await self._post(server, body)
-            except TimeoutError:
-                outcome = Failed("timeout", f"The tool server did not answer within {server.timeout_s:g} seconds.")
-            except EgressBlocked as error:
-                return dict.fromkeys(call_ids, Failed("refused", str(error)))
-            except httpx.InvalidURL as error:
-                return dict.fromkeys(call_ids, Failed("unreachable", f"The tool's server URL is not valid: {error}"))
-            except httpx.HTTPError as error:
-                outcome = Failed("unreachable", f"The tool server could not be reached ({type(error).__name__}).")
-            else:
-                if not server.backoff.repeats(status) or attempt >= server.backoff.retries:
-                    return read_answer(status, answer, call_ids, cap=self._result_cap)
-                outcome = Failed("http-status", f"The tool server answered with HTTP status {status}.")
-            if attempt >= server.backoff.retries:
-                return dict.fromkeys(call_ids, outcome)
-            await asyncio.sleep(server.backoff.pause_s(attempt))
-            attempt += 1
-
-    async def _post(self, server: ToolServer, body: bytes) -> tuple[int, bytes]:
-        headers = {"content-type": "application/json", **dict(server.headers)}
-        async with self._client.stream("POST", server.url, content=body, headers=headers, timeout=None) as response:
-            answer = bytearray()
-            async for piece in response.aiter_bytes():
-                answer += piece
-                if len(answer) > _BODY_CAP:
-                    break
-            return response.status_code, bytes(answer[:_BODY_CAP])
-
-    def _report(self, calls: Sequence[CallTool], outcomes: Mapping[str, Outcome]) -> None:
-        for call in calls:
-            outcome = outcomes[call.tool_call_id]
-            if call.detached:
-                if isinstance(outcome, Failed):
-                    self._warn("async-tool-failed", f"{call.name}: {outcome.failure}")
-                continue
-            match outcome:
-                case Answered(result=result, message=message, metadata=metadata, truncated=truncated):
-                    if truncated:
-                        self._warn(
-                            "oversized-tool-response", f"{call.name}: {truncated} characters of its result were cut"
-                        )
-                    self._feed(
-                        ToolReturned(tool_call_id=call.tool_call_id, result=result, message=message, metadata=metadata)
-                    )
-                case Failed(failure=failure, error=error, message=message):
-                    self._feed(ToolErred(tool_call_id=call.tool_call_id, failure=failure, error=error, message=message))
+    async def _run(self, calls: Sequence[CallTool]) -> None:
+        report(calls, await self._tools.run(calls), self._feed, self._warn)

@@ -7,37 +7,12 @@ cannot be read becomes a failure that the model is told of, never an exception.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
-import msgspec
-
-from domain.call.events import ToolFailure
 from domain.foreign_json import UnreadableJson, read_json
+from media.tools.outcome import NO_RESULT, Answered, Failed, Outcome, answered, clipped
 
-NO_RESULT = "No result returned"
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """``truncated`` is how many characters of the result were cut."""
-
-    result: str
-    message: dict[str, Any] | None = None
-    metadata: dict[str, Any] | None = None
-    truncated: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """``error`` is what the model is told, ``message`` what the server wants to be said."""
-
-    failure: ToolFailure
-    error: str
-    message: dict[str, Any] | None = None
-
-
-Outcome = Answered | Failed
+__all__ = ["NO_RESULT", "Answered", "Failed", "Outcome", "read_answer"]
 
 
 def read_answer(status: int, body: bytes, call_ids: Sequence[str], *, cap: int) -> dict[str, Outcome]:
@@ -47,11 +22,13 @@ def read_answer(status: int, body: bytes, call_ids: Sequence[str], *, cap: int) 
     try:
         answer = read_json(body) if body.strip() else None
     except UnreadableJson as error:
-        return dict.fromkeys(call_ids, Failed("bad-body", f"The tool server's answer is {_clip(str(error), 200)[0]}."))
+        return dict.fromkeys(
+            call_ids, Failed("bad-body", f"The tool server's answer is {clipped(str(error), 200)[0]}.")
+        )
     if not isinstance(answer, Mapping):
         return dict.fromkeys(call_ids, Failed("bad-body", "The tool server's answer is not a JSON object."))
     if answer.get("error"):
-        return dict.fromkeys(call_ids, Failed("error", _clip(_text(answer["error"]), cap)[0]))
+        return dict.fromkeys(call_ids, Failed("error", answered(answer["error"], cap).result))
     results = answer.get("results")
     if results is not None and not isinstance(results, list):
         return dict.fromkeys(call_ids, Failed("bad-body", "results in the tool server's answer is not a list."))
@@ -76,24 +53,15 @@ def _outcome(entry: Any, cap: int) -> Outcome:
     if entry is None:
         return Failed("no-result", NO_RESULT)
     if not isinstance(entry, Mapping):
-        text, cut = _clip(_text(entry), cap)
-        return Answered(text, truncated=cut)
+        return answered(entry, cap)
     message = entry.get("message")
     spoken = dict(message) if isinstance(message, Mapping) else None
     if entry.get("error"):
-        return Failed("error", _clip(_text(entry["error"]), cap)[0], spoken)
+        return Failed("error", answered(entry["error"], cap).result, spoken)
     if entry.get("result") is None:
         if spoken is not None:
             return Answered("", message=spoken)
         return Failed("no-result", NO_RESULT)
-    text, cut = _clip(_text(entry["result"]), cap)
     metadata = entry.get("metadata")
-    return Answered(text, spoken, dict(metadata) if isinstance(metadata, Mapping) else None, cut)
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-
-
-def _clip(text: str, cap: int) -> tuple[str, int]:
-    return (text, 0) if len(text) <= cap else (text[:cap], len(text) - cap)
+    shown = dict(metadata) if isinstance(metadata, Mapping) else None
+    return answered(entry["result"], cap, message=spoken, metadata=shown)

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from domain.call.tool_parameters import static_parameters
 from media.machine.outputs import CallTool
 
 Json = dict[str, Any]
@@ -58,7 +59,7 @@ def find_server(tool: Mapping[str, Any], assistant: Mapping[str, Any], default_t
         url=str(given["url"]),
         timeout_s=min(300.0, max(1.0, timeout_s)),
         headers=tuple(sorted(headers.items())),
-        backoff=_backoff(given.get("backoffPlan")),
+        backoff=read_backoff(given.get("backoffPlan")),
     )
 
 
@@ -71,7 +72,8 @@ def _server(holder: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return None
 
 
-def _backoff(plan: Any) -> Backoff:
+def read_backoff(plan: Any) -> Backoff:
+    """A ``backoffPlan``; none at all repeats nothing."""
     if not isinstance(plan, Mapping):
         return Backoff()
     return Backoff(
@@ -80,14 +82,6 @@ def _backoff(plan: Any) -> Backoff:
         base_s=max(0.0, min(10.0, float(plan.get("baseDelaySeconds", 1) or 0))),
         excluded=frozenset(int(code) for code in plan.get("excludedStatusCodes") or ()),
     )
-
-
-def static_arguments(tool: Mapping[str, Any]) -> Json:
-    """``parameters[]``: fixed by the configuration, hidden from the model, stronger than what it filled in."""
-    entries = tool.get("parameters")
-    if not isinstance(entries, list):
-        return {}
-    return {str(entry["key"]): entry.get("value") for entry in entries if isinstance(entry, Mapping) and "key" in entry}
 
 
 def tool_calls_message(calls: Sequence[CallTool], *, timestamp_ms: int, snapshot: Mapping[str, Any]) -> Json:
@@ -99,7 +93,7 @@ def tool_calls_message(calls: Sequence[CallTool], *, timestamp_ms: int, snapshot
     flat: list[Json] = []
     with_tool: list[Json] = []
     for call in calls:
-        arguments = {**call.arguments, **static_arguments(call.tool)}
+        arguments = {**call.arguments, **static_parameters(call.tool)}
         function = {"name": call.name, "arguments": arguments}
         plain.append({"id": call.tool_call_id, "type": "function", "function": function})
         flat.append(

@@ -138,10 +138,10 @@ def test_whether_a_tool_call_reaches_a_server() -> None:
     tools = [{"type": "function", "function": {"name": "f"}}]
     own = [{"type": "function", "function": {"name": "f"}, "server": {"url": "https://x.example"}}]
     assert plan({"model": {"tools": tools}}).tools["f"].kind == "client"
-    assert plan({"model": {"tools": own}}).tools["f"].kind == "function"
-    assert plan({"model": {"tools": tools}, "server": {"url": "https://x.example"}}).tools["f"].kind == "function"
-    assert plan({"model": {"tools": tools}, "serverUrl": "https://x.example"}).tools["f"].kind == "function"
-    assert plan({"model": {"tools": tools}}, server_available=True).tools["f"].kind == "function"
+    assert plan({"model": {"tools": own}}).tools["f"].kind == "remote"
+    assert plan({"model": {"tools": tools}, "server": {"url": "https://x.example"}}).tools["f"].kind == "remote"
+    assert plan({"model": {"tools": tools}, "serverUrl": "https://x.example"}).tools["f"].kind == "remote"
+    assert plan({"model": {"tools": tools}}, server_available=True).tools["f"].kind == "remote"
 
 
 def test_end_call_function_enabled_makes_an_end_call_tool() -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, Warned
+from domain.call.tool_parameters import static_parameters
 from media.machine import inputs, outputs
 from media.machine.inputs import RequestedTool, ToolErred, ToolReturned
 from media.machine.tool_plan import DELAY_FILLER, START_FILLERS
@@ -245,7 +246,7 @@ def test_client_side_tools_are_only_announced() -> None:
 @pytest.mark.parametrize(
     ("configured", "wanted", "told"),
     [
-        ({"type": "sms", "function": {"name": "text"}}, "text", "Tools of type 'sms' are not supported"),
+        ({"type": "sms", "function": {"name": "text"}}, "text", "Text messages need a phone number"),
         (tool(), "somethingElse", "There is no tool named 'somethingElse'"),
     ],
 )
@@ -260,7 +261,13 @@ def test_tools_that_cannot_be_run_are_refused_to_the_model(configured: dict[str,
 def test_static_parameters_override_the_models_arguments() -> None:
     c = asking(tool(parameters=[{"key": "shop", "value": "leeds"}]), calls=(call(shop="evil", orderId="1"),))
     c.hear("Where is it?").run(300)
-    assert c.outputs(outputs.CallTool)[0].arguments == {"shop": "leeds", "orderId": "1"}
+    assert c.events(ToolCalled)[0].arguments == {"shop": "leeds", "orderId": "1"}
+    # Whoever carries it out puts the static ones in; the model reads again what it wrote itself.
+    sent = c.outputs(outputs.CallTool)[0]
+    assert static_parameters(sent.tool) == {"shop": "leeds"}
+    c.feed(ToolReturned(tool_call_id="c1", result="ok"))
+    c.run(50)
+    assert "leeds" not in str(c.outputs(outputs.StartModel)[-1].messages)
 
 
 def test_delay_messages_keep_their_distance_and_stages() -> None:
@@ -391,7 +398,8 @@ def regex(pattern: str, **fields: Any) -> dict[str, Any]:
         ([regex("order"), regex("please")], False),
         ([{"type": "group", "operator": "OR", "conditions": [regex("order"), regex("please")]}], True),
         ([{"type": "group", "operator": "AND", "conditions": [regex("order"), regex("Never")]}], True),
-        ([{"type": "liquid", "liquid": "true"}], False),
+        ([{"type": "liquid", "liquid": "true"}], True),
+        ([{"type": "liquid", "liquid": "{% if messages.size > 100 %}true{% endif %}"}], False),
     ],
 )
 def test_rejection_plan(conditions: list[dict[str, Any]], rejected: bool) -> None:
