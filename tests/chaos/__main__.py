@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import logging
 import sys
 import tempfile
 import time
@@ -29,6 +30,7 @@ from tests.chaos.drill import Outcome, Workers
 from tests.chaos.kafka_drills import Faults, Plan, kill_everybody, leader_of, run
 
 LOSS_EVERY_SECONDS = 10.0
+REPORT_COLUMNS = 140
 
 
 class Drill(msgspec.Struct, frozen=True):
@@ -94,7 +96,9 @@ def main() -> int:
     options.add_argument("--only", default="", help="only drills whose name contains this")
     options.add_argument("--json", action="store_true", help="the report as JSON on standard output")
     chosen = options.parse_args()
-    console = Console(stderr=chosen.json)
+    # What goes wrong is the point here; the report says whether it should have.
+    logging.getLogger().addHandler(logging.NullHandler())
+    console = Console(stderr=chosen.json, width=None if sys.stderr.isatty() else REPORT_COLUMNS)
     outcomes: dict[str, Outcome] = {}
     with tempfile.TemporaryDirectory(prefix="callfold-chaos-") as root:
         folder = Path(root)

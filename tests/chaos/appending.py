@@ -7,6 +7,7 @@ passed), commits over several originators, and facts whose version the log choos
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -53,15 +54,18 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     history: Path
 
 
-def append_until_stopped(address: NodeAddress, work: Work, parent: Connection, done: Semaphore) -> None:
+def append_until_stopped(
+    address: NodeAddress, work: Work, parent: Connection, done: Semaphore, unsure: Semaphore
+) -> None:
     """The process: says "ready", appends until it is told anything, says how many operations there were.
 
-    ``done`` is released after each of them.
+    ``done`` is released after each of them, ``unsure`` whenever an outcome was unknown.
     """
+    logging.getLogger().addHandler(logging.NullHandler())  # what goes wrong is the point here
     history = HistoryFile(work.history)
     with closing(history), closing(address.open()) as node:
         parent.send("ready")
-        client = _Client(node, work, history, parent.poll)
+        client = _Client(node, work, history, parent.poll, unsure)
         operations = 0
         while not parent.poll():
             client.operate(operations)
@@ -71,11 +75,14 @@ def append_until_stopped(address: NodeAddress, work: Work, parent: Connection, d
 
 
 class _Client:
-    def __init__(self, node: Node, work: Work, history: HistoryFile, stopped: Callable[[], bool]) -> None:
+    def __init__(
+        self, node: Node, work: Work, history: HistoryFile, stopped: Callable[[], bool], unsure: Semaphore
+    ) -> None:
         self._node = node
         self._work = work
         self._history = history
         self._stopped = stopped
+        self._unsure = unsure
         self._dice = random.Random(f"{work.name}/{work.seed}")
 
     def operate(self, number: int) -> None:
@@ -135,6 +142,7 @@ class _Client:
                 ended = append()
             except OutcomeUnknown as unknown:
                 self._history.write(Ended(commit_id, "unknown", detail=str(unknown), at_s=time.monotonic()))
+                self._unsure.release()
                 if self._stopped():
                     return False
                 continue

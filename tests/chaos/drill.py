@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
+from multiprocessing.synchronize import Semaphore
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,7 @@ class Workers:
         self._addresses = addresses
         self._originators = tuple(originators)
         self._done = PROCESSES.Semaphore(0)
+        self._unsure = PROCESSES.Semaphore(0)
         self._incarnations = [0] * len(addresses)
         self._running = [self._start(index) for index in range(len(addresses))]
         self.killed = 0
@@ -70,10 +72,11 @@ class Workers:
 
     def await_operations(self, count: int) -> None:
         """Wait until so many further operations have ended, whoever did them."""
-        while self._done.acquire(block=False):
-            pass
-        for _ in range(count):
-            assert self._done.acquire(timeout=READY_SECONDS), "the processes do nothing any more"
+        _await(self._done, count)
+
+    def await_unknown(self, count: int) -> None:
+        """Wait until so many further outcomes were unknown: the log takes nothing, or nobody says that it does."""
+        _await(self._unsure, count)
 
     def stop(self) -> int:
         """Let every process end its operation; the number of operations they did."""
@@ -104,7 +107,9 @@ class Workers:
         work = Work(name=name, originators=self._originators, seed=index, history=self._folder / f"{name}.jsonl")
         here, there = PROCESSES.Pipe()
         process = PROCESSES.Process(
-            target=append_until_stopped, args=(self._addresses[index], work, there, self._done), name=name
+            target=append_until_stopped,
+            args=(self._addresses[index], work, there, self._done, self._unsure),
+            name=name,
         )
         process.start()
         there.close()
@@ -114,6 +119,13 @@ class Workers:
         process, pipe = self._running[index]
         assert pipe.poll(READY_SECONDS), f"{process.name} does not start"
         assert pipe.recv() == "ready"
+
+
+def _await(happened: Semaphore, count: int) -> None:
+    while happened.acquire(block=False):
+        pass  # what happened before does not count
+    for _ in range(count):
+        assert happened.acquire(timeout=READY_SECONDS), "the processes do nothing any more"
 
 
 def drill(

@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from math import inf
 from pathlib import Path
@@ -176,8 +176,33 @@ def lose_leaders(cluster: DevCluster, times: int, *, every: int, pause: bool) ->
     return on
 
 
+def lose_copies(cluster: DevCluster, times: int, *, every: int) -> Callable[[str], Faults]:
+    """Kill the other of two copies of shard 0, so that too few are in sync, until nobody gets an answer any more."""
+
+    def on(url: str) -> Faults:
+        def faults(workers: Workers) -> None:
+            for _ in range(times):
+                workers.await_operations(every)
+                (other,) = copies_of(KafkaLocation.parse(url))[1:]
+                workers.note_fault()
+                cluster.kill(other)
+                workers.await_unknown(workers.count)
+                cluster.restart(other)
+                workers.await_operations(every)
+
+        return faults
+
+    return on
+
+
 def leader_of(location: KafkaLocation, shard: int = 0) -> int:
     """The broker that leads a shard."""
+    return copies_of(location, shard)[0]
+
+
+def copies_of(location: KafkaLocation, shard: int = 0) -> Sequence[int]:
+    """The brokers that keep a shard, its leader first."""
     with admin(location) as client:
         (topic,) = client.describe_topics([location.topic("log")])
-    return next(int(found["leader_id"]) for found in topic["partitions"] if found["partition_index"] == shard)
+    found = next(found for found in topic["partitions"] if found["partition_index"] == shard)
+    return sorted(map(int, found["replica_nodes"]), key=lambda broker: broker != found["leader_id"])

@@ -6,16 +6,15 @@ there, no version is missing or taken twice, and every replica equals one that w
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from infra.kafka.cluster import DevCluster
 from tests.chaos.drill import Outcome
-from tests.chaos.kafka_drills import Plan, kill_everybody, lose_leaders, run
+from tests.chaos.kafka_drills import Plan, kill_everybody, lose_copies, lose_leaders, run
 
-KILLS = int(os.environ.get("CALLFOLD_TEST_KILLS", "16"))
+MANY_SECONDS = 1_800
 
 
 def kept_its_word(outcome: Outcome) -> None:
@@ -23,10 +22,13 @@ def kept_its_word(outcome: Outcome) -> None:
     assert len(set(outcome.replicas)) == 1
 
 
-def test_four_processes_race_on_one_aggregate_and_are_killed(kafka_broker: DevCluster, tmp_path: Path) -> None:
-    outcome = run(kafka_broker, tmp_path, Plan(processes=4), kill_everybody(KILLS // 4, every=40))
+@pytest.mark.parametrize("kills", [16, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(MANY_SECONDS)])])
+def test_four_processes_race_on_one_aggregate_and_are_killed(
+    kafka_broker: DevCluster, tmp_path: Path, kills: int
+) -> None:
+    outcome = run(kafka_broker, tmp_path, Plan(processes=4), kill_everybody(kills // 4, every=40))
     kept_its_word(outcome)
-    assert outcome.killed == KILLS // 4 * 4
+    assert outcome.killed == kills
     assert outcome.judgement.tally.acknowledged > 100
     assert outcome.judgement.tally.refused > 0
 
@@ -44,3 +46,12 @@ def test_the_leader_is_lost_while_writing_goes_on(kafka_brokers: DevCluster, tmp
     outcome = run(kafka_brokers, tmp_path, plan, lose_leaders(kafka_brokers, 1, every=80, pause=pause))
     kept_its_word(outcome)
     assert outcome.judgement.tally.acknowledged > 100
+
+
+@pytest.mark.long
+@pytest.mark.timeout(MANY_SECONDS)
+def test_too_few_copies_are_in_sync_while_writing_goes_on(kafka_brokers: DevCluster, tmp_path: Path) -> None:
+    plan = Plan(processes=3, tallies=20, replication=2)
+    outcome = run(kafka_brokers, tmp_path, plan, lose_copies(kafka_brokers, 3, every=40))
+    kept_its_word(outcome)
+    assert outcome.judgement.tally.acknowledged > 200

@@ -180,10 +180,11 @@ async def media_rig(
     *,
     commands: Callable[[EmbeddedLog], Any] = lambda log: log,
     fragment_log: Callable[[EmbeddedFragmentLog], FragmentLog] = lambda fragments: fragments,
+    logs: tuple[Any, Any] | None = None,
     address: str = "",
     **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """``commands`` and ``fragment_log`` may wrap the logs to make them fail."""
+    """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files."""
 
     def new_id() -> str:
         return str(uuid4())
@@ -191,8 +192,10 @@ async def media_rig(
     def clock() -> datetime:
         return datetime.now(UTC)
 
-    log = EmbeddedLog.open(root / "log.db", clock=clock, new_id=new_id)
-    fragments = EmbeddedFragmentLog(root / "media.db")
+    log, fragments = logs or (
+        EmbeddedLog.open(root / "log.db", clock=clock, new_id=new_id),
+        EmbeddedFragmentLog(root / "media.db"),
+    )
     artifacts = LocalArtifactStore(root / "artifacts")
     tier = MediaTier(
         commands=commands(log),
