@@ -16,12 +16,14 @@ from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi
 from api.models.chat import ChatBody
+from api.models.knowledge_base import ATTACHED_FILE, AttachFileBody
 from api.models.token import TokenBody
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.request_log import RequestRecording
 from api.resources.catalogue import RESOURCES
 from api.resources.files import FILES
+from api.resources.knowledge_bases import KNOWLEDGE_BASES
 from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
@@ -32,6 +34,7 @@ from api.routes.events import event_routes
 from api.routes.files import file_routes
 from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
+from api.routes.knowledge_bases import knowledge_base_file_routes, knowledge_base_routes
 from api.routes.live import live_routes
 from api.routes.live_figures import live_figure_routes
 from api.routes.metrics import metrics_routes
@@ -61,6 +64,8 @@ EVERYTHING: Final[Sequence[Routes]] = (
     list_routes(PHONE_NUMBER_PAGES),
     token_routes,
     file_routes,
+    knowledge_base_routes,
+    knowledge_base_file_routes,
     call_routes,
     chat_routes,
     download_routes,
@@ -93,8 +98,11 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
     install(app)
     for part in routes:
         app.include_router(part(context))
-    shown = {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES)}
-    install_openapi(app, {**shown, TokenBody: {"value": {"type": "string"}}, ChatBody: dict(CHAT_SHOWS)})
+    shown = {resource.body: dict(resource.shows) for resource in (*RESOURCES, FILES, KNOWLEDGE_BASES)}
+    install_openapi(
+        app,
+        {**shown, TokenBody: {"value": {"type": "string"}}, ChatBody: dict(CHAT_SHOWS), AttachFileBody: ATTACHED_FILE},
+    )
     app.add_middleware(LastResort)
     app.add_middleware(
         CORSMiddleware,

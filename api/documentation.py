@@ -14,6 +14,7 @@ from api.models.analytics import AnalyticsBody
 from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
 from api.models.chat import ResponsesBody
 from api.models.insight import InsightRunBody
+from api.models.knowledge_base import SearchBody
 from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
 from api.object_schemas import changes_name, forms_of, listed_schema, object_name
 
@@ -30,7 +31,8 @@ TAGS: Final = [
     {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},
     {"name": "Simulations", "description": "Callers that are played by an assistant, and what they try."},
     {"name": "Campaigns", "description": "Calls to many customers."},
-    {"name": "Files", "description": "Uploads."},
+    {"name": "Files", "description": "Uploads, and the text that is read out of them."},
+    {"name": "Knowledge bases", "description": "Files that a tool searches for answers."},
     {"name": "Provider resources", "description": "Pronunciation dictionaries."},
     {"name": "Calls", "description": "Conversations: start, read, steer, and fetch their recordings."},
     {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},

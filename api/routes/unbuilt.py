@@ -27,17 +27,12 @@ _CRUD: Final = (
 
 RESOURCES: Final = {
     "/v2/campaign": "campaigns",
-    "/v2/knowledge-base": "knowledge bases",
     "/observability/scorecard": "scorecards",
 }
 """Resources with the five usual operations."""
 
 OTHERS: Final = (
     ("GET", "/v2/campaign/{id}/contacts", "list the contacts of a campaign"),
-    ("GET", "/v2/knowledge-base/{id}/file", "list the files of a knowledge base"),
-    ("POST", "/v2/knowledge-base/{id}/file", "attach a file to a knowledge base"),
-    ("DELETE", "/v2/knowledge-base/{id}/file/{file_id}", "detach a file from a knowledge base"),
-    ("POST", "/v2/knowledge-base/{id}/file/{file_id}/retry", "index a file again"),
     ("POST", "/structured-output/run", "run a structured output"),
     ("GET", "/eval/run", "list eval runs"),
     ("POST", "/eval/run", "run an eval"),
