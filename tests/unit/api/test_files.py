@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
 from api import uploads
-from tests.unit.api.installation import Installation
+from api.app import create_app
+from api.dependencies import ApiLimits
+from domain.file.aggregate import FILE_TEXT
+from domain.file.commands import RecordText
+from domain.file.events import FileTextExtracted, FileTextFailed
+from tests.unit.api.installation import Installation, install
 
 TEXT = b"Cleaning: 90 dollars\n" * 100
 
@@ -28,19 +34,23 @@ async def test_the_life_of_a_file(client: httpx.AsyncClient, installation: Insta
         key: body[key] for key in ("object", "status", "name", "originalName", "bytes", "mimetype", "metadata")
     } == {
         "object": "file",
-        "status": "done",
+        "status": "processing",
         "name": "prices.md",
         "originalName": "prices.md",
         "bytes": len(TEXT),
         "mimetype": "text/markdown",
         "metadata": {"year": 2026},
     }
-    assert not {"location", "sha256"} & set(body)
-    assert "not extracted" in created.headers["warning"]
+    assert not {"location", "sha256", "parsedTextUrl"} & set(body)
     path = f"/file/{body['id']}"
     assert (await client.get(path)).json() == body
     downloaded = await client.get(f"{path}/content")
-    assert (downloaded.content, downloaded.headers["content-disposition"]) == (TEXT, "attachment")
+    assert downloaded.content == TEXT
+    assert {name: downloaded.headers[name] for name in ("content-disposition", "x-content-type-options")} == {
+        "content-disposition": "attachment; filename*=UTF-8''prices.md",
+        "x-content-type-options": "nosniff",
+    }
+    assert downloaded.headers["content-type"] == "application/octet-stream"
     part = await client.get(f"{path}/content", headers={"range": "bytes=0-7"})
     assert (part.status_code, part.content) == (206, b"Cleaning")
     renamed = await client.patch(path, json={"name": "Prices"})
@@ -51,6 +61,83 @@ async def test_the_life_of_a_file(client: httpx.AsyncClient, installation: Insta
     assert (await client.delete(path)).json()["id"] == body["id"]
     assert installation.artifacts.files == {}
     assert (await client.get(path)).status_code == (await client.get(f"{path}/content")).status_code == 404
+
+
+async def read_as(installation: Installation, file_id: str, text: str) -> None:
+    """What the process that reads uploads records."""
+    location, content = f"{file_id}/text-0.txt", text.encode()
+    installation.artifacts.files[location] = content
+    outcome = FileTextExtracted(attempt=1, kind="markdown", location=location, sha256="0" * 64, size_bytes=len(content))
+    await installation.log.execute(FILE_TEXT, file_id, RecordText(outcome=outcome))
+
+
+async def test_the_text_of_a_file_can_be_read_once_it_is_there(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    file_id = (await send(client)).json()["id"]
+    path = f"/file/{file_id}"
+    early = await client.get(f"{path}/text")
+    assert (early.status_code, "still being read" in str(early.json()["message"])) == (404, True)
+    await read_as(installation, file_id, "Cleaning: 90 dollars")
+    body = (await client.get(path)).json()
+    assert (body["status"], body["parsedTextBytes"]) == ("done", 20)
+    text = await client.get(f"{path}/text")
+    assert (text.text, text.headers["content-type"]) == ("Cleaning: 90 dollars", "text/plain; charset=utf-8")
+    await client.delete(path)
+    assert installation.artifacts.files == {}
+
+
+async def test_a_file_that_cannot_be_read_says_why(client: httpx.AsyncClient, installation: Installation) -> None:
+    file_id = (await send(client)).json()["id"]
+    outcome = FileTextFailed(attempt=1, code="encrypted", reason="The PDF is encrypted.")
+    await installation.log.execute(FILE_TEXT, file_id, RecordText(outcome=outcome))
+    body = (await client.get(f"/file/{file_id}")).json()
+    assert (body["status"], body["failureCode"], body["failureReason"]) == (
+        "failed",
+        "encrypted",
+        "The PDF is encrypted.",
+    )
+    text = await client.get(f"/file/{file_id}/text")
+    assert (text.status_code, "The PDF is encrypted." in str(text.json()["message"])) == (404, True)
+
+
+async def test_links_work_without_a_key_for_what_they_were_made_for(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    first, other = (await send(client)).json(), (await send(client, b"other", "other.md")).json()
+    await read_as(installation, first["id"], "Cleaning: 90 dollars")
+    body = (await client.get(f"/file/{first['id']}")).json()
+    del client.headers["authorization"]
+    assert (await client.get(body["url"])).content == TEXT
+    assert (await client.get(body["parsedTextUrl"])).text == "Cleaning: 90 dollars"
+    query = body["url"].partition("?")[2]
+    assert (await client.get(f"/file/{first['id']}/text?{query}")).status_code == 401
+    assert (await client.get(f"/file/{other['id']}/content?{query}")).status_code == 401
+    assert (await client.get(f"/file/{first['id']}/content")).status_code == 401
+    installation.clock.forward(hours=3)
+    late = await client.get(body["url"])
+    assert (late.status_code, "has expired" in str(late.json()["message"])) == (401, True)
+
+
+async def test_an_organisation_keeps_so_many_files_and_so_much_of_them(tmp_path: Path) -> None:
+    built = install(tmp_path, limits=ApiLimits(organization_files=2, organization_file_bytes=3000))
+    founding = await built.found("Acme")
+    transport = httpx.ASGITransport(create_app(built.dependencies))
+    key = {"authorization": f"Bearer {founding.private_key}"}
+    async with httpx.AsyncClient(transport=transport, base_url="https://c.example", headers=key) as client:
+        once = {"idempotency-key": "once"}
+        first = await send(client, headers=once)
+        assert first.status_code == 201
+        much = await send(client)
+        assert (much.status_code, "CALLFOLD_ORGANIZATION_FILE_MB" in str(much.json())) == (400, True)
+        assert (await send(client, b"small")).status_code == 201
+        many = await send(client, b"small")
+        assert (many.status_code, "CALLFOLD_ORGANIZATION_FILES" in str(many.json())) == (400, True)
+        assert (await send(client, headers=once)).json()["id"] == first.json()["id"]
+        await client.delete(f"/file/{first.json()['id']}")
+        assert (await send(client, b"small")).status_code == 201
+    assert len(built.artifacts.files) == 2
+    built.log.close()
 
 
 async def test_files_are_listed_by_purpose(client: httpx.AsyncClient) -> None:
@@ -103,7 +190,7 @@ async def test_what_is_no_upload_is_refused(
     assert missing.json()["message"] == ["file is required"]
     torn = {"content-type": "multipart/form-data; boundary=x"}
     assert (await client.post("/file", content=b"--y\r\nnonsense", headers=torn)).status_code == 400
-    monkeypatch.setattr(uploads, "_BESIDE_THE_FILE", -uploads.LARGEST_UPLOAD_BYTES + 100)
+    monkeypatch.setattr(uploads, "_BESIDE_THE_FILE", 100 - ApiLimits().upload_bytes)
     too_large = await send(client)
     assert (too_large.status_code, too_large.json()["code"]) == (413, "BODY_TOO_LARGE")
     assert installation.artifacts.files == {}
