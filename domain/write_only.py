@@ -64,9 +64,9 @@ def shown_event(event: Event) -> dict[str, Any]:
     return data
 
 
-def holds_configuration(event: Event) -> bool:
-    """Whether there is anything in the event that ``shown_event`` would look into."""
-    return not _CONFIGURATIONS.isdisjoint(event.__struct_fields__)
+def holds_configuration(kind: type[Event]) -> bool:
+    """Whether there is anything in events of this class that ``shown_event`` would look into."""
+    return not _CONFIGURATIONS.isdisjoint(kind.__struct_fields__)
 
 
 def has_server_secret(config: dict[str, Any]) -> bool:

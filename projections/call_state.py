@@ -27,4 +27,5 @@ def instant(call: Call, at_ms: float) -> datetime | None:
 
 def place(call: Call, event: Positioned) -> Row:
     """The first columns of every row: organisation, position, and when the event was recorded."""
-    return org_id(call), event.position.shard, event.position.ordinal, event.recorded.time
+    position = event.position
+    return org_id(call), position.shard, position.ordinal, event.recorded.time

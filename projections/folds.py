@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.call.aggregate import CALL
+from domain.call.events import TranscriptFinalized, TurnDecided
 from domain.call.state import Call
 from domain.event import Event, Recorded
 from domain.log.ports import Positioned
@@ -31,7 +32,13 @@ _READERS = {
     for kind in {kind for module in _CALL_TABLES for kind in module.READS}
 }
 _evolve = CALL.evolve
-CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}."))
+_NEUTRAL = frozenset({TurnDecided})
+"""Events that a call's state only counts. Tables read no count of events, so their state need not be made anew."""
+
+_UNREAD = frozenset({TranscriptFinalized.TYPE})
+"""Neutral events that no table reads."""
+
+CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}.")) - _UNREAD
 
 
 @dataclass(frozen=True)
@@ -48,11 +55,17 @@ class CallTables:
 
     def apply(self, state: Call | None, event: Positioned) -> tuple[Call | None, Iterable[Effect]]:
         """Rows of every table that reads this type of event."""
-        call = _evolve(state, event.recorded)
-        readers = _READERS.get(type(event.recorded.event))
-        if readers is None:
-            return call, ()
-        return call, [Rows(name, made) for name, rows in readers if (made := rows(call, event))]
+        kind = type(event.recorded.event)
+        call = state if state is not None and kind in _NEUTRAL else _evolve(state, event.recorded)
+        effects = []
+        for name, rows in _READERS.get(kind, ()):
+            made = rows(call, event)
+            if made:
+                effects.append(Rows(name, made))
+        return call, effects
+
+
+_EVENTS = events.TABLE.name
 
 
 @dataclass(frozen=True)
@@ -71,7 +84,7 @@ class EventTable:
         """One row."""
         recorded = event.recorded
         org_id = state or _organisation(recorded)
-        return org_id, (Rows(events.TABLE.name, events.rows(org_id, event)),)
+        return org_id, (Rows(_EVENTS, events.rows(org_id, event)),)
 
 
 def _organisation(first: Recorded) -> str:

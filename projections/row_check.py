@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from functools import cache
-from math import inf, isfinite
+from math import isfinite
 from operator import itemgetter
 from typing import Any
 
@@ -18,13 +18,11 @@ _WRAPPED = re.compile(r"^(LowCardinality|Nullable)\((.*)\)$")
 def numbers_fit(table: Table, rows: Sequence[Row]) -> bool:
     """Whether every number is one and within its column's range.
 
-    The engine would not say: it stores a number that is too large without its upper bits, and takes a missing one for
-    0. All else that does not fit it refuses.
+    The engine would not say: it stores a number that is too large without its upper bits, and takes a missing one, and
+    one that JSON cannot say (infinity), for 0 or null. All else that does not fit it refuses.
     """
     try:
-        return all(
-            max(numbers(map(itemgetter(index), rows))) < limit for index, limit, numbers in _limits(table.columns)
-        )
+        return all(fit(map(value, rows)) for value, fit in _checks(table.columns))
     except TypeError:
         return False
 
@@ -53,23 +51,37 @@ def _plain(column_type: str) -> tuple[str, bool]:
     return column_type.partition("(")[0], nullable
 
 
+_Fit = Callable[[Iterable[Any]], bool]
+
+
 @cache
-def _limits(columns: tuple[Column, ...]) -> tuple[tuple[int, float, Callable[[Iterable[Any]], Iterable[Any]]], ...]:
-    """Where the numbers of a table's rows are, what each is below, and how to pick them from what may be null."""
+def _checks(columns: tuple[Column, ...]) -> tuple[tuple[Callable[[Row], Any], _Fit], ...]:
+    """How to pick the values of each column that is to be looked at, and what to ask of all of them together."""
     types = [_plain(column.type) for column in columns]
     return tuple(
-        (index, _LIMITS[plain], _known if nullable else _all)
+        (itemgetter(index), check)
         for index, (plain, nullable) in enumerate(types)
-        if plain in _LIMITS
+        if (check := _together(plain, nullable)) is not None
     )
 
 
-def _all(values: Iterable[Any]) -> Iterable[Any]:
-    return values
+def _together(plain: str, nullable: bool) -> _Fit | None:
+    if plain == "Float64":
+        return (lambda values: _finite_sum(filter(None, values))) if nullable else _finite_sum
+    limit = _LIMITS.get(plain)
+    if limit is None:
+        return None
+    # With the nulls fall out zeros, which are within every range.
+    return (
+        (lambda values: max(filter(None, values), default=0) < limit)
+        if nullable
+        else (lambda values: max(values) < limit)
+    )
 
 
-def _known(values: Iterable[Any]) -> Iterable[Any]:
-    return [0, *(value for value in values if value is not None)]
+def _finite_sum(values: Iterable[Any]) -> bool:
+    """Infinities and what is not a number show in the sum of all; what was measured never adds up to one."""
+    return isfinite(sum(values))
 
 
 def _text(value: Any) -> bool:
@@ -99,4 +111,4 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "Map": _texts_by_text,
 }
 
-_LIMITS = {"UInt16": 1 << 16, "UInt32": 1 << 32, "UInt64": 1 << 64, "Float64": inf}
+_LIMITS = {"UInt16": 1 << 16, "UInt32": 1 << 32, "UInt64": 1 << 64}

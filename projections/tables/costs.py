@@ -49,7 +49,7 @@ def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
 
 
 def _row(first: Row, call_id: str, turn: int | None, cost: CostRow) -> Row:
-    quantity = cost.quantities.get
+    used = cost.quantities
     return (
         *first,
         call_id,
@@ -57,11 +57,11 @@ def _row(first: Row, call_id: str, turn: int | None, cost: CostRow) -> Row:
         cost.provider,
         cost.model,
         turn,
-        float(quantity("minutes", 0)),
-        int(quantity("promptTokens", 0)),
-        int(quantity("completionTokens", 0)),
-        int(quantity("cachedPromptTokens", 0)),
-        int(quantity("characters", 0)),
+        float(used["minutes"]) if "minutes" in used else 0.0,
+        int(used["promptTokens"]) if "promptTokens" in used else 0,
+        int(used["completionTokens"]) if "completionTokens" in used else 0,
+        int(used["cachedPromptTokens"]) if "cachedPromptTokens" in used else 0,
+        int(used["characters"]) if "characters" in used else 0,
         cost.price_table,
         cost.priced,
         float(cost.usd),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.log.ports import Positioned
-from domain.registry import EVENT_TYPES
+from domain.registry import EVENT_TYPES, kind_of
 from domain.write_only import holds_configuration, shown_event
 from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE
@@ -30,7 +30,9 @@ TABLE = Table(
 )
 
 _encode = msgspec.json.Encoder().encode
-_KINDS = {name: name.partition(".")[0] for name in EVENT_TYPES}
+_KINDS = {name: kind_of(name) for name in EVENT_TYPES}
+_CONFIGURING = frozenset(kind.event_class for kind in EVENT_TYPES.values() if holds_configuration(kind.event_class))
+"""Events with a configuration inside, whose secrets are not shown."""
 
 
 def rows(org_id: str, event: Positioned) -> tuple[Row, ...]:
@@ -48,6 +50,6 @@ def rows(org_id: str, event: Positioned) -> tuple[Row, ...]:
         _KINDS[fact.TYPE],
         recorded.originator_id,
         recorded.originator_version,
-        _encode(shown_event(fact) if holds_configuration(fact) else fact).decode(),
+        str(_encode(shown_event(fact) if type(fact) in _CONFIGURING else fact), "utf-8"),
     )
     return (row,)

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import msgspec
 
+from domain.event import Recorded
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
 from domain.processing import DeadLetter, Effect, Processor
 from streams.processing.dead_letters import BEHIND, DeadLetters
 
 STATE_CAPACITY = 20_000
-"""Originators whose state is kept. Raise it if more calls than that run at once and rebuilding shows in the lag."""
+"""Originators whose state is kept at least. Raise it if more calls than that run at once and rebuilding shows in the
+lag."""
 
 REASON_CHARACTERS = 500
 """Longest reason that is kept of a failure."""
+
+
+_READY = frozenset({tuple, list})
+"""Effects that are all there; other iterables may yet raise."""
 
 
 class ProcessorFailed(Exception):
@@ -36,8 +41,19 @@ class _Known(msgspec.Struct, gc=False):
     state: Any
 
 
+class Folded(msgspec.Struct, frozen=True, gc=False):
+    """What a processor made of a range: its effects in order, and where the events stand that have any."""
+
+    positions: Sequence[Position]
+    effects: Sequence[Effect]
+
+
 class Folding:
-    """Keeps the states of the originators met last; another one's state is folded again from its history."""
+    """Keeps the states of the originators met last; another one's state is folded again from its history.
+
+    States are in two generations: one that is asked for moves to the younger, and when that holds ``capacity`` of them
+    the older is given up. So up to twice as many are kept, and nothing is moved about for each event.
+    """
 
     def __init__(
         self, processor: Processor[Any], log: EventLog, dead_letters: DeadLetters, capacity: int = STATE_CAPACITY
@@ -48,21 +64,18 @@ class Folding:
         self._log = log
         self._dead_letters = dead_letters
         self._capacity = capacity
-        self._states: OrderedDict[str, _Known] = OrderedDict()
+        self._young: dict[str, _Known] = {}
+        self._old: dict[str, _Known] = {}
 
-    def fold(self, events: Sequence[Positioned]) -> list[tuple[Position, Sequence[Effect]]]:
-        """Effects of the events that have any, in order. Events that fail, and those behind them, are parked when it
-        returns."""
-        effects: list[tuple[Position, Sequence[Effect]]] = []
+    def fold(self, events: Sequence[Positioned]) -> Folded:
+        """The effects of the events. Those that fail, and those behind them, are parked when it returns."""
+        positions: list[Position] = []
+        effects: list[Effect] = []
         parked: list[DeadLetter] = []
         stopped: set[str] = set()
         # Letters of this processor are added by its own thread only, so none can appear while this runs.
-        handles, letters, apply, any_letters = (
-            self._handles,
-            self._dead_letters,
-            self._applied,
-            bool(self._dead_letters),
-        )
+        handles, letters, any_letters = self._handles, self._dead_letters, bool(self._dead_letters)
+        young, apply = self._young, self._apply
         for event in events:
             recorded = event.recorded
             if handles is not None and recorded.event.TYPE not in handles:
@@ -74,17 +87,29 @@ class Folding:
                     continue
                 if letters.is_dropped(self.name, event.position):
                     continue
+            # What follows is ``_applied`` for a state at hand, as it nearly always is: here a rebuild spends its time.
+            known = young.get(originator_id)
+            version = recorded.originator_version
             try:
-                made = apply(event)
-            except ProcessorFailed as failure:
-                stopped.add(originator_id)
-                parked.append(self._letter(event, failure.reason))
-            else:
+                if known is None or known.version >= version:
+                    made = self._applied(event)
+                    young = self._young
+                else:
+                    known.state, made = apply(known.state, event)
+                    known.version = version
+                if type(made) not in _READY:
+                    made = tuple(made)
                 if made:
-                    effects.append((event.position, made))
+                    effects.extend(made)
+                    positions.append(event.position)
+            except Exception as error:
+                # Whatever a processor raises is about this event; the lot of the others must not depend on it.
+                self.forget(originator_id)
+                stopped.add(originator_id)
+                parked.append(self._letter(event, _reason(recorded, error)))
         if parked:
             self._dead_letters.park(parked)
-        return effects
+        return Folded(positions, effects)
 
     def park(self, events: Iterable[Positioned], reasons: dict[Position, str]) -> None:
         """Park the events at these positions, whose effects were refused; what lies behind follows when refolded."""
@@ -94,37 +119,31 @@ class Folding:
 
     def apply(self, event: Positioned) -> Sequence[Effect]:
         """The effects of one event. Raises ``ProcessorFailed``, and forgets the originator's state then."""
-        return () if self._dead_letters.is_dropped(self.name, event.position) else self._applied(event)
-
-    def _applied(self, event: Positioned) -> Sequence[Effect]:
-        recorded = event.recorded
-        originator_id, version = recorded.originator_id, recorded.originator_version
-        states = self._states
+        if self._dead_letters.is_dropped(self.name, event.position):
+            return ()
         try:
-            known = states.get(originator_id)
-            if known is not None and known.version < version:
-                state = known.state
-            else:
-                state = self._history(originator_id, version)
-            state, effects = self._apply(state, event)
-            made = tuple(effects)
+            return tuple(self._applied(event))
         except Exception as error:
-            # Whatever a processor raises is about this event; the lot of the others must not depend on it.
-            states.pop(originator_id, None)
-            reason = f"{type(error).__name__} at {recorded.event.TYPE}, version {version} of its originator: {error}"
-            raise ProcessorFailed(reason[:REASON_CHARACTERS]) from error
-        if known is not None:
-            known.version, known.state = version, state
-            states.move_to_end(originator_id)
-        else:
-            states[originator_id] = _Known(version, state)
-            if len(states) > self._capacity:
-                states.popitem(last=False)
-        return made
+            self.forget(event.recorded.originator_id)
+            raise ProcessorFailed(_reason(event.recorded, error)) from error
 
     def forget(self, originator_id: str) -> None:
         """Fold this originator from its history next time."""
-        self._states.pop(originator_id, None)
+        self._young.pop(originator_id, None)
+        self._old.pop(originator_id, None)
+
+    def _applied(self, event: Positioned) -> Iterable[Effect]:
+        """The effects of an event whose originator's state may have to be found first."""
+        originator_id, version = event.recorded.originator_id, event.recorded.originator_version
+        known = self._young.get(originator_id) or self._old.pop(originator_id, None)
+        if known is None or known.version >= version:
+            known = _Known(version - 1, self._history(originator_id, version))
+        known.state, effects = self._apply(known.state, event)
+        known.version = version
+        self._young[originator_id] = known
+        if len(self._young) >= self._capacity:
+            self._young, self._old = {}, self._young
+        return effects
 
     def _history(self, originator_id: str, before: int) -> Any:
         state = self._initial()
@@ -148,3 +167,8 @@ class Folding:
             reason=reason,
             attempt=1,
         )
+
+
+def _reason(recorded: Recorded, error: Exception) -> str:
+    reason = f"{type(error).__name__} at {recorded.event.TYPE}, version {recorded.originator_version}"
+    return f"{reason} of its originator: {error}"[:REASON_CHARACTERS]

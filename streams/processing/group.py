@@ -9,19 +9,19 @@ from typing import Any
 
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
-from domain.processing import Effect, Processor, Rows, RowsRejected
+from domain.processing import Processor, Rows, RowsRejected
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.folding import STATE_CAPACITY, Folding
+from streams.processing.folding import STATE_CAPACITY, Folded, Folding
 
 logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Batch:
-    """A range of the log and its effects, processor by processor."""
+    """A range of the log and what it led to, processor by processor."""
 
     events: Sequence[Positioned]
-    effects: Sequence[Sequence[tuple[Position, Sequence[Effect]]]]
+    folded: Sequence[Folded]
     generation: int
 
     @property
@@ -34,7 +34,7 @@ class Batch:
 
     @property
     def rows(self) -> list[Rows]:
-        return [part for processor in self.effects for _, made in processor for part in made]
+        return [part for of_processor in self.folded for part in of_processor.effects]
 
 
 class ProcessorGroup:
@@ -61,8 +61,8 @@ class ProcessorGroup:
     def park(self, batch: Batch, rejected: RowsRejected) -> Batch:
         """Park the events whose rows were refused, for every processor that made rows of them; the batch without."""
         logger.error("processing.rows_rejected", extra={"reason": str(rejected)})
-        for folding, effects in zip(self.foldings.values(), batch.effects, strict=True):
-            makers = {position for position, made in effects if made}
+        for folding, folded in zip(self.foldings.values(), batch.folded, strict=True):
+            makers = set(folded.positions)
             reasons = {position: reason for position, reason in rejected.reasons.items() if position in makers}
             folding.park(batch.events, reasons)
         self._generation += 1
