@@ -14,7 +14,7 @@ from api.authentication import KeyRing
 from api.configuration.routes import list_routes, resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
-from api.documentation import install_openapi
+from api.documentation import install_openapi, operation_id
 from api.models.chat import ChatBody
 from api.models.knowledge_base import ATTACHED_FILE, AttachFileBody
 from api.models.token import TokenBody
@@ -89,6 +89,7 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
         title="callfold",
         version=dependencies.settings.version,
         description=_DESCRIPTION,
+        generate_unique_id_function=operation_id,
         swagger_ui_parameters={"persistAuthorization": True, "displayRequestDuration": True},
     )
     closing = asyncio.Event()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.routing import Route
 
+from api.documented_answers import ANSWERS, refusals, refusals_of
+from api.documented_examples import example_of
 from api.models.analytics import AnalyticsBody
 from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
 from api.models.chat import ResponsesBody
 from api.models.insight import InsightRunBody
 from api.models.knowledge_base import SearchBody
 from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
-from api.object_schemas import changes_name, forms_of, listed_schema, object_name
+from api.object_schemas import changes_name, forms_of, listed_schema, object_name, page_of, untitled
 
 TAGS: Final = [
     {"name": "Assistants", "description": "Configurations that calls are held with."},
@@ -42,11 +47,6 @@ TAGS: Final = [
     {"name": "Operator", "description": "The installation: organizations, all calls, SQL. Needs the operator token."},
     {"name": "Health", "description": "For load balancers and people in a hurry."},
 ]
-_ERRORS: Final = {
-    400: "The request is malformed or breaks a rule; `message` lists each violation, path first.",
-    401: "The key is missing, unknown, or of the wrong kind.",
-    404: "No such object in the key's organization.",
-}
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     AnalyticsBody,
     CallBody,
@@ -58,6 +58,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     OrganizationLimits,
     Rebuild,
     ResponsesBody,
+    SearchBody,
     SqlStatement,
     WebCallBody,
 )
@@ -72,13 +73,16 @@ def describe(
     query: type[BaseModel] | None = None,
     status: int = 200,
     returns: type[BaseModel] | None = None,
+    answer: str = "",
+    media: str = "",
     listed: Literal["", "array", "page"] = "",
     path: Mapping[str, tuple[str, ...]] | None = None,
 ) -> dict[str, Any]:
     """Arguments for a route decorator that put request body, query parameters and answer into the OpenAPI document.
 
     ``body`` is sent whole and ``changes`` in part, ``upload`` is the schema of a form; ``returns`` is the body of the
-    object that is answered, alone or ``listed`` in one of the two styles. ``path`` are parameters of the path that the
+    object that is answered, alone or ``listed`` in one of the two styles; ``answer`` the name of one of ``ANSWERS``
+    instead, and ``media`` the content type of an answer that is no JSON. ``path`` are parameters of the path that the
     route function does not name.
     """
     extra: dict[str, Any] = {}
@@ -96,15 +100,15 @@ def describe(
         parameters += _parameters(query)
     if parameters:
         extra["parameters"] = parameters
-    responses: dict[int | str, dict[str, Any]] = {
-        code: {"description": text, "content": {"application/json": {"schema": _ERROR_REFERENCE}}}
-        for code, text in _ERRORS.items()
-    }
-    if returns is not None:
+    responses: dict[int | str, dict[str, Any]] = {}
+    if returns is not None or answer:
+        shown = _reference(object_name(returns) if returns is not None else answer)
         responses[status] = {
             "description": "The object." if not listed else "The objects.",
-            "content": {"application/json": {"schema": listed_schema(_reference(object_name(returns)), listed)}},
+            "content": {"application/json": {"schema": listed_schema(shown, listed)}},
         }
+    elif media:
+        responses[status] = {"description": "The content.", "content": {media: {"schema": {"type": "string"}}}}
     return {"openapi_extra": extra, "status_code": status, "responses": responses, "response_model": None}
 
 
@@ -114,35 +118,6 @@ def _json_body(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _reference(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-_ERROR_REFERENCE: Final = {"$ref": "#/components/schemas/Error"}
-_ERROR_SCHEMA: Final = {
-    "type": "object",
-    "required": ["message"],
-    "properties": {
-        "message": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]},
-        "error": {"type": "string"},
-        "statusCode": {"type": "integer"},
-        "type": {"type": "string"},
-        "title": {"type": "string"},
-        "status": {"type": "integer"},
-        "detail": {"type": "string", "description": "What to do about it."},
-        "code": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "code": {"type": "string"},
-                    "message": {"type": "string"},
-                    "pointer": {"type": "string"},
-                },
-            },
-        },
-        "requestId": {"type": "string"},
-    },
-}
 
 
 def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
@@ -169,6 +144,14 @@ def install_openapi(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, An
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending the document
+    _add_second_names(app)
+
+
+def _add_second_names(app: FastAPI) -> None:
+    """The document and its page where Vapi has them too."""
+    for second, first in (("/api-json", "/openapi.json"), ("/api", "/docs")):
+        endpoint = next(route.endpoint for route in app.routes if isinstance(route, Route) and route.path == first)
+        app.add_route(second, endpoint, include_in_schema=False)
 
 
 def _build(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:
@@ -181,10 +164,71 @@ def _build(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> d
     schemas = components.setdefault("schemas", {})
     schemas.update(definitions.get("$defs", {}))
     schemas.update(forms_of(objects, schemas))
-    schemas["Error"] = _ERROR_SCHEMA
-    components["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+    schemas.update(ANSWERS)
+    components["schemas"] = {name: untitled(schema) for name, schema in schemas.items()}
+    components["responses"] = refusals()
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A key of the organization, or a JSON Web Token signed (HS256) with its private key.",
+        }
+    }
     built["security"] = [{"bearer": []}]
-    for operations in built["paths"].values():
+    for path, operations in built["paths"].items():
         for operation in operations.values():
-            operation["responses"].pop("422", None)
+            _complete(path, operation)
     return built
+
+
+def _complete(path: str, operation: dict[str, Any]) -> None:
+    """Refusals and examples."""
+    opened_otherwise = "Health" in operation.get("tags", ())
+    if opened_otherwise:
+        operation["security"] = []
+    answers: dict[str, Any] = operation["responses"]
+    answers.pop("422", None)
+    answers.update(refusals_of(path, secured=not opened_otherwise))
+    for described in (operation.get("requestBody", {}), *(answers[status] for status in answers if status < "3")):
+        content = described.get("content", {}).get("application/json", {})
+        if (example := _example(content.get("schema", {}))) is not None:
+            content["example"] = example
+
+
+def _example(schema: dict[str, Any]) -> Any:
+    """An example of the schema, or of a list of it."""
+    if "$ref" in schema:
+        return example_of(schema["$ref"].rpartition("/")[2])
+    if schema.get("type") == "array":
+        one = _example(schema["items"])
+        return None if one is None else [one]
+    if "results" in schema.get("properties", {}):
+        several = _example(schema["properties"]["results"])
+        return None if several is None else page_of(several)
+    return None
+
+
+def operation_id(route: APIRoute) -> str:
+    """What generated clients call the method: ``createAssistant``, ``listAssistants``, ``getCallEvents``."""
+    method = min(route.methods or {"GET"})
+    words = [word for part in route.path.split("/") if "{" not in part for word in re.split(r"[-_.]", part) if word]
+    own = route.name.split("_")
+    verb = _VERBS.get(route.name, "")
+    if not verb and method == "GET":
+        verb = "get"
+        if route.path.endswith("}"):
+            words[-1] = words[-1].removesuffix("s")
+    elif not verb:
+        verb, rest = own[0], own[1:]
+        if words[-len(own) :] == own:
+            words = [*rest, *words[: -len(own)]]
+    if verb == "list":
+        words[-1] = words[-1].removesuffix("y") + ("ies" if words[-1].endswith("y") else "s")
+    return verb + "".join(word[:1].upper() + word[1:] for word in words)
+
+
+_VERBS: Final = {
+    **{"create": "create", "listing": "list", "read": "get", "update": "update", "change": "update"},
+    **{"rename": "update", "delete": "delete", "revoke": "delete", "replace": "replace"},
+}
+"""By the name of the route function, for the five usual operations and what comes close to them."""

@@ -56,6 +56,30 @@ def listed_schema(item: Schema, style: str) -> Schema:
             return item
 
 
+def page_of(items: list[Any]) -> Schema:
+    """A page that holds these items and is all there is."""
+    return {
+        "results": items,
+        "metadata": {
+            "itemsPerPage": 100,
+            "totalItems": len(items),
+            "currentPage": 1,
+            "totalPages": 1,
+            "hasNextPage": False,
+            "sortOrder": "DESC",
+        },
+    }
+
+
+def untitled(schema: Any) -> Any:
+    """Without the titles that are made of names: generators would name classes after them, several alike."""
+    if isinstance(schema, list):
+        return [untitled(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {key: untitled(value) for key, value in schema.items() if not (key == "title" and isinstance(value, str))}
+
+
 def forms_of(bodies: Mapping[type[BaseModel], Schema], schemas: Mapping[str, Schema]) -> dict[str, Schema]:
     """The schemas to change and to read every one of ``bodies``, whose own are in ``schemas``.
 
@@ -63,22 +87,30 @@ def forms_of(bodies: Mapping[type[BaseModel], Schema], schemas: Mapping[str, Sch
     """
     forms: dict[str, Schema] = {}
     for body, added in bodies.items():
-        forms[changes_name(body)] = _partial(schemas[body.__name__], schemas)
-        forms[object_name(body)] = _shown(schemas[body.__name__], schemas, added)
+        name, schema = body.__name__.removesuffix("Body"), schemas[body.__name__]
+        changes, shown = changes_name(body), object_name(body)
+        about_changes = {"description": f"Fields of {name} to replace; what is left out stays, null clears."}
+        about_shown = {"description": f"{name} as it is stored, without its secrets."}
+        variants = _variants(schema, schemas)
+        for variant, part in variants.items():
+            forms[f"{variant}Changes"] = {**_partial(part), **about_changes}
+            forms[f"{variant}Object"] = {**_shown(part, added), **about_shown}
+        forms[changes] = {**(_any_of(variants, "Changes") or _partial(schema)), **about_changes}
+        forms[shown] = {**(_any_of(variants, "Object") or _shown(schema, added)), **about_shown}
     return forms
 
 
-def _partial(schema: Schema, schemas: Mapping[str, Schema]) -> Schema:
-    """Nothing is required any more; an object's variants stay apart."""
-    if (variants := _variants(schema, schemas)) is not None:
-        return {"anyOf": [_partial(variant, schemas) for variant in variants]}
+def _any_of(variants: Mapping[str, Schema], form: str) -> Schema:
+    return {"anyOf": [{"$ref": f"{_REFERENCE}{variant}{form}"} for variant in variants]} if variants else {}
+
+
+def _partial(schema: Schema) -> Schema:
+    """Nothing is required any more."""
     return {key: value for key, value in schema.items() if key != "required"}
 
 
-def _shown(schema: Schema, schemas: Mapping[str, Schema], added: Schema) -> Schema:
+def _shown(schema: Schema, added: Schema) -> Schema:
     """With what the system adds; more fields may follow, and those that are secret are left out."""
-    if (variants := _variants(schema, schemas)) is not None:
-        return {"anyOf": [_shown(variant, schemas, added) for variant in variants]}
     return {
         **{key: value for key, value in schema.items() if key != "additionalProperties"},
         "required": list(_STORED),
@@ -86,8 +118,7 @@ def _shown(schema: Schema, schemas: Mapping[str, Schema], added: Schema) -> Sche
     }
 
 
-def _variants(schema: Schema, schemas: Mapping[str, Schema]) -> list[Schema] | None:
-    choices = schema.get("oneOf") or schema.get("anyOf")
-    if choices is None:
-        return None
-    return [schemas[choice["$ref"].removeprefix(_REFERENCE)] if "$ref" in choice else choice for choice in choices]
+def _variants(schema: Schema, schemas: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    """The schemas that one told apart by a field is one of, by name; none for a plain object."""
+    names = [choice["$ref"].removeprefix(_REFERENCE) for choice in schema.get("oneOf") or schema.get("anyOf") or ()]
+    return {name: schemas[name] for name in names}

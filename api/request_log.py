@@ -114,11 +114,17 @@ class RequestRecording:
             key_id=principal.key_id if principal else "",
         )
         self.log.add(entry)
-        # Probes come every few seconds and say nothing.
-        level = logging.DEBUG if entry.route.startswith("/health") else logging.INFO
+        level = _level(status)
         if LOGGER.isEnabledFor(level):
             body = entry.body()
             LOGGER.log(level, "request", extra={name: body[name] for name in body if name != "time"})
+
+
+def _level(status: int) -> int:
+    """What went well is a line only for who looks for it; there may be hundreds a second."""
+    if status >= 500:
+        return logging.WARNING
+    return logging.INFO if status >= 400 else logging.DEBUG
 
 
 def _route(scope: Scope) -> str:

@@ -142,9 +142,7 @@ def add_objects(
     _add_history(router, context, resource)
 
 
-def _add_one(
-    router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted, deleting: Deleting
-) -> None:
+def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted: Deleted, deleting: Deleting) -> None:
     described = partial(describe, path=resource.within)
     commands, documents = context.dependencies.commands, context.dependencies.documents
     view = Views(resource, context).alone
@@ -238,14 +236,20 @@ def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> 
     view = Views(resource, context).alone
     path, noun = resource.path, resource.noun
 
-    @router.get(f"{path}/{{id}}/versions", summary=f"Who changed what of {_a(noun)}", **described(query=VersionQuery))
+    @router.get(
+        f"{path}/{{id}}/versions",
+        summary=f"Who changed what of {_a(noun)}",
+        **described(query=VersionQuery, answer="Versions"),
+    )
     async def versions(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         query = parse_query(request, VersionQuery)
         _existing(context, resource, principal, request)
         return json_response(versions_page(context, principal, id, query), position=context.seen(principal))
 
-    @router.get(f"{path}/{{id}}/events", summary=f"The history of {_a(noun)}", **described())
+    @router.get(
+        f"{path}/{{id}}/events", summary=f"The history of {_a(noun)}", **described(answer="Event", listed="array")
+    )
     async def events(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         parse_query(request, Query)

@@ -52,7 +52,7 @@ def call_routes(context: ApiContext) -> APIRouter:
             raise not_found("Call", call_id)
         return document
 
-    @router.post("/call", summary="Start a call", **describe(body=CallBody, status=201))
+    @router.post("/call", summary="Start a call", **describe(body=CallBody, status=201, answer="Call"))
     async def create(request: Request) -> Response:
         principal = await context.caller(request)
         body = await context.body(request)
@@ -62,13 +62,15 @@ def call_routes(context: ApiContext) -> APIRouter:
         "/call/phone",
         summary="Start a call, as older clients do",
         deprecated=True,
-        **describe(body=CallBody, status=201),
+        **describe(body=CallBody, status=201, answer="Call"),
     )
     async def create_phone_call(request: Request) -> Response:
         return await create(request)
 
     @router.post(
-        "/call/web", summary="Start a call from a browser, with a public key", **describe(body=WebCallBody, status=201)
+        "/call/web",
+        summary="Start a call from a browser, with a public key",
+        **describe(body=WebCallBody, status=201, answer="Call"),
     )
     async def create_web_call(request: Request) -> Response:
         principal = await context.caller(request, "public")
@@ -122,7 +124,9 @@ def call_routes(context: ApiContext) -> APIRouter:
                 then=settle,
             )
 
-    @router.get("/call", summary="List calls, newest first", **describe(query=CallFilters))
+    @router.get(
+        "/call", summary="List calls, newest first", **describe(query=CallFilters, answer="Call", listed="array")
+    )
     async def listing(request: Request) -> Response:
         principal = await context.caller(request)
         filters = parse_query(request, CallFilters)
@@ -151,13 +155,13 @@ def call_routes(context: ApiContext) -> APIRouter:
             updated=filters.updated(),
         )
 
-    @router.get("/call/{id}", summary="Get a call, now or as it was", **describe(query=PastQuery))
+    @router.get("/call/{id}", summary="Get a call, now or as it was", **describe(query=PastQuery, answer="Call"))
     async def read(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         state = present_or_past(context, request, CALL, id, principal, "Call")
         return json_response(views.body(state), position=context.seen(principal), version=state.version)
 
-    @router.patch("/call/{id}", summary="Rename a call", **describe(body=CallChanges))
+    @router.patch("/call/{id}", summary="Rename a call", **describe(body=CallChanges, answer="Call"))
     async def rename(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         aggregate = only_version(CALL, expected_version(request))
@@ -170,7 +174,11 @@ def call_routes(context: ApiContext) -> APIRouter:
         state, appended = await commands.execute(aggregate, id, command)
         return json_response(views.body(state), position=appended.position, version=state.version)
 
-    @router.delete("/call/{id}", summary="Delete a call; a running one is ended first", **describe(body=CallDeletion))
+    @router.delete(
+        "/call/{id}",
+        summary="Delete a call; a running one is ended first",
+        **describe(body=CallDeletion, answer="Call"),
+    )
     async def delete(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         body = await context.body(request, required=False)

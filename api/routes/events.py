@@ -26,7 +26,7 @@ def event_routes(context: ApiContext) -> APIRouter:
     log = dependencies.log
     organization_of = OrganizationOf(log)
 
-    @router.get("/call/{id}/events", summary="The history of a call", **describe())
+    @router.get("/call/{id}/events", summary="The history of a call", **describe(answer="Event", listed="array"))
     async def history(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         parse_query(request, Query)
@@ -36,7 +36,11 @@ def event_routes(context: ApiContext) -> APIRouter:
             [event_body(positioned) for positioned in log.history(id)], position=context.seen(principal)
         )
 
-    @router.get("/call/{id}/fragments", summary="The media facts of a call", **describe(query=FragmentQuery))
+    @router.get(
+        "/call/{id}/fragments",
+        summary="The media facts of a call",
+        **describe(query=FragmentQuery, answer="Fragment", listed="array"),
+    )
     async def fragments(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         query = parse_query(request, FragmentQuery)
@@ -47,7 +51,11 @@ def event_routes(context: ApiContext) -> APIRouter:
         read = partial(dependencies.fragments.read, id, source=query.source, types=query.type_names() or ())
         return json_response(await run_in_threadpool(read))
 
-    @router.get("/event", summary="A live stream of the organization's events", **describe(query=AfterQuery))
+    @router.get(
+        "/event",
+        summary="A live stream of the organization's events",
+        **describe(query=AfterQuery, media="text/event-stream"),
+    )
     async def stream(request: Request) -> Response:
         principal = await context.caller(request)
         query = parse_query(request, AfterQuery)

@@ -63,7 +63,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
         check(model, body)
         return body
 
-    @router.post("/organizations", summary="Found an organization", **describe(body=NewOrganization, status=201))
+    @router.post(
+        "/organizations",
+        summary="Found an organization",
+        **describe(body=NewOrganization, status=201, answer="Organization"),
+    )
     async def create_organization(request: Request) -> Response:
         admit(request)
         body = await json_body(request, NewOrganization)
@@ -83,7 +87,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
         }
         return json_response(answer, status=201, position=appended.position)
 
-    @router.get("/organizations", summary="List organizations", **describe())
+    @router.get("/organizations", summary="List organizations", **describe(answer="Organization", listed="array"))
     async def organizations(request: Request) -> Response:
         admit(request)
         parse_query(request, Query)
@@ -93,9 +97,9 @@ def operator_routes(context: ApiContext) -> APIRouter:
     @router.patch(
         "/organizations/{id}/limits",
         summary="Bound what an organization may ask for; null leaves it to the settings",
-        **describe(body=OrganizationLimits),
+        **describe(body=OrganizationLimits, answer="Organization"),
     )
-    async def limit(request: Request, id: str) -> Response:
+    async def change_limits(request: Request, id: str) -> Response:
         admit(request)
         body = await json_body(request, OrganizationLimits)
         document = documents.get("organization", id)
@@ -107,7 +111,9 @@ def operator_routes(context: ApiContext) -> APIRouter:
         return json_response(_organization_body(state), position=appended.position, version=state.version)
 
     @router.get(
-        "/requests", summary="The latest requests to this process, newest first", **describe(query=RequestQuery)
+        "/requests",
+        summary="The latest requests to this process, newest first",
+        **describe(query=RequestQuery, answer="RequestEntry", listed="array"),
     )
     async def requests(request: Request) -> Response:
         admit(request)
@@ -115,14 +121,18 @@ def operator_routes(context: ApiContext) -> APIRouter:
         wanted = (entry.body() for entry in context.requests.newest_first() if query.admits(entry))
         return json_response(list(islice(wanted, query.limit)))
 
-    @router.get("/calls", summary="List calls of all organizations", **describe(query=OperatorCallQuery))
+    @router.get(
+        "/calls",
+        summary="List calls of all organizations",
+        **describe(query=OperatorCallQuery, answer="Call", listed="array"),
+    )
     async def calls(request: Request) -> Response:
         admit(request)
         query = parse_query(request, OperatorCallQuery)
         found_documents = documents.list("call", limit=query.limit, status=query.statuses())
         return json_response([views.body(document.state) for document in found_documents], position=log.head())
 
-    @router.get("/calls/{id}", summary="Get any call", **describe())
+    @router.get("/calls/{id}", summary="Get any call", **describe(answer="Call"))
     async def call(request: Request, id: str) -> Response:
         admit(request)
         document = documents.get("call", id)
@@ -130,7 +140,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
             raise not_found("Call", id)
         return json_response(views.body(document.state), position=log.head(), version=document.version)
 
-    @router.get("/calls/{id}/state", summary="What this node keeps of a call, as a hash", **describe())
+    @router.get("/calls/{id}/state", summary="What this node keeps of a call, as a hash", **describe(answer="Report"))
     async def call_state(request: Request, id: str) -> Response:
         admit(request)
         document = documents.get("call", id)
@@ -138,7 +148,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
             raise not_found("Call", id)
         return json_response({"version": document.version, "hash": state_hash(document.state)}, position=log.head())
 
-    @router.get("/events", summary="Read the log, or follow it", **describe(query=OperatorEventQuery))
+    @router.get(
+        "/events",
+        summary="Read the log, or follow it",
+        **describe(query=OperatorEventQuery, answer="Event", listed="array"),
+    )
     async def events(request: Request) -> Response:
         admit(request)
         query = parse_query(request, OperatorEventQuery)
@@ -167,7 +181,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
             page = list(log.read(after, query.limit, types))
         return json_response([event_body(positioned) for positioned in page], position=log.head(after.shard))
 
-    @router.post("/sql", summary="Run a read-only statement", **describe(body=SqlStatement))
+    @router.post("/sql", summary="Run a read-only statement", **describe(body=SqlStatement, answer="SqlResult"))
     async def sql(request: Request) -> Response:
         admit(request)
         body = await json_body(request, SqlStatement)
@@ -182,7 +196,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
         }
         return json_response(answer)
 
-    @router.get("/status", summary="What this node is doing", **describe())
+    @router.get("/status", summary="What this node is doing", **describe(answer="Report"))
     async def status(request: Request) -> Response:
         admit(request)
         ready, reason = dependencies.health()
@@ -197,24 +211,28 @@ def operator_routes(context: ApiContext) -> APIRouter:
         }
         return json_response(answer, position=log.head())
 
-    @router.post("/rebuild", summary="Make projections again from position 0", **describe(body=Rebuild))
+    @router.post(
+        "/rebuild", summary="Make projections again from position 0", **describe(body=Rebuild, answer="Report")
+    )
     async def rebuild(request: Request) -> Response:
         admit(request)
         body = await json_body(request, Rebuild, required=False)
         return json_response(await maintenance().rebuild(body.get("projection")))
 
-    @router.get("/dead-letters", summary="Events that a processor could not take", **describe())
+    @router.get(
+        "/dead-letters", summary="Events that a processor could not take", **describe(answer="Report", listed="array")
+    )
     async def dead_letters(request: Request) -> Response:
         admit(request)
         return json_response(await maintenance().dead_letters())
 
-    @router.post("/dead-letters/retry", summary="Try held events again", **describe(body=HeldEvents))
+    @router.post("/dead-letters/retry", summary="Try held events again", **describe(body=HeldEvents, answer="Report"))
     async def retry(request: Request) -> Response:
         admit(request)
         body = await json_body(request, HeldEvents)
         return json_response(await maintenance().retry_dead_letters(body["processor"], body["originator"]))
 
-    @router.post("/dead-letters/drop", summary="Give up on held events", **describe(body=HeldEvents))
+    @router.post("/dead-letters/drop", summary="Give up on held events", **describe(body=HeldEvents, answer="Report"))
     async def drop(request: Request) -> Response:
         admit(request)
         body = await json_body(request, HeldEvents)

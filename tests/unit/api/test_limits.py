@@ -134,7 +134,7 @@ async def test_calls_beyond_the_limit_are_created_and_end_at_once(api: httpx.Asy
 async def test_the_operator_reads_what_was_asked(
     small: Installation, api: httpx.AsyncClient, acme: Founding, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "callfold.requests")
+    caplog.set_level(logging.DEBUG, "callfold.requests")
     secret = "nobody-is-to-read-this"
     made = (await api.post("/assistant", json={"name": secret}, headers={"x-request-id": "req-1"})).json()
     await api.get(f"/assistant/{made['id']}", params={"at": "v1"})
@@ -156,7 +156,10 @@ async def test_the_operator_reads_what_was_asked(
     assert (first["requestId"], first["orgId"]) == ("req-1", acme.organization_id)
     assert first["ms"] > 0
     lines = [record for record in caplog.records if record.name == "callfold.requests"]
-    assert [record.__dict__["route"] for record in lines[:2]] == ["/assistant", "/assistant/{id}"]
+    assert [(record.__dict__["route"], record.levelname) for record in lines[1:3]] == [
+        ("/assistant/{id}", "DEBUG"),
+        ("(no route)", "INFO"),
+    ]
     written = str(entries) + "".join(str(vars(record)) for record in lines)
     assert not any(hidden in written for hidden in (secret, acme.private_key, made["id"]))
 

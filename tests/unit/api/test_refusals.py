@@ -79,8 +79,6 @@ async def test_a_key_works_as_soon_as_it_is_issued_and_stops_soon_after_it_is_re
     [
         ("GET", "/no/such/path", 404, "Cannot GET /no/such/path"),
         ("PUT", "/call", 405, "PUT is not allowed on /call."),
-        ("GET", "/chat", 501, "GET /chat (list chats) is not built yet."),
-        ("POST", "/chat/responses", 501, "POST /chat/responses (create a response) is not built yet."),
         ("GET", "/eval/run/x", 501, "GET /eval/run/x (get an eval run) is not built yet."),
         ("PATCH", "/v2/campaign/x", 501, "PATCH /v2/campaign/x (update campaigns) is not built yet."),
         (
@@ -176,6 +174,8 @@ class FailingCommands:
 
     async def record(self, *_: Any, **__: Any) -> Any:
         raise self.failure
+
+    execute_together = execute
 
 
 @pytest.mark.parametrize(

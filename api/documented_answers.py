@@ -1,0 +1,257 @@
+"""What the OpenAPI document says of answers that do not follow from the body of a request: calls, events, refusals."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+Schema = dict[str, Any]
+
+_UUID: Final[Schema] = {"type": "string", "format": "uuid"}
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_TEXT: Final[Schema] = {"type": "string"}
+_NUMBER: Final[Schema] = {"type": "number"}
+_WHOLE: Final[Schema] = {"type": "integer"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_OBJECT: Final[Schema] = {"type": "object", "additionalProperties": True}
+
+
+def _object(description: str, required: str, **properties: Schema) -> Schema:
+    return {
+        "type": "object",
+        "description": description,
+        "required": required.split(),
+        "properties": properties,
+        "additionalProperties": True,
+    }
+
+
+def _list(items: Schema) -> Schema:
+    return {"type": "array", "items": items}
+
+
+def _or_null(schema: Schema) -> Schema:
+    return {"anyOf": [schema, {"type": "null"}]}
+
+
+ERROR: Final[Schema] = _object(
+    "A refusal: Vapi's members, and those of RFC 9457.",
+    "message",
+    message={"oneOf": [_TEXT, _list(_TEXT)], "description": "One text, or one for every violation, path first."},
+    error={**_TEXT, "description": "The name of the status; for 409 a word that tells programs why."},
+    statusCode=_WHOLE,
+    type=_TEXT,
+    title=_TEXT,
+    status=_WHOLE,
+    detail={**_TEXT, "description": "What to do about it."},
+    code=_TEXT,
+    errors=_list(_object("One violation.", "code message pointer", code=_TEXT, message=_TEXT, pointer=_TEXT)),
+    requestId={**_TEXT, "description": "The same as the header X-Request-ID."},
+)
+
+ANSWERS: Final[dict[str, Schema]] = {
+    "Error": ERROR,
+    "Call": _object(
+        "A conversation, waiting, running or ended.",
+        "id orgId type status createdAt updatedAt",
+        id=_UUID,
+        orgId=_UUID,
+        type={**_TEXT, "enum": ["inboundPhoneCall", "outboundPhoneCall", "webCall", "vapi.websocketCall"]},
+        status={**_TEXT, "enum": ["scheduled", "queued", "ringing", "in-progress", "forwarding", "ended"]},
+        createdAt=_TIME,
+        updatedAt=_TIME,
+        startedAt=_TIME,
+        endedAt=_TIME,
+        endedReason=_TEXT,
+        endedMessage=_TEXT,
+        name=_TEXT,
+        assistantId=_TEXT,
+        assistant=_OBJECT,
+        assistantOverrides=_OBJECT,
+        assistantVersion=_TEXT,
+        cost={**_NUMBER, "description": "US dollars."},
+        costBreakdown=_OBJECT,
+        costs=_list(_OBJECT),
+        transport=_object("How the caller is connected.", "", provider=_TEXT, websocketCallUrl=_TEXT),
+        monitor=_object("For who listens or steers.", "", listenUrl=_TEXT, controlUrl=_TEXT),
+        messages=_list(_OBJECT),
+        artifact=_OBJECT,
+        analysis=_OBJECT,
+        subscriptionLimits=_object(
+            "Only in the answer that creates the call.",
+            "",
+            concurrencyBlocked=_FLAG,
+            concurrencyLimit=_NUMBER,
+            remainingConcurrentCalls=_NUMBER,
+        ),
+    ),
+    "Event": _object(
+        "Something that happened, as it stands on the log.",
+        "position originatorId originatorVersion id type v time data",
+        position={**_TEXT, "examples": ["0:128"]},
+        originatorId=_TEXT,
+        originatorVersion=_WHOLE,
+        id=_TEXT,
+        type={**_TEXT, "examples": ["assistant.updated"]},
+        v=_WHOLE,
+        time=_TIME,
+        data=_OBJECT,
+    ),
+    "Fragment": {**_OBJECT, "description": "A media fact: a guess of the recogniser, a token, a measuring point."},
+    "Versions": _object(
+        "Who changed what, newest first.",
+        "results metadata",
+        results=_list(
+            _object(
+                "One version.",
+                "version createdAt position etag changedFields",
+                version={**_TEXT, "examples": ["v3"]},
+                createdAt=_TIME,
+                position=_TEXT,
+                etag=_TEXT,
+                changedFields=_list(_TEXT),
+                restoredFrom=_or_null(_TEXT),
+                changedBy=_or_null(_object("The key.", "keyId", keyId=_TEXT, name=_or_null(_TEXT))),
+            )
+        ),
+        metadata=_object("", "limit hasNextPage", limit=_WHOLE, hasNextPage=_FLAG, nextCursor=_or_null(_TEXT)),
+    ),
+    "AnalyticsResult": _object(
+        "The rows of one query.", "name result", name=_TEXT, timeRange=_OBJECT, result=_list(_OBJECT)
+    ),
+    "Health": _object("How this process is.", "status", status=_TEXT, version=_TEXT, reason=_TEXT),
+    "Organization": _object(
+        "A tenant.",
+        "id name",
+        id=_UUID,
+        name=_TEXT,
+        createdAt=_TIME,
+        privateKey={**_TEXT, "description": "Shown once, when the organization is founded."},
+        publicKey=_TEXT,
+        keys=_list(_object("A key in force.", "id tag issuedAt", id=_TEXT, tag=_TEXT, issuedAt=_TIME)),
+        limits={"$ref": "#/components/schemas/OrganizationLimits"},
+    ),
+    "RequestEntry": _object(
+        "A request that this process has answered.",
+        "time requestId method route status ms",
+        time=_TIME,
+        requestId=_TEXT,
+        method=_TEXT,
+        route=_TEXT,
+        status=_WHOLE,
+        ms=_NUMBER,
+        orgId=_or_null(_TEXT),
+        keyId=_or_null(_TEXT),
+    ),
+    "SqlResult": _object(
+        "The rows of a statement.",
+        "columns types rows elapsedMs",
+        columns=_list(_TEXT),
+        types=_list(_TEXT),
+        rows=_list(_list({})),
+        elapsedMs=_NUMBER,
+    ),
+    "Report": {**_OBJECT, "description": "What was done or found."},
+}
+"""Schemas of answers by the name that a route gives as ``answer``."""
+
+
+def _refusal(status: int, name: str, message: Any, detail: str, code: str, **more: Any) -> Schema:
+    return {
+        "message": message,
+        "error": name,
+        "statusCode": status,
+        "type": f"urn:vapi:problem:{code.lower().replace('_', '-')}",
+        "title": name,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "errors": [],
+        "requestId": "5f0c9a52-3a0e-4b59-a7a5-1f3f7f6f7a55",
+        **more,
+    }
+
+
+_BROKEN_RULE: Final = "name must be shorter than or equal to 40 characters"
+_REFUSALS: Final[dict[str, tuple[str, Schema]]] = {
+    "400": (
+        "The request is malformed or breaks a rule; `message` lists each violation, path first.",
+        _refusal(
+            400,
+            "Bad Request",
+            [_BROKEN_RULE],
+            "Change the named properties and send the request again.",
+            "VALIDATION_FAILED",
+            errors=[{"code": "OUT_OF_RANGE", "message": _BROKEN_RULE, "pointer": "/body/name"}],
+        ),
+    ),
+    "401": (
+        "The key is missing, unknown, or of the wrong kind.",
+        _refusal(
+            401,
+            "Unauthorized",
+            "Missing Authorization Header.",
+            "Send Authorization: Bearer <private key>.",
+            "UNAUTHORIZED",
+        ),
+    ),
+    "404": (
+        "No such object in the key's organization.",
+        _refusal(
+            404,
+            "Not Found",
+            "Assistant 7c0f1f9e-5d4e-4a8e-9a51-0f3e6a1f4c11 does not exist or was deleted.",
+            "Check the id, and that the key belongs to the organization that owns the assistant.",
+            "NOT_FOUND",
+        ),
+    ),
+    "429": (
+        "More requests than the organization may send; `Retry-After` says when to come back.",
+        _refusal(
+            429,
+            "Too Many Requests",
+            "Too many requests: the organization may send 30000 a minute with private keys.",
+            "Try again in 1 s, and send requests at a steadier pace.",
+            "RATE_LIMITED",
+        ),
+    ),
+    "default": (
+        "Any other refusal, such as 409 for an object in use and 503 for a server that cannot answer now.",
+        _refusal(
+            503,
+            "Service Unavailable",
+            "The event log cannot be reached. Nothing was changed.",
+            "Try again.",
+            "LOG_UNAVAILABLE",
+        ),
+    ),
+}
+
+
+def refusals() -> dict[str, Schema]:
+    """``components.responses`` by status: every refusal in both of its content types."""
+    schema = {"$ref": "#/components/schemas/Error"}
+    return {
+        f"Refusal{status}" if status != "default" else "Refusal": {
+            "description": description,
+            "headers": {"X-Request-ID": {"schema": _TEXT, "description": "Names the request."}}
+            | ({"Retry-After": {"schema": _WHOLE, "description": "Seconds."}} if status == "429" else {}),
+            "content": {
+                media_type: {"schema": schema, "example": example}
+                for media_type in ("application/json", "application/problem+json")
+            },
+        }
+        for status, (description, example) in _REFUSALS.items()
+    }
+
+
+def refusals_of(path: str, secured: bool) -> dict[str, Schema]:
+    """The refusals of an operation, by status."""
+    told = ["400", "default"]
+    if secured:
+        told += ["401", "429"]
+    if "{" in path:
+        told.append("404")
+    return {
+        status: {"$ref": f"#/components/responses/Refusal{status if status != 'default' else ''}"}
+        for status in sorted(told)
+    }
