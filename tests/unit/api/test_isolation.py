@@ -20,6 +20,7 @@ from api.app import EVERYTHING
 from api.authentication import KeyRing
 from api.context import ApiContext
 from api.resources.files import FILES
+from api.resources.knowledge_bases import KNOWLEDGE_BASES
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.organization.founding import Founding
@@ -63,6 +64,9 @@ def acme(shared: Installation, shared_founding: Founding, shared_transport: http
             made = {kind: body["id"] for kind, body in (await create_all(client)).items()}
             uploaded = await client.post("/file", files={"file": ("secret.txt", MARK.encode())})
             made["file"] = uploaded.json()["id"]
+            base = (await client.post("/v2/knowledge-base", json={"name": MARK})).json()
+            made["knowledge_base"] = base["id"]
+            await client.post(f"/v2/knowledge-base/{base['id']}/file", json={"fileId": made["file"]})
             websocket = {"provider": "vapi.websocket"}
             inline = {"name": MARK, "firstMessage": MARK}
             call = (await client.post("/call", json={"assistant": inline, "transport": websocket})).json()
@@ -83,12 +87,12 @@ def concrete(path: str, ids: dict[str, str], founding: Founding) -> str:
     kind = next(
         (
             kind
-            for kind, resource in {**BY_KIND, "file": FILES}.items()
-            if re.sub(r"^/v2", "", path).startswith(resource.path + "/{id}")
+            for kind, resource in {**BY_KIND, "file": FILES, "knowledge_base": KNOWLEDGE_BASES}.items()
+            if path.removeprefix("/v2").startswith(resource.path.removeprefix("/v2") + "/{id}")
         ),
         "call" if "call" in path else "assistant",
     )
-    values = {**DICTIONARY, "version": "v1", "track": "mono", "token": "x", "position": "0:1"}
+    values = {**DICTIONARY, "fileId": ids["file"], "version": "v1", "track": "mono", "token": "x", "position": "0:1"}
     return re.sub(r"\{(\w+)(:\w+)?\}", lambda match: values.get(match[1], ids[kind] if "id" in match[1] else "x"), path)
 
 
@@ -97,6 +101,10 @@ def body_for(method: str, path: str, ids: dict[str, str]) -> dict[str, Any]:
     for kind, resource in BY_KIND.items():
         if path.startswith(resource.path):
             return body_of(kind, ids) if method == "POST" else CHANGES[kind]
+    if path.startswith(KNOWLEDGE_BASES.path):
+        return {"POST /file": {"fileId": ids["file"]}, "POST /search": {"query": MARK}}.get(
+            f"{method} {path.removeprefix(KNOWLEDGE_BASES.path + '/{id}')}", {"name": MARK}
+        )
     if path == "/call":
         return {"assistantId": ids["assistant"], "transport": {"provider": "vapi.websocket"}}
     return {}
