@@ -47,6 +47,8 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
         producer_acks=-1,
         producer_compression_type="zstd",
         producer_max_request_size=MAX_RECORD_BYTES,
+        # What was delivered and is not done is not waited for when shards move: it is delivered again where they go.
+        stream_wait_empty=False,
         table_standby_replicas=0,
         table_cleanup_interval=3600.0,
         logging_config=None,

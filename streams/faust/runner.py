@@ -11,6 +11,7 @@ from typing import Any
 import faust
 
 from domain.log.ports import Clock, LogUnavailable
+from domain.log.position import Position
 from streams.faust.shard import AssignedShard, Verdicts
 from streams.kafka.location import KafkaLocation
 from streams.processing.dead_letters import DeadLetters
@@ -64,6 +65,7 @@ class FaustRunner:
         self._taking_over = taking_over
         self._shards: dict[int, AssignedShard] = {}
         self._topic = location.topic("log")
+        self._joined = asyncio.Event()
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what ended the runner before it was stopped."""
         topic = app.topic(self._topic, value_type=bytes, key_serializer="raw", value_serializer="raw")
@@ -76,6 +78,7 @@ class FaustRunner:
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._app.start()
+                await self._joined.wait()
         except TimeoutError:
             raise LogUnavailable(
                 f"Kafka did not let this process into group {self._app.conf.id} within {START_SECONDS:g} s"
@@ -93,6 +96,14 @@ class FaustRunner:
         if here is None or processor not in {hosted.name for hosted in self.pipeline.processors}:
             return None
         return await here.retry(processor, originator_id)
+
+    async def reached(self, position: Position) -> None:
+        """Wait until the effects of everything up to ``position`` are durable; its shard must be worked on here.
+
+        Bound it with ``asyncio.timeout``. Raises ``KeyError`` for a shard that is not here, ``CancelledError`` where it
+        is given up meanwhile.
+        """
+        await self._shards[position.shard].reached(position)
 
     def status(self) -> Mapping[int, PipelineStatus]:
         """By shard that is worked on here."""
@@ -120,6 +131,7 @@ class FaustRunner:
             )
             self._shards[number] = shard
             shard.start()
+        self._joined.set()
         logger.info("faust.assigned", extra={"pipeline": self.pipeline.name, "shards": sorted(self._shards)})
 
     async def _revoked(self, *sent: Any, **_: Any) -> None:

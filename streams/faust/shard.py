@@ -70,7 +70,7 @@ class AssignedShard:
         self._came = asyncio.Event()
         self._opened: asyncio.Queue[tuple[Position, list[Delivered]]] = asyncio.Queue()
         self._task: asyncio.Task[None] | None = None
-        self._runner: EmbeddedRunner | None = None
+        self._begun: asyncio.Future[EmbeddedRunner] = asyncio.get_running_loop().create_future()
 
     def start(self) -> None:
         """Begin where the sink stands, whatever Faust begins with."""
@@ -83,6 +83,7 @@ class AssignedShard:
 
     async def stop(self) -> None:
         """Finish the batch in hand; what was not finished is not acknowledged."""
+        self._begun.cancel()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
@@ -93,9 +94,17 @@ class AssignedShard:
             raise LogUnavailable(f"shard {self._shard} is just being taken over; try again")
         return await self._runner.retry(processor, originator_id)
 
+    async def reached(self, position: Position) -> None:
+        """See ``EmbeddedRunner.reached``."""
+        await (await asyncio.shield(self._begun)).reached(position)
+
     def status(self) -> PipelineStatus | None:
         """What an operator asks; ``None`` where the shard has not begun yet."""
         return self._runner.status()[self._pipeline.name] if self._runner is not None else None
+
+    @property
+    def _runner(self) -> EmbeddedRunner | None:
+        return self._begun.result() if self._begun.done() and not self._begun.cancelled() else None
 
     async def _run(self) -> None:
         try:
@@ -103,7 +112,7 @@ class AssignedShard:
             gate = GatedLog(self._log, await self._start_of_gate())
             runner = EmbeddedRunner(gate, [self._pipeline], self._dead_letters, clock=self._clock, shard=self._shard)
             await runner.start()
-            self._runner = runner
+            self._begun.set_result(runner)
             try:
                 async with asyncio.TaskGroup() as group:
                     group.create_task(self._open(gate))
