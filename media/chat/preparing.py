@@ -15,7 +15,7 @@ from domain.call.variables import CallFacts
 from domain.chat.context import History
 from domain.chat.events import ChatCreated
 from domain.chat.messages import Timed
-from domain.chat.state import KeptChat
+from domain.chat.state import Failed, KeptChat
 from domain.chats import ChatOrder, ChatUnsupported
 from domain.log.ports import Documents, EventLog
 from domain.session.state import ActiveSession, session_status
@@ -98,6 +98,12 @@ class Preparing:
         chat = self._history.chat(order.previous_chat_id or "", order.org_id)
         if chat is None:
             raise _missing("Chat", "previousChatId", order.previous_chat_id)
+        if isinstance(chat, Failed):
+            raise Refused(
+                f"The chat {chat.identity.id} was not answered ({chat.reason}).",
+                field="previousChatId",
+                fix="Go on from the chat before it.",
+            )
         return chat
 
     def _target(self, order: ChatOrder, session: ActiveSession | None, previous: KeptChat | None) -> Target:

@@ -4,7 +4,8 @@
         client = AsyncOpenAI(api_key="test", base_url=server.base_url)
 
 Each request takes the next answer of the script; the last one repeats. ``server.requests`` keeps what was received.
-Nothing waits for a clock: an answer that must be late is held until ``server.release`` is set.
+``server.asked`` is set when the first one has come. Nothing waits for a clock: an answer that must be late is held
+until ``server.release`` is set.
 """
 
 from __future__ import annotations
@@ -106,6 +107,7 @@ class OpenAiServer:
         self.requests = []
         self.release = asyncio.Event()
         self.client_gone = asyncio.Event()
+        self.asked = asyncio.Event()
         self._connections: set[asyncio.Task[None]] = set()
 
     @property
@@ -146,6 +148,7 @@ class OpenAiServer:
         body = json.loads(await reader.readexactly(int(headers.get("content-length", "0"))) or b"{}")
         answer = self.script[min(len(self.requests), len(self.script) - 1)]
         self.requests.append(Received(request_line.split(" ")[1], headers, body))
+        self.asked.set()
         return await self._answer(answer, body, reader, writer)
 
     async def _answer(
