@@ -53,20 +53,45 @@ CHAT_SHOWS: Final[Mapping[str, Any]] = {
 """The schemas of what a chat shows beyond its request."""
 
 
+def answered(described: dict[str, Any], schema: dict[str, Any] | None = None) -> dict[str, Any]:
+    """A description of a route with the two forms of its answer: JSON (of ``schema``, where that is not described
+    otherwise), and a stream of events."""
+    responses = described["responses"]
+    answer = responses.setdefault(200, {"description": "The answer.", "content": {_JSON: {"schema": schema}}})
+    answer["content"][_STREAM] = {"schema": {"type": "string"}}
+    return described
+
+
+RESPONSE: Final = {
+    "type": "object",
+    "required": ["id", "object", "created_at", "status", "output"],
+    "properties": {
+        "id": {"type": "string"},
+        "object": {"enum": ["response"]},
+        "created_at": {"type": "integer"},
+        "status": {"enum": ["completed"]},
+        "output": _MESSAGES,
+    },
+}
+"""A response of OpenAI's Responses API, as far as clients have to rely on it."""
+
+
 def chat_routes(context: ApiContext) -> APIRouter:
     """Hold, list, read and delete chats."""
     router = APIRouter(tags=["Chats"])
     desk = ChatDesk(context)
     commands, documents, log = context.dependencies.commands, context.dependencies.documents, context.dependencies.log
 
-    @router.post("/chat", summary="Send a message and get the answer", **describe(body=ChatBody, returns=ChatBody))
+    @router.post(
+        "/chat", summary="Send a message and get the answer", **answered(describe(body=ChatBody, returns=ChatBody))
+    )
     async def create(request: Request) -> Response:
         return await desk.chat(request, "private")
 
     @router.post(
         "/chat/web",
         summary="Send a message from a web page, with the public key",
-        **describe(body=ChatBody, returns=ChatBody),
+        **answered(describe(body=ChatBody, returns=ChatBody)),
     )
     async def create_from_page(request: Request) -> Response:
         return await desk.chat(request, "public")
@@ -74,7 +99,7 @@ def chat_routes(context: ApiContext) -> APIRouter:
     @router.post(
         "/chat/responses",
         summary="Send a message as OpenAI's clients do; the answer is a response",
-        **describe(body=ResponsesBody),
+        **answered(describe(body=ResponsesBody), RESPONSE),
     )
     async def respond(request: Request) -> Response:
         return await desk.response(request, "private")
@@ -82,7 +107,7 @@ def chat_routes(context: ApiContext) -> APIRouter:
     @router.post(
         "/chat/web/responses",
         summary="Send a message from a web page as OpenAI's clients do, with the public key",
-        **describe(body=ResponsesBody),
+        **answered(describe(body=ResponsesBody), RESPONSE),
     )
     async def respond_to_page(request: Request) -> Response:
         return await desk.response(request, "public")
