@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+import msgspec
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
+from streams.kafka.access import KafkaAccess, Mechanism, Security
 from streams.kafka.location import KafkaLocation
 
 PREFIX = "CALLFOLD_"
@@ -74,6 +76,38 @@ class Settings(BaseSettings):
         le=256,
         json_schema_extra={"unit": "partitions"},
         description="Partitions of a log on Kafka: each takes commits on its own, and an organization stays in one.",
+    )
+    kafka_security: Security = Field(
+        "plaintext",
+        description="How the brokers of a log on Kafka are spoken to: with TLS (`ssl`, `sasl_ssl`) or without, with a "
+        "user name and password (`sasl_...`) or without.",
+    )
+    kafka_ca_file: Path | None = Field(
+        None, description="Certificates (PEM) that those of the brokers must lead to; unset means the system's."
+    )
+    kafka_cert_file: Path | None = Field(
+        None, description="Certificate (PEM) that this process shows to brokers which ask for one."
+    )
+    kafka_key_file: Path | None = Field(None, description="Private key (PEM) of that certificate.")
+    kafka_key_password: SecretStr | None = Field(None, description="Password of that private key, if it has one.")
+    kafka_sasl: Mechanism = Field("SCRAM-SHA-512", description="How user name and password are proven to brokers.")
+    kafka_username: str = Field("", description="User name at the brokers, for `sasl_...`.")
+    kafka_password: SecretStr | None = Field(None, description="Password at the brokers, for `sasl_...`.")
+    replica_snapshots: Path | None = Field(
+        None,
+        description="Folder that each process copies its replicas of a log on Kafka to, once an hour, and that a "
+        "process without any starts from; shared by the machines, or brought to them.",
+    )
+    replica_days: float = Field(
+        0.0,
+        ge=0,
+        le=36_500,
+        json_schema_extra={"unit": "days"},
+        description="How long replicas of a log on Kafka keep what was said and done in calls that have ended; older "
+        "ones are given up once the archive has them. 0 means for ever.",
+    )
+    archive_dir: Path | None = Field(
+        None, description="Folder of the archive (`callfold archive --to`) that tells what replicas may give up."
     )
     clickhouse: str = Field(
         "embedded",
@@ -236,6 +270,16 @@ class Settings(BaseSettings):
                 raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
         return networks
 
+    @model_validator(mode="after")
+    def _go_together(self) -> Settings:
+        if self.log != "sqlite":
+            self._kafka_access().check()
+        if self.replica_days and self.archive_dir is None:
+            raise ValueError(
+                f"{PREFIX}REPLICA_DAYS needs {PREFIX}ARCHIVE_DIR: nothing is given up before the archive has it"
+            )
+        return self
+
     @field_validator("public_url", "media_url", "openai_base_url", "deepgram_base_url", "cartesia_base_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
@@ -313,7 +357,21 @@ class Settings(BaseSettings):
     @property
     def kafka(self) -> KafkaLocation | None:
         """Where the log is on Kafka; ``None`` where it is a file."""
-        return None if self.log == "sqlite" else KafkaLocation.parse(self.log)
+        if self.log == "sqlite":
+            return None
+        return msgspec.structs.replace(KafkaLocation.parse(self.log), access=self._kafka_access())
+
+    def _kafka_access(self) -> KafkaAccess:
+        return KafkaAccess(
+            security=self.kafka_security,
+            ca_file=self.kafka_ca_file,
+            cert_file=self.kafka_cert_file,
+            key_file=self.kafka_key_file,
+            key_password=self.kafka_key_password.get_secret_value() if self.kafka_key_password else "",
+            mechanism=self.kafka_sasl,
+            username=self.kafka_username,
+            password=self.kafka_password.get_secret_value() if self.kafka_password else "",
+        )
 
     @property
     def listens_everywhere(self) -> bool:
@@ -345,6 +403,9 @@ def load(**overrides: Any) -> Settings:
 
 def _problems(error: ValidationError) -> Iterator[str]:
     for problem in error.errors(include_input=False, include_url=False):
+        if not problem["loc"]:
+            yield problem["msg"].removeprefix("Value error, ")
+            continue
         field = str(problem["loc"][0])
         name = field if field.isupper() else variable(field)
         yield f"{name}: {problem['msg'].removeprefix('Value error, ')}"

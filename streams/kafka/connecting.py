@@ -8,12 +8,21 @@ short time, and every wait that a client does is shorter than what a cluster tak
 from __future__ import annotations
 
 import random
+import socket
+import ssl
 import time
 from itertools import cycle
 from typing import Any
 
 from kafka import KafkaProducer
-from kafka.errors import KafkaConfigurationError, KafkaError, KafkaTimeoutError
+from kafka.errors import (
+    AuthorizationError,
+    KafkaConfigurationError,
+    KafkaError,
+    KafkaTimeoutError,
+    SaslAuthenticationFailedError,
+    UnsupportedSaslMechanismError,
+)
 from kafka.net.compat import KafkaNetClient
 
 from streams.kafka.location import KafkaLocation
@@ -43,6 +52,7 @@ def common(location: KafkaLocation) -> dict[str, Any]:
         "reconnect_backoff_max_ms": 1_000,
         "allow_auto_create_topics": False,
         "kafka_client": _network,
+        **location.access.options(),
     }
 
 
@@ -71,9 +81,11 @@ def reached(location: KafkaLocation, kind: Any, **options: Any) -> Any:
             return _made(kind, bootstrap_servers=[address], bootstrap_timeout_ms=patience_ms, **options)
         except KafkaTimeoutError as problem:
             if time.monotonic() >= deadline:
-                raise unreachable(location, problem) from problem
+                raise _distrusted(location) or unreachable(location, problem) from problem
         except KafkaConfigurationError:
             raise
+        except (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError) as problem:
+            raise _refused(location, problem) from problem
         except KafkaError as problem:
             raise unreachable(location, problem) from problem
     raise AssertionError("a location names at least one address")
@@ -83,8 +95,46 @@ def unreachable(location: KafkaLocation, problem: Exception) -> UnfitCluster:
     """No broker answers: the address is wrong, or nothing runs there."""
     return UnfitCluster(
         f"no Kafka broker answers at {location.servers} ({problem or type(problem).__name__}); "
-        "correct the addresses in CALLFOLD_LOG, or start the cluster"
+        "correct the addresses in CALLFOLD_LOG, or start the cluster; its listeners have to speak "
+        f"CALLFOLD_KAFKA_SECURITY={location.access.security}"
     )
+
+
+def _refused(location: KafkaLocation, problem: Exception) -> UnfitCluster:
+    access = location.access
+    return UnfitCluster(
+        f"Kafka at {location.servers} does not let user {access.username!r} in by {access.mechanism} ({problem}); "
+        "correct CALLFOLD_KAFKA_USERNAME, CALLFOLD_KAFKA_PASSWORD and CALLFOLD_KAFKA_SASL"
+    )
+
+
+def _distrusted(location: KafkaLocation) -> UnfitCluster | None:
+    """What is wrong with the brokers' certificates, which the library does not tell; ``None`` where nothing is."""
+    if not location.access.encrypted:
+        return None
+    context = location.access.tls()
+    for address in location.bootstrap:
+        host, _, port = address.rpartition(":")
+        name = host.strip("[]")
+        try:
+            with (
+                socket.create_connection((name, int(port)), timeout=HANDSHAKE_MS / 1000) as connection,
+                context.wrap_socket(connection, server_hostname=name),
+            ):
+                continue
+        except ssl.SSLCertVerificationError as problem:
+            return UnfitCluster(
+                f"the certificate of Kafka at {address} is not believed ({problem.verify_message}); name the authority "
+                "that signed it with CALLFOLD_KAFKA_CA_FILE, and the broker as its certificate does in CALLFOLD_LOG"
+            )
+        except ssl.SSLError as problem:
+            return UnfitCluster(
+                f"Kafka at {address} does not speak TLS with this client ({problem.reason}); check that its listener "
+                "is one for TLS, and whether it asks for a certificate (CALLFOLD_KAFKA_CERT_FILE)"
+            )
+        except OSError:
+            continue
+    return None
 
 
 class EndingProducer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no types

@@ -7,6 +7,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from streams.kafka.access import OPEN, KafkaAccess
+
 DEFAULT_PORT = 9092
 DEFAULT_PREFIX = "callfold"
 
@@ -30,11 +32,13 @@ class KafkaLocation(msgspec.Struct, frozen=True):
 
     Every topic's name begins with ``prefix``, so that several installations may share a cluster. ``protocol`` is asked
     of the brokers when None; a stand-in for a broker that cannot tell (librdkafka's mock cluster) has to be told.
+    ``access`` is how brokers are spoken to; no URL carries it, since URLs are shown.
     """
 
     bootstrap: tuple[str, ...]
     prefix: str = DEFAULT_PREFIX
     protocol: tuple[int, int] | None = None
+    access: KafkaAccess = OPEN
 
     @classmethod
     def parse(cls, text: str) -> KafkaLocation:
@@ -80,7 +84,7 @@ def _address(text: str, address: str) -> str:
     if not address:
         raise InvalidLocation(text, "an address is empty")
     if "@" in address:
-        raise InvalidLocation(text, "user names and passwords are not supported")
+        raise InvalidLocation(text, "user names and passwords do not go into it, but into settings of their own")
     found = _HOST.fullmatch(address)
     if found is None:
         raise InvalidLocation(text, f"{address!r} is not host:port")
