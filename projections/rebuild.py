@@ -87,7 +87,8 @@ def rebuild(
     _drop(store, tables, BESIDE)
     client = store.client()
     for table in tables:
-        client.command(table.create_sql(table.physical + BESIDE))
+        for statement in table.create_statements(BESIDE):
+            client.command(statement)
     beside = ClickHouseSink(store, tables=tables, marker=marker, suffix=BESIDE)
     failed = replay(beside, until, progress)
     with live.paused():
@@ -99,14 +100,16 @@ def rebuild(
         comparisons = _compared(store, tables, compared_at)
         # The marker's table last: until it is swapped the others are at or beyond what it says.
         for table in sorted(tables, key=lambda table: table is marker):
-            client.command(f"EXCHANGE TABLES {table.physical} AND {table.physical}{BESIDE}")
+            for name in table.names():
+                client.command(f"EXCHANGE TABLES {name} AND {name}{BESIDE}")
         point_views(store, tables)
     _drop(store, tables, REPLACED)
     if drop_replaced:
         _drop(store, tables, BESIDE)
     else:
         for table in tables:
-            client.command(f"RENAME TABLE {table.physical}{BESIDE} TO {table.physical}{REPLACED}")
+            for name in table.names():
+                client.command(f"RENAME TABLE {name}{BESIDE} TO {name}{REPLACED}")
     return Rebuilt(position, compared_at, comparisons, failed)
 
 
@@ -156,5 +159,6 @@ def _drop(store: AnalyticsStore, tables: Sequence[Table], suffix: str) -> None:
     """
     client = store.client()
     for table in tables:
-        client.command(f"DROP TABLE IF EXISTS {table.physical}{suffix} SYNC")
+        for name in table.names(suffix):
+            client.command(f"DROP TABLE IF EXISTS {name} SYNC")
         client.command(f"ALTER TABLE sink_ranges DROP PARTITION {quoted(table.physical + suffix)}")

@@ -41,14 +41,27 @@ class Table:
     columns: tuple[Column, ...]
     order_by: tuple[str, ...]
     view: str
-    """SELECT of the view, with ``{source}`` for the physical table (and ``{calls}`` for that of the calls)."""
+    """SELECT of the view, with ``{source}`` for the physical table, ``{newest}`` for its newest rows where they are
+    kept, and ``{calls}`` for the physical table of the calls."""
     shown: tuple[Column, ...] = ()
     """Columns of the view in the order of its SELECT; empty where they are those of the table."""
     indexes: tuple[str, ...] = ()
+    newest: tuple[str, ...] = ()
+    """The sort order of a second table that keeps only the newest row of each such key, so that reading what is true
+    now needs no folding. None is kept where this is empty."""
 
     @property
     def physical(self) -> str:
         return f"{self.name}_v{self.version}"
+
+    @property
+    def newest_rows(self) -> str:
+        """The physical table of the newest rows."""
+        return f"{self.physical}_newest"
+
+    def names(self, suffix: str = "") -> tuple[str, ...]:
+        """The physical tables that rows are written to, ``suffix`` behind each."""
+        return (self.physical + suffix, *((self.newest_rows + suffix,) if self.newest else ()))
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
@@ -56,13 +69,24 @@ class Table:
 
     def create_sql(self, physical: str | None = None) -> str:
         """The CREATE TABLE statement, one column a line."""
+        return self._create_sql(physical or self.physical, "MergeTree", self.order_by, self.comment)
+
+    def create_statements(self, suffix: str = "") -> tuple[str, ...]:
+        """A CREATE TABLE statement for each of ``names``."""
+        main = self.create_sql(self.physical + suffix)
+        if not self.newest:
+            return (main,)
+        name, engine = self.newest_rows + suffix, "ReplacingMergeTree(log_ordinal)"
+        return (main, self._create_sql(name, engine, self.newest, f"Of {self.name}: the newest row of each"))
+
+    def _create_sql(self, name: str, engine: str, order_by: tuple[str, ...], comment: str) -> str:
         lines = [*(column.ddl for column in self.columns), *(f"INDEX {index}" for index in self.indexes)]
         return (
-            f"CREATE TABLE {physical or self.physical}\n(\n    "
+            f"CREATE TABLE {name}\n(\n    "
             + ",\n    ".join(lines)
-            + f"\n)\nENGINE = MergeTree\nORDER BY ({', '.join(self.order_by)})\n"
+            + f"\n)\nENGINE = {engine}\nORDER BY ({', '.join(order_by)})\n"
             + f"SETTINGS {SETTINGS}\n"
-            + f"COMMENT {quoted(self.comment)}"
+            + f"COMMENT {quoted(comment)}"
         )
 
     def view_sql(self, *, calls: str, name: str | None = None) -> str:
@@ -70,7 +94,8 @@ class Table:
 
         ``calls`` is the physical table of the calls. While the statement replaces a view there is a moment without.
         """
-        select = self.view.replace("{source}", self.physical).replace("{calls}", calls)
+        select = self.view.replace("{source}", self.physical).replace("{newest}", self.newest_rows)
+        select = select.replace("{calls}", calls)
         columns = ",\n    ".join(column.ddl for column in self.shown or self.columns)
         return f"CREATE OR REPLACE VIEW {name or self.name}\n(\n    {columns}\n)\nAS {select}"
 

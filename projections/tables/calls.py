@@ -39,7 +39,7 @@ from domain.pricing.cost import usage_cost
 from domain.pricing.wire import cost_breakdown
 from projections.call_state import place, start
 from projections.table import Column, Row, Table
-from projections.tables.columns import LATEST_PLACE, ORDINAL, ORG, PLACE, RECORDED, SHARD, newest, select
+from projections.tables.columns import ORDINAL, ORG, PLACE, RECORDED, SHARD
 
 IDENTITY = (
     Column("call_id", "String", "Call"),
@@ -92,19 +92,19 @@ CHANGING = (
     Column("deleted_at", "Nullable(DateTime64(6, 'UTC'))", "When the call was deleted (UTC); such calls are not shown"),
 )
 
+SHOWN = (ORG, SHARD, *IDENTITY, ORDINAL, RECORDED, *CHANGING)
+
 TABLE = Table(
     name="calls",
     version=1,
     comment="Calls: one row per change of a call, the highest log_ordinal is its present state",
     columns=(*PLACE, *IDENTITY, *CHANGING),
     order_by=("org_id", "created_at", "call_id", "log_ordinal"),
-    shown=(ORG, SHARD, *IDENTITY, ORDINAL, RECORDED, *CHANGING),
-    view=select(
-        *LATEST_PLACE,
-        *(newest(column.name) for column in CHANGING),
-        group_by=("org_id", "log_shard", *(column.name for column in IDENTITY)),
-        having="deleted_at IS NULL",
-    ),
+    shown=SHOWN,
+    newest=("org_id", "created_at", "call_id"),
+    view="SELECT\n    "
+    + ",\n    ".join(column.name for column in SHOWN)
+    + "\nFROM {newest} FINAL\nWHERE deleted_at IS NULL",
 )
 
 

@@ -23,11 +23,6 @@ NOT_DELETED = "s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS
 """Rows of deleted calls stay for audit in the versioned table and are hidden by the views."""
 
 
-def newest(column: str) -> str:
-    """The column's value in the newest row ``s`` of a group, nulls included (bare ``argMax`` passes over nulls)."""
-    return f"tupleElement(argMax(tuple(s.{column}), s.log_ordinal), 1) AS {column}"
-
-
 def newest_known(column: str) -> str:
     """The newest value that is not null: for tables where each row carries only the facts of one event."""
     return f"argMax(s.{column}, s.log_ordinal) AS {column}"

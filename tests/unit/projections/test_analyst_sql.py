@@ -149,13 +149,38 @@ async def test_rows_are_limited(analytics: ClickHouseAnalytics) -> None:
 class TestWithinOneOrganisation:
     @pytest.mark.parametrize(
         "source",
-        ["calls", "calls_v1", "default.calls_v1", "calls AS c", "(SELECT * FROM calls)", "events", "messages", "turns"],
+        [
+            "calls",
+            "calls_v1",
+            "calls_v1_newest",
+            "default.calls_v1",
+            "calls AS c",
+            "(SELECT * FROM calls)",
+            "events",
+            "messages",
+            "turns",
+        ],
     )
     async def test_only_its_rows_exist(self, analytics: ClickHouseAnalytics, source: str) -> None:
         everyone = await analytics.sql(f"SELECT DISTINCT org_id FROM {source}")
         own = await analytics.sql(f"SELECT DISTINCT org_id FROM {source}", org_id="org-a")
         assert len(everyone.rows) > 1
         assert own.rows == (("org-a",),)
+
+    async def test_tables_that_were_live_before_are_no_way_around(
+        self, analytics: ClickHouseAnalytics, filled: AnalyticsStore
+    ) -> None:
+        filled.client().command("CREATE TABLE calls_v1_replaced AS calls_v1")
+        filled.client().command("INSERT INTO calls_v1_replaced SELECT * FROM calls_v1")
+        try:
+            own = await analytics.sql("SELECT DISTINCT org_id FROM calls_v1_replaced", org_id="org-a")
+            assert own.rows == (("org-a",),)
+        finally:
+            filled.client().command("DROP TABLE calls_v1_replaced SYNC")
+
+    async def test_tables_without_an_organisation_show_nothing(self, analytics: ClickHouseAnalytics) -> None:
+        assert (await analytics.sql("SELECT count() FROM sink_ranges")).rows != ((0,),)
+        assert (await analytics.sql("SELECT count() FROM sink_ranges", org_id="org-a")).rows == ((0,),)
 
     async def test_a_membership_test_sees_no_other_rows_either(self, analytics: ClickHouseAnalytics) -> None:
         asked = "SELECT count() FROM calls WHERE 'org-b' IN (SELECT org_id FROM calls_v1)"

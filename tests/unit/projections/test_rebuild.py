@@ -42,9 +42,10 @@ def live(store: AnalyticsStore) -> Iterator[ClickHouseSink]:
     yield ClickHouseSink(store)
     client = store.client()
     for table in TABLES:
-        client.command(f"TRUNCATE TABLE {table.physical}")
-        for suffix in (rebuilding.BESIDE, rebuilding.REPLACED):
-            client.command(f"DROP TABLE IF EXISTS {table.physical}{suffix} SYNC")
+        for name in table.names():
+            client.command(f"TRUNCATE TABLE {name}")
+        for name in (*table.names(rebuilding.BESIDE), *table.names(rebuilding.REPLACED)):
+            client.command(f"DROP TABLE IF EXISTS {name} SYNC")
     client.command("TRUNCATE TABLE sink_ranges")
 
 

@@ -26,8 +26,23 @@ LOG = on_log(5, 12, turns=3)
 def emptied(store: AnalyticsStore) -> Iterator[None]:
     """Each test begins with empty tables."""
     yield
-    for table in (*(table.physical for table in TABLES), "sink_ranges"):
-        store.client().command(f"TRUNCATE TABLE {table}")
+    for name in (*(name for table in TABLES for name in table.names()), "sink_ranges"):
+        store.client().command(f"TRUNCATE TABLE {name}")
+
+
+def newest_calls(store: AnalyticsStore) -> dict[str, int]:
+    """The ordinal of each call that the view shows."""
+    rows = store.client().query("SELECT call_id, log_ordinal FROM calls").result_rows
+    return {row[0]: row[1] for row in rows}
+
+
+def wanted_calls(last: int) -> dict[str, int]:
+    """The same, by the rows that were made."""
+    rows = [row for part in cut(ROWS, 1, last) if part.table == "calls" for row in part.rows]
+    columns = BY_NAME["calls"].column_names
+    call_id, deleted_at = columns.index("call_id"), columns.index("deleted_at")
+    newest = {row[call_id]: row for row in sorted(rows, key=lambda row: row[ORDINAL])}
+    return {name: row[ORDINAL] for name, row in newest.items() if row[deleted_at] is None}
 
 
 def at(ordinal: int) -> Position:
@@ -132,6 +147,7 @@ def test_a_range_that_was_cut_short_is_planned_and_completed_by_the_next_sink(st
         send(after, 41, 90)
     send(after, 91, 100)
     assert contents(store) == wanted(100)
+    assert newest_calls(store) == wanted_calls(100)
 
 
 @pytest.mark.parametrize("table", [table.physical for table in TABLES if table is not MARKER])
@@ -142,6 +158,14 @@ def test_rows_whose_token_was_noted_without_them_are_written_all_the_same(store:
     store.client().command(f"DELETE FROM {table} WHERE 1 SETTINGS lightweight_deletes_sync = 2")
     send(ClickHouseSink(store), 1, 90)
     assert contents(store) == wanted(90)
+
+
+def test_newest_rows_that_a_kill_left_out_are_added_with_their_range(store: AnalyticsStore) -> None:
+    with pytest.raises(Stopped):
+        send(ClickHouseSink(store, hook=stops_at("after_insert_calls")), 1, 90)
+    store.client().command("TRUNCATE TABLE calls_v1_newest")
+    send(ClickHouseSink(store), 1, 90)
+    assert newest_calls(store) == wanted_calls(90)
 
 
 def test_the_end_of_a_range_without_a_row_in_the_last_table_is_remembered(store: AnalyticsStore) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from projections import schema
 from projections.store import AnalyticsStore, StoreUnavailable
 
 OPEN_AND_ASK = """
@@ -72,7 +73,7 @@ other = AnalyticsStore.open({str(tmp_path / "other")!r})
 print(schema.present_version(other))
 """
     told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
-    assert told.stdout.splitlines() == ["The analytics store is closed.", "0001 1", "None"], told.stderr
+    assert told.stdout.splitlines() == ["The analytics store is closed.", f"{schema.HEAD} 1", "None"], told.stderr
 
 
 class TestReadOnlyClients:
