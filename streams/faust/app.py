@@ -9,6 +9,7 @@ from pathlib import Path
 
 import faust
 
+from streams.kafka.access import KafkaAccess
 from streams.kafka.clients import MAX_RECORD_BYTES
 from streams.kafka.location import KafkaLocation
 
@@ -29,6 +30,7 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
     return faust.App(
         location.topic(name),
         broker=[f"kafka://{address}" for address in location.bootstrap],
+        broker_credentials=_credentials(location.access),
         datadir=str(folder),
         store="memory://",
         web_enabled=False,
@@ -55,3 +57,13 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
         loghandlers=[],
         worker_redirect_stdouts=False,
     )
+
+
+def _credentials(access: KafkaAccess) -> faust.SSLCredentials | faust.SASLCredentials | None:
+    """The same TLS and SASL as everywhere else, in Faust's words."""
+    context = access.tls() if access.encrypted else None
+    if access.username:
+        return faust.SASLCredentials(
+            username=access.username, password=access.password, ssl_context=context, mechanism=access.mechanism
+        )
+    return None if context is None else faust.SSLCredentials(context)

@@ -134,7 +134,7 @@ class AssignedShard:
                 sink = self._pipeline.sink
                 reached = await asyncio.to_thread(sink.resume_from, self._shard)
                 start = await asyncio.to_thread(sink.planned_end, self._shard) or reached
-                if await self._log.wait_for(start, REPLICA_SECONDS):
+                if self._log.head(self._shard) >= start or await self._log.wait_for(start, REPLICA_SECONDS):
                     return max(start, self._log.head(self._shard))
                 logger.warning("faust.replica_behind", extra={"shard": self._shard, "position": str(start)})
             except (SinkUnavailable, LogUnavailable) as error:

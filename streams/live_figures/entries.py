@@ -96,22 +96,21 @@ def fold(entries: Entries, last: Position, effects: Iterable[Rows]) -> Changes:
     Rows behind what was reached are late ones, of events that had been parked; each is counted once too.
     """
     before = reached(entries, last.shard)
-    counting = _Counting(entries, last.shard, is_late=last.ordinal <= before.through)
-    newest = before.minute
+    counting = _Counting(entries, last.shard, before.minute, is_late=last.ordinal <= before.through)
     for row in (row for part in effects if part.table == TABLE for row in part.rows):
         counting.count(row)
-        newest = max(newest, int(row[4]) // MINUTE)
-    if newest > before.minute:
-        counting.expire(newest - KEPT_MINUTES)
-    after = Reached(max(last.ordinal, before.through), newest)
+    if counting.newest > before.minute:
+        counting.expire()
+    after = Reached(max(last.ordinal, before.through), counting.newest)
     if after != before:
         counting.changes[reached_key(last.shard)] = after
     return counting.changes
 
 
 class _Counting:
-    def __init__(self, entries: Entries, shard: int, *, is_late: bool) -> None:
+    def __init__(self, entries: Entries, shard: int, newest: int, *, is_late: bool) -> None:
         self.changes: Changes = {}
+        self.newest = newest
         self._entries = entries
         self._shard = shard
         self._is_late = is_late
@@ -119,6 +118,7 @@ class _Counting:
     def count(self, row: tuple[Any, ...]) -> None:
         what, org_id, assistant_id, ordinal, at, *more = row
         now = int(at) // MINUTE
+        self.newest = max(self.newest, now)
         match what, *more:
             case "began", call_id:
                 self.changes[self._call_key(org_id, call_id)] = ActiveCall(at, assistant_id)
@@ -132,11 +132,14 @@ class _Counting:
             case "delays", delays:
                 self._add(org_id, now, assistant_id, ordinal, delays=delays)
 
-    def expire(self, oldest: int) -> None:
+    def expire(self) -> None:
         mine = f"{self._shard}|"
-        for key in self._entries:
-            if key.startswith(mine) and (minute := minute_of(key)) is not None and minute < oldest:
+        for key in [*self._entries, *self.changes]:
+            if key.startswith(mine) and (minute := minute_of(key)) is not None and self._is_old(minute):
                 self.changes[key] = None
+
+    def _is_old(self, minute: int) -> bool:
+        return minute < self.newest - KEPT_MINUTES
 
     def _add(
         self,
@@ -150,6 +153,9 @@ class _Counting:
         seconds: float = 0.0,
         delays: Iterable[tuple[str, str, float]] = (),
     ) -> None:
+        if self._is_old(minute):
+            # Whether it was removed before or comes after that must not depend on how the log was cut into ranges.
+            return
         key = f"{self._shard}|{org_id}|minute|{minute}|{assistant_id}"
         found = self.changes[key] if key in self.changes else self._entries.get(key)
         known = found if isinstance(found, Minute) else Minute()
