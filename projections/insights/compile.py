@@ -1,4 +1,4 @@
-"""From an insight's definition to parameterised ClickHouse SQL: one scan of the calls, one of the events.
+"""From an insight's definition to parameterised ClickHouse SQL: one scan of each table that it asks.
 
 All queries of an insight share time range, steps and groups, so each becomes an aggregate with a condition. Calls are
 counted in the step in which they were created; events in that of their call, so that a percentage compares like with
@@ -7,7 +7,7 @@ like. Every word of the SQL stands in a dictionary of ours; what the client sent
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
@@ -19,10 +19,10 @@ from projections.calendar import bucket, time_parameter
 from projections.insights.vocabulary import (
     AGGREGATES,
     COLUMNS,
-    EMPTY,
     EVENT_OPERATORS,
     OCCURRENCES,
     OPERATORS,
+    SOURCES,
 )
 
 MOST_ROWS: Final = 10_000
@@ -41,31 +41,25 @@ _EVENTS_IN_RANGE: Final = (
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL whose first columns are the keys of the insight's rows; ``queries`` name the others, and what is missing."""
+    """SQL whose first columns are the keys of the insight's rows; ``queries`` name the others."""
 
     sql: str
     parameters: dict[str, Any]
-    queries: tuple[tuple[str, float | None], ...]
+    queries: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Compiled:
-    """What answers an insight. ``totals`` counts the calls that percentages are of, under the name ``""``."""
+    """What answers an insight. ``keys`` tell its rows apart; ``not_recorded`` are events, and fields of events, that it
+    asks for and that are never recorded."""
 
-    calls: Statement | None
-    events: Statement | None
-    totals: Statement | None
+    statements: tuple[Statement, ...]
     keys: tuple[str, ...]
     not_recorded: tuple[str, ...]
 
-    @property
-    def statements(self) -> tuple[Statement, ...]:
-        """Those that there are."""
-        return tuple(part for part in (self.calls, self.events, self.totals) if part is not None)
-
 
 TOTAL: Final = ""
-"""The name of the number of calls."""
+"""The name of the number of calls, which percentages are of."""
 
 
 def compile_insight(insight: Insight, span: Span, org_id: str, assistant_id: str | None = None) -> Compiled:
@@ -73,14 +67,26 @@ def compile_insight(insight: Insight, span: Span, org_id: str, assistant_id: str
     writer = _Writer(insight, span, org_id)
     calls = [query for query in insight.queries if isinstance(query, CallQuery)]
     events = [query for query in insight.queries if isinstance(query, EventQuery)]
-    percentages = any(query.operation == "percentage" for query in events)
+    statements = [writer.calls(calls, assistant_id)] if calls else []
+    for source in dict.fromkeys(OCCURRENCES[query.on].source for query in events if query.on in OCCURRENCES):
+        of_source = [query for query in events if query.on in OCCURRENCES and OCCURRENCES[query.on].source == source]
+        statements.append(writer.events(source, of_source))
+    if events:
+        # Where there were calls and none of the events, the number of events is 0, and not unknown.
+        statements.append(writer.totals())
     return Compiled(
-        calls=writer.calls(calls, assistant_id) if calls else None,
-        events=writer.events(events) if events else None,
-        totals=writer.totals() if percentages else None,
+        statements=tuple(statements),
         keys=tuple(name for name, _ in writer.key_columns()),
-        not_recorded=tuple(dict.fromkeys(query.on for query in events if query.on not in OCCURRENCES)),
+        not_recorded=tuple(dict.fromkeys(name for query in events for name in _not_recorded(query))),
     )
+
+
+def _not_recorded(query: EventQuery) -> Iterable[str]:
+    occurrence = OCCURRENCES.get(query.on)
+    if occurrence is None:
+        yield query.on
+        return
+    yield from (f"{query.on} {one.column}" for one in query.filters if one.column not in occurrence.fields)
 
 
 @dataclass
@@ -129,28 +135,34 @@ class _Writer:
             where += f" AND ({' OR '.join(conditions)})"
         return self._statement(values, f"({source} WHERE {where})", placed, queries)
 
-    def events(self, queries: Sequence[EventQuery]) -> Statement:
-        """Numbers of events, by the step and group of their calls."""
+    def events(self, source: str, queries: Sequence[EventQuery]) -> Statement:
+        """Numbers of events that stand in one source, by the step and group of their calls."""
         placed = _Parameters()
-        types = sorted({OCCURRENCES[query.on].type for query in queries if query.on in OCCURRENCES})
-        values = [f"countIf({_all(self._event_conditions(query, placed))})" for query in queries]
-        wanted = placed.place(types, "Array(String)")
-        happened = f"SELECT originator_id, type, data FROM events WHERE {_EVENTS_IN_RANGE} AND type IN {wanted}"  # noqa: S608 (ours)
+        conditions = [_all(self._event_conditions(query, placed)) for query in queries]
+        values = [f"countIf(matched_{index})" for index in range(len(queries))]
+        if source == "calls":
+            matched = ", ".join(f"{condition} AS matched_{index}" for index, condition in enumerate(conditions))
+            inner = f"({self._source(placed, (), 'status', 'ended_reason', 'started_at')} WHERE {_IN_RANGE})"
+            return self._statement(values, f"(SELECT *, {matched} FROM {inner})", placed, queries)  # noqa: S608 (ours)
+        columns = ", ".join(f"{condition} AS matched_{index}" for index, condition in enumerate(conditions))
+        table, call = SOURCES[source]
+        happened = f"SELECT {call} AS of_call, {columns} FROM {table} WHERE {_EVENTS_IN_RANGE}"  # noqa: S608 (ours)
+        happened += f" AND ({' OR '.join(conditions)})"
         calls = f"{self._source(placed, ())} WHERE {_IN_RANGE}"
-        source = f"({happened}) AS happened INNER JOIN ({calls}) AS held ON happened.originator_id = held.call_id"
-        return self._statement(values, source, placed, queries)
+        joined = f"({happened}) AS happened INNER JOIN ({calls}) AS held ON happened.of_call = held.call_id"
+        return self._statement(values, joined, placed, queries)
 
     def totals(self) -> Statement:
         """How many calls there were, by step and group."""
         placed = _Parameters()
         source = f"({self._source(placed, ())} WHERE {_IN_RANGE})"
         sql = self._selected(["count()"], source)
-        return Statement(sql, self._common | placed.values, ((TOTAL, 0),))
+        return Statement(sql, self._common | placed.values, (TOTAL,))
 
     def _statement(
         self, values: Sequence[str], source: str, placed: _Parameters, queries: Sequence[CallQuery | EventQuery]
     ) -> Statement:
-        names = tuple((query.name, EMPTY.get(query.operation)) for query in queries)
+        names = tuple(query.name for query in queries)
         return Statement(self._selected(values, source), self._common | placed.values, names)
 
     def _selected(self, values: Sequence[str], source: str) -> str:
@@ -160,9 +172,9 @@ class _Writer:
         # One row more than there may be tells that there are too many.
         return f"SELECT {', '.join((*keys, *values))} FROM {source}{grouping} LIMIT {MOST_ROWS + 1}"  # noqa: S608 (ours)
 
-    def _source(self, placed: _Parameters, queries: Sequence[CallQuery]) -> str:
+    def _source(self, placed: _Parameters, queries: Sequence[CallQuery], *more: str) -> str:
         """The calls with what queries, filters and groups read, without a condition yet."""
-        columns = {"call_id", "created_at", "assistant_id"}
+        columns = {"call_id", "created_at", "assistant_id", *more}
         for query in queries:
             for column in (query.column, *(one.column for one in query.filters)):
                 columns.add(COLUMNS.get(column, "structured_outputs" if output_id(column) else "call_id"))
@@ -179,25 +191,14 @@ class _Writer:
         return OPERATORS[one.operator].format(column=column, value=value)
 
     def _event_conditions(self, query: EventQuery, placed: _Parameters) -> Iterable[str]:
-        occurrence = OCCURRENCES.get(query.on)
-        if occurrence is None:
-            yield "0"
-            return
-        yield f"type = '{occurrence.type}'"
+        occurrence = OCCURRENCES[query.on]
         yield occurrence.condition
         for one in query.filters:
-            field_ = placed.place(one.column, "String")
-            column = _FIELDS[type(one.value)](field_)
-            is_bool = isinstance(one.value, bool)
-            value = placed.place(one.value, "Bool") if is_bool else placed.place(*_parameter(one.value))
+            column = f"toString({occurrence.fields.get(one.column, 'NULL')})"
+            if isinstance(one.value, float):
+                column = f"toFloat64OrNull({column})"
+            value = placed.place(*_parameter(one.value))
             yield EVENT_OPERATORS[one.operator].format(column=column, value=value)
-
-
-_FIELDS: Final[dict[type, Callable[[str], str]]] = {
-    str: lambda name: f"JSONExtract(data, {name}, 'Nullable(String)')",
-    float: lambda name: f"JSONExtract(data, {name}, 'Nullable(Float64)')",
-    bool: lambda name: f"JSONExtract(data, {name}, 'Nullable(Bool)')",
-}
 
 
 def _column(word: str, placed: _Parameters) -> str:
@@ -229,7 +230,7 @@ def _example(value: Any) -> Any:
 
 
 def _parameter(value: Any) -> tuple[Any, str]:
-    """The value and type of a ClickHouse parameter. A boolean is compared with results, which are kept as text."""
+    """The value and type of a ClickHouse parameter. A boolean is compared as text, as which results are kept."""
     match value:
         case bool():
             return _text(value), "String"

@@ -10,6 +10,7 @@ from domain.insights.definition import EventQuery, Insight
 from domain.insights.formula import evaluate
 from projections.calendar import shown_bucket
 from projections.insights.compile import TOTAL, Compiled, Statement
+from projections.insights.vocabulary import EMPTY
 
 DECIMALS: Final = 9
 """Figures are rounded here: sums of money in binary floating point end in noise."""
@@ -26,12 +27,12 @@ def insight_rows(
 ) -> list[Row]:
     """One row for every step and group in which something was found: keys, a column a query, a column a formula."""
     figures: dict[tuple[Any, ...], Figures] = {}
-    absent: Figures = {name: value for statement in compiled.statements for name, value in statement.queries}
+    absent: Figures = {query.name: EMPTY.get(query.operation) for query in insight.queries}
     for statement, rows in found:
         for row in rows:
             key = tuple(row[: len(compiled.keys)])
             of_key = figures.setdefault(key, dict(absent))
-            for (name, _), value in zip(statement.queries, row[len(key) :], strict=True):
+            for name, value in zip(statement.queries, row[len(key) :], strict=True):
                 of_key[name] = _number(value)
     return [
         {

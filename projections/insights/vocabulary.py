@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
+
+from projections.tables.catalogue import BY_NAME
 
 COLUMNS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -66,52 +68,70 @@ OPERATORS: Final[Mapping[str, str]] = MappingProxyType(
 
 EVENT_OPERATORS: Final[Mapping[str, str]] = MappingProxyType({**OPERATORS, "notContains": OPERATORS["not_contains"]})
 
+SOURCES: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "turns": (BY_NAME["turns"].physical, "call_id"),
+        "tool_calls": (BY_NAME["tool_calls"].physical, "call_id"),
+        "messages": (BY_NAME["messages"].physical, "call_id"),
+        "events": (BY_NAME["events"].physical, "originator_id"),
+    }
+)
+"""Where events stand besides ``calls``: rows of facts as they were recorded, the narrowest that hold them, and the
+column that names their call."""
+
 
 @dataclass(frozen=True)
 class Occurrence:
-    """How an event of the language stands on the log: a type, and a condition on its ``data`` where one is needed."""
+    """How an event of the language is kept: in which source, as which of its rows, and its fields as SQL."""
 
-    type: str
-    condition: str = "1"
-
-
-def _reason(reason: str) -> str:
-    return f"JSONExtractString(data, 'reason') = '{reason}'"
+    source: str
+    condition: str
+    fields: Mapping[str, str] = field(default_factory=dict)
 
 
-def _measured(point: str) -> str:
-    return f"JSONType(data, '{point}') != 'Null'"
-
-
-_FIRST_MESSAGE: Final = "JSONExtractString(data, 'source') = 'first-message'"
+_ENDED: Final = {"reason": "ended_reason"}
+_DECIDED: Final = {"turn": "turn", "rule": "rule", "wait_ms": "wait_ms", "at_ms": "decided_ms"}
+_MEASURED: Final = {"turn": "turn", "source": "source", **{f"t{point}_ms": f"t{point}_ms" for point in range(8)}}
+_CALLED: Final = {"name": "name", "kind": "kind", "turn": "turn", "at_ms": "called_ms"}
+_ANSWERED: Final = {"name": "name", "result": "result", "at_ms": "finished_ms"}
+_BROKEN: Final = {"name": "name", "failure": "failure", "error": "error", "at_ms": "finished_ms"}
+_SAID: Final = {"role": "role", "text": "text", "turn": "turn", "source": "source", "interrupted": "interrupted"}
+_HEARD: Final = {name: f"JSONExtractString(data, '{name}')" for name in ("role", "text")} | {
+    name: f"JSONExtract(data, '{name}', 'Nullable(Float64)')" for name in ("turn", "confidence", "at_ms")
+}
+_STARTED: Final = "started_at IS NOT NULL"
 
 OCCURRENCES: Final[Mapping[str, Occurrence]] = MappingProxyType(
     {
-        "call.queued": Occurrence("call.created"),
-        "call.started": Occurrence("call.started"),
-        "call.inProgress": Occurrence("call.started"),
-        "call.assistantStarted": Occurrence("call.started"),
-        "call.ended": Occurrence("call.ended"),
-        "call.silenceTimeout": Occurrence("call.ended", _reason("silence-timed-out")),
-        "call.maxDurationReached": Occurrence("call.ended", _reason("exceeded-max-duration")),
-        "assistant.voice.textPushed": Occurrence("call.turn_measured", _measured("t5_ms")),
-        "assistant.voice.firstAudioReceived": Occurrence("call.turn_measured", _measured("t6_ms")),
-        "assistant.model.requestStarted": Occurrence("call.turn_measured", _measured("t3_ms")),
-        "assistant.model.firstTokenReceived": Occurrence("call.turn_measured", _measured("t4_ms")),
-        "assistant.tool.started": Occurrence("call.tool_called"),
-        "assistant.tool.completed": Occurrence("call.tool_completed"),
-        "assistant.tool.failed": Occurrence("call.tool_failed"),
-        "assistant.tool.timeout": Occurrence("call.tool_failed", "JSONExtractString(data, 'failure') = 'timeout'"),
-        "assistant.transcriber.finalTranscript": Occurrence("call.transcript_finalized"),
-        "pipeline.turnStarted": Occurrence("call.turn_decided"),
-        "pipeline.endpointingTriggered": Occurrence("call.turn_decided"),
-        "pipeline.cleared": Occurrence("call.assistant_interrupted"),
-        "pipeline.botSpeechStarted": Occurrence("call.turn_measured", _measured("t7_ms")),
-        "pipeline.firstMessageStarted": Occurrence("call.turn_measured", _FIRST_MESSAGE),
+        "call.queued": Occurrence("calls", "1"),
+        "call.started": Occurrence("calls", _STARTED),
+        "call.inProgress": Occurrence("calls", _STARTED),
+        "call.assistantStarted": Occurrence("calls", _STARTED),
+        "call.ended": Occurrence("calls", "status = 'ended'", _ENDED),
+        "call.silenceTimeout": Occurrence("calls", "ended_reason = 'silence-timed-out'", _ENDED),
+        "call.maxDurationReached": Occurrence("calls", "ended_reason = 'exceeded-max-duration'", _ENDED),
+        "assistant.voice.textPushed": Occurrence("turns", "t5_ms IS NOT NULL", _MEASURED),
+        "assistant.voice.firstAudioReceived": Occurrence("turns", "t6_ms IS NOT NULL", _MEASURED),
+        "assistant.model.requestStarted": Occurrence("turns", "t3_ms IS NOT NULL", _MEASURED),
+        "assistant.model.firstTokenReceived": Occurrence("turns", "t4_ms IS NOT NULL", _MEASURED),
+        "assistant.tool.started": Occurrence("tool_calls", "status = 'called'", _CALLED),
+        "assistant.tool.completed": Occurrence("tool_calls", "status = 'completed'", _ANSWERED),
+        "assistant.tool.failed": Occurrence("tool_calls", "status = 'failed'", _BROKEN),
+        "assistant.tool.timeout": Occurrence("tool_calls", "failure = 'timeout'", _BROKEN),
+        "assistant.transcriber.finalTranscript": Occurrence("events", "type = 'call.transcript_finalized'", _HEARD),
+        "pipeline.turnStarted": Occurrence("turns", "rule IS NOT NULL", _DECIDED),
+        "pipeline.endpointingTriggered": Occurrence("turns", "rule IS NOT NULL", _DECIDED),
+        "pipeline.cleared": Occurrence(
+            "turns", "interrupted_by IS NOT NULL", {"turn": "turn", "by": "interrupted_by", "heard_ms": "heard_ms"}
+        ),
+        "pipeline.botSpeechStarted": Occurrence("turns", "t7_ms IS NOT NULL", _MEASURED),
+        "pipeline.firstMessageStarted": Occurrence(
+            "turns", "t7_ms IS NOT NULL AND source = 'first-message'", _MEASURED
+        ),
         "pipeline.firstMessageCompleted": Occurrence(
-            "call.message_committed", f"{_FIRST_MESSAGE} AND NOT JSONExtractBool(data, 'interrupted')"
+            "messages", "role = 'assistant' AND source = 'first-message' AND NOT interrupted", _SAID
         ),
     }
 )
-"""Events of the language that are recorded as events of the log. The others are fragments or do not happen here: an
+"""Events of the language that are recorded. The others happen unrecorded (tokens, audio chunks) or not at all here: an
 insight that counts them finds none, and its answer says so."""
