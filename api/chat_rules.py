@@ -10,8 +10,8 @@ from api.errors import Issue, Problem, bad_request, invalid
 from api.idempotency import CreationIds
 from api.resources.assistants import ASSISTANT_REFERENCES
 from api.resources.squads import SQUAD_REFERENCES
+from api.restrictions import check_target
 from domain.chat.messages import input_messages
-from domain.chat.state import Identity
 from domain.chats import ChatOrder
 from domain.log.ports import Documents
 
@@ -56,23 +56,29 @@ def chat_order(
         name=body.get("name"),
         actor=principal.key_id,
         commit_id=ids.commit_id,
+        public=principal.tag == "public",
     )
 
 
-def web_target(body: dict[str, Any], documents: Documents, org_id: str) -> dict[str, Any]:
-    """Who would answer, as restrictions of keys ask: the target in ``body``, or that of what the chat goes on from."""
+def check_page(principal: Principal, body: dict[str, Any], documents: Documents) -> None:
+    """Raise ``Problem`` 403 for what a web page may not do with its public key: talk to an assistant that the key is
+    not for, or go on from a chat that was not held on a page."""
+    previous = documents.get("chat", body.get("previousChatId") or "", org_id=principal.org_id)
+    if previous is not None and not previous.state.identity.public:
+        raise Problem(
+            403,
+            "The key may not be used to go on from this chat, which was not held with a public key.",
+            detail="Begin a chat of your own, or use a session.",
+            code="KEY_RESTRICTED",
+        )
     named = {field: body[field] for field in _TARGETS if body.get(field) is not None}
-    if named:
-        return named
-    if (chat_id := body.get("previousChatId")) is not None:
-        document = documents.get("chat", chat_id, org_id=org_id)
-        return _named_in(document.state.identity) if document is not None else {}
-    document = documents.get("session", body.get("sessionId") or "", org_id=org_id)
-    return {} if document is None else {field: document.state.config.get(field) for field in _TARGETS}
-
-
-def _named_in(identity: Identity) -> dict[str, Any]:
-    return {"assistantId": identity.assistant_id, "assistant": identity.request.get("assistant")}
+    if not named and previous is not None:
+        identity = previous.state.identity
+        named = {"assistantId": identity.assistant_id, "assistant": identity.request.get("assistant")}
+    session = documents.get("session", body.get("sessionId") or "", org_id=principal.org_id)
+    if not named and session is not None:
+        named = {field: session.state.config.get(field) for field in _TARGETS}
+    check_target(principal, named)
 
 
 def _check_combination(given: set[str]) -> None:

@@ -33,6 +33,7 @@ class ChatOrder(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     actor: str = ""
     commit_id: str | None = None
+    public: bool = False
 
 
 class ChatText(msgspec.Struct, frozen=True):

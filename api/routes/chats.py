@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from api.authentication import Principal
 from api.bodies import check
-from api.chat_rules import chat_order, web_target
+from api.chat_rules import chat_order, check_page
 from api.chat_stream import chat_frames, event_stream, failure, written
 from api.configuration.listing import page_body
 from api.configuration.references import UNBOUNDED
@@ -25,7 +25,6 @@ from api.models.filters import PastQuery, Query, parse_query
 from api.preconditions import expected_version, only_version
 from api.response_stream import response_frames, response_object
 from api.responses import json_response
-from api.restrictions import check_target
 from api.time_travel import present_or_past
 from domain.aggregate import Conflicting
 from domain.chat.aggregate import CHAT
@@ -196,7 +195,7 @@ class ChatDesk:
         if dependencies.chats is None:
             raise Problem(501, "This node holds no chats.", detail="Ask a node with the role api or up.")
         if tag == "public":
-            check_target(principal, web_target(body, self._documents, principal.org_id))
+            check_page(principal, body, self._documents)
         order = chat_order(body, sent, ids, principal, self._documents)
         try:
             held = await dependencies.chats.hold(order)

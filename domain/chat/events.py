@@ -20,7 +20,7 @@ class ChatCreated(Event, frozen=True, kw_only=True):
 
     ``previous_chat_id`` or ``session_id`` says what the conversation goes on from; ``session_version`` is how much of
     the session this chat had seen, since others may have come between. ``variable_values`` are those that the client
-    gave, here or in the chats before this one.
+    gave, here or in the chats before this one. ``public`` says that it came with a public key, from a web page.
     """
 
     TYPE: ClassVar[str] = "chat.created"
@@ -36,6 +36,7 @@ class ChatCreated(Event, frozen=True, kw_only=True):
     name: str | None = None
     variable_values: dict[str, Any] = msgspec.field(default_factory=dict)
     actor: str = ""
+    public: bool = False
 
 
 class MessageCommitted(Event, frozen=True, kw_only=True):

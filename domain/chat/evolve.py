@@ -104,6 +104,7 @@ def _created(recorded: Recorded) -> Open:
         previous_chat_id=event.previous_chat_id,
         name=event.name,
         variable_values=event.variable_values,
+        public=event.public,
     )
     return Open(identity=identity, version=recorded.originator_version, updated_at=recorded.time)
 

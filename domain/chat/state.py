@@ -53,6 +53,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     previous_chat_id: str | None = None
     name: str | None = None
     variable_values: dict[str, Any] = {}
+    public: bool = False
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase"):

@@ -83,6 +83,7 @@ class Preparing:
             name=order.name,
             variable_values=values,
             actor=order.actor,
+            public=order.public,
         )
         return Prepared(created, resolved, tuple(before), customer)
 

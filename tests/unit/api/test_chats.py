@@ -348,7 +348,9 @@ async def test_a_restricted_key_talks_to_its_own_assistants_only(client: httpx.A
     assert await status(previousChatId=foreign["id"]) == 403
     assert await status(sessionId=session["id"]) == 403
     own = await chat(client, "hello", assistantId=riley)
-    assert await status(previousChatId=own["id"]) == 200
+    assert await status(previousChatId=own["id"]) == 403, "what was said on no page is no page's to read"
+    mine = await client.post("/chat/web", json={"input": "hello", "assistantId": riley}, headers=page)
+    assert await status(previousChatId=mine.json()["id"]) == 200
 
 
 @pytest.fixture

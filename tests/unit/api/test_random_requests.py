@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from api.models.assistant import AssistantOverrides
 from api.models.call import CallBody
+from api.models.chat import ResponsesBody
 
 JSON_VALUES = st.recursive(
     st.none()
@@ -45,7 +46,12 @@ CALLS = st.dictionaries(
 QUERIES = st.fixed_dictionaries(
     {"queries": st.lists(st.dictionaries(st.sampled_from(["table", "name", "operations"]), JSON_VALUES), max_size=2)}
 )
-BODIES = JSON_VALUES | ASSISTANTS | CALLS | QUERIES
+CHATS = st.dictionaries(
+    st.sampled_from(names(ResponsesBody)),
+    JSON_VALUES | ASSISTANTS | st.just([{"role": "user", "content": "Hi"}]),
+    max_size=4,
+)
+BODIES = JSON_VALUES | ASSISTANTS | CALLS | CHATS | QUERIES
 REQUESTS = st.sampled_from(
     [
         ("POST", "/assistant"),
@@ -54,6 +60,8 @@ REQUESTS = st.sampled_from(
         ("PATCH", "/call/{id}"),
         ("DELETE", "/call/{id}"),
         ("POST", "/analytics"),
+        ("POST", "/chat"),
+        ("POST", "/chat/responses"),
     ]
 )
 # The installation lives as long as the test: examples build on what earlier ones left behind, as real requests do.

@@ -133,3 +133,23 @@ def test_every_documented_path_is_known(reference: Reference) -> None:
         if (method.upper(), re.sub(r"\{\w+\}", "{}", path)) not in known
     ]
     assert missing == []
+
+
+async def test_chats_are_of_the_declared_form(asking: httpx.AsyncClient, reference: Reference) -> None:
+    inline = {
+        "model": {"provider": "vapi", "model": "m", "messages": [{"role": "system", "content": "# Facts\nA: A."}]}
+    }
+    first = await asking.post("/chat", json={"input": "Hello", "assistant": inline, "name": "visit"})
+    chat = (await asking.post("/chat", json={"input": "Once more", "previousChatId": first.json()["id"]})).json()
+    session = (await asking.post("/session", json={"assistant": inline})).json()
+    await asking.post("/chat", json={"input": "Hello", "sessionId": session["id"]})
+    response = await asking.post("/chat/responses", json={"input": "Hello", "assistant": inline, "stream": False})
+    for method, template, answer in (
+        ("POST", "/chat", chat),
+        ("GET", "/chat", (await asking.get("/chat")).json()),
+        ("GET", "/chat/{id}", (await asking.get(f"/chat/{chat['id']}")).json()),
+        ("GET", "/session/{id}", (await asking.get(f"/session/{session['id']}")).json()),
+        ("POST", "/chat/responses", response.json()),
+        ("DELETE", "/chat/{id}", (await asking.delete(f"/chat/{chat['id']}")).json()),
+    ):
+        assert reference.violations(method, template, 200, answer) == [], (method, template)
