@@ -43,6 +43,48 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     )
 
 
+@app.command("show")
+def show(
+    processor: Processor,
+    position: Annotated[str, typer.Argument(help="Where the event stands, such as 0:128.")],
+    data_dir: DataDir = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show a failed event: why it failed, how often it was tried, and what it says."""
+    import asyncio
+
+    from infra.cli.backend import open_backend
+    from infra.cli.terminal import print_facts, print_json
+
+    async def found() -> Json:
+        async with open_backend(data_dir, tables=True) as operator:
+            return await _letter(operator, processor, position)
+
+    letter = asyncio.run(found())
+    if as_json:
+        print_json(letter)
+        return
+    event = letter.pop("event")
+    print_facts({**letter, "event": f"{event['type']} (version {event['originatorVersion']}, {event['time']})"})
+    print_json(event["data"])
+
+
+async def _letter(operator: Operator, processor: str, position: str) -> Json:
+    from domain.log.position import Position
+    from infra.cli.failure import CommandFailed
+
+    try:
+        place = Position.parse(position)
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+    letters = {(letter["processor"], letter["position"]): letter for letter in await operator.dead_letters()}
+    letter = letters.get((processor, str(place)))
+    if letter is None:
+        raise CommandFailed(f"{processor} has no parked event at {place}; see callfold dead ls", code=3)
+    (event,) = await operator.events(after=str(Position(place.shard, place.ordinal - 1)), limit=1)
+    return {**letter, "event": event}
+
+
 @app.command("retry")
 def retry(processor: Processor, originator: Originator, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Run the processor again over what waits, in order."""

@@ -47,6 +47,7 @@ def test_help_names_every_command() -> None:
         "api",
         "media",
         "project",
+        "stream",
         "demo",
         "org",
         "calls",
