@@ -1,4 +1,8 @@
-"""Every operation on configuration resources through the official Python SDK: made, read, listed, changed, deleted."""
+"""Every operation on configuration resources through the official Python SDK: made, read, listed, changed, deleted.
+
+The SDK takes seconds of computing to build the types of the larger resources; those are left to the long run, and
+``test_resources`` in the unit tests sends the same requests without it.
+"""
 
 from __future__ import annotations
 
@@ -68,6 +72,7 @@ TOOLS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("body", TOOLS, ids=lambda body: body["type"])
+@pytest.mark.long
 def test_the_life_of_a_tool_of_every_type(vapi: Vapi, body: dict[str, Any]) -> None:
     created = vapi.tools.create(request=body)
     assert created is not None
@@ -82,6 +87,7 @@ def test_the_life_of_a_tool_of_every_type(vapi: Vapi, body: dict[str, Any]) -> N
     assert_gone(vapi.tools.get, created.id)
 
 
+@pytest.mark.long
 def test_the_life_of_a_squad(vapi: Vapi) -> None:
     first, second = made_assistant(vapi), made_assistant(vapi, "Billing")
     members = [
@@ -103,6 +109,7 @@ def test_the_life_of_a_squad(vapi: Vapi) -> None:
     assert_gone(vapi.squads.get, squad.id)
 
 
+@pytest.mark.long
 def test_a_version_that_a_squad_holds_on_to_keeps_its_assistant(vapi: Vapi) -> None:
     pinned = made_assistant(vapi)
     squad = vapi.squads.create(members=[{"assistantId": pinned, "assistantVersion": "v1"}])
@@ -136,6 +143,7 @@ def credential(installation: Installation, vapi: Vapi) -> str:
     ],
     ids=lambda body: body["provider"],
 )
+@pytest.mark.long
 def test_the_life_of_a_phone_number_of_every_provider(vapi: Vapi, credential: str, body: dict[str, Any]) -> None:
     if body["provider"] in {"byo-phone-number", "vonage", "telnyx"}:
         body = {**body, "credentialId": credential}
@@ -158,6 +166,7 @@ def test_the_life_of_a_phone_number_of_every_provider(vapi: Vapi, credential: st
     assert_gone(vapi.phone_numbers.get, created.id)
 
 
+@pytest.mark.long
 def test_the_life_of_a_session(vapi: Vapi, installation: Installation) -> None:
     assistant = made_assistant(vapi)
     customer = {"number": "+14155552671", "name": "Mary"}
@@ -206,6 +215,7 @@ def test_the_life_of_a_structured_output(vapi: Vapi) -> None:
     assert_gone(outputs.structured_output_controller_find_one, created.id)
 
 
+@pytest.mark.long
 def test_the_life_of_an_eval(vapi: Vapi) -> None:
     script: Any = [
         {"role": "user", "content": "Hi"},
@@ -224,6 +234,7 @@ def test_the_life_of_an_eval(vapi: Vapi) -> None:
     assert_gone(vapi.eval.eval_controller_get, created.id)
 
 
+@pytest.mark.long
 def test_the_lives_of_the_simulation_family(vapi: Vapi) -> None:
     personality = vapi.simulation_personalities.personality_controller_create(
         name="Impatient", assistant={"firstMessage": "Quick!"}, path="callers/difficult"
@@ -275,6 +286,7 @@ def test_the_lives_of_the_simulation_family(vapi: Vapi) -> None:
     assert "list simulation runs" in refused(501, vapi.simulation_runs.simulation_run_controller_find_all)
 
 
+@pytest.mark.long
 def test_the_life_of_a_campaign(vapi: Vapi) -> None:
     assistant = made_assistant(vapi)
     number = vapi.phone_numbers.create(request={"provider": "vapi", "sipUri": "sip:a@sip.example"})
