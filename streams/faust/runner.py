@@ -27,6 +27,7 @@ START_SECONDS = 60.0
 @dataclass(frozen=True, slots=True)
 class _Record:
     event: Any
+    runner: FaustRunner
 
     @property
     def offset(self) -> int:
@@ -34,6 +35,7 @@ class _Record:
 
     def acknowledge(self) -> None:
         self.event.ack()
+        self.runner.acknowledged += 1
 
 
 class FaustRunner:
@@ -66,6 +68,8 @@ class FaustRunner:
         self._shards: dict[int, AssignedShard] = {}
         self._topic = location.topic("log")
         self._joined = asyncio.Event()
+        self.acknowledged = 0
+        """Records whose effects are durable, since the start; those that came twice count twice."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Raises what ended the runner before it was stopped."""
         topic = app.topic(self._topic, value_type=bytes, key_serializer="raw", value_serializer="raw")
@@ -115,7 +119,7 @@ class FaustRunner:
             shard = self._shards.get(event.message.partition)
             # A record of a shard that was just given up comes again to whoever has it now.
             if shard is not None:
-                shard.deliver(_Record(event))
+                shard.deliver(_Record(event, self))
 
     async def _assigned(self, *sent: Any, **_: Any) -> None:
         await self._end_shards(set(self._shards))
