@@ -69,7 +69,7 @@ def test_where_there_is_no_number_there_is_none(text: str) -> None:
         ("1 + 1", "must refer to at least one query"),
         ("c + 1", "refers to 'c'; the queries are Was Booked, a, b"),
         ("{{['unknown']}}", "refers to 'unknown'"),
-        ("a +", "ends where a number"),
+        ("a +", "ends early"),
         ("a b", "has 'b' where an operator"),
         ("(a", "misses )"),
         ("round(a, 1, 2)", "gives round 3 arguments; it takes 1 to 2"),
