@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from api.configuration.references import check_references, under
 from api.errors import Issue, Problem, bad_request, invalid
 from api.resources.assistants import ASSISTANT_REFERENCES
-from domain.assistant.state import version_label
+from api.resources.squads import SQUAD_REFERENCES, squad_rules
+from domain.call.squads import SquadInvalid, read_squad
+from domain.configuration.lookup import NotStored, StoredConfigurations
 from domain.log.ports import Document, Documents
 
 WEBSOCKET: Final = "vapi.websocket"
@@ -18,7 +19,12 @@ NO_PHONE_NUMBER: Final = "Couldn't Get Phone Number. Need Either `phoneNumberId`
 
 _PHONE_FIELDS: Final = ("phoneNumberId", "phoneNumber", "customerId", "customer", "customers")
 _TARGETS: Final = ("assistantId", "assistant", "squadId", "squad", "workflowId", "workflow")
-_REFERENCES: Final = (*under("assistant", ASSISTANT_REFERENCES), *under("assistantOverrides", ASSISTANT_REFERENCES))
+_REFERENCES: Final = (
+    *under("assistant", ASSISTANT_REFERENCES),
+    *under("assistantOverrides", ASSISTANT_REFERENCES),
+    *under("squad", SQUAD_REFERENCES),
+    *under("squadOverrides", ASSISTANT_REFERENCES),
+)
 _DEFAULT_SAMPLE_RATE_HZ: Final = {"pcm_s16le": 16_000, "mulaw": 8_000}
 
 
@@ -40,15 +46,13 @@ def websocket_call(body: dict[str, Any], documents: Documents, org_id: str) -> W
     _refuse_phone_fields(given)
     _require_one_target(given)
     _require_known(body, "squadId", "squad", "Squad", documents, org_id)
-    if given & {"squadId", "squad"}:
-        raise _not_built("Calls with squads are not built yet.", "Send assistantId or assistant.")
     if given & {"workflowId", "workflow"}:
         raise _not_built("Calls with workflows are not built yet.", "Send assistantId or assistant.")
     if "schedulePlan" in given:
         raise _not_built("Scheduled calls are not built yet.", "Leave out schedulePlan and create the call when due.")
-    stored = _stored_assistant(body, given, documents, org_id)
+    _check_assistant(body, given, documents, org_id)
     check_references(_REFERENCES, body, documents, org_id)
-    _refuse_stored_tools(stored, body.get("assistant"), body.get("assistantOverrides"))
+    _check_squad(body, documents, org_id)
     return WebSocketCall(_with_defaults(transport), body.get("assistantId"))
 
 
@@ -106,32 +110,38 @@ def _require_known(
     return document
 
 
-def _stored_assistant(
-    body: dict[str, Any], given: set[str], documents: Documents, org_id: str
-) -> Mapping[str, Any] | None:
+def _check_assistant(body: dict[str, Any], given: set[str], documents: Documents, org_id: str) -> None:
+    """The stored assistant and its version have to exist."""
     if "assistantVersion" in given and "assistantId" not in given:
         raise bad_request("`assistantVersion` Needs `assistantId`.", detail="Leave it out, or name a stored assistant.")
     document = _require_known(body, "assistantId", "assistant", "Assistant", documents, org_id)
-    if document is None:
-        return None
-    if "assistantVersion" in given and body["assistantVersion"] != version_label(document.state):
-        raise _not_built(
-            f"Calls with an earlier version of an assistant than {version_label(document.state)} are not built yet.",
-            "Leave out assistantVersion.",
+    if document is None or "assistantVersion" not in given:
+        return
+    wanted, latest = body["assistantVersion"], document.state.revision
+    if wanted not in {f"v{revision}" for revision in range(1, latest + 1)}:
+        raise bad_request(
+            f"Couldn't Get Assistant. `assistantVersion` {wanted} Does Not Exist.",
+            detail=f"The versions of this assistant are v1 to v{latest}.",
         )
-    config: Mapping[str, Any] = document.state.config
-    return config
 
 
-def _refuse_stored_tools(*layers: Mapping[str, Any] | None) -> None:
-    """Calls run with the tools that stand in the configuration itself; to leave others out would be a silent loss."""
-    for layer in layers:
-        model = (layer or {}).get("model") or {}
-        if model.get("toolIds") or model.get("toolRefs"):
-            raise _not_built(
-                "Calls whose assistant refers to stored tools are not built yet.",
-                "Put the tools themselves into model.tools instead of their ids into model.toolIds or model.toolRefs.",
-            )
+def _check_squad(body: dict[str, Any], documents: Documents, org_id: str) -> None:
+    """An inline squad has to be one that could be stored; no squad may have two members of one name."""
+    inline = body.get("squad")
+    if inline is None:
+        return
+    issues = [
+        replace(issue, message=f"squad.{issue.message}", pointer=issue.pointer.replace("/body", "/body/squad", 1))
+        for issue in squad_rules(inline)
+    ]
+    if issues:
+        raise invalid(issues)
+    try:
+        read_squad(inline, StoredConfigurations(documents, None, org_id), (body.get("squadOverrides"),))
+    except SquadInvalid as error:
+        raise bad_request(str(error), detail="Give every assistant of the squad a name of its own.") from None
+    except NotStored as error:
+        raise bad_request(str(error), detail="Leave out assistantVersion, or name one there is.") from None
 
 
 def _with_defaults(transport: dict[str, Any]) -> dict[str, Any]:

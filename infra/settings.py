@@ -207,6 +207,11 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "s"},
         description="How long SIGTERM waits for running calls to be ended and recorded.",
     )
+    code_program: Path | None = Field(
+        None,
+        description="Deno's executable, which runs the TypeScript of `code` tools in processes without access to files "
+        "or network (`pip install callfold[code]` brings one); unset switches such tools off.",
+    )
     secret: SecretStr | None = Field(
         None,
         description="Key that signs call and download URLs (32 characters or more); unset means one is made and kept "

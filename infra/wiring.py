@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from api.app import CALLS_ONLY, EVERYTHING, end_streams
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
+from domain.knowledge.search import Knowledge
 from domain.organization.founding import Founding, carry_out, found_with
 from domain.organization.placement import placement
 from domain.pricing.tables import CURRENT_PRICE_TABLE
@@ -102,7 +103,9 @@ async def run_system(
         tier = None
         await speaking
         if role != "api":
-            tier = await parts.enter_async_context(_tier(settings, seat, storage, registry, addresses.node_url))
+            tier = await parts.enter_async_context(
+                _tier(settings, seat, storage, registry, addresses.node_url, knowledge)
+            )
             gate.troubles.append(lambda: tier.trouble)
             await parts.enter_async_context(hanging_up_disowned(storage.log, storage.shards(), tier))
         else:
@@ -160,7 +163,9 @@ def _registry(settings: Settings, parts: contextlib.AsyncExitStack, *, speech: b
     return registry
 
 
-def _tier(settings: Settings, seat: Seat, storage: Storage, registry: ProviderRegistry, address: str) -> MediaTier:
+def _tier(
+    settings: Settings, seat: Seat, storage: Storage, registry: ProviderRegistry, address: str, knowledge: Knowledge
+) -> MediaTier:
     return MediaTier(
         commands=storage.log,
         documents=storage.log,
@@ -181,6 +186,9 @@ def _tier(settings: Settings, seat: Seat, storage: Storage, registry: ProviderRe
         leases=storage.leases,
         address=address,
         price_table=settings.price_table or CURRENT_PRICE_TABLE,
+        log=storage.log,
+        knowledge=knowledge,
+        code_program=settings.code_program,
     )
 
 

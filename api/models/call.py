@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 from api.models.assistant import AssistantBody, AssistantOverrides
 from api.models.base import Closed, Identifier, Instant, JsonObject, Name, Open, by_field, mark, violation
 from api.models.numbers import CheckedNumber
+from api.models.squad import SquadBody
 
 SAMPLE_RATES_HZ = (8_000, 16_000, 24_000)
 
@@ -77,7 +78,7 @@ class CallBody(Closed):
     assistant_overrides: AssistantOverrides | None = None
     assistant_version: str | None = None
     squad_id: Identifier | None = None
-    squad: JsonObject | None = None
+    squad: SquadBody | None = None
     squad_overrides: AssistantOverrides | None = None
     squad_version: str | None = None
     workflow_id: Identifier | None = None
@@ -101,7 +102,7 @@ class WebCallBody(Closed):
     assistant_overrides: AssistantOverrides | None = None
     assistant_version: str | None = None
     squad_id: Identifier | None = None
-    squad: JsonObject | None = None
+    squad: SquadBody | None = None
     squad_overrides: AssistantOverrides | None = None
     workflow_id: Identifier | None = None
     workflow: JsonObject | None = None

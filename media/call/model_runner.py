@@ -47,6 +47,11 @@ class ModelRunner:
         self._warn = warn
         self._running: dict[int, asyncio.Task[None]] = {}
 
+    def use(self, models: Sequence[LanguageModel], request: ModelRequest) -> None:
+        """From the next request on ask these models."""
+        self._models = models
+        self._request = request
+
     def start(self, request_id: int, messages: tuple[Mapping[str, Any], ...]) -> None:
         """Ask the model; its facts come as inputs that carry ``request_id``."""
         task = self._tasks.spawn(self._run(request_id, tuple(dict(message) for message in messages)), "model")

@@ -14,7 +14,15 @@ from media.call.model_runner import ModelRunner
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceRunner
 from media.machine.inputs import Input
-from media.machine.outputs import AskEndpointing, CallTool, Output
+from media.machine.outputs import (
+    AskDestination,
+    AskEndpointing,
+    CallTool,
+    Output,
+    ResolveAssistant,
+    Transfer,
+    UseAssistant,
+)
 from media.transports.websocket import WebSocketTransport
 
 
@@ -27,9 +35,17 @@ class Conversation(Protocol):
 
 
 class ToolCalls(Protocol):
-    """Runs function tools; answers come back through ``feed``."""
+    """Carries out tool calls, and what hand-offs and transfers take; answers come back through ``feed``."""
 
     def start(self, calls: Sequence[CallTool]) -> None: ...
+
+    def ask(self, order: AskDestination) -> None: ...
+
+    def resolve(self, order: ResolveAssistant) -> None: ...
+
+    def use(self, order: UseAssistant) -> None: ...
+
+    def transfer(self, order: Transfer) -> None: ...
 
 
 class Endpointing(Protocol):

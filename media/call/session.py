@@ -36,6 +36,7 @@ from media.machine.inputs import (
 from media.machine.outputs import (
     AbortModel,
     ArmTimer,
+    AskDestination,
     AskEndpointing,
     CallTool,
     DisarmTimer,
@@ -46,10 +47,13 @@ from media.machine.outputs import (
     Notify,
     Output,
     Record,
+    ResolveAssistant,
     StartModel,
     StartPlayout,
     StopPlayout,
     Synthesize,
+    Transfer,
+    UseAssistant,
 )
 
 _log = logging.getLogger(__name__)
@@ -149,6 +153,10 @@ class CallSession:
         at_ms = self.clock.now_ms()
         self.record(Warned(code=code, detail=detail, at_ms=at_ms))
 
+    def pass_client_messages(self, wanted: ClientMessageFilter) -> None:
+        """Another assistant has the word, with client messages of its own."""
+        self._client_messages = wanted
+
     def playout_started(self, utterance_id: int) -> None:
         self.feed(PlayoutStarted(utterance_id=utterance_id))
 
@@ -183,6 +191,11 @@ class CallSession:
         if self.journal.overdue and not self._overdue:
             self._overdue = True
             self._loop.call_soon(self.feed, EndRequested(reason=OVERLOAD_REASON))
+
+    @property
+    def parts(self) -> Parts | None:
+        """What the session drives while it runs."""
+        return self._parts
 
     async def listen(self, socket: CallSocket) -> None:
         """Stream the mono mix to one listener until it goes or the call ends."""
@@ -330,6 +343,14 @@ class CallSession:
                 parts.transcriber.finalize()
             case AskEndpointing():
                 parts.endpointing.ask(output)
+            case AskDestination():
+                parts.tools.ask(output)
+            case ResolveAssistant():
+                parts.tools.resolve(output)
+            case UseAssistant():
+                parts.tools.use(output)
+            case Transfer():
+                parts.tools.transfer(output)
             case Mute(who=who, muted=muted):
                 if who == "customer":
                     parts.hearing.muted = muted

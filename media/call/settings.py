@@ -75,6 +75,10 @@ class MediaSettings:
     tool_timeout_s: float = 20.0
     tool_result_cap: int = 8_192
     """Characters of a tool's result that reach the model; the rest is cut with a warning."""
+    tool_budget: int = 200
+    """Tool calls that one conversation may have; more are refused to its model."""
+    code_at_once: int = 4
+    """Code tools that run at the same time in this process; more wait."""
     closing_grace_s: float = 2.0
     """How long a hang-up waits for the caller's side to take what is still to be sent."""
 
@@ -87,6 +91,8 @@ class MediaSettings:
             ("voice_start_frames", 1, 50),
             ("silence_hangover_ms", 20, 5_000),
             ("fragment_flush_ms", 10, 1_000),
+            ("tool_budget", 1, 10_000),
+            ("code_at_once", 1, 64),
         ):
             value = getattr(self, name)
             if not low <= value <= high:

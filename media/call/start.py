@@ -8,48 +8,47 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-from domain.assistant.state import ActiveAssistant, version_label
 from domain.call.events import CallStarted, Warned
 from domain.call.resolution import Resolved, resolve_assistant
 from domain.call.state import KeptCall
 from domain.call.variables import CallFacts
-from domain.call.wire import CallUrls, call_body
+from domain.configuration.lookup import Configurations, StoredConfigurations
 from domain.egress import EgressPolicy
 from domain.live_calls import CallSocket
-from domain.log.ports import Documents
-from domain.write_only import without_secrets
+from domain.log.ports import Documents, EventLog
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.audio.intake import Intake
 from media.audio.playout import Playout
 from media.audio.recording import Recording
 from media.audio.voice_activity import Detector, VoiceActivity
 from media.call.call_clock import CallClock
+from media.call.casting import CastingFailed, Role, first_role, resolved_role
 from media.call.client_messages import ClientMessageFilter
 from media.call.conversation import MachineConversation
+from media.call.crew import Cast, cast, resolved_with
 from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
 from media.call.outbox import Outbox
 from media.call.parts import Conversation, Parts
-from media.call.providers import Chosen, Providers, choose
+from media.call.providers import Providers
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.speaking import Speaking
+from media.call.stagehands import Toolbox, endpointing_questions, model_request, put_to_work
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceCache, VoiceRunner
 from media.machine.plan import CallPlan, PlanInvalid
 from media.providers.errors import ProviderError
-from media.providers.language_model import ModelRequest
 from media.tools.egress import guarded_client
-from media.tools.endpointing_question import EndpointingQuestions
-from media.tools.function_call import FunctionCaller
+from media.tools.mcp_tools import McpServers
 from media.transports.websocket import WebSocketTransport
 
 
@@ -62,12 +61,35 @@ class StartRefused(Exception):
         self.message = message
 
 
+class EarlyWarnings:
+    """Warnings from before the call has a session to record them."""
+
+    def __init__(self) -> None:
+        self._kept: list[tuple[str, str]] = []
+        self._take: Callable[[str, str], None] | None = None
+
+    def warn(self, code: str, detail: str) -> None:
+        """Record, now or as soon as that can be done."""
+        if self._take is None:
+            self._kept.append((code, detail))
+        else:
+            self._take(code, detail)
+
+    def pass_to(self, take: Callable[[str, str], None]) -> None:
+        """From now on there is somebody who records."""
+        self._take = take
+        for code, detail in self._kept:
+            take(code, detail)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """What every call of the process is put together from."""
 
     documents: Documents
+    log: EventLog | None
     providers: Providers
+    toolbox: Toolbox
     ended_reason: Callable[[ProviderError], str]
     conversation: Callable[[CallPlan], Conversation]
     detector: Callable[[], Detector]
@@ -79,14 +101,44 @@ class Workshop:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """Who begins the call, with its templates filled in; the tools of its MCP servers are not known yet."""
+
+    role: Role
+    resolved: Resolved
+    facts: CallFacts
+    stored: Configurations
+
+    @property
+    def waits_for_servers(self) -> bool:
+        """Whether MCP servers have to be asked for their tools before the call can begin."""
+        tools = _mapping(self.resolved.config.get("model")).get("tools")
+        return any(_mapping(tool).get("type") == "mcp" for tool in (tools if isinstance(tools, list) else ()))
+
+    async def expanded(self, mcp: McpServers) -> Chosen:
+        """The same with the tools of its MCP servers in place of them."""
+        return replace(self, resolved=resolved_with(self.resolved, await mcp.expanded(self.resolved.config)))
+
+
+@dataclass(frozen=True, slots=True)
 class Prepared:
     """A call that can begin."""
 
-    plan: CallPlan
-    resolved: Resolved
-    assistant_version: str | None
-    chosen: Chosen
+    cast: Cast
+    org_id: str
+    facts: CallFacts
+    stored: Configurations
     audio_format: AudioFormat
+
+    @property
+    def plan(self) -> CallPlan:
+        """What the machine holds the conversation by."""
+        return self.cast.plan
+
+    @property
+    def resolved(self) -> Resolved:
+        """The configuration of whoever begins."""
+        return self.cast.resolved
 
 
 def warm_up(workshop: Workshop, egress: EgressPolicy, now: datetime) -> None:
@@ -102,40 +154,48 @@ def warm_up(workshop: Workshop, egress: EgressPolicy, now: datetime) -> None:
     guarded_client(egress, timeout_s=workshop.settings.tool_timeout_s)
 
 
-def prepare(call: KeptCall, clock: CallClock, workshop: Workshop) -> Prepared:
-    """Resolve what the call runs with. Raises ``StartRefused``."""
+def choose_assistant(call: KeptCall, clock: CallClock, workshop: Workshop) -> Chosen:
+    """Find who begins the call, and fill in the templates. Raises ``StartRefused``."""
     identity = call.identity
-    config, version = _configuration(call, workshop.documents)
-    facts = CallFacts(
-        call_id=identity.id,
-        type=identity.type,
-        started_at=clock.origin,
-        assistant_id=identity.assistant_id,
-        customer=_mapping(identity.request.get("customer")),
-        transport=identity.transport,
-    )
-    overrides = identity.request.get("assistantOverrides")
-    resolved = resolve_assistant(config, overrides if isinstance(overrides, Mapping) else None, facts, clock.origin)
+    stored = StoredConfigurations(workshop.documents, workshop.log, identity.org_id)
     try:
-        audio_format = AudioFormat.from_transport(identity.transport)
+        role = first_role(identity, stored)
+        facts = CallFacts(
+            call_id=identity.id,
+            type=identity.type,
+            started_at=clock.origin,
+            assistant_id=role.assistant_id,
+            customer=_mapping(identity.request.get("customer")),
+            transport=identity.transport,
+        )
+        resolved = resolved_role(role, facts, clock.origin, stored)
+    except CastingFailed as failed:
+        raise StartRefused(failed.reason, failed.message) from failed
+    return Chosen(role, resolved, facts, stored)
+
+
+def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop) -> Prepared:
+    """Put together what the call runs with. Raises ``StartRefused``."""
+    try:
+        audio_format = AudioFormat.from_transport(call.identity.transport)
     except UnsupportedFormat as error:
         raise StartRefused("call.start.error-get-transport", str(error)) from error
+    squad = chosen.role.squad
     try:
-        chosen = choose(workshop.providers, resolved.config)
-    except ProviderError as error:
-        raise StartRefused(workshop.ended_reason(error), str(error)) from error
-    traits = chosen.transcribers[0].traits
-    try:
-        plan = CallPlan.from_assistant(
-            resolved.config,
-            native_end_of_turn=traits.native_end_of_turn,
-            final_on_request=traits.needs_finalize,
+        made = cast(
+            chosen.role,
+            chosen.resolved,
+            workshop.providers,
             price_table=workshop.price_table,
             clock_origin_ms=clock.origin.timestamp() * 1000,
+            tool_budget=workshop.settings.tool_budget,
+            max_duration_seconds=squad.max_duration_seconds if squad is not None else None,
         )
+    except ProviderError as error:
+        raise StartRefused(workshop.ended_reason(error), str(error)) from error
     except PlanInvalid as error:
         raise StartRefused("assistant-not-valid", str(error)) from error
-    return Prepared(plan, resolved, version, chosen, audio_format)
+    return Prepared(made, call.identity.org_id, chosen.facts, chosen.stored, audio_format)
 
 
 def open_session(
@@ -163,16 +223,22 @@ def open_session(
             clock_origin=clock.origin,
             at_ms=clock.now_ms(),
             assistant=prepared.resolved.config,
-            assistant_version=prepared.assistant_version,
+            assistant_version=prepared.cast.role.version,
             variable_values=prepared.resolved.variable_values,
+            assistant_id=prepared.cast.role.assistant_id,
+            late_templates=prepared.resolved.late,
+            used=(*prepared.cast.role.used, *prepared.resolved.used),
         )
     )
+    squad = prepared.cast.role.squad
     session.note(
         "machine.plan",
         {
-            "native_end_of_turn": prepared.chosen.transcribers[0].traits.native_end_of_turn,
+            "native_end_of_turn": prepared.cast.chosen.transcribers[0].traits.native_end_of_turn,
             "final_on_request": prepared.plan.final_on_request,
             "price_table": workshop.price_table,
+            "tool_budget": prepared.plan.tool_budget,
+            **({"max_duration_seconds": squad.max_duration_seconds} if squad is not None else {}),
         },
     )
     for warning in prepared.resolved.warnings:
@@ -199,16 +265,16 @@ def assemble(
     prepared: Prepared,
     workshop: Workshop,
     client: httpx.AsyncClient,
+    mcp: McpServers,
     recording: Recording | None,
     *,
     opened_ms: float,
 ) -> Parts:
-    """Everything the session drives. ``client`` must be guarded against inner addresses.
+    """Everything the session drives. ``client`` must be guarded against inner addresses, ``mcp`` be open.
 
     ``opened_ms`` is the instant at which the caller's connection was accepted, a little before the call's zero.
     """
     settings = workshop.settings
-    config = prepared.resolved.config
     intake = Intake(lead_ms=settings.input_lead_ms, cap_ms=settings.input_cap_ms, opened_ms=opened_ms)
     transport = WebSocketTransport(
         socket,
@@ -226,7 +292,7 @@ def assemble(
         on_finished=session.playout_finished,
     )
     transcriber = TranscriberRunner(
-        prepared.chosen.transcribers, session.feed, ended_reason=workshop.ended_reason, warn=session.warned
+        prepared.cast.chosen.transcribers, session.feed, ended_reason=workshop.ended_reason, warn=session.warned
     )
     activity = VoiceActivity(
         workshop.detector(),
@@ -234,32 +300,28 @@ def assemble(
         start_frames=settings.voice_start_frames,
         hangover_ms=settings.silence_hangover_ms,
     )
+    crew = put_to_work(
+        session,
+        prepared.cast,
+        client,
+        mcp,
+        workshop.toolbox,
+        org_id=prepared.org_id,
+        facts=prepared.facts,
+        stored=prepared.stored,
+        providers=workshop.providers,
+        documents=workshop.documents,
+        settings=settings,
+    )
     return Parts(
         transport=transport,
         playout=playout,
         hearing=Hearing(intake, activity, transcriber, recording, listeners, session.feed),
         transcriber=transcriber,
-        model=_model_runner(session, prepared, workshop),
-        voice=_voice_runner(session, playout, prepared.chosen, workshop),
-        tools=FunctionCaller(
-            client,
-            config,
-            snapshot=lambda: _snapshot(session.call_id, config, workshop.documents),
-            timestamp_ms=lambda: round(session.clock.wall_time(session.now_ms()).timestamp() * 1000),
-            spawn=session.spawn,
-            feed=session.feed,
-            warn=session.warned,
-            timeout_s=settings.tool_timeout_s,
-            result_cap=settings.tool_result_cap,
-        ),
-        endpointing=EndpointingQuestions(
-            client,
-            config,
-            spawn=session.spawn,
-            feed=session.feed,
-            warn=session.warned,
-            call={"id": session.call_id},
-        ),
+        model=_model_runner(session, prepared.cast, workshop),
+        voice=_voice_runner(session, playout, prepared.cast, workshop),
+        tools=crew,
+        endpointing=endpointing_questions(session, prepared.cast, client),
         listeners=listeners,
         recording=recording,
     )
@@ -270,34 +332,10 @@ def recording_path(live_dir: Path, call_id: str) -> Path:
     return live_dir / f"{call_id}.wav"
 
 
-def _configuration(call: KeptCall, documents: Documents) -> tuple[Mapping[str, Any], str | None]:
-    identity = call.identity
-    transient = identity.request.get("assistant")
-    if isinstance(transient, Mapping):
-        return transient, None
-    if identity.assistant_id is None:
-        raise StartRefused(
-            "call-start-error-neither-assistant-nor-server-set", "The call names neither assistant nor assistantId."
-        )
-    document = documents.get("assistant", identity.assistant_id, org_id=identity.org_id)
-    if document is None or not isinstance(document.state, ActiveAssistant):
-        raise StartRefused("assistant-not-found", f"Assistant {identity.assistant_id} does not exist any more.")
-    return document.state.config, version_label(document.state)
-
-
-def _model_runner(session: CallSession, prepared: Prepared, workshop: Workshop) -> ModelRunner:
-    model = _mapping(prepared.resolved.config.get("model"))
-    call = {"id": session.call_id}
-    request = ModelRequest(
-        messages=(),
-        tools=prepared.plan.tool_definitions,
-        temperature=_number(model.get("temperature"), 0.5),
-        max_tokens=int(_number(model.get("maxTokens"), 250)),
-        context={"call": call, "metadata": prepared.resolved.config.get("metadata") or {}},
-    )
+def _model_runner(session: CallSession, first: Cast, workshop: Workshop) -> ModelRunner:
     return ModelRunner(
-        prepared.chosen.models,
-        request,
+        first.chosen.models,
+        model_request(first, session.call_id),
         session.feed,
         session,
         ended_reason=workshop.ended_reason,
@@ -307,10 +345,10 @@ def _model_runner(session: CallSession, prepared: Prepared, workshop: Workshop) 
     )
 
 
-def _voice_runner(session: CallSession, playout: Playout, chosen: Chosen, workshop: Workshop) -> VoiceRunner:
+def _voice_runner(session: CallSession, playout: Playout, first: Cast, workshop: Workshop) -> VoiceRunner:
     return VoiceRunner(
-        chosen.voices,
-        chosen.voice_keys,
+        first.chosen.voices,
+        first.chosen.voice_keys,
         workshop.voice_cache,
         playout,
         session.feed,
@@ -323,22 +361,9 @@ def _voice_runner(session: CallSession, playout: Playout, chosen: Chosen, worksh
     )
 
 
-def _snapshot(call_id: str, assistant: Mapping[str, Any], documents: Documents) -> dict[str, Any]:
-    """``call``, ``assistant`` and ``artifact`` as a tool server sees them: as far as the log has them."""
-    document = documents.get("call", call_id)
-    body: dict[str, Any] = {"id": call_id} if document is None else call_body(document.state, urls=CallUrls())
-    artifact = body.pop("artifact", None) or {"messages": []}
-    body.pop("messages", None)
-    return {"call": body, "assistant": without_secrets(dict(assistant)), "artifact": artifact}
-
-
 def _recorded(assistant: Mapping[str, Any]) -> bool:
     return _mapping(assistant.get("artifactPlan")).get("recordingEnabled") is not False
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
-
-
-def _number(value: Any, default: float) -> float:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from time import monotonic
 from types import TracebackType
 from typing import Any
@@ -19,8 +20,9 @@ from domain.call.commands import ClaimCall, EndCall
 from domain.call.state import Call, Deleted
 from domain.egress import EgressPolicy
 from domain.fragments import FragmentLog
+from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import CallNotLive, CallRejected, CallSocket
-from domain.log.ports import Clock, Commands, Documents, IdSource, LogUnavailable
+from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource, LogUnavailable
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.audio.voice_activity import Detector, webrtc_detector
 from media.call.aftermath import Aftermath
@@ -35,13 +37,26 @@ from media.call.reaper import Reaper
 from media.call.salvage import Salvage
 from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
-from media.call.start import StartRefused, Workshop, assemble, open_recording, open_session, prepare, warm_up
+from media.call.stagehands import Toolbox
+from media.call.start import (
+    Chosen,
+    EarlyWarnings,
+    StartRefused,
+    Workshop,
+    assemble,
+    choose_assistant,
+    open_recording,
+    open_session,
+    prepare,
+    warm_up,
+)
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
 from media.machine.plan import CallPlan
 from media.providers.ended_reason import ended_reason
-from media.tools.egress import guarded_client
+from media.tools.egress import GuardedTransport, guarded_client
+from media.tools.mcp_tools import McpServers
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +72,8 @@ class MediaTier:
 
     ``leases`` tells whose calls may be ended by the reaper; by default heartbeat files beside the live recordings.
     ``address`` is where other processes reach this one, as its claims say.
+    ``log`` is where past versions of configurations are found, ``knowledge`` what query tools search, ``code_program``
+    what runs code tools; without it they are refused.
     ``conversation`` and ``detector`` stand for the call machine and the voice detector of each call.
     """
 
@@ -75,6 +92,9 @@ class MediaTier:
         leases: Leases | None = None,
         address: str = "",
         price_table: str = CURRENT_PRICE_TABLE,
+        log: EventLog | None = None,
+        knowledge: Knowledge | None = None,
+        code_program: Path | None = None,
         conversation: Callable[[CallPlan], Conversation] = MachineConversation,
         detector: Callable[[], Detector] = webrtc_detector,
     ) -> None:
@@ -92,7 +112,13 @@ class MediaTier:
         self._outbox = Outbox(commands, fragments, settings, new_id, overflowed=self._end_for_overflow)
         self._workshop = Workshop(
             documents=documents,
+            log=log,
             providers=providers,
+            toolbox=Toolbox(
+                knowledge=knowledge or NoKnowledge(),
+                code_program=code_program,
+                code_at_once=asyncio.Semaphore(settings.code_at_once),
+            ),
             ended_reason=ended_reason,
             conversation=conversation,
             detector=detector,
@@ -294,13 +320,21 @@ class MediaTier:
         call = await self._claim(call_id)
         clock = CallClock(self._clock())
         opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
-        async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client:
+        warnings = EarlyWarnings()
+        mcp = McpServers(
+            lambda: GuardedTransport(self._egress),
+            headers={"x-call-id": call_id},
+            warn=warnings.warn,
+            timeout_s=self._settings.tool_timeout_s,
+            result_cap=self._settings.tool_result_cap,
+        )
+        async with guarded_client(self._egress, timeout_s=self._settings.tool_timeout_s) as client, mcp:
             try:
-                async with self._starting:
-                    session, parts = await self._put_together(call, clock, socket, client, opened_ms)
+                session, parts = await self._begin(call, clock, socket, client, mcp, opened_ms)
             except StartRefused as refused:
                 await self._refuse(call_id, refused, socket)
                 raise CallRejected(_SERVER_ERROR, refused.reason) from refused
+            warnings.pass_to(session.warned)
             self._live[call_id] = session
             self._opening[call_id].set()
             self._ticker.join(session)
@@ -316,19 +350,48 @@ class MediaTier:
                 await self._outbox.fragments.flush()
                 await session.journal.flushed()
 
+    async def _begin(
+        self,
+        call: Any,
+        clock: CallClock,
+        socket: CallSocket,
+        client: httpx.AsyncClient,
+        mcp: McpServers,
+        opened_ms: float,
+    ) -> tuple[CallSession, Parts]:
+        """Calls begin one after the other, but none waits for the servers that another's tools are listed by.
+
+        Raises ``StartRefused``.
+        """
+        async with self._starting:
+            chosen = choose_assistant(call, clock, self._workshop)
+            await asyncio.sleep(0)
+            if not chosen.waits_for_servers:
+                return await self._put_together(call, chosen, clock, socket, client, mcp, opened_ms)
+        chosen = await chosen.expanded(mcp)
+        async with self._starting:
+            return await self._put_together(call, chosen, clock, socket, client, mcp, opened_ms)
+
     async def _put_together(
-        self, call: Any, clock: CallClock, socket: CallSocket, client: httpx.AsyncClient, opened_ms: float
+        self,
+        call: Any,
+        chosen: Chosen,
+        clock: CallClock,
+        socket: CallSocket,
+        client: httpx.AsyncClient,
+        mcp: McpServers,
+        opened_ms: float,
     ) -> tuple[CallSession, Parts]:
         """One call at a time and one step in each turn of the loop: calls that run wait for a step at most.
 
         Raises ``StartRefused``.
         """
-        prepared = prepare(call, clock, self._workshop)
+        prepared = prepare(call, chosen, clock, self._workshop)
         await asyncio.sleep(0)
         session = open_session(call, clock, prepared, self._workshop)
         recording = await open_recording(session, prepared, self._workshop)
         await asyncio.sleep(0)
-        parts = assemble(session, socket, prepared, self._workshop, client, recording, opened_ms=opened_ms)
+        parts = assemble(session, socket, prepared, self._workshop, client, mcp, recording, opened_ms=opened_ms)
         await asyncio.sleep(0)
         return session, parts
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from media.machine.inputs import EndOfTurnHeard, FinalHeard, Input, PartialHeard, ProviderFailed
 from media.providers.errors import ProviderError
@@ -35,6 +37,7 @@ class TranscriberRunner:
         self._unsettled: deque[bytes] = deque(maxlen=_REPLAY_FRAMES)
         self._finalize_due = False
         self._worked = False
+        self._task: asyncio.Task[Any] | None = None
 
     def hear(self, frame: bytes) -> None:
         """One 20 ms frame."""
@@ -49,8 +52,23 @@ class TranscriberRunner:
         else:
             self._finalize_due = True
 
+    def use(self, transcribers: Sequence[SpeechToText], spawn: Callable[[Any, str], object]) -> None:
+        """Listen with these from now on: what was said since the last final is given to them again."""
+        self._transcribers = transcribers
+        if self._task is not None:
+            self._task.cancel()
+            spawn(self.run(), "transcriber")
+
     async def run(self) -> None:
         """Recognise until cancelled, or until no transcriber is left."""
+        own = self._task = asyncio.current_task()
+        try:
+            await self._recognise()
+        finally:
+            if self._task is own:
+                self._task = None
+
+    async def _recognise(self) -> None:
         failure: ProviderError | None = None
         for transcriber in self._transcribers:
             # A connection that broke deserves a second try, and one that had worked a fresh one; a refusal does not.
@@ -68,8 +86,10 @@ class TranscriberRunner:
         self._feed(ProviderFailed(stage="transcriber", ended_reason=self._ended_reason(failure)))
 
     async def _listen(self, transcriber: SpeechToText) -> None:
+        opened: TranscriptionStream | None = None
         try:
             async with transcriber.connect() as stream:
+                opened = stream
                 for frame in self._unsettled:
                     stream.feed(frame)
                 self._stream = stream
@@ -87,5 +107,6 @@ class TranscriberRunner:
                         case EndOfTurn():
                             self._feed(EndOfTurnHeard())
         finally:
-            self._stream = None
+            if self._stream is opened:
+                self._stream = None
         raise ProviderError(transcriber.provider, "transcriber", "failed", "the stream ended before the call did")

@@ -87,6 +87,12 @@ class VoiceRunner:
         self._speeches: dict[int, _Speech] = {}
         self._room = asyncio.Event()
 
+    def use(self, voices: Sequence[TextToSpeech], voice_keys: Sequence[str]) -> None:
+        """From the next chunk on speak with these voices."""
+        self._voices = voices
+        self._voice_keys = voice_keys
+        self._current = 0
+
     def synthesize(self, chunk: Synthesize) -> None:
         """Queue a chunk behind the utterance's earlier ones."""
         self._playout.expect(chunk.utterance_id, chunk.chunk, chunk.text, chunk.spoken, last=chunk.last)

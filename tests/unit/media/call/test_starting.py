@@ -13,7 +13,7 @@ from media.call import tier
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import dial
 
-STEPS = ("prepare", "open_session", "assemble")
+STEPS = ("choose_assistant", "prepare", "open_session", "assemble")
 
 
 async def test_between_any_two_steps_of_calls_that_begin_everybody_else_has_a_turn(

@@ -1,0 +1,200 @@
+"""The parts of a call that belong to whoever has the word: made for the first, changed over for every next one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from domain.call.variables import CallFacts
+from domain.call.wire import CallUrls, call_body
+from domain.configuration.lookup import Configurations
+from domain.knowledge.search import Knowledge
+from domain.log.ports import Documents
+from domain.write_only import without_secrets
+from media.call.client_messages import ClientMessageFilter
+from media.call.crew import Backstage, Cast, Crew, Stage
+from media.call.providers import Providers
+from media.call.session import CallSession
+from media.call.settings import MediaSettings
+from media.providers.language_model import ModelRequest
+from media.providers.registry import LOCAL
+from media.tools.api_request import ApiRequests
+from media.tools.bench import ToolBench
+from media.tools.code_tools import CodeTools
+from media.tools.destination_question import DestinationQuestions
+from media.tools.endpointing_question import EndpointingQuestions
+from media.tools.function_call import ServerTools
+from media.tools.knowledge_query import KnowledgeQueries
+from media.tools.mcp_tools import McpServers
+from media.tools.outcome import ToolExecutor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Toolbox:
+    """What the tools of every call of the process share. ``code_program`` is ``None`` where code is switched off."""
+
+    knowledge: Knowledge
+    code_program: Path | None
+    code_at_once: asyncio.Semaphore
+
+
+def tool_bench(
+    toolbox: Toolbox,
+    client: httpx.AsyncClient,
+    mcp: McpServers,
+    *,
+    org_id: str,
+    assistant: Callable[[], Mapping[str, Any]],
+    snapshot: Callable[[], Mapping[str, Any]],
+    now: Callable[[], datetime],
+    settings: MediaSettings,
+) -> ToolBench:
+    """Executors for every type of tool. ``client`` must be guarded."""
+    servers = ServerTools(
+        client,
+        assistant,
+        snapshot=snapshot,
+        timestamp_ms=lambda: round(now().timestamp() * 1000),
+        timeout_s=settings.tool_timeout_s,
+        result_cap=settings.tool_result_cap,
+    )
+    queries = KnowledgeQueries(
+        toolbox.knowledge, org_id, timeout_s=settings.tool_timeout_s, result_cap=settings.tool_result_cap
+    )
+    code = CodeTools(toolbox.code_program, now=now, result_cap=settings.tool_result_cap, at_once=toolbox.code_at_once)
+    requests = ApiRequests(client, now=now, timeout_s=settings.tool_timeout_s, result_cap=settings.tool_result_cap)
+    others: dict[str, ToolExecutor] = {
+        "apiRequest": requests,
+        "code": code,
+        "mcp": mcp,
+        "query": queries,
+        "knowledgeBase": queries,
+    }
+    return ToolBench(servers, others)
+
+
+def put_to_work(
+    session: CallSession,
+    first: Cast,
+    client: httpx.AsyncClient,
+    mcp: McpServers,
+    toolbox: Toolbox,
+    *,
+    org_id: str,
+    facts: CallFacts,
+    stored: Configurations,
+    providers: Providers,
+    documents: Documents,
+    settings: MediaSettings,
+) -> Crew:
+    """The crew of a call, with everything that it works with.
+
+    Nothing here refers back to the crew: a call that is over is freed without the collector.
+    """
+    stage = Stage(first)
+
+    def now() -> datetime:
+        return session.clock.wall_time(session.now_ms())
+
+    def assistant() -> Mapping[str, Any]:
+        return stage.present.config
+
+    def snapshot() -> Mapping[str, Any]:
+        return _snapshot(session.call_id, assistant(), documents)
+
+    def switch(before: Cast, after: Cast) -> None:
+        change_over(session, before, after, client)
+
+    bench = tool_bench(
+        toolbox, client, mcp, org_id=org_id, assistant=assistant, snapshot=snapshot, now=now, settings=settings
+    )
+    backstage = Backstage(
+        stored=stored,
+        providers=providers,
+        facts=facts,
+        now=now,
+        bench=bench,
+        mcp=mcp,
+        questions=DestinationQuestions(
+            client,
+            assistant,
+            snapshot=snapshot,
+            timestamp_ms=lambda: round(now().timestamp() * 1000),
+            timeout_s=settings.tool_timeout_s,
+            warn=session.warned,
+        ),
+        spawn=session.spawn,
+        feed=session.feed,
+        warn=session.warned,
+        switch=switch,
+    )
+    return Crew(stage, backstage)
+
+
+def change_over(session: CallSession, before: Cast, after: Cast, client: httpx.AsyncClient) -> None:
+    """From now on the call speaks, listens and thinks as ``after``."""
+    parts = session.parts
+    if parts is None:
+        return
+    parts.model.use(after.chosen.models, model_request(after, session.call_id))
+    parts.voice.use(after.chosen.voices, after.chosen.voice_keys)
+    if _listens_differently(before, after):
+        parts.transcriber.use(after.chosen.transcribers, session.spawn)
+    parts.endpointing = endpointing_questions(session, after, client)
+    session.pass_client_messages(ClientMessageFilter(after.plan.client_messages))
+
+
+def model_request(cast: Cast, call_id: str) -> ModelRequest:
+    """What every request of an assistant to its models has in common."""
+    model = _mapping(cast.config.get("model"))
+    return ModelRequest(
+        messages=(),
+        tools=cast.plan.tool_definitions,
+        temperature=_number(model.get("temperature"), 0.5),
+        max_tokens=int(_number(model.get("maxTokens"), 250)),
+        context={"call": {"id": call_id}, "metadata": cast.config.get("metadata") or {}},
+    )
+
+
+def endpointing_questions(session: CallSession, cast: Cast, client: httpx.AsyncClient) -> EndpointingQuestions:
+    """Questions to the endpointing server of an assistant."""
+    return EndpointingQuestions(
+        client,
+        cast.config,
+        spawn=session.spawn,
+        feed=session.feed,
+        warn=session.warned,
+        call={"id": session.call_id},
+    )
+
+
+def _listens_differently(before: Cast, after: Cast) -> bool:
+    """The local recogniser knows the words of its assistant, so another assistant is another recogniser."""
+    section = _mapping(after.config.get("transcriber"))
+    return (
+        before.config.get("transcriber") != after.config.get("transcriber")
+        or (section.get("provider") or LOCAL) == LOCAL
+    )
+
+
+def _snapshot(call_id: str, assistant: Mapping[str, Any], documents: Documents) -> dict[str, Any]:
+    """``call``, ``assistant`` and ``artifact`` as a tool server sees them: as far as the log has them."""
+    document = documents.get("call", call_id)
+    body: dict[str, Any] = {"id": call_id} if document is None else call_body(document.state, urls=CallUrls())
+    artifact = body.pop("artifact", None) or {"messages": []}
+    body.pop("messages", None)
+    return {"call": body, "assistant": without_secrets(dict(assistant)), "artifact": artifact}
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _number(value: Any, default: float) -> float:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else default

@@ -1,0 +1,155 @@
+"""``code`` tools: TypeScript of the tenant's, each call in a process of its own that reaches neither files nor network.
+
+The process is Deno (https://docs.deno.com/runtime/fundamentals/security/) without any permission: no files, network,
+environment, subprocesses, or modules from elsewhere. Time, heap, memory and output are limited besides. Off unless the
+operator names the program.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Final
+from uuid import uuid4
+
+import msgspec
+
+from domain.call.extraction import extract
+from domain.foreign_json import UnreadableJson, read_json
+from media.machine.outputs import CallTool
+from media.tools.outcome import Failed, Outcome, answered
+from media.tools.rendering import Now, rendered_tool, sent_arguments
+
+OFF: Final = "Code tools are not switched on at this server."
+_HEAP_MB: Final = 64
+_MEMORY_BYTES: Final = 768 << 20
+"""Of private memory: the engine's own and all that code allocates, inside and outside its heap."""
+_OUTPUT_CAP: Final = 1 << 20
+_SECONDS: Final = (1.0, 10.0, 30.0)
+_FLAGS: Final = (
+    *("run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-check"),
+    *("--deny-import", f"--v8-flags=--max-old-space-size={_HEAP_MB},--single-threaded-gc", "--ext=ts", "-"),
+)
+
+
+class CodeTools:
+    """``program`` is Deno's executable, ``None`` where code is off. At most ``at_once`` processes run."""
+
+    def __init__(self, program: Path | None, *, now: Now, result_cap: int, at_once: asyncio.Semaphore) -> None:
+        self._program = program
+        self._now = now
+        self._result_cap = result_cap
+        self._at_once = at_once
+
+    async def run(self, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
+        """As ``ToolExecutor.run``: as many at once as the installation allows."""
+        outcomes = await asyncio.gather(*(self._run(call) for call in calls))
+        return {call.tool_call_id: outcome for call, outcome in zip(calls, outcomes, strict=True)}
+
+    async def _run(self, call: CallTool) -> Outcome:
+        if self._program is None:
+            return Failed("refused", OFF)
+        tool = rendered_tool(call, self._now())
+        seconds = _seconds(tool.get("timeoutSeconds"))
+        marker = uuid4().hex
+        script = _script(str(tool.get("code") or ""), sent_arguments(call, tool), _environment(tool), marker)
+        async with self._at_once:
+            ended = await _executed(self._program, script, seconds)
+        if isinstance(ended, Failed):
+            return ended
+        return self._outcome(call, ended, marker)
+
+    def _outcome(self, call: CallTool, output: bytes, marker: str) -> Outcome:
+        line = next((line for line in reversed(output.splitlines()) if line.startswith(marker.encode())), None)
+        if line is None:
+            return Failed("error", "The code ended without a result: it ran out of memory or ended its process.")
+        try:
+            told = read_json(line[len(marker) :])
+        except UnreadableJson:
+            return Failed("bad-body", "The code's result cannot be written as JSON.")
+        if "error" in told:
+            return Failed("error", answered(f"The code failed: {told['error']}", self._result_cap).result)
+        value = told.get("result")
+        known = {**call.variables, **call.arguments}
+        extracted = extract(call.tool.get("variableExtractionPlan"), value, variables=known, now=self._now())
+        return answered("" if value is None else value, self._result_cap, variables=extracted.values)
+
+
+async def _executed(program: Path, script: bytes, seconds: float) -> bytes | Failed:
+    """What the process wrote, ended by us at the latest when its time is over."""
+    with TemporaryDirectory(prefix="callfold-code-") as folder:
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *_limited(program, seconds),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.DEVNULL,
+                cwd=folder,
+                env={"DENO_DIR": folder, "HOME": folder, "NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"},
+                start_new_session=True,
+            )
+        except OSError as error:
+            return Failed("error", f"The code cannot be run here ({error.strerror}).")
+        try:
+            async with asyncio.timeout(seconds):
+                return await _talk(process, script)
+        except TimeoutError:
+            return Failed("timeout", f"The code did not end within {seconds:g} seconds.")
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+
+def _limited(program: Path, seconds: float) -> tuple[str, ...]:
+    """The command line, run by a shell that sets its own limits first: a fork of this process would have to wait for
+    its memory to be copied."""
+    limits = f"ulimit -t {int(seconds) + 1} -d {_MEMORY_BYTES >> 10} -f 1024 -c 0"
+    return ("/bin/sh", "-c", f'{limits}; exec "$0" "$@"', str(program), *_FLAGS)
+
+
+async def _talk(process: asyncio.subprocess.Process, script: bytes) -> bytes:
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(script)
+        await process.stdin.drain()
+        process.stdin.close()
+    output = bytearray()
+    while len(output) < _OUTPUT_CAP and (piece := await process.stdout.read(1 << 16)):
+        output += piece
+    return bytes(output[:_OUTPUT_CAP])
+
+
+def _script(code: str, arguments: Mapping[str, Any], environment: Mapping[str, str], marker: str) -> bytes:
+    """The tenant's code as the body of a function; its return value is the result."""
+    given = msgspec.json.encode([arguments, environment]).decode().replace("\u2028", " ").replace("\u2029", " ")
+    return (
+        f"const [__args, __env] = {given};\n"
+        f"const __tell = (told: unknown) => console.log({marker!r} + JSON.stringify(told));\n"
+        "try {\n"
+        "  const __result = await (async (args: any, env: any) => {\n"
+        f"{code}\n"
+        "  })(__args, __env);\n"
+        "  __tell({ result: __result === undefined ? null : __result });\n"
+        "} catch (error) {\n"
+        "  __tell({ error: error instanceof Error ? `${error.name}: ${error.message}` : String(error) });\n"
+        "}\n"
+    ).encode()
+
+
+def _environment(tool: Mapping[str, Any]) -> dict[str, str]:
+    entries = tool.get("environmentVariables")
+    return {
+        str(entry["name"]): str(entry.get("value") or "")
+        for entry in (entries if isinstance(entries, list) else ())
+        if isinstance(entry, Mapping) and entry.get("name")
+    }
+
+
+def _seconds(given: Any) -> float:
+    low, usual, high = _SECONDS
+    return min(high, max(low, float(given))) if isinstance(given, int | float) else usual

@@ -1,0 +1,263 @@
+"""``mcp`` tools: those of Model Context Protocol servers, listed when a conversation begins, called while it lasts.
+
+One session per server and conversation, over streamable HTTP or the older SSE, through the guard on outgoing requests.
+https://modelcontextprotocol.io/specification and https://docs.vapi.ai/tools/mcp
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from domain.egress import EgressBlocked
+from media.machine.outputs import CallTool
+from media.tools.outcome import Answered, Failed, Outcome, answered
+
+if TYPE_CHECKING:
+    import httpx
+    from mcp import ClientSession
+
+_TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_MOST_TOOLS: Final = 128
+_LONGEST_DESCRIPTION: Final = 1_000
+LIST_SECONDS: Final = 5.0
+"""How long a conversation's beginning waits for a server to list its tools."""
+
+
+class McpUnavailable(Exception):
+    """A server cannot be used; the message says why."""
+
+
+class _Connection:
+    """One session with one server, open for as long as its task runs."""
+
+    def __init__(self, session: asyncio.Future[ClientSession], task: asyncio.Task[None]) -> None:
+        self.session = session
+        self.task = task
+
+
+class McpServers:
+    """The MCP servers of one conversation; sessions end with the context. A ``ToolExecutor`` for their tools.
+
+    ``transport`` makes a guarded transport, ``headers`` say which conversation asks, ``warn`` takes what a person
+    should know.
+    """
+
+    def __init__(
+        self,
+        transport: Callable[[], httpx.AsyncBaseTransport],
+        *,
+        headers: Mapping[str, str],
+        warn: Callable[[str, str], None],
+        timeout_s: float,
+        result_cap: int,
+    ) -> None:
+        self._transport = transport
+        self._headers = dict(headers)
+        self._warn = warn
+        self._timeout_s = timeout_s
+        self._result_cap = result_cap
+        self._group = asyncio.TaskGroup()
+        self._connections: dict[bytes, _Connection] = {}
+
+    async def __aenter__(self) -> McpServers:
+        await self._group.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        for connection in self._connections.values():
+            connection.task.cancel()
+        self._connections.clear()
+        # What went wrong in the block is the block's own; no session of the group raises anything.
+        if isinstance(error, asyncio.CancelledError):
+            await self._group.__aexit__(kind, error, traceback)
+        else:
+            await self._group.__aexit__(None, None, None)
+
+    async def expanded(self, config: Mapping[str, Any]) -> dict[str, Any]:
+        """``config`` with every MCP server in ``model.tools`` replaced by its tools, behind all others.
+
+        A server that does not answer in time has none, with a warning.
+        """
+        model = config.get("model")
+        tools = model.get("tools") if isinstance(model, Mapping) else None
+        listed = [tool for tool in tools if isinstance(tool, Mapping)] if isinstance(tools, list) else []
+        servers = [tool for tool in listed if _is_server(tool)]
+        if not servers or not isinstance(model, Mapping):
+            return dict(config)
+        found = await asyncio.gather(*(self._tools(server) for server in servers))
+        others = [tool for tool in listed if not _is_server(tool)]
+        return {**config, "model": {**model, "tools": [*others, *(tool for tools in found for tool in tools)]}}
+
+    async def run(self, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
+        """As ``ToolExecutor.run``: all at once."""
+        outcomes = await asyncio.gather(*(self._run(call) for call in calls))
+        return {call.tool_call_id: outcome for call, outcome in zip(calls, outcomes, strict=True)}
+
+    async def _tools(self, server: Mapping[str, Any]) -> list[dict[str, Any]]:
+        name = str((server.get("function") or {}).get("name") or server.get("name") or "mcp")
+        try:
+            async with asyncio.timeout(LIST_SECONDS):
+                session = await self._session(server)
+                answer = await session.list_tools()
+        except TimeoutError:
+            self._warn("mcp-server-unavailable", f"{name}: its tools were not listed within {LIST_SECONDS:g} s")
+            return []
+        except (McpUnavailable, EgressBlocked) as error:
+            self._warn("mcp-server-unavailable", f"{name}: {error}")
+            return []
+        except Exception as error:
+            self._warn("mcp-server-unavailable", f"{name}: {type(error).__name__}")
+            return []
+        usable = [tool for tool in answer.tools if _TOOL_NAME.fullmatch(tool.name)]
+        if len(usable) < len(answer.tools) or len(usable) > _MOST_TOOLS:
+            self._warn("mcp-tools-left-out", f"{name}: {len(answer.tools) - len(usable[:_MOST_TOOLS])} of its tools")
+        return [_as_tool(server, tool) for tool in usable[:_MOST_TOOLS]]
+
+    async def _run(self, call: CallTool) -> Outcome:
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                session = await self._session(call.tool)
+                result = await session.call_tool(call.name, call.arguments)
+        except TimeoutError:
+            return Failed("timeout", f"The MCP server did not answer within {self._timeout_s:g} seconds.")
+        except McpUnavailable as error:
+            return Failed("unreachable", str(error))
+        except Exception as error:
+            await self._forget(call.tool)
+            return Failed("error", f"The MCP server failed ({type(error).__name__}).")
+        texts = [part.text for part in result.content if getattr(part, "type", "") == "text" and hasattr(part, "text")]
+        structured = getattr(result, "structured_content", None)
+        value: Any = "\n".join(texts) if texts else structured if structured is not None else ""
+        outcome: Answered = answered(value, self._result_cap)
+        if getattr(result, "is_error", False):
+            return Failed("error", outcome.result or "The MCP server's tool failed.")
+        return outcome
+
+    async def _session(self, tool: Mapping[str, Any]) -> ClientSession:
+        key = _key(tool)
+        connection = self._connections.get(key)
+        if connection is None or connection.task.done():
+            session: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
+            task = self._group.create_task(self._hold(tool, session), name="mcp-session")
+            connection = self._connections[key] = _Connection(session, task)
+        return await asyncio.shield(connection.session)
+
+    async def _forget(self, tool: Mapping[str, Any]) -> None:
+        connection = self._connections.pop(_key(tool), None)
+        if connection is not None:
+            connection.task.cancel()
+
+    async def _hold(self, tool: Mapping[str, Any], opened: asyncio.Future[ClientSession]) -> None:
+        """Open a session and keep it until cancelled. What goes wrong is for who waits for it, never for the group."""
+        try:
+            async with _opened(tool, self._transport, self._headers) as session:
+                opened.set_result(session)
+                await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            if not opened.done():
+                opened.cancel()
+            raise
+        except BaseExceptionGroup as errors:
+            self._failed(opened, _first(errors))
+        except Exception as error:
+            self._failed(opened, error)
+
+    def _failed(self, opened: asyncio.Future[ClientSession], error: BaseException) -> None:
+        if not opened.done():
+            reason = str(error) if isinstance(error, EgressBlocked) else type(error).__name__
+            opened.set_exception(McpUnavailable(f"The MCP server cannot be reached ({reason})."))
+            # Whoever asked may have given up by now.
+            opened.exception()
+
+
+@asynccontextmanager
+async def _opened(
+    tool: Mapping[str, Any], transport: Callable[[], httpx.AsyncBaseTransport], headers: Mapping[str, str]
+) -> AsyncIterator[ClientSession]:
+    # The protocol's library takes a tenth of a second to load: only calls that use it wait for it.
+    import httpx2
+    from mcp import ClientSession
+    from mcp.client.sse import sse_client
+    from mcp.client.streamable_http import streamable_http_client
+
+    from media.tools.mcp_transport import GuardedMcpTransport
+
+    server = tool.get("server")
+    given: Mapping[str, Any] = server if isinstance(server, Mapping) else {}
+    url = given.get("url")
+    if not isinstance(url, str) or not url:
+        raise McpUnavailable("The tool has no server URL.")
+    own = given.get("headers")
+    sent = {**headers, **({str(name): str(value) for name, value in own.items()} if isinstance(own, Mapping) else {})}
+    if isinstance(given.get("secret"), str):
+        sent.setdefault("x-vapi-secret", given["secret"])
+    metadata = tool.get("metadata")
+    older = isinstance(metadata, Mapping) and metadata.get("protocol") == "sse"
+
+    def client(
+        headers: dict[str, str] | None = None, timeout: httpx2.Timeout | None = None, auth: httpx2.Auth | None = None
+    ) -> httpx2.AsyncClient:
+        guarded = GuardedMcpTransport(transport())
+        return httpx2.AsyncClient(
+            transport=guarded, headers=headers, timeout=timeout, auth=auth, follow_redirects=False, trust_env=False
+        )
+
+    async with AsyncExitStack() as stack:
+        if older:
+            streams = await stack.enter_async_context(sse_client(url, headers=sent, httpx_client_factory=client))
+        else:
+            http = await stack.enter_async_context(client(headers=sent, timeout=httpx2.Timeout(30.0, read=300.0)))
+            streams = await stack.enter_async_context(streamable_http_client(url, http_client=http))
+        session = await stack.enter_async_context(ClientSession(streams[0], streams[1]))
+        await session.initialize()
+        yield session
+
+
+def _as_tool(server: Mapping[str, Any], tool: Any) -> dict[str, Any]:
+    """A tool of a server in the shape that configurations have."""
+    schema = getattr(tool, "input_schema", None)
+    made: dict[str, Any] = {
+        **{name: server[name] for name in ("server", "metadata", "rejectionPlan", "id") if name in server},
+        "type": "mcp",
+        "expanded": True,
+        "function": {
+            "name": tool.name,
+            "description": (tool.description or "")[:_LONGEST_DESCRIPTION],
+            "parameters": dict(schema) if isinstance(schema, Mapping) else {"type": "object", "properties": {}},
+        },
+    }
+    own = next(
+        (
+            entry.get("messages")
+            for entry in server.get("toolMessages") or ()
+            if isinstance(entry, Mapping) and entry.get("name") == tool.name
+        ),
+        None,
+    )
+    messages = own if own is not None else server.get("messages")
+    return {**made, "messages": messages} if messages is not None else made
+
+
+def _is_server(tool: Mapping[str, Any]) -> bool:
+    """An MCP tool that was not expanded: what a configuration holds names a server, not one of its tools."""
+    return tool.get("type") == "mcp" and not tool.get("expanded")
+
+
+def _key(tool: Mapping[str, Any]) -> bytes:
+    return msgspec.json.encode([tool.get("server"), tool.get("metadata")], order="deterministic")
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
