@@ -9,12 +9,18 @@ from typing import Any, Protocol
 from domain.call.aggregate import CALL
 from domain.call.events import TranscriptFinalized, TurnDecided
 from domain.call.state import Call
+from domain.chat.aggregate import CHAT
+from domain.chat.events import EVENTS as CHATS
+from domain.chat.state import Chat
+from domain.configuration.state import Configuration
 from domain.event import Event, Recorded
 from domain.log.ports import Positioned
 from domain.processing import Effect, Processor, Rows
 from domain.registry import EVENT_TYPES
+from domain.session.aggregate import SESSION
+from domain.session.events import EVENTS as SESSIONS
 from projections.table import Row, Table
-from projections.tables import calls, costs, events, latencies, messages, tool_calls, turns
+from projections.tables import calls, chats, costs, events, latencies, messages, sessions, tool_calls, turns
 
 
 class _CallTable(Protocol):
@@ -65,6 +71,43 @@ class CallTables:
         return call, effects
 
 
+@dataclass(frozen=True)
+class ChatTable:
+    """Folds a chat with its own ``evolve`` and shows it when it is over."""
+
+    name: str = "chat-table"
+    version: int = 1
+    handles: frozenset[str] = frozenset(event.TYPE for event in CHATS)
+
+    def initial(self) -> Chat | None:
+        """Nothing is known of a chat before its first event."""
+        return None
+
+    def apply(self, state: Chat | None, event: Positioned) -> tuple[Chat | None, Iterable[Effect]]:
+        """One row when it has ended or was deleted."""
+        chat = CHAT.evolve(state, event.recorded)
+        read = type(event.recorded.event) in chats.READS
+        return chat, (Rows(chats.TABLE.name, chats.rows(chat, event)),) if read else ()
+
+
+@dataclass(frozen=True)
+class SessionTable:
+    """Folds a session with its own ``evolve``."""
+
+    name: str = "session-table"
+    version: int = 1
+    handles: frozenset[str] = frozenset(event.TYPE for event in SESSIONS)
+
+    def initial(self) -> Configuration | None:
+        """Nothing is known of a session before its first event."""
+        return None
+
+    def apply(self, state: Configuration | None, event: Positioned) -> tuple[Configuration | None, Iterable[Effect]]:
+        """One row."""
+        session = SESSION.evolve(state, event.recorded)
+        return session, (Rows(sessions.TABLE.name, sessions.rows(session, event)),)
+
+
 _EVENTS = events.TABLE.name
 
 
@@ -92,4 +135,4 @@ def _organisation(first: Recorded) -> str:
     return str(getattr(first.event, "org_id", first.originator_id))
 
 
-PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), EventTable())
+PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), ChatTable(), SessionTable(), EventTable())
