@@ -7,6 +7,7 @@ import contextlib
 from infra.checkpoints import sign_replicas
 from infra.data_folder import Seat
 from infra.identifiers import now, random_id
+from infra.replica_upkeep import ReplicaUpkeep
 from infra.settings import Settings
 from infra.storage import Storage
 from media.artifacts.local import LocalArtifactStore
@@ -14,7 +15,7 @@ from media.call.leases import process_is_gone, process_name
 from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import check_room, prepare
 from streams.leases.kafka import KafkaLeases
-from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.log import KafkaLog, replica_path
 from streams.media_log.kafka import KafkaFragmentLog
 
 LEASE_SECONDS = 3.0
@@ -31,9 +32,17 @@ def opened_on_kafka(settings: Settings, location: KafkaLocation, seat: Seat, clo
     found = prepare(location, shards=settings.kafka_shards, replication=settings.kafka_replication)
     sign_replicas(settings, location, seat, found, closing)
     log = KafkaLog.open(
-        location, seat.replica, identity=found.identity, clock=now, new_id=random_id, shards=found.shards
+        location,
+        seat.replica,
+        identity=found.identity,
+        clock=now,
+        new_id=random_id,
+        shards=found.shards,
+        snapshots=settings.replica_snapshots,
     )
     closing.callback(log.close)
+    replicas = {shard: replica_path(seat.replica, shard) for shard in log.shards}
+    closing.callback(ReplicaUpkeep(settings, replicas).close)
     fragments = KafkaFragmentLog.open(location, seat.replica / "fragments.db", topic_id=found.media_topic_id)
     closing.callback(fragments.close)
     leases = KafkaLeases.open(location, owner=process_name(), is_gone=process_is_gone, lease_s=LEASE_SECONDS)

@@ -26,6 +26,7 @@ import pytest
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
     from infra.kafka.program import Program
+    from streams.kafka.access import KafkaAccess
 
 MOCK_API_VERSION = (2, 2)
 """kafka-python cannot read the mock cluster's ApiVersions answer, so it must be told; it can read a real broker's."""
@@ -41,11 +42,14 @@ def fresh_topic(name: str = "topic") -> str:
 
 
 @contextlib.contextmanager
-def real_cluster(folder: Path, *, brokers: int, settings: dict[str, str] | None = None) -> Iterator[DevCluster]:
+def real_cluster(
+    folder: Path, *, brokers: int, settings: dict[str, str] | None = None, access: KafkaAccess | None = None
+) -> Iterator[DevCluster]:
     """A cluster that serves, and is gone with everything it kept afterwards, also when this process is killed."""
     from infra.kafka.cluster import DevCluster
+    from streams.kafka.access import OPEN
 
-    cluster = DevCluster(folder, install=_program_or_skip, brokers=brokers, settings=settings)
+    cluster = DevCluster(folder, install=_program_or_skip, brokers=brokers, settings=settings, access=access or OPEN)
     guard = subprocess.Popen([sys.executable, "-m", "tests.broker_guard", str(folder)], stdin=subprocess.PIPE)
     try:
         cluster.start(seconds=_START_SECONDS)

@@ -22,6 +22,7 @@ from infra.kafka.processes import Condition, wait_for
 from infra.kafka.program import Program
 from infra.kafka.readiness import Starting, await_ready
 from infra.kafka.state import ClusterFolder, ClusterState
+from streams.kafka.access import OPEN, KafkaAccess
 
 READY_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -45,7 +46,8 @@ class DevCluster:
 
     ``install`` gives the Kafka to run; it is only asked when a broker has to be started, and may fetch it then.
     ``settings`` override those of every broker; both count when the folder's cluster is founded, at the first
-    ``start``. Without ``brokers`` a folder's cluster is taken as it is, and a new one has one.
+    ``start``. Without ``brokers`` a folder's cluster is taken as it is, and a new one has one. ``access`` is how the
+    listeners that ``settings`` asked for are spoken to.
 
     Every method may raise ``NoCluster``; those that name a node also ``NoSuchNode`` and ``WrongCondition``.
     """
@@ -57,11 +59,13 @@ class DevCluster:
         install: Callable[[], Program],
         brokers: int | None = None,
         settings: Mapping[str, str] | None = None,
+        access: KafkaAccess = OPEN,
     ) -> None:
         self.folder = folder.absolute()
         self._kept = ClusterFolder(self.folder)
         self._install = install
         self._brokers = brokers
+        self._access = access
         self._settings = None if settings is None else dict(settings)
 
     @property
@@ -203,7 +207,7 @@ class DevCluster:
         starting = [
             Starting(node.address, node.process, self._kept.node(node.address.id)) for node in nodes if node.process
         ]
-        await_ready(starting, seconds=seconds)
+        await_ready(starting, seconds=seconds, access=self._access)
 
     def _signal(self, node_id: int, number: signal.Signals, allowed: tuple[Condition, ...], wanted: Condition) -> None:
         with self._kept.changing():

@@ -12,6 +12,7 @@ from infra.kafka.configuration import HOST, NodeAddress
 from infra.kafka.errors import NodeFailed, PortTaken
 from infra.kafka.node import NodeFolder
 from infra.kafka.processes import Process
+from streams.kafka.access import OPEN, KafkaAccess
 
 _BETWEEN_LOOKS_S = 0.03
 _ONE_ANSWER_MS = 5_000
@@ -27,14 +28,14 @@ class Starting:
     folder: NodeFolder
 
 
-def await_ready(starting: Sequence[Starting], *, seconds: float) -> None:
+def await_ready(starting: Sequence[Starting], *, seconds: float, access: KafkaAccess = OPEN) -> None:
     """Return when every one of these brokers serves. Raises ``NodeFailed`` or ``PortTaken`` for one that cannot."""
     deadline = time.monotonic() + seconds
     for broker in starting:
         while not _listens(broker.address.port):
             _wait_a_little(broker, starting, deadline, seconds)
     for broker in starting:
-        while broker.address.id not in _serving([each.address for each in starting]):
+        while broker.address.id not in _serving([each.address for each in starting], access):
             _wait_a_little(broker, starting, deadline, seconds)
 
 
@@ -65,7 +66,7 @@ def _listens(port: int) -> bool:
     return True
 
 
-def _serving(addresses: Sequence[NodeAddress]) -> set[int]:
+def _serving(addresses: Sequence[NodeAddress], access: KafkaAccess) -> set[int]:
     """Numbers of the brokers that the cluster's metadata shows as usable; none when it does not answer."""
     from kafka.admin import KafkaAdminClient  # takes longer to import than most commands to run
     from kafka.errors import KafkaError
@@ -73,7 +74,10 @@ def _serving(addresses: Sequence[NodeAddress]) -> set[int]:
     servers = [f"{HOST}:{address.port}" for address in addresses]
     try:
         admin = KafkaAdminClient(
-            bootstrap_servers=servers, bootstrap_timeout_ms=_ONE_ANSWER_MS, request_timeout_ms=_ONE_ANSWER_MS
+            bootstrap_servers=servers,
+            bootstrap_timeout_ms=_ONE_ANSWER_MS,
+            request_timeout_ms=_ONE_ANSWER_MS,
+            **access.options(),
         )
     except KafkaError:
         return set()

@@ -90,6 +90,16 @@ def archive_shard(
     )
 
 
+def archived_until(source: LogSource, folder: Path) -> int:
+    """The ordinal of the last event of ``source`` that the archive holds, 0 where it has none.
+
+    Raises ``ArchiveMismatch`` where the archive is of another log.
+    """
+    existing = [found for found in segments(folder) if found.shard == source.shard]
+    with closing(connected(threads="1")) as engine:
+        return _reached(engine, existing, source).next_ordinal - 1
+
+
 def _reached(engine: duckdb.DuckDBPyConnection, existing: list[Segment], source: LogSource) -> _Reached:
     """The end of the last segment, if the log has the same record there."""
     if not existing:

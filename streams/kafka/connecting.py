@@ -18,12 +18,15 @@ from kafka import KafkaProducer
 from kafka.errors import (
     AuthorizationError,
     KafkaConfigurationError,
+    KafkaConnectionError,
     KafkaError,
     KafkaTimeoutError,
     SaslAuthenticationFailedError,
     UnsupportedSaslMechanismError,
 )
 from kafka.net.compat import KafkaNetClient
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.selector import NetworkSelector
 
 from streams.kafka.location import KafkaLocation
 from streams.kafka.unfit import UnfitCluster
@@ -43,6 +46,9 @@ REQUEST_MS = 3_000
 made again, where the partition is led by then. Clusters count a silent broker as lost after 9 s, unless they are told
 otherwise (``broker.session.timeout.ms``): by then every client must have let go of it."""
 
+REFUSALS = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
+"""What a broker answers to whom it does not let in."""
+
 
 def common(location: KafkaLocation) -> dict[str, Any]:
     """What every client is told."""
@@ -58,11 +64,42 @@ def common(location: KafkaLocation) -> dict[str, Any]:
 
 def _network(**options: Any) -> KafkaNetClient:
     """The clients' own settings have no word for how long a handshake may take, but what they are built on has."""
-    return KafkaNetClient(
+    told = {
         **options,
-        socket_connection_setup_timeout_ms=HANDSHAKE_MS,
-        socket_connection_setup_timeout_max_ms=LONGEST_HANDSHAKE_MS,
-    )
+        "socket_connection_setup_timeout_ms": HANDSHAKE_MS,
+        "socket_connection_setup_timeout_max_ms": LONGEST_HANDSHAKE_MS,
+    }
+    network = NetworkSelector(**told)
+    return KafkaNetClient(net=network, manager=_Connections(network, **told), **told)
+
+
+class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
+    """Ends a first contact with the refusal of a user name or password, which the library would retry in silence."""
+
+    _cut_short = 0
+    _refusal: Exception | None = None
+
+    def get_connection(self, node_id: Any, **options: Any) -> Any:
+        """As the library's."""
+        connection = super().get_connection(node_id, **options)
+        if self.cluster.is_bootstrap(node_id):
+            connection.init_future.add_errback(lambda problem: self._note(connection, problem))
+        return connection
+
+    def maybe_raise_auth_failure(self, node_id: Any) -> None:
+        """Whether the next attempt is of no use. The library's own note of it does not outlive the first."""
+        if self._refusal is not None and self.cluster.is_bootstrap(node_id):
+            raise self._refusal
+        super().maybe_raise_auth_failure(node_id)
+
+    def _note(self, connection: Any, problem: Exception) -> None:
+        # Over TLS the answer is lost where the broker hangs up right behind it; once may be a broker that ends.
+        if connection.sasl_enabled and connection.broker_version and type(problem) is KafkaConnectionError:
+            self._cut_short += 1
+        if self._cut_short > 1:
+            problem = SaslAuthenticationFailedError("the broker hangs up")
+        if isinstance(problem, REFUSALS):
+            self._refusal = problem
 
 
 def reached(location: KafkaLocation, kind: Any, **options: Any) -> Any:
@@ -84,7 +121,7 @@ def reached(location: KafkaLocation, kind: Any, **options: Any) -> Any:
                 raise _distrusted(location) or unreachable(location, problem) from problem
         except KafkaConfigurationError:
             raise
-        except (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError) as problem:
+        except REFUSALS as problem:
             raise _refused(location, problem) from problem
         except KafkaError as problem:
             raise unreachable(location, problem) from problem

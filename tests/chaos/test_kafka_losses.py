@@ -104,7 +104,7 @@ async def test_a_call_goes_on_while_no_broker_answers_and_its_history_is_whole_w
 ) -> None:
     location = on_broker(kafka_brokers.bootstrap)
     found = prepare(location, replication=3)
-    heard = [f"sentence number {number}" for number in range(round(away_s) + 10)]
+    heard = [f"sentence number {number}" for number in range(4 * round(away_s) + 10)]
     logs = (
         KafkaLog.open(location, tmp_path / "replica", identity=found.identity, clock=now, new_id=random_id),
         KafkaFragmentLog.open(location, tmp_path / "replica" / "fragments.db", topic_id=found.media_topic_id),

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import logging
 import os
+import secrets
 import shutil
 import sqlite3
 from contextlib import closing, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.log.ports import LogUnavailable
@@ -26,7 +28,7 @@ def save_snapshot(replica: Path, shard: int, folder: Path) -> Path:
 
     Blocking. Raises ``LogUnavailable``; then no snapshot has appeared.
     """
-    partial = folder / f".shard-{shard}.{os.getpid()}.partial"
+    partial = folder / f".shard-{shard}.{secrets.token_hex(8)}.partial"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
@@ -58,6 +60,12 @@ def snapshots(folder: Path, shard: int) -> list[Path]:
     return sorted(folder.glob(f"shard-{shard}@*.db"))
 
 
+def snapshot_shards(folder: Path) -> list[int]:
+    """The shards that a folder has snapshots of."""
+    names = (path.name.removeprefix("shard-").partition("@")[0] for path in folder.glob("shard-*@*.db"))
+    return sorted({int(name) for name in names if name.isdecimal()})
+
+
 def start_from_snapshot(folder: Path, shard: int, replica: Path) -> Path | None:
     """Make ``replica`` a copy of the newest snapshot; ``None`` where there is none, or the replica is there already.
 
@@ -79,6 +87,26 @@ def start_from_snapshot(folder: Path, shard: int, replica: Path) -> Path | None:
         raise LogUnavailable(f"the snapshot {found[-1]} cannot be copied to {replica}: {problem}") from problem
     _log.info("log.started_from_snapshot", extra={"shard": shard, "snapshot": found[-1].name})
     return found[-1]
+
+
+def set_aside(replica: Path) -> Path | None:
+    """Move a replica out of the way, beside where it was, to be looked into; ``None`` where there is none.
+
+    No process may use it. Raises ``LogUnavailable``.
+    """
+    if not replica.exists():
+        return None
+    moment = datetime.now(UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+    aside = replica.with_name(f"{replica.name}.aside-{moment}")
+    try:
+        for suffix in ("-wal", "-shm", ""):
+            part = replica.with_name(replica.name + suffix)
+            if part.exists():
+                part.replace(aside.with_name(aside.name + suffix))
+        _flush(replica.parent)
+    except OSError as problem:
+        raise LogUnavailable(f"the replica {replica} cannot be moved aside: {problem}") from problem
+    return aside
 
 
 def _flush(path: Path) -> None:

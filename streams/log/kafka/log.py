@@ -13,6 +13,8 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
+import msgspec
+
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
 from domain.event import Event
@@ -27,8 +29,9 @@ from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
 from streams.log.documents import Bounds
 from streams.log.kafka.applying import ReplicaTail
-from streams.log.kafka.bootstrap import save_snapshot, start_from_snapshot
+from streams.log.kafka.bootstrap import save_snapshot, set_aside, snapshot_shards, start_from_snapshot
 from streams.log.kafka.offsets import position_at
+from streams.log.kafka.pruning import Prunable
 from streams.log.kafka.routing import FIRST, Router
 from streams.log.kafka.sending import WriterCounters
 from streams.log.kafka.shard import LogShard
@@ -137,8 +140,9 @@ class KafkaLog:
         return [save_snapshot(shard.replica.path, number, folder) for number, shard in self._shards.items()]
 
     def prune(self, kind: str, status: str, before: datetime, archived: Position, limit: int = 100) -> int:
-        """Give up the bodies of old documents that the archive holds; how many. See ``Replica.prune``."""
-        return self._shard(archived.shard).replica.prune(kind, status, before, archived.ordinal, limit)
+        """Give up the bodies of old documents that the archive holds; how many. See ``Prunable``."""
+        wanted = Prunable(kind, status, before, archived.ordinal)
+        return self._shard(archived.shard).replica.prune(wanted, limit)
 
     def close(self) -> None:
         """Settle what is pending, end every ``follow``, close the files."""
@@ -328,6 +332,30 @@ class KafkaLog:
 def replica_path(folder: Path, shard: int) -> Path:
     """The file of a shard's replica."""
     return folder / f"shard-{shard}.db"
+
+
+class Replaced(msgspec.Struct, frozen=True):
+    """A shard whose replica was replaced by a copy of a snapshot; ``aside`` is where the old one went."""
+
+    shard: int
+    snapshot: Path
+    aside: Path | None
+
+
+def replaced_from_snapshots(folder: Path, source: Path) -> list[Replaced]:
+    """Start the replicas in ``folder`` again from the newest snapshots in ``source``; empty where it has none.
+
+    Raises ``LogUnavailable``, also where a process uses the replicas.
+    """
+    with closing(_locked(folder)):
+        done = []
+        for shard in snapshot_shards(source):
+            path = replica_path(folder, shard)
+            aside = set_aside(path)
+            snapshot = start_from_snapshot(source, shard, path)
+            if snapshot is not None:
+                done.append(Replaced(shard, snapshot, aside))
+        return done
 
 
 def _locked(folder: Path) -> IO[bytes]:

@@ -11,7 +11,6 @@ import sqlite3
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,26 +23,15 @@ from streams.log.append import Settled, settled
 from streams.log.application import LogApplication
 from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up
-from streams.log.fold import Fold, Unfoldable, microseconds
+from streams.log.fold import Fold, Unfoldable
 from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read
 from streams.log.kafka.halt import Halted, newer_envelope
+from streams.log.kafka.pruning import Prunable, prune
 from streams.log.kafka.replica_file import file_trouble, in_transaction, note_unfoldable, refolded, stored_tail
 from streams.log.kafka.tables import REPLICA_TABLES
 from streams.log.state_cache import StateCache
 from streams.log.states import States
 from streams.log.tables import DOCUMENT_TABLES
-
-_PRUNABLE = """
-SELECT id FROM documents WHERE kind=? AND status=? AND updated_at<?
-AND (SELECT max(ordinal) FROM stored_events WHERE originator_id=id)<=? LIMIT ?"""
-
-_PRUNE = (
-    "INSERT INTO pruned SELECT id, org_id, version FROM documents WHERE id=?",
-    "DELETE FROM documents WHERE id=?",
-    "DELETE FROM key_hashes WHERE document_id=?",
-    "DELETE FROM stored_snapshots WHERE originator_id=?",
-    "UPDATE stored_events SET state=x'' WHERE originator_id=?",
-)
 
 _log = logging.getLogger(__name__)
 
@@ -203,22 +191,13 @@ class Replica:
         if self._wanted.wait(timeout_s):
             self._wanted.clear()
 
-    def prune(self, kind: str, status: str, before: datetime, archived: int, limit: int) -> int:
-        """Give up bodies and documents of at most ``limit`` histories; how many it were.
-
-        Those whose document has this kind and status, was last changed ``before``, and whose last event is not after
-        ordinal ``archived``. Heads, hashes and the chain stay, so verdicts do not change. Raises ``LogUnavailable``.
-        """
+    def prune(self, wanted: Prunable, limit: int) -> int:
+        """Give up bodies and documents of at most ``limit`` histories; how many it were. Raises ``LogUnavailable``."""
         with self._changed:
             try:
-                with in_transaction(self._connection):
-                    chosen = self._connection.execute(_PRUNABLE, (kind, status, microseconds(before), archived, limit))
-                    ids = [(originator_id,) for (originator_id,) in chosen.fetchall()]
-                    for statement in _PRUNE:
-                        self._connection.executemany(statement, ids)
+                return prune(self._connection, wanted, limit)
             except sqlite3.Error as problem:
                 raise file_trouble(problem, self.shard, self.path) from problem
-        return len(ids)
 
     def unfoldable(self, originator_id: str) -> str | None:
         """Why the originator's history cannot be folded to its end, if so."""
