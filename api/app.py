@@ -21,6 +21,7 @@ from api.models.token import TokenBody
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.request_log import RequestRecording
+from api.resources.campaigns_v2 import CAMPAIGNS_V2
 from api.resources.catalogue import RESOURCES
 from api.resources.files import FILES
 from api.resources.knowledge_bases import KNOWLEDGE_BASES
@@ -28,6 +29,7 @@ from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.calls import call_routes
+from api.routes.campaign_contacts import campaign_contact_routes
 from api.routes.chats import CHAT_SHOWS, chat_routes
 from api.routes.downloads import download_routes
 from api.routes.events import event_routes
@@ -39,6 +41,7 @@ from api.routes.live import live_routes
 from api.routes.live_figures import live_figure_routes
 from api.routes.metrics import metrics_routes
 from api.routes.operator import operator_routes
+from api.routes.simulation_extras import simulation_extra_routes
 from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
 
@@ -60,8 +63,11 @@ Routes = Callable[[ApiContext], APIRouter]
 EVERYTHING: Final[Sequence[Routes]] = (
     # Before the resources, whose paths with parameters would match some of these too.
     unbuilt_routes,
+    simulation_extra_routes,
     *(resource_routes(resource) for resource in RESOURCES),
     list_routes(PHONE_NUMBER_PAGES),
+    resource_routes(CAMPAIGNS_V2),
+    campaign_contact_routes,
     token_routes,
     file_routes,
     knowledge_base_routes,

@@ -15,7 +15,6 @@ from starlette.responses import Response
 
 from api.context import ApiContext
 from api.errors import Problem
-from domain.organization.events import KeyTag
 
 _CRUD: Final = (
     ("GET", "", "list"),
@@ -26,21 +25,17 @@ _CRUD: Final = (
 )
 
 RESOURCES: Final = {
-    "/v2/campaign": "campaigns",
     "/observability/scorecard": "scorecards",
 }
 """Resources with the five usual operations."""
 
 OTHERS: Final = (
-    ("GET", "/v2/campaign/{id}/contacts", "list the contacts of a campaign"),
     ("POST", "/structured-output/run", "run a structured output"),
     ("GET", "/eval/run", "list eval runs"),
     ("POST", "/eval/run", "run an eval"),
     ("GET", "/eval/run/{id}", "get an eval run"),
     ("DELETE", "/eval/run/{id}", "delete an eval run"),
-    ("GET", "/eval/simulation/concurrency", "get simulation concurrency"),
     ("POST", "/eval/simulation/scenario/generate", "generate simulation scenarios"),
-    ("POST", "/eval/simulation/suite/{id}/duplicate", "duplicate a simulation suite"),
     ("GET", "/eval/simulation/run", "list simulation runs"),
     ("POST", "/eval/simulation/run", "run simulations"),
     ("GET", "/eval/simulation/run/{id}", "get a simulation run"),
@@ -56,33 +51,27 @@ OTHERS: Final = (
     ("POST", "/assistant/background-sound/validate", "validate a background sound"),
 )
 
-PUBLIC: Final = (
-)
-"""Operations that browsers call, with the public key."""
 
-
-def operations() -> Iterator[tuple[str, str, str, KeyTag]]:
-    """Method, path, name, and the kind of key it takes; literal paths before ones with parameters."""
-    listed: list[tuple[str, str, str, KeyTag]] = []
-    listed += [(method, path, name, "private") for method, path, name in OTHERS]
-    listed += [(method, path, name, "public") for method, path, name in PUBLIC]
+def operations() -> Iterator[tuple[str, str, str]]:
+    """Method, path and name; literal paths before ones with parameters."""
+    listed = list(OTHERS)
     for base, plural in RESOURCES.items():
-        listed += [(method, base + suffix, f"{verb} {plural}", "private") for method, suffix, verb in _CRUD]
+        listed += [(method, base + suffix, f"{verb} {plural}") for method, suffix, verb in _CRUD]
     yield from sorted(listed, key=lambda operation: operation[1].count("{"))
 
 
 def unbuilt_routes(context: ApiContext) -> APIRouter:
     """Every known operation that no other router has. Their literal paths must stand before others' parameters."""
     router = APIRouter()
-    for method, path, name, tag in operations():
+    for method, path, name in operations():
         # Plain routes: they have no parameters that FastAPI would have to look for at start.
-        router.add_route(path, _refuse(context, method, name, tag), methods=[method], include_in_schema=False)
+        router.add_route(path, _refuse(context, method, name), methods=[method], include_in_schema=False)
     return router
 
 
-def _refuse(context: ApiContext, method: str, name: str, tag: KeyTag) -> Any:
+def _refuse(context: ApiContext, method: str, name: str) -> Any:
     async def refuse(request: Request) -> Response:
-        await context.caller(request, tag)
+        await context.caller(request)
         raise Problem(
             501,
             f"{method} {request.url.path} ({name}) is not built yet.",

@@ -80,7 +80,6 @@ async def test_a_key_works_as_soon_as_it_is_issued_and_stops_soon_after_it_is_re
         ("GET", "/no/such/path", 404, "Cannot GET /no/such/path"),
         ("PUT", "/call", 405, "PUT is not allowed on /call."),
         ("GET", "/eval/run/x", 501, "GET /eval/run/x (get an eval run) is not built yet."),
-        ("PATCH", "/v2/campaign/x", 501, "PATCH /v2/campaign/x (update campaigns) is not built yet."),
         (
             "POST",
             "/structured-output/run",
