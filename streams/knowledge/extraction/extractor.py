@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -60,25 +61,26 @@ class Extractor:
                 await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
     async def _run(self, folder: Path) -> Outcome:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-P", "-m", _MODULE, str(folder)),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            env=_environment(),
-            start_new_session=True,
-        )
+        process = await asyncio.to_thread(_started, folder)
         try:
-            async with asyncio.timeout(self._limits.wall_seconds):
-                _, errors = await process.communicate()
-        except TimeoutError:
+            errors = await asyncio.to_thread(self._ended, process)
+        except BaseException:
+            # Whoever waited does so no more; the thread comes back as soon as the process is gone.
+            process.kill()
+            raise
+        if errors is None:
             return _too_slow(f"{self._limits.wall_seconds:g} seconds")
-        finally:
-            if process.returncode is None:
-                process.kill()
-                await process.wait()
         outcome = read_outcome(folder)
         return outcome if process.returncode == 0 and outcome is not None else self._died(process.returncode, errors)
+
+    def _ended(self, process: subprocess.Popen[bytes]) -> bytes | None:
+        """What the process said on its standard error, or nothing where it had to be killed for taking too long."""
+        try:
+            return process.communicate(timeout=self._limits.wall_seconds)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+            return None
 
     def _died(self, status: int | None, errors: bytes) -> Refused:
         if status in (-signal.SIGXCPU, -signal.SIGKILL):
@@ -88,6 +90,19 @@ class Extractor:
         if "MemoryError" in told or "Cannot allocate memory" in told or "memory" in told.lower():
             return Refused(code="too-much-memory", reason="Reading it takes more memory than a file may.")
         return Refused(code="crashed", reason="Reading it ended the process that read it.")
+
+
+def _started(folder: Path) -> subprocess.Popen[bytes]:
+    # The loop's own way to start a process forks, and the analytics engine in this process does not survive that: the
+    # child waits for ever for locks that its threads held. What follows uses vfork, which copies nothing.
+    return subprocess.Popen(  # noqa: S603 - our own interpreter and module
+        [sys.executable, "-P", "-m", _MODULE, str(folder)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env=_environment(),
+        start_new_session=True,
+    )
 
 
 def _prepare(folder: Path, source: BinaryIO, job: Job) -> None:
