@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from domain.fragments import FragmentLog
@@ -38,7 +38,11 @@ def one_shard() -> Sequence[int]:
 
 @dataclass(frozen=True, slots=True)
 class Storage:
-    """``trouble`` says why the log takes nothing at present (empty when it does), ``shards`` which ones it has."""
+    """``trouble`` says why the log takes nothing at present (empty when it does), ``shards`` which ones it has.
+
+    ``first_organization_id`` is the same for all processes of a log that several may find empty at once, so that the
+    log settles which of them founds its first organisation.
+    """
 
     log: Log
     fragments: FragmentLog
@@ -47,6 +51,7 @@ class Storage:
     lease_seconds: float = LEASE_SECONDS
     trouble: Callable[[], str] = no_trouble
     shards: Callable[[], Sequence[int]] = one_shard
+    first_organization_id: str = field(default_factory=random_id)
 
 
 @contextlib.contextmanager

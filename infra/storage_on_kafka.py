@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from uuid import UUID, uuid5
 
 from infra.checkpoints import sign_replicas
 from infra.data_folder import Seat
@@ -17,6 +18,9 @@ from streams.kafka.topics import check_room, prepare
 from streams.leases.kafka import KafkaLeases
 from streams.log.kafka.log import KafkaLog, replica_path
 from streams.media_log.kafka import KafkaFragmentLog
+
+FIRST_ORGANIZATIONS = UUID("5d7c0b0e-6d6a-4f0e-9a43-2f7f2f3f6c11")
+"""Namespace of the ids of first organisations, each named after its log."""
 
 LEASE_SECONDS = 3.0
 """A process whose heartbeats stay out for so long, while others come through, is dead: its calls are to have their end
@@ -59,4 +63,5 @@ def opened_on_kafka(settings: Settings, location: KafkaLocation, seat: Seat, clo
         lease_seconds=LEASE_SECONDS,
         trouble=trouble,
         shards=lambda: log.shards,
+        first_organization_id=str(uuid5(FIRST_ORGANIZATIONS, found.identity.name)),
     )

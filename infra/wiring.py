@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from api.app import CALLS_ONLY, EVERYTHING, end_streams
+from domain.aggregate import Conflicting
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
 from domain.knowledge.search import Knowledge
@@ -62,7 +63,12 @@ class System:
         """Found an organisation when there is none yet; its keys are in the answer and nowhere else."""
         if self.storage.log.list("organization", limit=1):
             return None
-        return await found_organization(self.storage, FIRST_ORGANIZATION, self._secret)
+        try:
+            return await found_organization(
+                self.storage, FIRST_ORGANIZATION, self._secret, organization_id=self.storage.first_organization_id
+            )
+        except Conflicting:
+            return None  # another process, which found the log empty at the same moment, was faster
 
     async def drain(self, timeout_s: float) -> None:
         """Take no new calls, end the running ones, and let the tables catch up with what was recorded."""
@@ -141,14 +147,18 @@ async def run_system(
         yield System(app, live_calls, storage, projecting, gate, secret)
 
 
-async def found_organization(storage: Storage, name: str, secret: bytes) -> Founding:
-    """Found an organisation and issue its two keys, the private one from the installation's ``secret``."""
+async def found_organization(storage: Storage, name: str, secret: bytes, *, organization_id: str = "") -> Founding:
+    """Found an organisation and issue its two keys, the private one from the installation's ``secret``.
+
+    Raises ``Conflicting`` where there is one under ``organization_id``.
+    """
     founding = found_with(
         name,
         new_id=random_id,
         secret=secret,
         public_random=os.urandom(RANDOM_BYTES),
         shard=placement(storage.log, storage.shards()),
+        organization_id=organization_id,
     )
     await carry_out(founding, storage.log)
     return founding

@@ -19,7 +19,9 @@ class Founding(msgspec.Struct, frozen=True, kw_only=True):
     commands: tuple[OrganizationCommand, ...]
 
 
-def found_with(name: str, *, new_id: IdSource, secret: bytes, public_random: bytes, shard: int = 0) -> Founding:
+def found_with(
+    name: str, *, new_id: IdSource, secret: bytes, public_random: bytes, shard: int = 0, organization_id: str = ""
+) -> Founding:
     """Plan an organisation whose private key this installation can make again from its ``secret``, to check what was
     signed with it (``domain.keys.key_random``)."""
     key_id = new_id()
@@ -30,6 +32,7 @@ def found_with(name: str, *, new_id: IdSource, secret: bytes, public_random: byt
         public_random=public_random,
         shard=shard,
         private_key_id=key_id,
+        organization_id=organization_id,
     )
 
 
@@ -41,17 +44,18 @@ def found(
     public_random: bytes,
     shard: int = 0,
     private_key_id: str = "",
+    organization_id: str = "",
 ) -> Founding:
     """Plan an organisation called ``name`` in ``shard``.
 
-    The random bytes become its keys (``domain.keys.RANDOM_BYTES`` each); the private one gets a new id unless it has
-    one already. Raises ``ValueError`` for another length or when both are the same.
+    The random bytes become its keys (``domain.keys.RANDOM_BYTES`` each); the private one and the organisation get
+    new ids unless they have one already. Raises ``ValueError`` for another length or when both are the same.
     """
     if private_random == public_random:
         raise ValueError("the private and the public key need different random bytes")
     private_key, public_key = format_key("private", private_random), format_key("public", public_random)
     return Founding(
-        organization_id=new_id(),
+        organization_id=organization_id or new_id(),
         private_key=private_key,
         public_key=public_key,
         commands=(
