@@ -8,7 +8,23 @@ from typing import Annotated
 
 import typer
 
-from infra.cli import archive, calls, dead, demo, dev, doctor, events, org, rebuild, roles, sql, stream, up, verify
+from infra.cli import (
+    analysts,
+    archive,
+    calls,
+    dead,
+    demo,
+    dev,
+    doctor,
+    events,
+    org,
+    rebuild,
+    roles,
+    sql,
+    stream,
+    up,
+    verify,
+)
 from infra.cli.failure import CommandFailed
 
 app = typer.Typer(
@@ -33,6 +49,7 @@ app.add_typer(org.app, name="org")
 app.add_typer(calls.app, name="calls")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
+app.add_typer(analysts.app, name="analysts")
 app.add_typer(archive.app, name="archive")
 app.add_typer(dev.app, name="dev")
 

@@ -95,9 +95,10 @@ class Operator:
         """``version, ready, reason, head, activeCalls, publicUrl, time``."""
         return await self._object("GET", "/operator/status")
 
-    async def sql(self, statement: str, *, limit: int) -> Json:
+    async def sql(self, statement: str, *, limit: int, org_id: str | None = None) -> Json:
         """``columns, types, rows, elapsedMs``."""
-        return await self._object("POST", "/operator/sql", json={"statement": statement, "limit": limit})
+        narrowed = {} if org_id is None else {"orgId": org_id}
+        return await self._object("POST", "/operator/sql", json={"statement": statement, "limit": limit, **narrowed})
 
     async def rebuild(self, projection: str | None) -> Json:
         """Make the tables again from position 0; says what was rebuilt and whether it equals what was there."""

@@ -20,6 +20,9 @@ def sql(
     ],
     data_dir: DataDir = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=10_000, help="At most this many rows.")] = 1000,
+    org: Annotated[
+        str | None, typer.Option("--org", help="Only this organisation's rows exist for the statement.")
+    ] = None,
     archive: FromArchive = None,
     as_json: AsJson = False,
 ) -> None:
@@ -31,12 +34,15 @@ def sql(
     import asyncio
 
     from infra.cli.backend import open_backend
+    from infra.cli.failure import CommandFailed
     from infra.cli.terminal import print_json, print_table
 
     async def answered() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
-            return await operator.sql(statement, limit=limit)
+            return await operator.sql(statement, limit=limit, org_id=org)
 
+    if archive is not None and org is not None:
+        raise CommandFailed("an archive holds all organisations: narrow the statement by org_id instead of --org")
     result = asyncio.run(answered()) if archive is None else _archived(archive, statement, limit)
     if as_json:
         print_json([dict(zip(result["columns"], row, strict=True)) for row in result["rows"]])
