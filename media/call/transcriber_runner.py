@@ -61,11 +61,11 @@ class TranscriberRunner:
 
     async def run(self) -> None:
         """Recognise until cancelled, or until no transcriber is left."""
-        own = self._task = asyncio.current_task()
+        self._task = asyncio.current_task()
         try:
             await self._recognise()
         finally:
-            if self._task is own:
+            if self._task is asyncio.current_task():
                 self._task = None
 
     async def _recognise(self) -> None:

@@ -3,11 +3,12 @@ plan shows where it would first have acted differently (counterfactual)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
+from domain.call.events import CallStarted
 from media.machine.inputs import Input
 from media.machine.outputs import Output, Record
 from media.machine.plan import CallPlan
@@ -23,6 +24,18 @@ class Difference(msgspec.Struct, frozen=True, kw_only=True):
     output_index: int
     recorded: dict[str, Any] | None
     stepped: dict[str, Any] | None
+
+
+def recorded_plan(started: CallStarted, facts: Mapping[str, Any]) -> CallPlan:
+    """What a recorded call began with. ``facts`` is the data of its ``machine.plan`` fragment; later assistants are in
+    the inputs. Raises ``PlanInvalid``."""
+    return CallPlan.from_assistant(
+        started.assistant,
+        clock_origin_ms=started.clock_origin.timestamp() * 1000,
+        late_templates=started.late_templates,
+        variables=started.variable_values,
+        **facts,
+    )
 
 
 def encode_input(input: Input) -> dict[str, Any]:

@@ -208,7 +208,10 @@ def _start_leaving(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool)
         _refuse(m, call, started)
         return filled
     variants = [message.text for message in tool.at("request-start", call.arguments) if message.text]
-    said = m.pick(variants) if variants else transfers.announcement(m, started)
+    if variants:
+        said = m.pick(variants)
+    else:
+        said = transfers.announcement(m, started) if tool.kind == "transferCall" else ""
     if said:
         say_with_anchors(m, said, releases=(call.id,))
     m.set(tools=(*m.state.tools, started))

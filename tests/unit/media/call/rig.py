@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from domain.assistant.aggregate import ASSISTANT
 from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall
 from domain.call.state import Call
+from domain.configuration.commands import CreateConfiguration
+from domain.configuration.kinds import CONFIGURATIONS
 from domain.egress import EgressPolicy
 from domain.event import Event
 from domain.fragments import FragmentLog
@@ -145,17 +148,29 @@ class Rig:
     root: Path
     new_id: Callable[[], str]
 
-    async def create(self, assistant: Mapping[str, Any], transport: Mapping[str, Any] | None = None) -> str:
-        """Queue a call with a transient assistant; returns its id."""
+    async def create(
+        self,
+        assistant: Mapping[str, Any] | None = None,
+        transport: Mapping[str, Any] | None = None,
+        **request: Any,
+    ) -> str:
+        """Queue a call with a transient assistant, or with what else ``request`` says; returns its id."""
         call_id = self.new_id()
         command = CreateCall(
             org_id=ORG,
             type="vapi.websocketCall",
-            request={"assistant": dict(assistant)},
+            request={**({"assistant": dict(assistant)} if assistant is not None else {}), **request},
             transport={"provider": "vapi.websocket", **(transport or {})},
         )
         await self.log.execute(CALL, call_id, command)
         return call_id
+
+    async def store(self, kind: str, config: Mapping[str, Any]) -> str:
+        """Store a configuration; returns its id."""
+        aggregate = ASSISTANT if kind == "assistant" else CONFIGURATIONS[kind]
+        created = self.new_id()
+        await self.log.execute(aggregate, created, CreateConfiguration(org_id=ORG, config=dict(config)))
+        return created
 
     def call(self, call_id: str) -> Call:
         document = self.log.get("call", call_id)
@@ -208,6 +223,7 @@ async def media_rig(
         clock=clock,
         new_id=new_id,
         address=address,
+        log=log,
         detector=lambda: peak_detector(1_000),
     )
     try:

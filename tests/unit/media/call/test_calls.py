@@ -31,7 +31,7 @@ from media.call.conversation import MachineConversation
 from media.call.session import CallSession
 from media.machine.inputs import Input
 from media.machine.outputs import Record
-from media.machine.plan import CallPlan
+from media.machine.replay import recorded_plan
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest, TextDelta, ToolCallRequest
 from media.providers.scripted import (
@@ -184,10 +184,7 @@ async def test_the_recorded_inputs_step_the_machine_to_the_same_events_again(tmp
         events = await caller.hang_up()
         fragments = rig.fragments.read(caller.call_id)
     kinds = {fragment.type: fragment for fragment in fragments}
-    started = of(events, CallStarted)[0]
-    plan = CallPlan.from_assistant(
-        started.assistant, clock_origin_ms=started.clock_origin.timestamp() * 1000, **kinds["machine.plan"].data
-    )
+    plan = recorded_plan(of(events, CallStarted)[0], kinds["machine.plan"].data)
     again = MachineConversation(plan)
     outputs = [*again.begin(kinds["machine.began"].at_ms)]
     for fragment in fragments:

@@ -13,6 +13,7 @@ from typing import Any
 
 @dataclass
 class Received:
+    method: str
     path: str
     headers: dict[str, str]
     body: bytes
@@ -49,7 +50,7 @@ def tool_server() -> Iterator[ToolServer]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             script.received.append(
-                Received(self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+                Received(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             )
             status, answer = script.next_answer()
             script.hold.wait(10)
@@ -62,6 +63,8 @@ def tool_server() -> Iterator[ToolServer]:
                 self.wfile.write(answer)
             except OSError:
                 return  # the client gave up, as some tests want
+
+        do_GET = do_PUT = do_PATCH = do_DELETE = do_POST  # noqa: N815 - the names that http.server looks for
 
         def log_message(self, format: str, *arguments: Any) -> None:
             return
