@@ -162,6 +162,7 @@ def heads(log: KafkaLog) -> dict[int, Position]:
     return {shard: log.head(shard) for shard in SHARDS}
 
 
+@pytest.mark.long
 async def test_another_process_goes_on_where_a_killed_one_was(kafka_broker: DevCluster, tmp_path: Path) -> None:
     async with stage(kafka_broker, tmp_path) as (log, published, processes), AsyncExitStack() as living:
         one, _ = await asyncio.gather(
