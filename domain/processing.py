@@ -89,10 +89,11 @@ class RowSink(Protocol):
 
 
 class EncodedRows(msgspec.Struct, frozen=True, gc=False):
-    """Rows of one table in the sink's own form, and the ordinal of the last event that has one."""
+    """``count`` rows of one table in the sink's own form, and the ordinal of the last event that has one."""
 
     data: bytes
     last: int
+    count: int
 
 
 class EncodedRowSink(RowSink, Protocol):

@@ -16,13 +16,14 @@ from infra.data_folder import DataFolder
 from infra.identifiers import now
 from infra.maintenance import EmbeddedMaintenance
 from projections.analytics.engine import ClickHouseAnalytics
+from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.schema import upgrade
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
-from streams.processing.pipeline import Pipeline
+from streams.processing.pipeline import Bulk, Pipeline
 
 _PIPELINE = "tables"
 
@@ -78,7 +79,7 @@ async def opened_projecting(
         sink = ClickHouseSink(store)
         runners = {}
         for shard in shards:
-            pipelines = [Pipeline(_PIPELINE, PROCESSORS, sink)]
+            pipelines = [Pipeline(_PIPELINE, PROCESSORS, sink, bulk=Bulk(encode_rows, sink.write_encoded))]
             runners[shard] = EmbeddedRunner(log, pipelines, letters, clock=now, shard=shard)
             await runners[shard].start()
             closing.push_async_callback(runners[shard].stop)

@@ -46,7 +46,7 @@ def encode(table: Table, rows: Sequence[Row]) -> bytes:
 def encode_rows(rows: Iterable[Rows]) -> dict[str, EncodedRows]:
     """The rows of a range by table, where there are any. Raises what ``encode`` raises."""
     return {
-        name: EncodedRows(encode(BY_NAME[name], of_table), of_table[-1][ORDINAL])
+        name: EncodedRows(encode(BY_NAME[name], of_table), of_table[-1][ORDINAL], len(of_table))
         for name, of_table in by_table(rows).items()
         if of_table
     }

@@ -108,7 +108,8 @@ class ClickHouseSink:
         with self._writing, self._unavailable():
             shard = self._shard(first.shard)
             if first.ordinal != shard.position + 1 or shard.planned_end is not None:
-                raise ValueError(f"range {first} to {last} is not the next one: the tables stand at {shard.position}")
+                # Perhaps the tables were replaced by ones that stand further on: rows can be brought in all the same.
+                raise SinkUnavailable(f"{first} to {last} is not the next range: the tables stand at {shard.position}")
             self._known_tables(rows)
             marks = rows.get(self._marker.name)
 

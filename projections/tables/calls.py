@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import msgspec
 
+from domain.append_only import AppendOnly
 from domain.call.clock import ended_at, started_at
 from domain.call.events import (
     CallClaimed,
@@ -113,6 +115,7 @@ READS: frozenset[type[Event]] = frozenset(
 )
 
 STAGES = ("endpointing_latency", "transcriber_latency", "model_latency", "voice_latency", "turn_latency")
+_stages = attrgetter(*STAGES)
 _UNMEASURED: Row = (None,) * len(STAGES)
 QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
 
@@ -122,12 +125,13 @@ _TARGETS = ("squadId", "workflowId", "phoneNumberId", "campaignId")
 _encode = msgspec.json.Encoder(order="sorted").encode
 
 
+_OVER = (Ended, Deleted)
 _NOTHING_USED: Row = (*(0.0,) * 7, *(0,) * len(QUANTITIES))
 
 
 def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     """The call's header after the event. Readings of a running call wait for its end: they would be most rows."""
-    if isinstance(event.recorded.event, UsageMetered) and not isinstance(call, Ended | Deleted):
+    if isinstance(event.recorded.event, UsageMetered) and not isinstance(call, _OVER):
         return ()
     return (_deleted_row(call, event) if isinstance(call, Deleted) else _kept_row(call, event),)
 
@@ -135,11 +139,6 @@ def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
 def _kept_row(call: KeptCall, event: Positioned) -> Row:
     identity, began = call.identity, start(call)
     started, ended = started_at(call), ended_at(call)
-    entries: dict[type[Entry], list[Any]] = {Said: [], ToolRequested: [], ToolReturned: [], ToolBroke: []}
-    for entry in call.entries:
-        entries[type(entry)].append(entry)
-    messages: list[MessageCommitted] = [said.message for said in entries[Said]]
-    speakers = [message.role for message in messages]
     return (
         *place(call, event),
         identity.id,
@@ -156,13 +155,7 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         None if started is None or ended is None else (ended - started).total_seconds(),
         *_money(call.usage),
         *_averages(call.turns),
-        speakers.count("user"),
-        speakers.count("assistant"),
-        len(entries[ToolRequested]),
-        len(entries[ToolBroke]),
-        call.assistant_interruptions,
-        user_interruptions(messages),
-        len(call.warnings),
+        *_counts(call),
         None,
         {} if began is None else _variables(began.variable_values),
         *(_text(identity.request.get(field)) for field in _TARGETS),
@@ -208,12 +201,30 @@ def _money(usage: Usage) -> Row:
     )
 
 
-def _averages(turns: Iterable[TurnMeasured]) -> Row:
+def _counts(call: KeptCall) -> Row:
+    """How often things happened, in the order of the columns."""
+    entries: dict[type[Entry], list[Any]] = {Said: [], ToolRequested: [], ToolReturned: [], ToolBroke: []}
+    for entry in call.entries:
+        entries[type(entry)].append(entry)
+    messages: list[MessageCommitted] = [said.message for said in entries[Said]]
+    speakers = [message.role for message in messages]
+    return (
+        speakers.count("user"),
+        speakers.count("assistant"),
+        len(entries[ToolRequested]),
+        len(entries[ToolBroke]),
+        call.assistant_interruptions,
+        user_interruptions(messages) if messages else 0,
+        len(call.warnings),
+    )
+
+
+def _averages(turns: AppendOnly[TurnMeasured]) -> Row:
     """The mean of each stage over the turns that have it, in the order of the columns."""
-    latencies = [turn_latency(turn) for turn in turns]
-    if not latencies:
+    if not turns:
         return _UNMEASURED
-    return tuple([_mean([getattr(latency, stage) for latency in latencies]) for stage in STAGES])
+    stages = zip(*[_stages(turn_latency(turn)) for turn in turns], strict=True)
+    return tuple([_mean(values) for values in stages])
 
 
 def _mean(values: Sequence[float | None]) -> float | None:

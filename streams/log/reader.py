@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
@@ -44,6 +44,15 @@ class LogReader:
         """At most ``limit`` events after a position, in order; of the given types only, where given."""
         self._only_here(after.shard)
         return self._read(after.ordinal, None, limit, types)
+
+    def read_share(
+        self, after: Position, limit: int, holds: Callable[[str], bool]
+    ) -> tuple[Sequence[Positioned], Position]:
+        """Of the next ``limit`` events those of the originators that ``holds`` says, and the last one's position."""
+        self._only_here(after.shard)
+        rows = self._datastore.rows(_EVENTS + "WHERE ordinal>? ORDER BY ordinal LIMIT ?", [after.ordinal, limit])
+        last = Position(self._shard, rows[-1][0]) if rows else after
+        return self._positioned([row for row in rows if holds(row[1])]), last
 
     def between(self, ordinals: range) -> Sequence[Positioned]:
         """The events with these ordinals."""

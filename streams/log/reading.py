@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from domain.log.codec import EventCodec
-from domain.log.ports import EventLog
+from streams.log.append import EMBEDDED_SHARD
 from streams.log.datastore import LogDatastore
 from streams.log.reader import LogReader
 
 
 @contextmanager
-def opened_for_reading(path: Path) -> Iterator[EventLog]:
-    """The events of a log file that somebody has made. Nothing is folded, repaired or written."""
+def opened_for_reading(path: Path, shard: int = EMBEDDED_SHARD) -> Iterator[LogReader]:
+    """The events of a shard in a log file, or a replica, that somebody has made. Nothing is folded or written."""
     datastore = LogDatastore(str(path))
-    reader = LogReader(datastore, EventCodec())
+    reader = LogReader(datastore, EventCodec(), shard)
     try:
         yield reader
     finally:

@@ -130,6 +130,8 @@ class _Host:
         if self.thread.ident is None:
             return
         self._ready.wait()
+        if self._worker is not None:
+            self._worker.hurry()
         self._call(lambda worker: worker.stop())
         self.thread.join()
 

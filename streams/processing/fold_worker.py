@@ -10,20 +10,21 @@ import gc
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from typing import Any
+from typing import Any, Protocol
 from zlib import crc32
 
-import msgspec
+from msgspec.structs import replace
 
-from domain.log.ports import EventLog
+from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
-from domain.processing import EncodedRows, Processor, Rows
+from domain.processing import Processor
 from streams.processing.dead_letters import DeadLetters
+from streams.processing.folded_range import Encode, FoldedRange, fold_range
 from streams.processing.group import ProcessorGroup
 
 NICENESS = 10
@@ -32,8 +33,17 @@ NICENESS = 10
 END_SECONDS = 5.0
 """How long a worker that closed its end of the pipe may take to be gone."""
 
-OpenLog = Callable[[], AbstractContextManager[EventLog]]
-Encode = Callable[[Sequence[Rows]], Mapping[str, EncodedRows]]
+
+class SharedLog(EventLog, Protocol):
+    """A log of which a reader can take a share without decoding the rest."""
+
+    def read_share(
+        self, after: Position, limit: int, holds: Callable[[str], bool]
+    ) -> tuple[Sequence[Positioned], Position]:
+        """Of the next ``limit`` events those of the originators that ``holds`` says, and the last one's position."""
+
+
+OpenLog = Callable[[], AbstractContextManager[SharedLog]]
 
 
 @dataclass(frozen=True)
@@ -50,15 +60,6 @@ class Share:
     def holds(self, originator_id: str) -> bool:
         """Whether this worker folds the originator."""
         return crc32(originator_id.encode()) % self.workers == self.number
-
-
-class FoldedRange(msgspec.Struct, frozen=True):
-    """A share of the rows of one range, and how many of its events were passed over because they failed."""
-
-    first: Position
-    last: Position
-    rows: Mapping[str, EncodedRows]
-    failed: int
 
 
 class WorkerFailed(Exception):
@@ -131,13 +132,16 @@ def _folded(share: Share, after: Position, until: Position, range_events: int) -
     with share.open_log() as log:
         group = ProcessorGroup(share.processors, log, letters)
         failed = 0
+
+        def read(position: Position, limit: int) -> tuple[Sequence[Positioned], Position]:
+            return log.read_share(position, limit, share.holds)
+
         while after < until:
-            events = log.read(after, min(range_events, until.ordinal - after.ordinal))
-            if not events:
-                raise LookupError(f"the log ends at {after}, before {until}")
-            own = [event for event in events if share.holds(event.recorded.originator_id)]
-            rows = share.encode(group.fold(own).rows)
+            end = Position(after.shard, min(after.ordinal + range_events, until.ordinal))
+            folded = fold_range(read, group, share.encode, after, end)
+            if folded.last < end:
+                raise LookupError(f"the log ends at {folded.last}, before {until}")
             parked = len(letters.list())
-            yield FoldedRange(events[0].position, events[-1].position, rows, parked - failed)
-            after, failed = events[-1].position, parked
+            yield replace(folded, failed=parked - failed)
+            after, failed = folded.last, parked
     letters.close()

@@ -48,15 +48,21 @@ class ProcessorGroup:
         capacity: int = STATE_CAPACITY,
     ) -> None:
         self.foldings = {processor.name: Folding(processor, log, dead_letters, capacity) for processor in processors}
-        self._generation = 0
+        self.generation = 0
+        """Changes when states are folded again from before, so that what was folded ahead holds no more."""
 
     def fold(self, events: Sequence[Positioned]) -> Batch:
         """The batch of these events, which follow those folded before or repeat some of them."""
-        return Batch(events, [folding.fold(events) for folding in self.foldings.values()], self._generation)
+        return Batch(events, [folding.fold(events) for folding in self.foldings.values()], self.generation)
+
+    def fold_again(self, events: Sequence[Positioned]) -> Batch:
+        """The batch of events that were folded before, perhaps with others behind them."""
+        self.generation += 1
+        return self.fold(events)
 
     def current(self, batch: Batch) -> Batch:
         """The batch, folded again where events were parked since: it may hold rows of what waits behind them."""
-        return batch if batch.generation == self._generation else self.fold(batch.events)
+        return batch if batch.generation == self.generation else self.fold(batch.events)
 
     def park(self, batch: Batch, rejected: RowsRejected) -> Batch:
         """Park the events whose rows were refused, for every processor that made rows of them; the batch without."""
@@ -65,5 +71,4 @@ class ProcessorGroup:
             makers = set(folded.positions)
             reasons = {position: reason for position, reason in rejected.reasons.items() if position in makers}
             folding.park(batch.events, reasons)
-        self._generation += 1
-        return self.fold(batch.events)
+        return self.fold_again(batch.events)

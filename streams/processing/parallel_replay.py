@@ -1,19 +1,22 @@
-"""Folding the log again in several processes: a long ``Replay``, on as many cores as there are."""
+"""Folding the log again in long ranges, and in several processes where there are cores for it: a fast ``Replay``."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any
+
+from msgspec.structs import replace
 
 from domain.log.ports import EventLog
 from domain.log.position import Position
-from domain.processing import EncodedRows, EncodedRowSink, Processor, SinkUnavailable
+from domain.processing import EncodedRowSink, Processor, SinkUnavailable
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.fold_worker import Encode, FoldedRange, FoldWorker, OpenLog, Share, WorkerFailed
-from streams.processing.pipeline import BATCH_EVENTS
+from streams.processing.fold_worker import FoldWorker, OpenLog, Share, WorkerFailed
+from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range, joined, reading
+from streams.processing.group import ProcessorGroup
 from streams.processing.replay import EmbeddedReplay
 
 logger = logging.getLogger(__name__)
@@ -26,7 +29,8 @@ class ParallelReplay:
     """Call it with a sink, as an ``EmbeddedReplay``: the outcome is the same.
 
     Where a worker fails or is killed, or rows cannot be stored, an ``EmbeddedReplay`` goes on from where the sink
-    stands: it can tell which event is at fault, and parks it.
+    stands: it can tell which event is at fault, and parks it. With one worker, or where others cannot open the log,
+    everything is folded here.
     """
 
     def __init__(
@@ -35,69 +39,103 @@ class ParallelReplay:
         processors: Sequence[Processor[Any]],
         dead_letters: DeadLetters,
         *,
-        open_log: OpenLog,
         encode: Encode,
-        workers: int,
+        open_log: OpenLog | None = None,
+        workers: int = 1,
         worthwhile_events: int = WORTHWHILE_EVENTS,
-        range_events: int = BATCH_EVENTS,
+        range_events: int = RANGE_EVENTS,
     ) -> None:
         self._here = EmbeddedReplay(log, processors, dead_letters)
+        self._log = log
+        self._processors = tuple(processors)
         self._dead_letters = dead_letters
-        self._share = (open_log, tuple(processors), encode)
+        self._open_log, self._encode = open_log, encode
         self._workers = workers
         self._worthwhile_events = worthwhile_events
         self._range_events = range_events
 
     def __call__(self, sink: EncodedRowSink, until: Position, progress: Callable[[Position], None]) -> int:
-        """See ``Replay``. Blocking; while a range is being inserted the workers fold the next one."""
+        """See ``Replay``. Blocking; while a range is being inserted the next one is folded."""
         after = sink.resume_from(until.shard)
-        if until.ordinal - after.ordinal < self._worthwhile_events or sink.planned_end(until.shard) is not None:
+        if after >= until or sink.planned_end(until.shard) is not None:
             return self._here(sink, until, progress)
         failed: dict[Position, int] = {}
+        open_log = self._open_log
+        if self._workers == 1 or until.ordinal - after.ordinal < self._worthwhile_events:
+            open_log = None
         try:
-            self._in_workers(sink, after, until, progress, failed)
+            with ExitStack() as running:
+                ranges = (
+                    self._from_here(after, until)
+                    if open_log is None
+                    else self._from_workers(running, open_log, after, until)
+                )
+                _write(sink, ranges, progress, failed)
         except (WorkerFailed, SinkUnavailable) as problem:
             logger.warning("replay.continues_in_process", extra={"error": str(problem)})
         stands = sink.resume_from(until.shard)
         return sum(failed[end] for end in failed if end <= stands) + self._here(sink, until, progress)
 
-    def _in_workers(
-        self,
-        sink: EncodedRowSink,
-        after: Position,
-        until: Position,
-        progress: Callable[[Position], None],
-        failed: dict[Position, int],
-    ) -> None:
-        """Write range after range. ``failed`` takes how many events failed, by the end of the range they are in."""
-        with ExitStack() as running:
-            workers = [
-                running.enter_context(FoldWorker(share, after, until, self._range_events)) for share in self._shares()
-            ]
-            pool = running.enter_context(ThreadPoolExecutor(1, thread_name_prefix="replay-sink"))
-            writing: Future[None] | None = None
+    def _from_here(self, after: Position, until: Position) -> Iterator[FoldedRange]:
+        with closing(DeadLetters(":memory:")) as letters:
+            letters.drop_all(self._dead_letters.dropped)
+            group = ProcessorGroup(self._processors, self._log, letters)
+            failed = 0
             while after < until:
-                shares = [worker.receive() for worker in workers]
-                if writing is not None:
-                    writing.result()
-                    progress(after)
-                after = shares[0].last
-                failed[after] = sum(share.failed for share in shares)
-                writing = pool.submit(sink.write_encoded, shares[0].first, after, _joined(shares))
-            if writing is not None:
-                writing.result()
-                progress(after)
+                end = Position(after.shard, min(after.ordinal + self._range_events, until.ordinal))
+                try:
+                    folded = fold_range(reading(self._log), group, self._encode, after, end)
+                except Exception as error:
+                    # Which event is to blame shows when it is folded row by row, and so does a log that is away.
+                    raise WorkerFailed(f"folding here failed: {error}") from error
+                if folded.last == after:
+                    break
+                parked = len(letters.list())
+                yield replace(folded, failed=parked - failed)
+                after, failed = folded.last, parked
 
-    def _shares(self) -> list[Share]:
+    def _from_workers(
+        self, running: ExitStack, open_log: OpenLog, after: Position, until: Position
+    ) -> Iterator[FoldedRange]:
         dropped = self._dead_letters.dropped
-        return [Share(*self._share, dropped, number, self._workers) for number in range(self._workers)]
+        shares = [
+            Share(open_log, self._processors, self._encode, dropped, number, self._workers)
+            for number in range(self._workers)
+        ]
+        workers = [running.enter_context(FoldWorker(share, after, until, self._range_events)) for share in shares]
+        while after < until:
+            folded = _together([worker.receive() for worker in workers])
+            after = folded.last
+            yield folded
 
 
-def _joined(shares: Sequence[FoldedRange]) -> Mapping[str, EncodedRows]:
-    """The rows of all shares of one range. Their order within it does not matter to a sink."""
+def _write(
+    sink: EncodedRowSink,
+    ranges: Iterator[FoldedRange],
+    progress: Callable[[Position], None],
+    failed: dict[Position, int],
+) -> None:
+    """Write range after range. ``failed`` takes how many events failed, by the end of the range they are in."""
+    with ThreadPoolExecutor(1, thread_name_prefix="replay-sink") as pool:
+        writing: tuple[Position, Future[None]] | None = None
+        for folded in ranges:
+            if writing is not None:
+                writing[1].result()
+                progress(writing[0])
+            failed[folded.last] = folded.failed
+            writing = folded.last, pool.submit(sink.write_encoded, folded.first, folded.last, folded.rows)
+        if writing is not None:
+            writing[1].result()
+            progress(writing[0])
+
+
+def _together(shares: Sequence[FoldedRange]) -> FoldedRange:
+    """The shares of one range."""
     names = {name for share in shares for name in share.rows}
-    parts = {name: [share.rows[name] for share in shares if name in share.rows] for name in names}
-    return {
-        name: EncodedRows(b"".join([part.data for part in of_table]), max(part.last for part in of_table))
-        for name, of_table in parts.items()
-    }
+    return FoldedRange(
+        shares[0].first,
+        shares[0].last,
+        {name: joined([share.rows[name] for share in shares if name in share.rows]) for name in names},
+        sum(share.events for share in shares),
+        sum(share.failed for share in shares),
+    )

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
-from domain.processing import Processor, Rows, RowSink, RowsRejected, SinkUnavailable
+from domain.processing import EncodedRows, Processor, RowSink, RowsRejected, SinkUnavailable
 from streams.processing.dead_letters import DeadLetters
+from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range
 from streams.processing.folding import STATE_CAPACITY, ProcessorFailed
 from streams.processing.group import Batch, ProcessorGroup
 
 logger = logging.getLogger(__name__)
+
+R = TypeVar("R")
 
 BATCH_EVENTS = 32_768
 """Events after which a batch is full. Only catching up fills one: an insert costs the engine about 10 ms of processor
@@ -43,15 +47,36 @@ class Counters(msgspec.Struct):
 
 
 @dataclass(frozen=True)
+class Bulk:
+    """How a sink takes long ranges in its own form, for catching up: see ``EncodedRowSink``."""
+
+    encode: Encode
+    write: Callable[[Position, Position, Mapping[str, EncodedRows]], None]
+    range_events: int = RANGE_EVENTS
+
+
+@dataclass(frozen=True)
 class Pipeline:
-    """``processors`` see every event in order; their rows of one range go to ``sink`` in one write."""
+    """``processors`` see every event in order; their rows of one range go to ``sink`` in one write.
+
+    With ``bulk`` a pipeline that is more than a batch behind writes long ranges by it; ``sink`` takes the rest.
+    """
 
     name: str
     processors: tuple[Processor[Any], ...]
     sink: RowSink
+    bulk: Bulk | None = None
     batch_events: int = BATCH_EVENTS
     window_seconds: float = WINDOW_SECONDS
     state_capacity: int = STATE_CAPACITY
+
+
+@dataclass(frozen=True)
+class _BulkRange:
+    """A long range as it was folded in this generation of the group's states."""
+
+    folded: FoldedRange
+    generation: int
 
 
 @dataclass(frozen=True)
@@ -83,6 +108,8 @@ class PipelineWorker:
         self._group = ProcessorGroup(pipeline.processors, log, dead_letters, pipeline.state_capacity)
         self._stopping = asyncio.Event()
         self._asked = asyncio.Event()
+        self._hurried = threading.Event()
+        self._read_to = self._planned = Position(shard, 0)
         self._redrives: deque[_Redrive] = deque()
         self.counters = Counters()
 
@@ -93,13 +120,15 @@ class PipelineWorker:
             writing: asyncio.Task[None] | None = None
             try:
                 async for events in self._batches():
-                    batch = self._group.fold(events) if events else None
+                    batch = self._folded(events) if events else None
                     if writing is not None:
                         await writing
                         writing = None
                     if batch is not None:
                         writing = asyncio.create_task(self._write(batch))
                         writing.add_done_callback(self._stop_on_failure)
+                        # It begins now; with enough on the log the next batch would be folded first.
+                        await asyncio.sleep(0)
                     if self._redrives:
                         if writing is not None:
                             await writing
@@ -113,6 +142,10 @@ class PipelineWorker:
     def stop(self) -> None:
         """End after the batch in hand. To be called on the worker's own loop."""
         self._stopping.set()
+
+    def hurry(self) -> None:
+        """Let a long range end where it is, for ``stop`` to be heard. To be called from any thread."""
+        self._hurried.set()
 
     def _stop_on_failure(self, writing: asyncio.Task[None]) -> None:
         """A write that failed for good must not wait to be noticed until the next event comes."""
@@ -128,24 +161,26 @@ class PipelineWorker:
 
     async def _batches(self) -> AsyncIterator[Sequence[Positioned]]:
         """Contiguous ranges of the log; an empty one is an occasion to do what was asked for."""
-        after: Position | None = None
+        started = False
         failures = 0
         while not self._stopping.is_set():
             try:
-                if after is None:
-                    after = self._sink.resume_from(self._shard)
+                if not started:
+                    self._read_to = after = self._sink.resume_from(self._shard)
                     self._on_progress(after)
                     planned = self._sink.planned_end(self._shard)
                     events = self._log.read(after, planned.ordinal - after.ordinal) if planned else ()
+                    self._planned = planned or after
+                    started = True
                 else:
-                    events = await self._next(after)
+                    events = await self._next(self._read_to)
                 failures = 0
             except (LogUnavailable, SinkUnavailable) as error:
                 await self._back_off(failures, error)
                 failures += 1
                 continue
             if events:
-                after = events[-1].position
+                self._read_to = events[-1].position
             if events or self._asked.is_set():
                 yield events
 
@@ -181,15 +216,73 @@ class PipelineWorker:
             if isinstance(following, AsyncGenerator):
                 await following.aclose()
 
+    # Folding
+
+    def _folded(self, events: Sequence[Positioned]) -> Batch | _BulkRange:
+        """A full batch begins a long range where the sink takes such, but none that was planned before a crash."""
+        bulk, planned = self._pipeline.bulk, self._planned
+        if bulk is None or len(events) < self._pipeline.batch_events or events[0].position <= planned:
+            return self._group.fold(events)
+        waiting: Sequence[Positioned] = events
+
+        def read(after: Position, limit: int) -> tuple[Sequence[Positioned], Position]:
+            nonlocal waiting
+            piece, waiting = waiting, ()
+            if not piece and not self._hurried.is_set():
+                with suppress(LogUnavailable):
+                    piece = self._log.read(after, limit)
+            return piece, piece[-1].position if piece else after
+
+        before = Position(self._shard, events[0].position.ordinal - 1)
+        until = Position(self._shard, before.ordinal + max(bulk.range_events, len(events)))
+        try:
+            folded = fold_range(read, self._group, bulk.encode, before, until)
+        except (TypeError, ValueError) as unfit:
+            # Row by row shows which event is at fault.
+            logger.warning("pipeline.bulk_refused", extra={"pipeline": self._pipeline.name, "error": str(unfit)})
+            return self._group.fold_again(events)
+        self._read_to = folded.last
+        return _BulkRange(folded, self._group.generation)
+
     # Writing
 
-    async def _write(self, batch: Batch) -> None:
+    async def _write_bulk(self, bulk: Bulk, batch: _BulkRange) -> None:
+        """In one go, or, where that fails or does not hold any more, as rows."""
+        folded = batch.folded
+        if batch.generation == self._group.generation:
+            try:
+                await self._call_sink(bulk.write, folded.first, folded.last, folded.rows)
+            except SinkUnavailable as error:
+                logger.warning("pipeline.bulk_refused", extra={"pipeline": self._pipeline.name, "error": str(error)})
+            else:
+                self._written(folded.last, folded.events, sum(part.count for part in folded.rows.values()))
+                return
+        events = await self._again(folded.first, folded.last)
+        if events:
+            await self._write(self._group.fold_again(events))
+
+    async def _again(self, first: Position, last: Position) -> Sequence[Positioned]:
+        """The events of a range that was read before; none where it is time to stop."""
+        failures = 0
+        while not self._stopping.is_set():
+            try:
+                return self._log.read(Position(first.shard, first.ordinal - 1), last.ordinal - first.ordinal + 1)
+            except LogUnavailable as error:
+                await self._back_off(failures, error)
+                failures += 1
+        return ()
+
+    async def _write(self, batch: Batch | _BulkRange) -> None:
         """Until the range is in the sink, whatever it takes; only ``stop`` ends the attempts before."""
+        if isinstance(batch, _BulkRange):
+            if self._pipeline.bulk is not None:
+                await self._write_bulk(self._pipeline.bulk, batch)
+            return
         failures = 0
         batch = self._group.current(batch)
         while True:
             try:
-                await self._in_sink_thread(batch.first, batch.last, batch.rows)
+                await self._call_sink(self._sink.write, batch.first, batch.last, batch.rows)
                 break
             except RowsRejected as rejected:
                 batch = self._group.park(batch, rejected)
@@ -199,10 +292,13 @@ class PipelineWorker:
                 self.counters.retries += 1
                 await self._back_off(failures, error)
                 failures += 1
-        self.counters.events += len(batch.events)
+        self._written(batch.last, len(batch.events), sum(len(part.rows) for part in batch.rows))
+
+    def _written(self, last: Position, events: int, rows: int) -> None:
+        self.counters.events += events
         self.counters.batches += 1
-        self.counters.rows += sum(len(part.rows) for part in batch.rows)
-        self._on_progress(batch.last)
+        self.counters.rows += rows
+        self._on_progress(last)
 
     async def _redrive_asked(self) -> None:
         self._asked.clear()
@@ -224,7 +320,7 @@ class PipelineWorker:
         for letter in self._dead_letters.list(processor, originator_id):
             try:
                 rows = tuple(folding.apply(history[letter.position]))
-                await self._in_sink_thread(letter.position, letter.position, rows)
+                await self._call_sink(self._sink.write, letter.position, letter.position, rows)
             except (ProcessorFailed, RowsRejected) as error:
                 folding.forget(originator_id)
                 self._dead_letters.fail_again(letter, str(error))
@@ -233,8 +329,10 @@ class PipelineWorker:
             processed += 1
         return processed
 
-    async def _in_sink_thread(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
-        await asyncio.get_running_loop().run_in_executor(self._pool, self._sink.write, first, last, rows)
+    async def _call_sink(
+        self, write: Callable[[Position, Position, R], None], first: Position, last: Position, rows: R
+    ) -> None:
+        await asyncio.get_running_loop().run_in_executor(self._pool, write, first, last, rows)
 
     # Waiting
 

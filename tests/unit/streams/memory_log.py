@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from domain.event import Recorded
 from domain.log.ports import LogUnavailable, Positioned
@@ -34,6 +34,13 @@ class MemoryLog:
             raise LogUnavailable("the log is away")
         found = self.events[after.ordinal : after.ordinal + limit]
         return [event for event in found if types is None or event.recorded.event.TYPE in types]
+
+    def read_share(
+        self, after: Position, limit: int, holds: Callable[[str], bool]
+    ) -> tuple[Sequence[Positioned], Position]:
+        events = self.read(after, limit)
+        own = [event for event in events if holds(event.recorded.originator_id)]
+        return own, events[-1].position if events else after
 
     def history(self, originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]:
         self.histories_read += 1

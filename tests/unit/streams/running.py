@@ -17,7 +17,7 @@ from domain.processing import Effect, Rows
 from streams.processing.checkpoints import CheckpointedSink
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
-from streams.processing.pipeline import Pipeline
+from streams.processing.pipeline import Bulk, Pipeline
 from tests.unit.streams.memory_log import MemoryLog
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -99,6 +99,7 @@ async def running(
     sink: MemorySink | CheckpointedSink,
     letters: Path,
     processor: Names | None = None,
+    bulk: Bulk | None = None,
     **options: float,
 ) -> AsyncIterator[EmbeddedRunner]:
     dead_letters = DeadLetters(letters)
@@ -106,6 +107,7 @@ async def running(
         "names",
         (processor or Names(),),
         sink,
+        bulk,
         batch_events=int(options.get("batch_events", 4)),
         window_seconds=options.get("window_seconds", 0.001),
         state_capacity=int(options.get("state_capacity", 100)),
