@@ -74,8 +74,16 @@ class ApiSettings:
 class Maintenance(Protocol):
     """What an operator may have done to the derived data of this node. Answers are JSON objects."""
 
-    async def rebuild(self, projection: str | None) -> dict[str, Any]:
+    async def rebuild(
+        self, projection: str | None, version: int | None = None, *, keep_replaced: bool = True
+    ) -> dict[str, Any]:
         """Make one projection, or all, again from position 0, and say whether it equals what was there."""
+
+    async def rebuild_progress(self) -> dict[str, Any]:
+        """How far the rebuild is that runs."""
+
+    async def drop_replaced(self) -> dict[str, Any]:
+        """Drop what rebuilds have replaced."""
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them."""

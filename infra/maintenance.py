@@ -16,7 +16,7 @@ from domain.log.position import Position
 from domain.processing import EncodedRows, EncodedRowSink, Replay, Rows
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
-from projections.rebuild import Rebuilt, rebuild
+from projections.rebuild import Rebuilt, drop_replaced, rebuild
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Table
@@ -26,7 +26,6 @@ from streams.log.reading import opened_for_reading
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.parallel_replay import ParallelReplay
-from streams.processing.replay import EmbeddedReplay
 
 MOST_WORKERS = 4
 """Processes that fold a rebuild. The engine, which takes in what they make, keeps up with no more."""
@@ -49,33 +48,54 @@ class EmbeddedMaintenance:
         self._store = store
         self._sink = sink
         self._rebuilding = asyncio.Lock()
+        self._progress = _Progress([])
+        self._progress.running = False
 
-    async def rebuild(self, projection: str | None) -> dict[str, Any]:
-        """Make one table, or all, again from position 0, compare, and swap.
+    async def rebuild(
+        self, projection: str | None, version: int | None = None, *, keep_replaced: bool = True
+    ) -> dict[str, Any]:
+        """Make one table, or all, again from position 0 of every shard, compare, and swap.
 
-        Raises ``Refused`` for an unknown name, and for a log of several shards, which this version cannot do.
+        The tables that were live before are kept until the next rebuild or ``drop_replaced``, if wanted. Raises
+        ``Refused`` for an unknown name, and for a version of a table that this code does not write.
         """
-        tables = _chosen(projection)
-        if len(self._runners) > 1:
-            raise Refused(
-                f"Tables of a log of {len(self._runners)} shards cannot be made again in this version.",
-                fix="Fill the tables of another database from the beginning: start a projector with its URL.",
-            )
+        tables = _chosen(projection, version)
         async with self._rebuilding:
-            started = time.perf_counter()
-            rebuilt = await asyncio.to_thread(self._rebuild, tables)
-            seconds = time.perf_counter() - started
+            self._progress = progress = _Progress([self._log.head(shard) for shard in sorted(self._runners)])
+            try:
+                rebuilt = await asyncio.to_thread(self._rebuild, tables, progress, keep_replaced)
+            finally:
+                progress.running = False
+        seconds = time.monotonic() - progress.began
+        versions = {table.name: table.version for table in tables}
         return {
-            "position": str(rebuilt.position),
-            "comparedAt": str(rebuilt.compared_at),
+            "positions": [str(position) for position in rebuilt.positions],
+            "comparedAt": [str(position) for position in rebuilt.compared_at],
             "equal": rebuilt.equal,
             "failedEvents": rebuilt.failed_events,
+            "events": sum(position.ordinal for position in rebuilt.positions),
             "seconds": round(seconds, 3),
+            "replacedTablesKept": keep_replaced,
             "tables": [
-                {"table": c.table, "rows": c.rebuilt.rows, "hash": c.rebuilt.hash, "equal": c.equal}
+                {
+                    "table": c.table,
+                    "version": versions[c.table],
+                    "rows": c.rebuilt.rows,
+                    "hash": c.rebuilt.hash,
+                    "equal": c.equal,
+                }
                 for c in rebuilt.comparisons
             ],
         }
+
+    async def rebuild_progress(self) -> dict[str, Any]:
+        """``running``, and how far the rebuild is or was: ``events`` of ``totalEvents``, and ``seconds`` so far."""
+        return self._progress.shown()
+
+    async def drop_replaced(self) -> dict[str, Any]:
+        """Drop the tables that rebuilds have replaced."""
+        async with self._rebuilding:
+            return {"dropped": list(await asyncio.to_thread(drop_replaced, self._store))}
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them, in the order of the log."""
@@ -110,23 +130,58 @@ class EmbeddedMaintenance:
             self._letters.drop(processor, letter.position)
         return {"dropped": len(letters)}
 
-    def _rebuild(self, tables: Sequence[Table]) -> Rebuilt:
+    def _rebuild(self, tables: Sequence[Table], seen: _Progress, keep_replaced: bool) -> Rebuilt:
         replay = self._replay()
         names = frozenset(table.name for table in tables)
 
         def replay_chosen(sink: EncodedRowSink, until: Position, progress: Callable[[Position], None]) -> int:
             return replay(_ChosenTables(sink, names), until, progress)
 
-        until = self._log.head()
-        return rebuild(self._store, replay_chosen, self._sink, until=until, tables=tables, drop_replaced=True)
+        return rebuild(
+            self._store,
+            replay_chosen,
+            self._sink,
+            until=seen.until,
+            progress=seen.reached,
+            tables=tables,
+            keep_replaced=keep_replaced,
+        )
 
     def _replay(self) -> Replay:
         """In processes of their own where they can open the log too."""
-        letters, workers = self._letters, min(len(os.sched_getaffinity(0)), MOST_WORKERS)
-        if workers == 1 or not isinstance(self._log, EmbeddedLog):
-            return EmbeddedReplay(self._log, PROCESSORS, letters)
-        open_log = partial(opened_for_reading, self._log.application.datastore.path)
-        return ParallelReplay(self._log, PROCESSORS, letters, open_log=open_log, encode=encode_rows, workers=workers)
+        if not isinstance(self._log, EmbeddedLog):
+            return ParallelReplay(self._log, PROCESSORS, self._letters, encode=encode_rows)
+        return ParallelReplay(
+            self._log,
+            PROCESSORS,
+            self._letters,
+            encode=encode_rows,
+            open_log=partial(opened_for_reading, self._log.application.datastore.path),
+            workers=min(len(os.sched_getaffinity(0)), MOST_WORKERS),
+        )
+
+
+class _Progress:
+    """How far a rebuild is. Written by its thread, read by others."""
+
+    def __init__(self, until: Sequence[Position]) -> None:
+        self.until = tuple(until)
+        self.began = time.monotonic()
+        self.running = True
+        self._reached: dict[int, int] = {}
+
+    def reached(self, position: Position) -> None:
+        self._reached[position.shard] = position.ordinal
+
+    def shown(self) -> dict[str, Any]:
+        events, total = sum(self._reached.values()), sum(head.ordinal for head in self.until)
+        # What arrives meanwhile is folded as well.
+        return {
+            "running": self.running,
+            "events": events,
+            "totalEvents": max(events, total),
+            "seconds": round(time.monotonic() - self.began, 3) if self.running else None,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +204,16 @@ class _ChosenTables:
         return self.sink.planned_end(shard)
 
 
-def _chosen(projection: str | None) -> Sequence[Table]:
+def _chosen(projection: str | None, version: int | None) -> Sequence[Table]:
     if projection is None:
+        if version is not None:
+            raise Refused("A version belongs to one table.", field="version", fix="Name it with projection.")
         return TABLES
     if projection not in BY_NAME:
         fix = f"Choose one of {', '.join(sorted(BY_NAME))}, or none for all."
         raise Refused(f"There is no table {projection}.", field="projection", fix=fix)
     table = BY_NAME[projection]
+    if version not in (None, table.version):
+        fix = f"Choose version {table.version}, or run the build of callfold that writes version {version}."
+        raise Refused(f"This build writes version {table.version} of {projection}.", field="version", fix=fix)
     return (table,) if table is MARKER else (table, MARKER)

@@ -102,11 +102,24 @@ class Upkeep:
         self._tables = tables
         self._held = tuple(held)
 
-    async def rebuild(self, projection: str | None) -> dict[str, Any]:
+    async def rebuild(
+        self, projection: str | None, version: int | None = None, *, keep_replaced: bool = True
+    ) -> dict[str, Any]:
         """See ``Maintenance.rebuild``. Raises ``Refused`` where this process fills no tables."""
+        return await self._filled().rebuild(projection, version, keep_replaced=keep_replaced)
+
+    async def rebuild_progress(self) -> dict[str, Any]:
+        """See ``Maintenance.rebuild_progress``. Raises ``Refused`` where this process fills no tables."""
+        return await self._filled().rebuild_progress()
+
+    async def drop_replaced(self) -> dict[str, Any]:
+        """See ``Maintenance.drop_replaced``. Raises ``Refused`` where this process fills no tables."""
+        return await self._filled().drop_replaced()
+
+    def _filled(self) -> Maintenance:
         if self._tables is None:
             raise Refused("This node fills no tables.", fix="Ask a node that runs the projections.")
-        return await self._tables.rebuild(projection)
+        return self._tables
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Every parked event once, in the order of the log."""

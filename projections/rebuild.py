@@ -27,7 +27,7 @@ REPLACED = "_replaced"
 
 @dataclass(frozen=True)
 class TableHash:
-    """Rows of a table up to a position, and a hash of them that does not depend on their order."""
+    """Rows of a table up to some positions, and a hash of them that does not depend on their order."""
 
     rows: int
     hash: str
@@ -35,7 +35,7 @@ class TableHash:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One table, as it was live and as the log makes it now, both up to the same position."""
+    """One table, as it was live and as the log makes it now, both up to the same positions."""
 
     table: str
     live: TableHash
@@ -48,13 +48,13 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Rebuilt:
-    """``compared_at`` is the position up to which the comparisons hold, ``position`` where the tables stand now.
+    """By shard: the comparisons hold up to ``compared_at``, and the tables stand at ``positions``.
 
     ``failed_events`` were passed over, and those behind them, because their processor raised.
     """
 
-    position: Position
-    compared_at: Position
+    positions: tuple[Position, ...]
+    compared_at: tuple[Position, ...]
     comparisons: tuple[Comparison, ...]
     failed_events: int
 
@@ -68,13 +68,13 @@ def rebuild(
     replay: Replay,
     live: ClickHouseSink,
     *,
-    until: Position,
+    until: Sequence[Position],
     progress: Callable[[Position], None] = lambda position: None,
     tables: Sequence[Table] = TABLES,
     marker: Table = MARKER,
-    drop_replaced: bool = False,
+    keep_replaced: bool = True,
 ) -> Rebuilt:
-    """Fill new tables up to ``until`` (the head of the log), compare them with the live ones, and swap.
+    """Fill new tables up to ``until`` (the head of each shard of the log), compare them with the live ones, and swap.
 
     With some of the live sink's tables alone (the marker must be among them) it goes no further than that sink
     stands: the marker would otherwise say of the other tables that they hold what they have not got yet.
@@ -83,20 +83,24 @@ def rebuild(
     Raises ``SinkUnavailable``; the live tables are untouched then, and the next rebuild begins anew.
     """
     if not {table.name for table in live.tables} <= {table.name for table in tables}:
-        until = min(until, live.resume_from(until.shard))
+        until = [min(head, live.resume_from(head.shard)) for head in until]
     _drop(store, tables, BESIDE)
     client = store.client()
     for table in tables:
         for statement in table.create_statements(BESIDE):
             client.command(statement)
     beside = ClickHouseSink(store, tables=tables, marker=marker, suffix=BESIDE)
-    failed = replay(beside, until, progress)
+    failed = {head.shard: replay(beside, head, progress) for head in until}
+    # What arrived meanwhile, so that the live sink waits for the last of it only.
+    for head in until:
+        if beside.resume_from(head.shard) < (live_at := live.resume_from(head.shard)):
+            failed[head.shard] += replay(beside, live_at, progress)
     with live.paused():
-        live_at = live.resume_from(until.shard)
-        if beside.resume_from(until.shard) < live_at:
-            failed = replay(beside, live_at, progress)
-        position = beside.resume_from(until.shard)
-        compared_at = min(position, live_at)
+        for head in until:
+            if beside.resume_from(head.shard) < (live_at := live.resume_from(head.shard)):
+                failed[head.shard] += replay(beside, live_at, progress)
+        positions = tuple(beside.resume_from(head.shard) for head in until)
+        compared_at = tuple(min(position, live.resume_from(position.shard)) for position in positions)
         comparisons = _compared(store, tables, compared_at)
         # The marker's table last: until it is swapped the others are at or beyond what it says.
         for table in sorted(tables, key=lambda table: table is marker):
@@ -104,20 +108,20 @@ def rebuild(
                 client.command(f"EXCHANGE TABLES {name} AND {name}{BESIDE}")
         point_views(store, tables)
     _drop(store, tables, REPLACED)
-    if drop_replaced:
+    if not keep_replaced:
         _drop(store, tables, BESIDE)
     else:
         for table in tables:
             for name in table.names():
                 client.command(f"RENAME TABLE {name}{BESIDE} TO {name}{REPLACED}")
-    return Rebuilt(position, compared_at, comparisons, failed)
+    return Rebuilt(positions, compared_at, comparisons, sum(failed.values()))
 
 
-def _compared(store: AnalyticsStore, tables: Sequence[Table], until: Position) -> tuple[Comparison, ...]:
+def _compared(store: AnalyticsStore, tables: Sequence[Table], until: Sequence[Position]) -> tuple[Comparison, ...]:
     """The live tables and the new ones at the same time, since the live sink waits meanwhile."""
 
     def hashes(suffix: str) -> list[TableHash]:
-        return [table_hash(store, table.physical + suffix, until) for table in tables]
+        return [table_hash(store, table.physical + suffix, *until) for table in tables]
 
     with ThreadPoolExecutor(2, thread_name_prefix="rebuild-hash") as pool:
         live, rebuilt = pool.map(hashes, ("", BESIDE))
@@ -126,15 +130,19 @@ def _compared(store: AnalyticsStore, tables: Sequence[Table], until: Position) -
     )
 
 
-def table_hash(store: AnalyticsStore, physical: str, until: Position) -> TableHash:
-    """Count and hash of the rows up to a position, computed by the engine."""
+def table_hash(store: AnalyticsStore, physical: str, *until: Position) -> TableHash:
+    """Count and hash of the rows up to a position in each shard, computed by the engine."""
     rows, total, mixed = (
         store.client()
         .query(
             "SELECT count(), sum(row_hash), groupBitXor(row_hash) FROM "
-            "(SELECT sipHash64(formatRow('RowBinary', *)) AS row_hash FROM {table:Identifier} "
-            "WHERE log_shard = {shard:UInt16} AND log_ordinal <= {until:UInt64})",
-            parameters={"table": physical, "shard": until.shard, "until": until.ordinal},
+            "(SELECT cityHash64(formatRow('RowBinary', *)) AS row_hash FROM {table:Identifier} WHERE log_ordinal <= "
+            "transform(toUInt64(log_shard), {shards:Array(UInt64)}, {ends:Array(UInt64)}, toUInt64(0)))",
+            parameters={
+                "table": physical,
+                "shards": [position.shard for position in until],
+                "ends": [position.ordinal for position in until],
+            },
         )
         .result_rows[0]
     )
@@ -149,6 +157,14 @@ def point_views(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> None
         client.command(table.view_sql(calls=calls, name=f"{table.name}{BESIDE}"))
         client.command(f"EXCHANGE TABLES {table.name} AND {table.name}{BESIDE}")
         client.command(f"DROP VIEW {table.name}{BESIDE} SYNC")
+
+
+def drop_replaced(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> tuple[str, ...]:
+    """Drop the tables that rebuilds have replaced; the names of those that there were."""
+    there = {row[0] for row in store.client().query("SHOW TABLES").result_rows}
+    names = tuple(name for table in tables for name in table.names(REPLACED) if name in there)
+    _drop(store, tables, REPLACED)
+    return names
 
 
 def _drop(store: AnalyticsStore, tables: Sequence[Table], suffix: str) -> None:

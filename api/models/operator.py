@@ -45,9 +45,14 @@ class SqlStatement(Closed):
 
 
 class Rebuild(Closed):
-    """``POST /operator/rebuild``; all projections unless one is named."""
+    """``POST /operator/rebuild``; all projections unless one is named.
+
+    ``version`` is that of the projection to be filled; ``dropOld`` drops what was live before once it is replaced.
+    """
 
     projection: str | None = None
+    version: Annotated[int, Field(ge=1)] | None = None
+    drop_old: bool = False
 
 
 class HeldEvents(Closed):

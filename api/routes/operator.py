@@ -217,7 +217,21 @@ def operator_routes(context: ApiContext) -> APIRouter:
     async def rebuild(request: Request) -> Response:
         admit(request)
         body = await json_body(request, Rebuild, required=False)
-        return json_response(await maintenance().rebuild(body.get("projection")))
+        return json_response(
+            await maintenance().rebuild(
+                body.get("projection"), body.get("version"), keep_replaced=not body.get("dropOld", False)
+            )
+        )
+
+    @router.get("/rebuild", summary="How far the rebuild is that runs", **describe(answer="Report"))
+    async def rebuild_progress(request: Request) -> Response:
+        admit(request)
+        return json_response(await maintenance().rebuild_progress())
+
+    @router.delete("/rebuild", summary="Drop the tables that rebuilds have replaced", **describe(answer="Report"))
+    async def drop_replaced(request: Request) -> Response:
+        admit(request)
+        return json_response(await maintenance().drop_replaced())
 
     @router.get(
         "/dead-letters", summary="Events that a processor could not take", **describe(answer="Report", listed="array")

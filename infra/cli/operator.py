@@ -100,9 +100,18 @@ class Operator:
         narrowed = {} if org_id is None else {"orgId": org_id}
         return await self._object("POST", "/operator/sql", json={"statement": statement, "limit": limit, **narrowed})
 
-    async def rebuild(self, projection: str | None) -> Json:
+    async def rebuild(self, projection: str | None, version: int | None = None, *, drop_old: bool = False) -> Json:
         """Make the tables again from position 0; says what was rebuilt and whether it equals what was there."""
-        return await self._object("POST", "/operator/rebuild", json=_given(projection=projection))
+        asked = _given(projection=projection, version=version, dropOld=drop_old or None)
+        return await self._object("POST", "/operator/rebuild", json=asked)
+
+    async def rebuild_progress(self) -> Json:
+        """``running, events, totalEvents, seconds`` of the rebuild that runs."""
+        return await self._object("GET", "/operator/rebuild")
+
+    async def drop_replaced(self) -> Json:
+        """Drop what rebuilds have replaced; ``dropped`` are the tables that there were."""
+        return await self._object("DELETE", "/operator/rebuild")
 
     async def dead_letters(self) -> list[Json]:
         """Events whose processor failed, and those held behind them."""

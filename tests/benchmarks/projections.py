@@ -167,7 +167,7 @@ async def main(calls: int) -> None:
             replay(sink, log.head(), lambda position: None)
 
         def rebuild_tables(sink: ClickHouseSink) -> None:
-            if not rebuild(store, in_processes, sink, until=log.head(), drop_replaced=True).equal:
+            if not rebuild(store, in_processes, sink, until=[log.head()], keep_replaced=False).equal:
                 raise AssertionError("the rebuilt tables differ from the live ones")
 
         work = "no log, no fold, no exactly-once"

@@ -66,7 +66,7 @@ def test_rows_are_in_the_tables_at_once(system: SystemProcess) -> None:
     assert counted["organization.created"] >= 1
 
 
-@pytest.mark.parametrize("which", [(), ("--projection", "calls")])
+@pytest.mark.parametrize("which", [(), ("--projection", "calls", "--version", "1", "--drop-old")])
 def test_tables_are_made_again_while_it_runs_and_equal_the_live_ones(
     system: SystemProcess, which: tuple[str, ...]
 ) -> None:
@@ -77,6 +77,8 @@ def test_tables_are_made_again_while_it_runs_and_equal_the_live_ones(
     assert outcome["equal"] is True
     assert outcome["failedEvents"] == 0
     assert {"calls", "events"} <= {table["table"] for table in outcome["tables"]}
+    dropped = _callfold("rebuild", "drop", "--data-dir", str(system.folder.root), "--json")
+    assert ("calls_v1_replaced" in json.loads(dropped.stdout)["dropped"]) is not ("--drop-old" in which)
 
 
 @pytest.mark.parametrize(
@@ -85,6 +87,7 @@ def test_tables_are_made_again_while_it_runs_and_equal_the_live_ones(
         (("sql", "DROP TABLE calls"), "SELECT"),
         (("sql", "SELECT nothing FROM nowhere"), "nowhere"),
         (("rebuild", "--projection", "weather"), "There is no table weather"),
+        (("rebuild", "--projection", "calls", "--version", "9"), "This build writes version 1 of calls"),
         (("dead", "retry", "weather", "nobody"), "There is no processor weather"),
         (("calls", "show", "nobody"), "Call nobody does not exist"),
     ],

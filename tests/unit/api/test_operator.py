@@ -140,9 +140,18 @@ class ScriptedMaintenance:
 
     asked: list[tuple[str, ...]] = field(default_factory=list)
 
-    async def rebuild(self, projection: str | None) -> dict[str, Any]:
-        self.asked.append(("rebuild", projection or "all"))
+    async def rebuild(
+        self, projection: str | None, version: int | None = None, *, keep_replaced: bool = True
+    ) -> dict[str, Any]:
+        self.asked.append(("rebuild", projection or "all", f"version {version}", f"keep {keep_replaced}"))
         return {"equal": True}
+
+    async def rebuild_progress(self) -> dict[str, Any]:
+        return {"running": True, "events": 5}
+
+    async def drop_replaced(self) -> dict[str, Any]:
+        self.asked.append(("drop replaced",))
+        return {"dropped": ["calls_v1_replaced"]}
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         return [{"processor": "calls"}]
@@ -162,15 +171,20 @@ async def test_maintenance(installation: Installation, operator: dict[str, str])
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x", headers=operator) as client:
         held = {"processor": "calls", "originator": "c1"}
         assert (await client.post("/operator/rebuild")).json() == {"equal": True}
-        await client.post("/operator/rebuild", json={"projection": "calls"})
+        await client.post("/operator/rebuild", json={"projection": "calls", "version": 1, "dropOld": True})
+        assert (await client.get("/operator/rebuild")).json() == {"running": True, "events": 5}
+        assert (await client.delete("/operator/rebuild")).json() == {"dropped": ["calls_v1_replaced"]}
+        refused = await client.post("/operator/rebuild", json={"projection": "calls", "version": 0})
+        assert refused.status_code == 400
         assert (await client.get("/operator/dead-letters")).json() == [{"processor": "calls"}]
         assert (await client.post("/operator/dead-letters/retry", json=held)).json() == {"retried": 1}
         assert (await client.post("/operator/dead-letters/drop", json=held)).json() == {"dropped": 1}
         incomplete = await client.post("/operator/dead-letters/drop", json={"processor": "calls"})
     assert (incomplete.status_code, incomplete.json()["message"]) == (400, ["originator is required"])
     assert maintenance.asked == [
-        ("rebuild", "all"),
-        ("rebuild", "calls"),
+        ("rebuild", "all", "version None", "keep True"),
+        ("rebuild", "calls", "version 1", "keep False"),
+        ("drop replaced",),
         ("retry", "calls", "c1"),
         ("drop", "calls", "c1"),
     ]
