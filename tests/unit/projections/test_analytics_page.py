@@ -5,34 +5,89 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import NAMESPACE_OID, uuid5
 
 import pytest
+from msgspec.structs import replace
 
-from domain.call.events import AssistantInterrupted, CallEnded, MessageCommitted, ToolFailed, TurnMeasured, UsageMetered
+from domain.call.events import (
+    AssistantInterrupted,
+    CallCreated,
+    CallEnded,
+    CallStarted,
+    MessageCommitted,
+    ToolCompleted,
+    ToolFailed,
+    TurnMeasured,
+    UsageMetered,
+)
 from domain.call.state import Deleted
 from domain.event import Event
+from domain.log.codec import EventCodec
+from domain.log.commit import Commit, Slot
 from domain.log.ports import Positioned
 from domain.pricing.cost import call_cost
 from projections.analytics.engine import ClickHouseAnalytics
 from projections.folds import CallTables
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
+from streams.archive.archiver import archive_shard
+from streams.archive.asking import Archive, opened_archive
+from streams.archive.source import opened_source
+from streams.log.append import append_all
+from streams.log.embedded import EmbeddedLog
 from tests.unit.projections.conftest import folded
 from tests.unit.projections.histories import BEGIN, on_log
 
 PAGE = (Path(__file__).parents[3] / "docs" / "analytics.md").read_text(encoding="utf-8")
 EXAMPLE_CALL = "0199f3a2-6c10-7b45-9a9e-2d1f5f8c7b10"
-STATEMENTS = dict(re.findall(r"^## (.*?)\n.*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
+QUESTIONS = dict(re.findall(r"^## (.*?)\n.*?```sql\n(.*?)```", PAGE, re.MULTILINE | re.DOTALL))
+IN_ARCHIVE = {title: text for title, text in QUESTIONS.items() if title.startswith("In the archive: ")}
+STATEMENTS = {title: text for title, text in QUESTIONS.items() if title not in IN_ARCHIVE}
 
 Row = dict[str, Any]
 
 
+def in_campaign(event: Positioned) -> Positioned:
+    """Two of three calls are made for one of two campaigns, as their request says."""
+    fact, number = event.recorded.event, int(event.recorded.originator_id.rpartition("-")[2])
+    if not isinstance(fact, CallCreated) or number % 3 == 0:
+        return event
+    created = replace(fact, request={**fact.request, "campaignId": f"campaign-{number % 3}"})
+    return replace(event, recorded=replace(event.recorded, event=created))
+
+
+@pytest.fixture(scope="module")
+def archive(log: Sequence[Positioned], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Archive]:
+    """The same events in Parquet files."""
+    folder, codec = tmp_path_factory.mktemp("archive"), EventCodec()
+    path = folder / "log.db"
+    with closing(EmbeddedLog.open(path, clock=lambda: BEGIN, new_id=lambda: "")) as kept:
+        commits = [
+            Commit(
+                commit_id=str(uuid5(NAMESPACE_OID, recorded.id)),
+                slots=(Slot(recorded.originator_id, recorded.originator_version),),
+                topics=(recorded.event.TYPE,),
+                bodies=(codec.encode(recorded.event, id=recorded.id, time=recorded.time),),
+            )
+            for recorded in (event.recorded for event in log)
+        ]
+        with kept.application.datastore.transaction(commit=True) as cursor:
+            append_all(cursor.sqlite_cursor.connection, commits)
+    with opened_source(path, 0) as source:
+        archive_shard(source, folder / "archive")
+    with opened_archive(folder / "archive") as opened:
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def log(store: AnalyticsStore) -> Sequence[Positioned]:
-    events = on_log(5, 80)
+    events = [in_campaign(event) for event in on_log(5, 80)]
     ClickHouseSink(store).write(events[0].position, events[-1].position, folded(events))
     return events
 
@@ -77,7 +132,9 @@ def of(kept: dict[str, list[Event]], kind: type[Event]) -> list[tuple[str, Any]]
 
 
 def test_every_question_has_its_statement() -> None:
-    assert len(STATEMENTS) == PAGE.count("\n## ") == PAGE.count("```sql") >= 6
+    assert len(QUESTIONS) == PAGE.count("\n## ") == PAGE.count("```sql")
+    assert len(STATEMENTS) >= 10
+    assert len(IN_ARCHIVE) >= 5
 
 
 @pytest.mark.parametrize("question", STATEMENTS)
@@ -121,7 +178,7 @@ async def test_interruptions_are_counted_by_voice(analytics: ClickHouseAnalytics
 async def test_a_failed_tool_and_the_next_interruption_are_found(
     analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]
 ) -> None:
-    rows = await answer(analytics, "tool fail")
+    rows = await answer(analytics, "tool time out")
     first_frame = {(call_id, marks.turn): marks.t7_ms for call_id, marks in of(kept, TurnMeasured)}
     expected = set()
     for call_id, failure in of(kept, ToolFailed):
@@ -170,3 +227,86 @@ async def test_failing_tools_name_their_usual_failure(
     [row] = await answer(analytics, "tools are slow")
     assert (row["tool"], row["mostly"]) == ("book", "timeout")
     assert row["failing"] == pytest.approx(len(of(kept, ToolFailed)) / row["calls"], abs=0.001)
+
+
+async def test_conversion_counts_calls_with_a_booking(
+    analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]
+) -> None:
+    rows = await answer(analytics, "campaign")
+    calls = defaultdict[str, list[list[Event]]](list)
+    for events in kept.values():
+        created = next(event for event in events if isinstance(event, CallCreated))
+        calls[created.request.get("campaignId", "")].append(events)
+
+    def having(campaign: str, kind: type[Event]) -> int:
+        return sum(any(isinstance(event, kind) for event in events) for events in calls[campaign])
+
+    assert {row["campaign_id"] for row in rows} == calls.keys() - {""} == {"campaign-1", "campaign-2"}
+    for row in rows:
+        campaign = row["campaign_id"]
+        assert (row["calls"], row["reached"]) == (len(calls[campaign]), having(campaign, CallStarted))
+        assert row["converted"] == having(campaign, ToolCompleted)
+        assert row["conversion"] == pytest.approx(row["converted"] / row["reached"], abs=0.001)
+
+
+async def test_words_are_found_whoever_said_them(analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]) -> None:
+    rows = await answer(analytics, "said what")
+    said = [message for _, message in of(kept, MessageCommitted) if "appointment" in message.text]
+    assert len(rows) == min(len(said), 100)
+    assert all("appointment" in row["text"] and "Tuesday" in row["text"] for row in rows)
+
+
+async def test_calls_at_once_are_never_more_than_there_are(
+    analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]
+) -> None:
+    rows = await answer(analytics, "at the same time")
+    begun = [begin for events in kept.values() for begin in events if isinstance(begin, CallStarted)]
+    assert {row["hour"] for row in rows} >= {
+        (begin.clock_origin + timedelta(milliseconds=begin.at_ms)).replace(minute=0, second=0, microsecond=0)
+        for begin in begun
+    }
+    assert 1 <= max(row["at_once"] for row in rows) <= len(begun)
+
+
+class TestTheArchive:
+    """The same questions, asked of files, have the same answers but for calls that were deleted later."""
+
+    def ask(self, archive: Archive, question: str, call_id: str = "") -> list[Row]:
+        [statement] = [text for title, text in IN_ARCHIVE.items() if question in title]
+        answered = archive.ask(statement.replace(EXAMPLE_CALL, call_id), limit=10_000)
+        return [dict(zip(answered.columns, row, strict=True)) for row in answered.rows]
+
+    async def test_a_slow_turn_has_the_same_stages(
+        self, archive: Archive, analytics: ClickHouseAnalytics, eventful: str
+    ) -> None:
+        rows, live = self.ask(archive, "turn slow", eventful), await answer(analytics, "turn slow", eventful)
+        shared = ("turn", "whole_ms", "transcriber", "endpointing", "model_first_token", "voice")
+        assert [row["whole_ms"] for row in rows] == sorted((row["whole_ms"] for row in live), reverse=True)
+        assert {tuple(row[name] for name in shared) for row in rows} == {
+            tuple(row[name] for name in shared) for row in live
+        }
+
+    async def test_interruptions_are_all_counted(self, archive: Archive, log: Sequence[Positioned]) -> None:
+        [row] = self.ask(archive, "by voice")
+        events = [event.recorded.event for event in log]
+        answers = sum(isinstance(event, TurnMeasured) for event in events)
+        assert (row["provider"], row["answers"]) == ("vapi", answers)
+        assert row["interrupted"] == sum(isinstance(event, AssistantInterrupted) for event in events)
+
+    async def test_time_outs_before_an_interruption_are_found(
+        self, archive: Archive, analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]
+    ) -> None:
+        rows = [row for row in self.ask(archive, "time out") if row["call_id"] in kept]
+        live = await answer(analytics, "tool time out")
+        assert [(row["call_id"], row["tool"]) for row in rows] == [(row["call_id"], row["tool"]) for row in live]
+
+    async def test_percentiles_cover_every_model_turn(self, archive: Archive, log: Sequence[Positioned]) -> None:
+        rows = self.ask(archive, "95th percentile")
+        measured = [event.recorded.event for event in log if isinstance(event.recorded.event, TurnMeasured)]
+        assert sum(row["turns"] for row in rows) == sum(marks.source == "model" for marks in measured)
+        assert all(120 <= row["model_p95"] <= 700 for row in rows)
+
+    async def test_a_timeline_is_the_history(self, archive: Archive, log: Sequence[Positioned], eventful: str) -> None:
+        rows = self.ask(archive, "in order", eventful)
+        history = [event.recorded.event.TYPE for event in log if event.recorded.originator_id == eventful]
+        assert [row["type"] for row in rows] == history
