@@ -1,8 +1,9 @@
 """A process that projects a log into its store, and kills itself where it is told to.
 
-``python -m tests.chaos.projecting_process FOLDER [STEP COUNT]`` ends with SIGKILL when STEP is passed for the COUNTth
-time. With the step ``any`` it writes each step it passes to its output, so that somebody else can kill it anywhere.
-Without a step it projects everything, makes the tables again from the log, and prints what it found as JSON.
+``python -m tests.chaos.projecting_process FOLDER [WAY STEP COUNT]`` ends with SIGKILL when STEP is passed for the
+COUNTth time. WAY is ``rows``, or ``bulk`` for long ranges in the engine's own form while there is a batch to catch up.
+With the step ``any`` it writes each step it passes to its output, so that somebody else can kill it anywhere. Without a
+step it projects everything, makes the tables again from the log, and prints what it found as JSON.
 """
 
 from __future__ import annotations
@@ -17,13 +18,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from projections import schema
+from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.rebuild import rebuild
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
-from streams.processing.pipeline import Pipeline
+from streams.processing.pipeline import Bulk, Pipeline
 from streams.processing.replay import EmbeddedReplay
 from tests.unit.projections.histories import on_log
 from tests.unit.streams.memory_log import MemoryLog
@@ -31,7 +33,7 @@ from tests.unit.streams.memory_log import MemoryLog
 SEED, CALLS, BATCH = 31, 20, 40
 
 
-async def main(folder: Path, step: str, count: int) -> None:
+async def main(folder: Path, way: str, step: str, count: int) -> None:
     log = MemoryLog(on_log(SEED, CALLS, turns=3))
     store = AnalyticsStore.open(folder / "clickhouse")
     schema.upgrade(store)
@@ -46,14 +48,15 @@ async def main(folder: Path, step: str, count: int) -> None:
 
     letters = DeadLetters(folder / "dead.db")
     sink = ClickHouseSink(store, hook=hook)
-    pipeline = Pipeline("projections", PROCESSORS, sink, batch_events=BATCH)
+    bulk = Bulk(encode_rows, sink.write_encoded, range_events=2 * BATCH) if way == "bulk" else None
+    pipeline = Pipeline("projections", PROCESSORS, sink, bulk, batch_events=BATCH)
     runner = EmbeddedRunner(log, [pipeline], letters, clock=lambda: datetime.now(UTC))
     await runner.start()
     await runner.reached(log.head())
     await runner.stop()
     client = store.client()
     events = client.query("SELECT count(), uniqExact(log_ordinal), max(log_ordinal) FROM events_v1").result_rows[0]
-    rebuilt = rebuild(store, EmbeddedReplay(log, PROCESSORS, letters), sink, until=log.head())
+    rebuilt = rebuild(store, EmbeddedReplay(log, PROCESSORS, letters), sink, until=[log.head()])
     print(
         json.dumps(
             {
@@ -70,4 +73,5 @@ async def main(folder: Path, step: str, count: int) -> None:
 
 if __name__ == "__main__":
     arguments = sys.argv[1:]
-    asyncio.run(main(Path(arguments[0]), *(arguments[1:2] or ["none"]), *(map(int, arguments[2:3] or ["0"]))))
+    way, step, count = (*arguments[1:], *("rows", "none", "0")[len(arguments) - 1 :])
+    asyncio.run(main(Path(arguments[0]), way, step, int(count)))

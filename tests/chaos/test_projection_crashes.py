@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import random
 import signal
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from projections.tables.catalogue import TABLES
+
 TIMEOUT_SECONDS = 60.0
+KILLS = 200
 
 
 def command(folder: Path, *arguments: str) -> list[str]:
@@ -32,27 +38,51 @@ def assert_whole(found: dict[str, Any]) -> None:
     assert found["events"] == [found["head"]] * 3
     assert found["unequal"] == []
     assert found["parked"] == 0
-    assert all(found["rows"].values())
+    assert {table for table, rows in found["rows"].items() if not rows} == {"chats", "sessions"}
+
+
+def killed_at(folder: Path, way: str, step: str, count: int) -> bool:
+    """Whether the process came to that step; if it did not, it was through before."""
+    ended = project(folder, way, step, str(count))
+    assert ended.returncode in (0, -signal.SIGKILL), (way, step, count, ended.stderr)
+    return ended.returncode != 0
 
 
 def test_killed_between_any_two_steps_each_row_is_there_once(tmp_path: Path) -> None:
     """One after the other, each on what the one before left behind."""
-    steps = (
-        ("after_plan", "1"),
-        ("after_insert_calls", "2"),
-        ("after_insert_latencies", "1"),
-        ("after_insert_events", "1"),
-        ("after_range", "1"),
-    )
-    for step, count in steps:
-        killed = project(tmp_path, step, count)
-        assert killed.returncode == -signal.SIGKILL, (step, killed.stderr)
+    for way, step, count in (
+        ("rows", "after_plan", 1),
+        ("rows", "after_insert_calls", 2),
+        ("bulk", "after_insert_latencies", 1),
+        ("bulk", "after_plan", 2),
+        ("rows", "after_range", 1),
+    ):
+        assert killed_at(tmp_path, way, step, count), (way, step, count)
     assert_whole(outcome(tmp_path))
 
 
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_killed_two_hundred_times_each_row_is_there_once(tmp_path: Path) -> None:
+    """At every named step, whatever the one before left behind; from the beginning whenever all is written."""
+    random_, kills, runs = random.Random(4), 0, 0
+    steps = ["after_plan", *(f"after_insert_{table.name}" for table in TABLES), "after_range"]
+    while kills < KILLS:
+        folder = tmp_path / str(runs)
+        folder.mkdir(exist_ok=True)
+        step = steps[kills % len(steps)]
+        if killed_at(folder, random_.choice(("rows", "bulk")), step, random_.choice((1, 1, 1, 2))):
+            kills += 1
+        else:
+            assert_whole(outcome(folder))
+            runs += 1
+    assert_whole(outcome(tmp_path / str(runs)))
+    assert runs > 0
+
+
 def test_killed_from_outside_at_any_moment_each_row_is_there_once(tmp_path: Path) -> None:
-    for steps in (5, 22):
-        with subprocess.Popen(command(tmp_path, "any"), stdout=subprocess.PIPE, text=True) as process:
+    for way, steps in (("rows", 5), ("bulk", 22)):
+        with subprocess.Popen(command(tmp_path, way, "any"), stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             for _ in range(steps):
                 process.stdout.readline()
