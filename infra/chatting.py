@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import AsyncIterator
 
 from domain.egress import EgressPolicy
+from domain.knowledge.search import Knowledge
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.identifiers import now
 from infra.settings import Settings
@@ -17,16 +18,21 @@ from media.tools.egress import guarded_client
 
 
 @contextlib.asynccontextmanager
-async def opened_chats(settings: Settings, storage: Storage, registry: ProviderRegistry) -> AsyncIterator[ChatTier]:
+async def opened_chats(
+    settings: Settings, storage: Storage, registry: ProviderRegistry, knowledge: Knowledge
+) -> AsyncIterator[ChatTier]:
     """Chats answered with the models of ``registry``; what is being answered at the end is still recorded."""
-    limits = ChatSettings()
-    async with guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=limits.tool_timeout_s) as client:
+    limits, egress = ChatSettings(), EgressPolicy.parse(settings.egress_allow)
+    async with guarded_client(egress, timeout_s=limits.tool_timeout_s) as client:
         tier = ChatTier(
             commands=storage.log,
             documents=storage.log,
             log=storage.log,
             models=registry,
             client=client,
+            egress=egress,
+            knowledge=knowledge,
+            code_program=settings.code_program,
             settings=limits,
             clock=now,
             price_table=settings.price_table or CURRENT_PRICE_TABLE,

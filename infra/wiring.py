@@ -120,7 +120,7 @@ async def run_system(
             )
         chats = None
         if role != "media":
-            chats = await parts.enter_async_context(opened_chats(settings, storage, registry))
+            chats = await parts.enter_async_context(opened_chats(settings, storage, registry, knowledge))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
         metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))

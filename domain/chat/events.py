@@ -54,7 +54,7 @@ class MessageCommitted(Event, frozen=True, kw_only=True):
 
 
 class ToolCalled(Event, frozen=True, kw_only=True):
-    """The model asked for a tool. ``kind`` is the tool's type word, ``arguments`` what was sent to it."""
+    """The model asked for a tool. ``kind`` is the tool's type word, ``arguments`` what the model filled in."""
 
     TYPE: ClassVar[str] = "chat.tool_called"
     tool_call_id: str

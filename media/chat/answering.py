@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from msgspec.structs import replace
@@ -17,10 +18,11 @@ from domain.chats import ChatText
 from media.call.model_runner import ModelRunner
 from media.chat.plan import ChatPlan
 from media.chat.settings import ChatSettings
-from media.chat.tools import AskedOfClient, ChatTools, Failed, Outcome, Returned
+from media.chat.tools import AskedOfClient, ChatTools, Settled, Spawn
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.machine.rejection import Said, Situation
 from media.providers.ended_reason import ended_reason
+from media.tools.outcome import Answered, Failed
 
 
 class ChatBroken(Exception):
@@ -48,6 +50,7 @@ class Answering:
         plan: ChatPlan,
         settings: ChatSettings,
         tools: ChatTools,
+        variables: dict[str, Any],
         *,
         price_table: str,
         now_ms: Callable[[], float],
@@ -57,6 +60,7 @@ class Answering:
         self._plan = plan
         self._settings = settings
         self._tools = tools
+        self._variables = variables
         self._price_table = price_table
         self._now_ms = now_ms
         self._record = record
@@ -82,7 +86,7 @@ class Answering:
             )
             # A task group would wrap what is raised inside it.
             try:
-                await self._turns(runner, messages)
+                await self._turns(runner, messages, lambda coroutine, name: tasks.create_task(coroutine, name=name))
             except ChatBroken as fault:
                 broken = fault
         if broken is not None:
@@ -92,15 +96,17 @@ class Answering:
         """Record something a person should know."""
         self._record(Warned(code=code, detail=detail, at_ms=self._now_ms()))
 
-    async def _turns(self, runner: ModelRunner, messages: Sequence[Message]) -> None:
+    async def _turns(self, runner: ModelRunner, messages: Sequence[Message], spawn: Spawn) -> None:
         for turn in range(1, self._settings.most_turns + 1):
-            if not await self._turn(runner, turn, messages):
+            if not await self._turn(runner, turn, messages, spawn):
                 return
         raise ChatBroken("tool-loop", f"The model called tools {self._settings.most_turns} times in a row.")
 
-    async def _turn(self, runner: ModelRunner, turn: int, messages: Sequence[Message]) -> bool:
+    async def _turn(self, runner: ModelRunner, turn: int, messages: Sequence[Message], spawn: Spawn) -> bool:
         """Ask once and run what is called; whether the model is to be asked again."""
-        conversation = [*self._plan.prompt, *messages, *output_messages(self._entries)]
+        now = datetime.fromtimestamp((self._plan.epoch_ms + self._now_ms()) / 1000, UTC)
+        prompt = self._plan.prompt_with(self._variables, now)
+        conversation = [*prompt, *messages, *output_messages(self._entries)]
         runner.start(turn, tuple(for_model(conversation)))
         answer = await self._read(runner, turn)
         if answer.text:
@@ -110,10 +116,10 @@ class Answering:
                 self.warn("empty-answer", "The model answered without text or tool call.")
             return False
         calls = [self._called(call, turn, number) for number, call in enumerate(answer.calls)]
-        outcomes = await self._tools.run(calls, self._situation(conversation))
+        outcomes = await self._tools.run(calls, self._situation(conversation), spawn)
         for call in calls:
             self._settle(call, outcomes[call.id])
-        if any(self._tools.ends_chat(call) for call in calls):
+        if any(self._tools.ends_chat(call, outcomes[call.id]) for call in calls):
             self._say_goodbye(turn)
             return False
         return not any(isinstance(outcome, AskedOfClient) for outcome in outcomes.values())
@@ -140,30 +146,28 @@ class Answering:
             raise
 
     def _called(self, call: RequestedTool, turn: int, number: int) -> RequestedTool:
-        """The call under an id that the conversation has not seen, with its static arguments: some models number each
-        answer's calls from 0."""
+        """The call under an id that the conversation has not seen: some models number each answer's calls from 0."""
         call_id, again = call.id or "call", 0
         while call_id in self._seen:
             again += 1
             call_id = f"{call.id or 'call'}-{turn}-{number}" + (f"-{again}" if again > 1 else "")
         self._seen.add(call_id)
         tool = self._plan.tools.get(call.name)
-        arguments = {**call.arguments, **(tool.static_arguments if tool else {})}
         self._keep(
             ToolCalled(
                 tool_call_id=call_id,
                 name=call.name,
                 kind=tool.type if tool else "unknown",
-                arguments=arguments,
+                arguments=call.arguments,
                 turn=turn,
                 at_ms=self._now_ms(),
             )
         )
-        return replace(call, id=call_id, arguments=arguments)
+        return replace(call, id=call_id)
 
-    def _settle(self, call: RequestedTool, outcome: Outcome) -> None:
+    def _settle(self, call: RequestedTool, outcome: Settled) -> None:
         match outcome:
-            case Returned(result=result):
+            case Answered(result=result):
                 text = result or NO_RESULT
                 self._keep(ToolCompleted(tool_call_id=call.id, name=call.name, result=text, at_ms=self._now_ms()))
             case Failed(failure=failure, error=error):
@@ -204,7 +208,7 @@ class Answering:
             for message in messages
             if message["role"] in ("user", "assistant")
         ]
-        return Situation(messages=said, variables=self._plan.variables, now_ms=self._plan.epoch_ms + self._now_ms())
+        return Situation(messages=said, variables=self._variables, now_ms=self._plan.epoch_ms + self._now_ms())
 
     def _keep(self, fact: MessageCommitted | ToolCalled | ToolCompleted | ToolFailed) -> None:
         match fact:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from domain.aggregate import Refused
+from domain.call.late_templates import rendered_at
+from domain.call.resolution import Resolved
 from domain.chat.messages import Message, text_of
 from media.machine.reading import PlanInvalid, Section
 from media.machine.tool_plan import ToolPlan, read_tools, tool_definitions
@@ -15,6 +18,7 @@ from media.providers.language_model import LanguageModel, ModelRequest
 
 DEFAULT_TEMPERATURE = 0.5
 DEFAULT_MAX_TOKENS = 250
+_PROMPT = "model.messages."
 
 
 class Models(Protocol):
@@ -29,7 +33,10 @@ class Models(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChatPlan:
     """``request`` is what every question to the model has in common; ``provider`` and its ``shown`` configuration are
-    what meter readings name. ``epoch_ms`` is the time of day of the chat's zero."""
+    what meter readings name. ``epoch_ms`` is the time of day of the chat's zero.
+
+    ``late_prompt`` are the paths of prompts that name a variable which only a tool's answer sets.
+    """
 
     assistant: dict[str, Any]
     models: tuple[LanguageModel, ...]
@@ -41,7 +48,14 @@ class ChatPlan:
     shown: dict[str, Any]
     end_message: str
     variables: dict[str, Any]
+    late_prompt: tuple[str, ...]
     epoch_ms: float
+
+    def prompt_with(self, variables: Mapping[str, Any], now: datetime) -> tuple[Message, ...]:
+        """The prompt as the variables are now."""
+        if not self.late_prompt:
+            return self.prompt
+        return _prompt(Section(rendered_at(self.assistant, self.late_prompt, variables, now)))
 
 
 def plan_chat(
@@ -49,7 +63,7 @@ def plan_chat(
     providers: Models,
     context: dict[str, Any],
     *,
-    variables: dict[str, Any],
+    resolved: Resolved,
     epoch_ms: float,
 ) -> ChatPlan:
     """Parse a resolved configuration and find its models. Raises ``Refused`` that names the field at fault."""
@@ -57,8 +71,7 @@ def plan_chat(
     try:
         model = section.section("model")
         server = bool(section.section("server").text("url") or section.text("serverUrl"))
-        tools = read_tools(section, server_available=server)
-        prompt = tuple(_prompt_message(entry) for entry in model.sections("messages"))
+        tools = read_tools(section, server_available=server, late=resolved.late)
         request = ModelRequest(
             messages=(),
             tools=tool_definitions(tools),
@@ -78,16 +91,20 @@ def plan_chat(
         assistant=assistant,
         models=models,
         request=request,
-        prompt=prompt,
+        prompt=_prompt(section),
         tools=tools,
         provider=model.text("provider", "vapi"),
         model=model.text("model"),
         shown={name: model.values[name] for name in ("provider", "model") if isinstance(model.values.get(name), str)},
         end_message=section.text("endCallMessage").strip(),
-        variables=variables,
+        variables=resolved.variable_values,
+        late_prompt=tuple(path for path in resolved.late if path.startswith(_PROMPT)),
         epoch_ms=epoch_ms,
     )
 
 
-def _prompt_message(entry: Section) -> Message:
-    return {**entry.values, "role": entry.text("role", "system"), "content": text_of(entry.values)}
+def _prompt(assistant: Section) -> tuple[Message, ...]:
+    return tuple(
+        {**entry.values, "role": entry.text("role", "system"), "content": text_of(entry.values)}
+        for entry in assistant.section("model").sections("messages")
+    )

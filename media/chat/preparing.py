@@ -17,6 +17,7 @@ from domain.chat.events import ChatCreated
 from domain.chat.messages import Timed
 from domain.chat.state import Failed, KeptChat
 from domain.chats import ChatOrder, ChatUnsupported
+from domain.configuration.lookup import NotStored, StoredConfigurations
 from domain.log.ports import Documents, EventLog
 from domain.session.state import ActiveSession, session_status
 
@@ -68,8 +69,13 @@ class Preparing:
         )
         # What a session says was filled in when it was created; later values change nothing about it.
         layers = [target.overrides] if session else [{"variableValues": values}]
-        config = self._with_stored_tools(target.config, order.org_id)
-        resolved = resolve_assistant(config, layers, facts, moment)
+        stored = StoredConfigurations(self._documents, self._log, order.org_id)
+        try:
+            resolved = resolve_assistant(target.config, layers, facts, moment, stored=stored)
+        except NotStored as missing:
+            raise Refused(
+                str(missing), field="assistant.model.toolIds", fix="Store the tool, or leave it out."
+            ) from None
         before = self._history.session(session) if session else self._history.up_to(previous) if previous else []
         created = ChatCreated(
             org_id=order.org_id,
@@ -154,20 +160,6 @@ class Preparing:
         if document is None or not isinstance(document.state, ActiveAssistant):
             raise _missing("Assistant", field, assistant_id)
         return Target(document.state.config, assistant_id, version_label(document.state))
-
-    def _with_stored_tools(self, config: Mapping[str, Any], org_id: str) -> Mapping[str, Any]:
-        """The configuration with the tools that it names by id among its own."""
-        model = _object(config.get("model"))
-        named = [*(model.get("toolIds") or ()), *(ref.get("toolId") for ref in model.get("toolRefs") or ())]
-        if not named:
-            return config
-        stored = []
-        for tool_id in dict.fromkeys(named):
-            document = self._documents.get("tool", str(tool_id), org_id=org_id)
-            if document is None:
-                raise _missing("Tool", "assistant.model.toolIds", tool_id)
-            stored.append(document.state.config)
-        return {**config, "model": {**model, "tools": [*(model.get("tools") or ()), *stored]}}
 
 
 def _missing(noun: str, field: str, wanted: object) -> Refused:

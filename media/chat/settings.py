@@ -21,5 +21,9 @@ class ChatSettings:
     """Wait for a tool server that has no limit of its own."""
     tool_result_cap: int = 8_192
     """Characters of a tool's result that reach the model; the rest is cut with a warning."""
+    code_at_once: int = 4
+    """Code tools that run at the same time; each is a process."""
+    most_tool_calls: int = 50
+    """Tool calls of one chat; the model is refused what it asks beyond them."""
     most_turns: int = 25
     """Answers in a row that call tools: a model that goes on is in a loop."""

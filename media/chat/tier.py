@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import Any, Final
 
 import httpx
@@ -14,19 +15,25 @@ from domain.aggregate import Refused
 from domain.chat.aggregate import CHAT
 from domain.chat.commands import KeepChat
 from domain.chat.context import History
-from domain.chat.events import ChatCompleted, ChatFailed, Fact, UsageMetered
+from domain.chat.events import ChatCompleted, ChatFailed, Fact, UsageMetered, Warned
 from domain.chat.messages import shown_messages
 from domain.chats import ChatOrder, ChatOver, ChatText, TooManyChats
+from domain.egress import EgressPolicy
+from domain.knowledge.search import Knowledge
 from domain.log.ports import Appended, Clock, Commands, Documents, EventLog, Step
 from domain.session.aggregate import CONVERSATIONS, JoinConversation
 from domain.wire_time import epoch_ms
 from domain.write_only import without_secrets
 from media.call.call_clock import CallClock
+from media.call.settings import MediaSettings
+from media.call.stagehands import Toolbox, tool_bench
 from media.chat.answering import Answering, ChatBroken
 from media.chat.plan import ChatPlan, Models, plan_chat
 from media.chat.preparing import Prepared, Preparing
 from media.chat.settings import ChatSettings
 from media.chat.tools import ChatTools
+from media.tools.egress import GuardedTransport
+from media.tools.mcp_tools import McpServers
 
 LOGGER: Final = logging.getLogger("callfold.chat")
 
@@ -34,6 +41,9 @@ _UNFORESEEN: Final = "internal-error"
 
 Work = Callable[[Callable[[ChatText], None]], Coroutine[Any, Any, ChatOver]]
 """Answers a chat, telling what is written as it is written, and records it."""
+
+Planned = Callable[[dict[str, Any]], ChatPlan]
+"""The plan for a configuration, the tools of its MCP servers among its own."""
 
 
 class RunningChat:
@@ -61,7 +71,8 @@ class RunningChat:
 
 
 class ChatTier:
-    """Implements ``Chats`` for one process. ``client`` makes requests to tool servers and must be guarded.
+    """Implements ``Chats`` for one process. ``client`` makes requests to tool servers and must be guarded as ``egress``
+    says; ``knowledge`` is what query tools search, ``code_program`` runs code tools where that is switched on.
 
     ``close`` waits for what is being answered; a process that dies leaves nothing of it on the log.
     """
@@ -74,11 +85,21 @@ class ChatTier:
         log: EventLog,
         models: Models,
         client: httpx.AsyncClient,
+        egress: EgressPolicy,
+        knowledge: Knowledge,
         settings: ChatSettings,
         clock: Clock,
         price_table: str,
+        code_program: Path | None = None,
     ) -> None:
         self._commands = commands
+        self._egress = egress
+        self._toolbox = Toolbox(
+            knowledge=knowledge, code_program=code_program, code_at_once=asyncio.Semaphore(settings.code_at_once)
+        )
+        self._tool_settings = MediaSettings(
+            tool_timeout_s=settings.tool_timeout_s, tool_result_cap=settings.tool_result_cap
+        )
         self._models = models
         self._client = client
         self._settings = settings
@@ -98,14 +119,13 @@ class ChatTier:
             "customer": dict(prepared.customer),
             "metadata": prepared.resolved.config.get("metadata") or {},
         }
-        plan = plan_chat(
-            prepared.resolved.config,
-            self._models,
-            context,
-            variables=prepared.resolved.variable_values,
-            epoch_ms=epoch_ms(prepared.created.started_at),
-        )
-        chat = RunningChat(prepared.created.started_at, lambda write: self._answer(order, prepared, plan, write))
+
+        def planned(config: dict[str, Any]) -> ChatPlan:
+            started = epoch_ms(prepared.created.started_at)
+            return plan_chat(config, self._models, context, resolved=prepared.resolved, epoch_ms=started)
+
+        planned(prepared.resolved.config)  # what cannot be answered is refused before anything begins
+        chat = RunningChat(prepared.created.started_at, lambda write: self._answer(order, prepared, planned, write))
         self._running.add(chat.task)
         chat.task.add_done_callback(self._settled)
         return chat
@@ -121,47 +141,77 @@ class ChatTier:
             LOGGER.warning("chat.not_recorded reason=%s", type(fault).__name__)
 
     async def _answer(
-        self, order: ChatOrder, prepared: Prepared, plan: ChatPlan, write: Callable[[ChatText], None]
+        self, order: ChatOrder, prepared: Prepared, planned: Planned, write: Callable[[ChatText], None]
     ) -> ChatOver:
         clock = CallClock(prepared.created.started_at)
         facts: list[Fact] = []
-        tools = ChatTools(
-            plan,
-            self._client,
-            self._settings,
-            snapshot=lambda: _snapshot(order, prepared),
-            timestamp_ms=lambda: round(clock.wall_time(clock.now_ms()).timestamp() * 1000),
-            warn=lambda code, detail: answering.warn(code, detail),
-        )
-        answering = Answering(
-            plan,
-            self._settings,
-            tools,
-            price_table=self._price_table,
-            now_ms=clock.now_ms,
-            record=facts.append,
-            write=write,
-        )
+
+        def warn(code: str, detail: str) -> None:
+            facts.append(Warned(code=code, detail=detail, at_ms=clock.now_ms()))
+
         for warning in prepared.resolved.warnings:
-            answering.warn(warning.code, f"{warning.field}: {warning.detail}" if warning.field else warning.detail)
-        end = await self._ended(answering, [timed.message for timed in prepared.before] + list(order.input), clock)
+            warn(warning.code, f"{warning.field}: {warning.detail}" if warning.field else warning.detail)
+        servers = McpServers(
+            lambda: GuardedTransport(self._egress),
+            headers={"x-chat-id": order.chat_id, **({"x-session-id": order.session_id} if order.session_id else {})},
+            warn=warn,
+            timeout_s=self._settings.tool_timeout_s,
+            result_cap=self._settings.tool_result_cap,
+        )
+        async with servers:
+            end = await self._ended(self._written(order, prepared, planned, servers, clock, facts, warn, write), clock)
         if isinstance(end, ChatCompleted):
             facts.append(self._fee())
         command = KeepChat(created=prepared.created, facts=tuple(facts), end=end)
         chat, appended = await self._keep(order, command)
         return ChatOver(chat, prepared.before, appended.position)
 
-    async def _ended(
-        self, answering: Answering, messages: list[dict[str, Any]], clock: CallClock
-    ) -> ChatCompleted | ChatFailed:
+    async def _written(
+        self,
+        order: ChatOrder,
+        prepared: Prepared,
+        planned: Planned,
+        servers: McpServers,
+        clock: CallClock,
+        facts: list[Fact],
+        warn: Callable[[str, str], None],
+        write: Callable[[ChatText], None],
+    ) -> None:
+        plan = planned(await servers.expanded(prepared.resolved.config))
+        bench = tool_bench(
+            self._toolbox,
+            self._client,
+            servers,
+            org_id=order.org_id,
+            assistant=lambda: plan.assistant,
+            snapshot=lambda: _snapshot(order, prepared),
+            now=lambda: clock.wall_time(clock.now_ms()),
+            settings=self._tool_settings,
+        )
+        variables = dict(plan.variables)
+        answering = Answering(
+            plan,
+            self._settings,
+            ChatTools(plan, bench, self._settings, variables, warn),
+            variables,
+            price_table=self._price_table,
+            now_ms=clock.now_ms,
+            record=facts.append,
+            write=write,
+        )
+        await answering.run([*(timed.message for timed in prepared.before), *order.input])
+
+    async def _ended(self, written: Coroutine[Any, Any, None], clock: CallClock) -> ChatCompleted | ChatFailed:
         try:
             async with asyncio.timeout(self._settings.answer_within_s):
-                await answering.run(messages)
+                await written
         except ChatBroken as broken:
             return ChatFailed(reason=broken.reason, message=str(broken), at_ms=clock.now_ms())
         except TimeoutError:
             message = f"There was no whole answer within {self._settings.answer_within_s:g} seconds."
             return ChatFailed(reason="timeout", message=message, at_ms=clock.now_ms())
+        except Refused as refused:
+            return ChatFailed(reason="assistant-not-valid", message=str(refused), at_ms=clock.now_ms())
         except Exception as defect:
             LOGGER.exception("chat.failed reason=%s", type(defect).__name__)
             return ChatFailed(reason=_UNFORESEEN, message="The chat met a defect.", at_ms=clock.now_ms())

@@ -1,40 +1,23 @@
-"""Tool calls of a chat: which of them run here, and what the model reads of each."""
+"""Tool calls of a chat: which of them run, and what the model reads of each."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, get_args
+from typing import Any, TypeAlias
 
-import httpx
-
-from domain.call.events import ToolFailure
 from media.chat.plan import ChatPlan
 from media.chat.settings import ChatSettings
-from media.machine.inputs import Input, RequestedTool, ToolErred, ToolReturned
+from media.machine.inputs import RequestedTool
 from media.machine.outputs import CallTool
 from media.machine.rejection import Situation
+from media.machine.tool_admission import model_arguments, refusal
 from media.machine.tool_plan import ToolPlan
 from media.machine.tools import ASYNC_RESULT, ENDING_RESULT
-from media.tools.function_call import FunctionCaller
+from media.tools.outcome import Answered, Failed, Outcome, ToolExecutor
 
-_FAILURES: frozenset[str] = frozenset(get_args(ToolFailure))
-
-
-@dataclass(frozen=True, slots=True)
-class Returned:
-    """What the tool answered, as the model reads it."""
-
-    result: str
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """``error`` is what the model is told."""
-
-    failure: ToolFailure
-    error: str
+Spawn = Callable[[Coroutine[Any, Any, None], str], object]
+"""Starts a task of the chat under a name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,98 +25,92 @@ class AskedOfClient:
     """Nobody here runs it: the client sees the call in the output, and sends the result as its next input."""
 
 
-Outcome = Returned | Failed | AskedOfClient
+Settled: TypeAlias = Outcome | AskedOfClient
 
 
 class ChatTools:
-    """Runs the tools of one chat. ``client`` must be guarded; ``snapshot`` is what tool servers are told besides."""
+    """Runs the tools of one chat. ``bench`` carries out those of every type, ``warn`` takes what a person should know.
+
+    ``variables`` are those that templates know; what tools' answers set is added to them.
+    """
 
     def __init__(
         self,
         plan: ChatPlan,
-        client: httpx.AsyncClient,
+        bench: ToolExecutor,
         settings: ChatSettings,
-        *,
-        snapshot: Callable[[], Mapping[str, Any]],
-        timestamp_ms: Callable[[], int],
+        variables: dict[str, Any],
         warn: Callable[[str, str], None],
     ) -> None:
         self._plan = plan
-        self._client = client
-        self._settings = settings
-        self._snapshot = snapshot
-        self._timestamp_ms = timestamp_ms
+        self._bench = bench
+        self._budget = settings.most_tool_calls
+        self._variables = variables
         self._warn = warn
+        self._made = 0
 
-    def ends_chat(self, call: RequestedTool) -> bool:
+    def ends_chat(self, call: RequestedTool, settled: Settled) -> bool:
         """Whether nothing is written after this call."""
         tool = self._plan.tools.get(call.name)
-        return tool is not None and tool.kind == "endCall" and not call.problem
+        return tool is not None and tool.kind == "endCall" and isinstance(settled, Answered)
 
-    async def run(self, calls: Sequence[RequestedTool], situation: Situation) -> dict[str, Outcome]:
-        """The outcome of each call, by its id. ``situation`` is what rejection plans are held against."""
-        outcomes: dict[str, Outcome] = {}
+    async def run(self, calls: Sequence[RequestedTool], situation: Situation, spawn: Spawn) -> dict[str, Settled]:
+        """What became of each call, by its id. ``situation`` is what rejection plans are held against."""
+        settled: dict[str, Settled] = {}
         sent: list[CallTool] = []
-        for call in calls:
+        for place, call in enumerate(calls):
             tool = self._plan.tools.get(call.name)
-            settled = _settled(call, tool, situation)
-            if settled is not None:
-                outcomes[call.id] = settled
-            if tool is not None and (settled is None or (tool.detached and isinstance(settled, Returned))):
-                sent.append(
-                    CallTool(
-                        tool_call_id=call.id,
-                        name=call.name,
-                        arguments=call.arguments,
-                        tool=tool.config,
-                        detached=tool.detached,
-                    )
-                )
-        return {**outcomes, **await self._ask(sent)}
+            why = refusal(tool, call, situation, made=self._made, budget=self._budget, place=place)
+            self._made += 1
+            if tool is None or why:
+                settled[call.id] = Failed("rejected", why)
+            elif tool.kind != "remote":
+                settled[call.id] = _of_conversation(tool)
+            elif tool.detached:
+                settled[call.id] = Answered(ASYNC_RESULT)
+                spawn(self._send(self._order(tool, call)), "tool")
+            else:
+                sent.append(self._order(tool, call))
+        return settled | dict(await self._carried_out(sent))
 
-    async def _ask(self, sent: Sequence[CallTool]) -> dict[str, Outcome]:
-        outcomes: dict[str, Outcome] = {}
+    def _order(self, tool: ToolPlan, call: RequestedTool) -> CallTool:
+        return CallTool(
+            tool_call_id=call.id,
+            name=call.name,
+            arguments=model_arguments(tool, call.arguments),
+            tool=tool.config,
+            detached=tool.detached,
+            late=tool.late,
+            variables=dict(self._variables),
+        )
 
-        def take(answer: Input) -> None:
-            match answer:
-                case ToolReturned(tool_call_id=call_id, result=result):
-                    outcomes[call_id] = Returned(result)
-                case ToolErred(tool_call_id=call_id, failure=failure, error=error):
-                    category: Any = failure if failure in _FAILURES else "error"
-                    outcomes[call_id] = Failed(category, error)
-                case _:
-                    raise AssertionError(f"a tool answers with {type(answer).__name__}")
-
-        async with asyncio.TaskGroup() as running:
-            caller = FunctionCaller(
-                self._client,
-                self._plan.assistant,
-                snapshot=self._snapshot,
-                timestamp_ms=self._timestamp_ms,
-                spawn=lambda coroutine, name: running.create_task(coroutine, name=name),
-                feed=take,
-                warn=self._warn,
-                timeout_s=self._settings.tool_timeout_s,
-                result_cap=self._settings.tool_result_cap,
-            )
-            caller.start(sent)
+    async def _carried_out(self, sent: Sequence[CallTool]) -> Mapping[str, Outcome]:
+        if not sent:
+            return {}
+        outcomes = await self._bench.run(sent)
+        for call in sent:
+            match outcomes[call.tool_call_id]:
+                case Answered(truncated=truncated, variables=variables):
+                    self._variables.update(variables)
+                    if truncated:
+                        text = f"{call.name}: {truncated} characters of its result were cut"
+                        self._warn("oversized-tool-response", text)
+                case Failed():
+                    pass
         return outcomes
 
+    async def _send(self, call: CallTool) -> None:
+        outcome = (await self._bench.run([call]))[call.tool_call_id]
+        if isinstance(outcome, Failed):
+            self._warn("async-tool-failed", f"{call.name}: {outcome.failure}")
 
-def _settled(call: RequestedTool, tool: ToolPlan | None, situation: Situation) -> Outcome | None:
-    """The outcome of a call that no server is asked about; ``None`` where one is."""
-    if tool is None:
-        return Failed("rejected", f"There is no tool named {call.name!r}.")
-    if call.problem:
-        return Failed("rejected", call.problem)
-    if tool.rejection.conditions.met(situation):
-        return Failed("rejected", "The call was rejected: the conversation does not allow it now.")
+
+def _of_conversation(tool: ToolPlan) -> Settled:
+    """What becomes of a call that nobody carries out for the conversation."""
     match tool.kind:
-        case "unsupported":
-            return Failed("rejected", f"Tools of type {tool.type!r} are not supported in chats by this server.")
         case "endCall":
-            return Returned(ENDING_RESULT)
+            return Answered(ENDING_RESULT)
         case "client":
             return AskedOfClient()
         case _:
-            return Returned(ASYNC_RESULT) if tool.detached else None
+            return Failed("rejected", f"Tools of type {tool.type!r} need a call; this is a chat.")

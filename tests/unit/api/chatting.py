@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domain.egress import EgressPolicy
+from domain.knowledge.search import NoKnowledge
 from domain.log.ports import Clock
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.chat.plan import Models
@@ -34,6 +35,8 @@ def chatting(
         log=log,
         models=models or ProviderRegistry(providers, client),
         client=client,
+        egress=LOOPBACK,
+        knowledge=NoKnowledge(),
         settings=settings or ChatSettings(),
         clock=clock,
         price_table=CURRENT_PRICE_TABLE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -169,7 +170,25 @@ async def test_what_cannot_run_is_told_to_the_model(tier: ChatTier, model: OpenA
     await held(tier, {"type": "dtmf", "function": {"name": "dial"}}, function("broken", server={"url": server.url}))
     told = [m["content"] for m in model.requests[1].body["messages"] if m["role"] == "tool"]
     assert "There is no tool named 'nothing'." in told[0]
-    assert "not supported" in told[1]
+    assert "phone call" in told[1]
+    assert server.received == []
+
+
+@calling(("look_up", '{"day": "Friday"}'))
+async def test_a_request_to_any_api_is_made_here(tier: ChatTier, model: OpenAiServer, server: ToolServer) -> None:
+    server.answers.append((200, b'{"free":true}'))
+    body = {"type": "object", "properties": {"day": {"type": "string"}}}
+    await held(tier, {"type": "apiRequest", "name": "look_up", "method": "POST", "url": server.url, "body": body})
+    assert json.loads(server.received[0].body) == {"day": "Friday"}
+    assert "free" in model.requests[1].body["messages"][-1]["content"]
+
+
+@calling(("look_up", '{"day": 7}'))
+async def test_arguments_are_held_against_their_schema(tier: ChatTier, model: OpenAiServer, server: ToolServer) -> None:
+    schema = {"type": "object", "properties": {"day": {"type": "string"}}}
+    tool = {"type": "function", "function": {"name": "look_up", "parameters": schema}, "server": {"url": server.url}}
+    await held(tier, tool)
+    assert "The arguments do not fit" in model.requests[1].body["messages"][-1]["content"]
     assert server.received == []
 
 
