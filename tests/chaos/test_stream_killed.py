@@ -32,7 +32,8 @@ from tests.contracts.kafka_nodes import on_broker
 from tests.contracts.runner_contract import NOW
 
 SHARDS = (0, 1)
-CATCH_UP_SECONDS = 60.0
+CATCH_UP_SECONDS = 180.0
+"""Long, for busy machines."""
 
 
 class Published:
@@ -163,6 +164,7 @@ def heads(log: KafkaLog) -> dict[int, Position]:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 async def test_another_process_goes_on_where_a_killed_one_was(kafka_broker: DevCluster, tmp_path: Path) -> None:
     async with stage(kafka_broker, tmp_path) as (log, published, processes), AsyncExitStack() as living:
         one, _ = await asyncio.gather(
