@@ -28,6 +28,7 @@ from api.resources.knowledge_bases import KNOWLEDGE_BASES
 from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
+from api.routes.boards import board_routes
 from api.routes.calls import call_routes
 from api.routes.campaign_contacts import campaign_contact_routes
 from api.routes.chats import CHAT_SHOWS, chat_routes
@@ -36,6 +37,7 @@ from api.routes.events import event_routes
 from api.routes.files import file_routes
 from api.routes.forwarded import forwarded_routes
 from api.routes.health import health_routes
+from api.routes.insights import insight_routes
 from api.routes.knowledge_bases import knowledge_base_file_routes, knowledge_base_routes
 from api.routes.live import live_routes
 from api.routes.live_figures import live_figure_routes
@@ -77,6 +79,8 @@ EVERYTHING: Final[Sequence[Routes]] = (
     download_routes,
     event_routes,
     analytics_routes,
+    insight_routes,
+    board_routes,
     live_figure_routes,
     health_routes,
     metrics_routes,

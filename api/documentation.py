@@ -33,6 +33,7 @@ TAGS: Final = [
     {"name": "Chats", "description": "Conversations in writing: a message and its answer, whole or as it is written."},
     {"name": "Sessions", "description": "Conversations that several chats and calls share."},
     {"name": "Structured outputs", "description": "What is extracted from a call when it has ended."},
+    {"name": "Scorecards", "description": "Points for what was extracted from a call."},
     {"name": "Evals", "description": "Scripted conversations that an assistant is tested with."},
     {"name": "Simulations", "description": "Callers that are played by an assistant, and what they try."},
     {"name": "Campaigns", "description": "Calls to many customers."},

@@ -62,6 +62,16 @@ EXAMPLES: Final[dict[str, JsonObject]] = {
         "schema": {"type": "object", "properties": {"day": {"type": "string"}, "booked": {"type": "boolean"}}},
         "assistantIds": [_ASSISTANT],
     },
+    "ScorecardBody": {
+        "name": "Booking quality",
+        "metrics": [
+            {
+                "structuredOutputId": _OTHER,
+                "conditions": [{"type": "comparator", "comparator": "=", "value": True, "points": 100}],
+            }
+        ],
+        "assistantIds": [_ASSISTANT],
+    },
     "EvalBody": {
         "type": "chat.mockConversation",
         "name": "Greets",

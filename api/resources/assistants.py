@@ -19,6 +19,7 @@ ASSISTANT_REFERENCES: Final = (
     Reference("credentialIds.*", "credential"),
     Reference("server.credentialId", "credential"),
     Reference("artifactPlan.structuredOutputIds.*", "structured_output"),
+    Reference("artifactPlan.scorecardIds.*", "scorecard"),
     Reference("hooks.*.do.*.toolId", "tool"),
 )
 """The ids inside an assistant, or inside overrides of one."""

@@ -16,6 +16,7 @@ from api.resources.evals import EVALS
 from api.resources.insights import INSIGHTS
 from api.resources.phone_numbers import PHONE_NUMBERS
 from api.resources.provider_resources import PROVIDER_RESOURCES
+from api.resources.scorecards import SCORECARDS
 from api.resources.sessions import SESSIONS
 from api.resources.simulations import PERSONALITIES, SCENARIOS, SIMULATIONS, SUITES
 from api.resources.squads import SQUADS
@@ -30,6 +31,7 @@ RESOURCES: Final[tuple[Resource, ...]] = (
     CREDENTIALS,
     SESSIONS,
     STRUCTURED_OUTPUTS,
+    SCORECARDS,
     PERSONALITIES,
     SCENARIOS,
     SUITES,

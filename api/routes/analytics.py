@@ -1,4 +1,4 @@
-"""What is answered from the ClickHouse projections: ``POST /analytics``, insights, and the default board."""
+"""``POST /analytics``: what is answered from the ClickHouse projections."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from api.context import ApiContext
 from api.documentation import describe
 from api.models.analytics import AnalyticsBody
 from api.responses import json_response
-from api.routes.boards import board_routes
-from api.routes.insights import insight_routes
 
 
 def analytics_routes(context: ApiContext) -> APIRouter:
-    """Figures over calls: one answer per query, in the order of the request; insights; the default board."""
+    """Figures over calls: one answer per query, in the order of the request."""
     router = APIRouter(tags=["Analytics"])
 
     @router.post(
@@ -33,7 +31,4 @@ def analytics_routes(context: ApiContext) -> APIRouter:
         queries: list[dict[str, Any]] = body["queries"]
         return json_response(await context.dependencies.analytics.run(principal.org_id, queries))
 
-    questions = APIRouter()
-    for part in (router, insight_routes(context), board_routes(context)):
-        questions.include_router(part)
-    return questions
+    return router

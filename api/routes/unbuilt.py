@@ -16,19 +16,6 @@ from starlette.responses import Response
 from api.context import ApiContext
 from api.errors import Problem
 
-_CRUD: Final = (
-    ("GET", "", "list"),
-    ("POST", "", "create"),
-    ("GET", "/{id}", "get"),
-    ("PATCH", "/{id}", "update"),
-    ("DELETE", "/{id}", "delete"),
-)
-
-RESOURCES: Final = {
-    "/observability/scorecard": "scorecards",
-}
-"""Resources with the five usual operations."""
-
 OTHERS: Final = (
     ("POST", "/structured-output/run", "run a structured output"),
     ("GET", "/eval/run", "list eval runs"),
@@ -54,10 +41,7 @@ OTHERS: Final = (
 
 def operations() -> Iterator[tuple[str, str, str]]:
     """Method, path and name; literal paths before ones with parameters."""
-    listed = list(OTHERS)
-    for base, plural in RESOURCES.items():
-        listed += [(method, base + suffix, f"{verb} {plural}") for method, suffix, verb in _CRUD]
-    yield from sorted(listed, key=lambda operation: operation[1].count("{"))
+    yield from sorted(OTHERS, key=lambda operation: operation[1].count("{"))
 
 
 def unbuilt_routes(context: ApiContext) -> APIRouter:

@@ -29,6 +29,7 @@ NAMES: Final = (
     "provider_resource",
     "insight",
     "board",
+    "scorecard",
 )
 """In the order in which they appear in the registry of events."""
 

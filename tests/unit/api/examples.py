@@ -36,6 +36,15 @@ def body_of(kind: str, ids: dict[str, str]) -> dict[str, Any]:
             **{"name": "booked", "description": MARK, "schema": {"type": "boolean"}},
             **{"assistantIds": [ids.get("assistant")]},
         },
+        "scorecard": {
+            **{"name": "quality", "description": MARK, "assistantIds": [ids.get("assistant")]},
+            "metrics": [
+                {
+                    "structuredOutputId": ids.get("structured_output"),
+                    "conditions": [{"type": "comparator", "comparator": "=", "value": True, "points": 50}],
+                }
+            ],
+        },
         "eval": {"type": "chat.mockConversation", "name": MARK, "messages": [{"role": "user", "content": "Hi"}]},
         "personality": {"name": MARK, "assistant": {"firstMessage": "Quick!"}},
         "scenario": {
@@ -81,6 +90,7 @@ CHANGES: dict[str, dict[str, Any]] = {
     "phone_number": {"assistantId": None, "name": None},
     "session": {"messages": [{"role": "assistant", "content": "Hi"}]},
     "structured_output": {"description": None, "conditions": [{"type": "minMessages", "count": 1}]},
+    "scorecard": {"name": "better"},
     "eval": {"description": "d"},
     "personality": {"path": "a/b"},
     "scenario": {"instructions": "Hurry."},
@@ -93,7 +103,7 @@ CHANGES: dict[str, dict[str, Any]] = {
 }
 
 _ORDER = (
-    *("credential", "tool", "assistant", "squad", "phone_number", "session", "structured_output", "eval"),
+    *("credential", "tool", "assistant", "squad", "phone_number", "session", "structured_output", "scorecard", "eval"),
     *("personality", "scenario", "simulation", "simulation_suite", "campaign", "provider_resource", "insight", "board"),
 )
 BY_KIND = {resource.kind: resource for resource in RESOURCES}

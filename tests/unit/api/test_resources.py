@@ -242,7 +242,7 @@ async def test_what_is_only_kept_says_so(client: httpx.AsyncClient) -> None:
     made = await create_all(client)
     ids_of = {kind: body["id"] for kind, body in made.items()}
     warned = {kind for kind in BY_KIND if "warning" in (await create(client, kind, ids_of)).headers}
-    assert warned == {"campaign", "provider_resource"}
+    assert warned == {"campaign", "provider_resource", "scorecard"}
     wrong = await client.get("/provider/acme/pronunciation-dictionary")
     assert wrong.json()["message"] == ["provider must be one of the following values: cartesia, 11labs"]
 
