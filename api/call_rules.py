@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from api.configuration.references import check_references, under
+from api.configuration.references import Reference, check_references, under
 from api.errors import Issue, Problem, bad_request, invalid
 from api.resources.assistants import ASSISTANT_REFERENCES
 from api.resources.squads import SQUAD_REFERENCES, squad_rules
@@ -20,6 +20,7 @@ NO_PHONE_NUMBER: Final = "Couldn't Get Phone Number. Need Either `phoneNumberId`
 _PHONE_FIELDS: Final = ("phoneNumberId", "phoneNumber", "customerId", "customer", "customers")
 _TARGETS: Final = ("assistantId", "assistant", "squadId", "squad", "workflowId", "workflow")
 _REFERENCES: Final = (
+    Reference("sessionId", "session"),
     *under("assistant", ASSISTANT_REFERENCES),
     *under("assistantOverrides", ASSISTANT_REFERENCES),
     *under("squad", SQUAD_REFERENCES),

@@ -90,6 +90,7 @@ class CallBody(Closed):
     customer: Customer | None = None
     customers: list[Customer] | None = None
     schedule_plan: SchedulePlan | None = None
+    session_id: Annotated[Identifier | None, Field(description="The session that the call becomes part of.")] = None
 
 
 class WebCallBody(Closed):

@@ -33,7 +33,8 @@ from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall, DeleteCall, EndCall, ExpireCall, RenameCall
 from domain.call.state import Call, Live, Ringing
 from domain.live_calls import CallNotLive
-from domain.log.ports import Appended, Document
+from domain.log.ports import Appended, Document, Step
+from domain.session.aggregate import CONVERSATIONS, JoinConversation
 
 ENDED_BY_DELETE: Final = "call-deleted"
 
@@ -121,8 +122,17 @@ def call_routes(context: ApiContext) -> APIRouter:
                 sent_as="request",
                 command=command,
                 body=lambda state: {**views.body(state), **limits},
+                beside=_joining(body, ids.object_id, principal),
                 then=settle,
             )
+
+    def _joining(body: dict[str, Any], call_id: str, principal: Principal) -> tuple[Step, ...]:
+        """The call's place in the session that it names."""
+        if body.get("sessionId") is None:
+            return ()
+        began_at = context.dependencies.clock()
+        joining = JoinConversation(org_id=principal.org_id, kind="call", conversation_id=call_id, began_at=began_at)
+        return (Step(CONVERSATIONS, body["sessionId"], joining),)
 
     @router.get(
         "/call", summary="List calls, newest first", **describe(query=CallFilters, answer="Call", listed="array")

@@ -15,6 +15,7 @@ from hypothesis import given as for_all
 from hypothesis import strategies as st
 
 from api.app import create_app
+from domain.call.events import MessageCommitted
 from domain.chat.state import Completed
 from domain.organization.founding import Founding
 from media.chat.settings import ChatSettings
@@ -146,6 +147,32 @@ async def test_chats_of_a_session_share_its_history(client: httpx.AsyncClient, r
     listed = (await client.get("/chat", params={"sessionId": session["id"], "sortOrder": "ASC"})).json()
     assert [found["id"] for found in listed["results"]] == [one["id"], two["id"]]
     assert listed["results"] == [one, two]
+
+
+async def test_what_was_said_in_a_call_of_the_session_is_part_of_it(
+    client: httpx.AsyncClient, riley: str, installation: Installation
+) -> None:
+    session = await made(client, "/session", assistantId=riley)
+    before = await chat(client, "breakfast?", sessionId=session["id"])
+    websocket = {"provider": "vapi.websocket"}
+    call = await made(client, "/call", assistantId=riley, transport=websocket, sessionId=session["id"])
+    words = {"started_ms": 10.0, "ended_ms": 20.0, "turn": 1}
+    heard = [
+        MessageCommitted(message_id="m0", role="user", text="I have a dog", **words),
+        MessageCommitted(message_id="m1", role="assistant", text="Dogs are welcome.", **words),
+    ]
+    await installation.log.record(call["id"], heard, [installation.clock()] * 2)
+    after = await chat(client, "parking?", sessionId=session["id"])
+    spoken = ["I have a dog", "Dogs are welcome."]
+    assert [m["content"] for m in after["messages"]] == ["breakfast?", said(before), *spoken]
+    shown = (await client.get(f"/session/{session['id']}")).json()["messages"]
+    assert [m["content"] for m in shown] == ["breakfast?", said(before), *spoken, "parking?", said(after)]
+    await client.delete(f"/call/{call['id']}")
+    assert "dog" not in (await client.get(f"/session/{session['id']}")).text
+    over = await made(client, "/session", assistantId=riley, status="completed")
+    refused = await client.post("/call", json={"assistantId": riley, "transport": websocket, "sessionId": over["id"]})
+    assert (refused.status_code, "is completed" in refused.json()["message"][0]) == (400, True)
+    assert len((await client.get("/call")).json()) == 0, "the refused call was not made"
 
 
 async def test_a_session_keeps_the_assistant_that_it_was_created_with(client: httpx.AsyncClient, riley: str) -> None:
