@@ -15,14 +15,15 @@ from streams.kafka.clients import Consumer, Fetched, consumer, partition
 from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
-from streams.log.kafka.applying import PlacedRecord
+from streams.log.kafka.applying import PlacedRecord, ReadRecord
 from streams.log.kafka.halt import Halted, changed_record, expired, shorter_log, truncated, unreadable_record
+from streams.log.kafka.reading_ahead import LEAST_RECORDS, ReadingAhead
 from streams.log.kafka.replica import Replica
 
 SLICE = 200
 """Records applied at once while this process has other work: a few milliseconds, then everybody gets a turn."""
 
-CATCH_UP_SLICE = 5_000
+CATCH_UP_SLICE = 10_000
 """Records applied at once before the log is opened, when there is no other work: each page is written less often."""
 
 BREATH_SECONDS = 0.001
@@ -74,7 +75,9 @@ class Follower:
         try:
             self._consumer.assign([self._partition])
             end = self._check()
-            begun = moved = time.monotonic()
+            begun = time.monotonic()
+            self._read_ahead(end)
+            moved = time.monotonic()
             waiting: list[PlacedRecord] = []
             while self._consumer.position(self._partition) < end:
                 fetched = self._poll(1_000)
@@ -103,6 +106,21 @@ class Follower:
             raise unreachable(self._location, problem) from problem
         except KafkaError as problem:
             raise unreachable(self._location, problem) from problem
+
+    def _read_ahead(self, end: int) -> None:
+        """Leave the reading of a long stretch to another process, as far as it comes."""
+        begin = self._replica.tail.next_offset
+        if end - begin < LEAST_RECORDS:
+            return
+        waiting: list[ReadRecord] = []
+        with ReadingAhead(self._location, self._replica.shard, begin, end) as batches:
+            for batch in batches:
+                waiting += batch
+                if len(waiting) >= CATCH_UP_SLICE:
+                    self._replica.apply_read(waiting)
+                    waiting = []
+        self._replica.apply_read(waiting)
+        self._consumer.seek(self._partition, self._replica.tail.next_offset)
 
     def start(self) -> None:
         """Go on reading in the background."""

@@ -145,6 +145,13 @@ class Replica:
         if halt is not None:
             raise halt
 
+    def apply_read(self, records: Sequence[ReadRecord]) -> None:
+        """The same for records that were taken apart already. Raises ``LogUnavailable``."""
+        with self._changed:
+            if self._apply([read for read in records if read.offset >= self._tail.next_offset]):
+                self._changed.notify_all()
+        self.datastore.commits.fire()
+
     @contextmanager
     def planning(self) -> Iterator[Plan]:
         """A plan on the replica as it stands; nothing is applied meanwhile. Raises ``LogUnavailable``."""
