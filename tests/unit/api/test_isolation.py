@@ -100,7 +100,7 @@ def concrete(path: str, ids: dict[str, str], founding: Founding) -> str:
 
 def body_for(method: str, path: str, ids: dict[str, str]) -> dict[str, Any]:
     """A body that the route would take, with Acme's ids inside."""
-    if method == "POST" and "{id}" in path and "/file" not in path:
+    if path.endswith("{id}/run"):
         return {}
     for kind, resource in BY_KIND.items():
         if path.startswith(resource.path):
