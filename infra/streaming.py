@@ -27,6 +27,9 @@ logger = logging.getLogger(__name__)
 LIVE_WINDOW_SECONDS = 1.0
 """How often live figures are published. Each time costs one record for every assistant that had something."""
 
+RETRY_SECONDS = 1.0
+"""Before a request is looked at again that could not be carried out just now."""
+
 
 @dataclass(frozen=True, slots=True)
 class Streaming:
@@ -89,13 +92,17 @@ async def _retrying(runners: Sequence[FaustRunner], letters: DeadTopic, asked: a
         for request in letters.requests():
             held = letters.list(request.processor, request.originator_id)
             try:
+                if not held:
+                    # Dropped or settled since; who asked is waiting all the same.
+                    await asyncio.to_thread(letters.retried, request)
                 for runner in runners if held else ():
                     processed = await runner.retry(request.processor, request.originator_id, held[0].position.shard)
                     if processed is not None:
                         logger.info("dead.retried", extra={"processor": request.processor, "processed": processed})
                         await asyncio.to_thread(letters.retried, request)
             except LogUnavailable as problem:
-                # The request stands; it is tried again with the next one, or by whoever takes the shard over.
+                # The request stands: for this process in a moment, or for whoever takes the shard over.
+                asyncio.get_running_loop().call_later(RETRY_SECONDS, asked.set)
                 logger.warning("dead.not_retried", extra={"processor": request.processor, "reason": str(problem)})
 
 

@@ -68,6 +68,7 @@ class FaustRunner:
         self._shards: dict[int, AssignedShard] = {}
         self._topic = location.topic("log")
         self._joined = asyncio.Event()
+        self._watching: asyncio.Task[None] | None = None
         self.acknowledged = 0
         """Records whose effects are durable, since the start; those that came twice count twice."""
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -82,6 +83,7 @@ class FaustRunner:
         try:
             async with asyncio.timeout(START_SECONDS):
                 await self._app.start()
+                self._watching = asyncio.create_task(self._watch(), name=f"faust-{self.pipeline.name}")
                 await self._joined.wait()
         except TimeoutError:
             raise LogUnavailable(
@@ -90,6 +92,8 @@ class FaustRunner:
 
     async def stop(self) -> None:
         """Finish the batches in hand, commit, leave the group."""
+        if self._watching is not None:
+            self._watching.cancel()
         await self._end_shards(set(self._shards))
         await self._app.stop()
         self.failed.cancel()
@@ -148,6 +152,12 @@ class FaustRunner:
     async def _ready(self) -> None:
         await self._app.tables.wait_until_recovery_completed()
         await self._taking_over()
+
+    async def _watch(self) -> None:
+        """Faust ends by itself where it cannot go on: nobody would notice that nothing is delivered any more."""
+        await self._app.wait_until_stopped()
+        if self._app.crashed:
+            self._fail(self._app.crash_reason or RuntimeError("Faust crashed and does not say why"))
 
     def _fail(self, failure: BaseException) -> None:
         if not self.failed.done():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import faust
 import pytest
 
 from domain.call.events import CallRenamed
@@ -38,6 +40,7 @@ from tests.contracts.runner_contract import NOW, Hosted, Hosting, RowFile, Runne
 class HostedOnFaust:
     runner: FaustRunner
     dead: DeadTopic
+    app: faust.App
 
     async def reached(self, position: Position) -> None:
         await self.runner.reached(position)
@@ -80,7 +83,7 @@ class TestFaustRunner(RunnerContract):
                 runner = FaustRunner(app, location, pipeline, log, dead, clock=lambda: NOW, taking_over=taking_over)
                 await runner.start()
                 try:
-                    yield HostedOnFaust(runner, dead)
+                    yield HostedOnFaust(runner, dead, app)
                 finally:
                     await runner.stop()
 
@@ -96,7 +99,8 @@ class TestFaustRunner(RunnerContract):
             slots=(Slot(call_id(0), 2), Slot(call_id(0), 3)),
             topics=(CallRenamed.TYPE, CallRenamed.TYPE),
             bodies=tuple(
-                EventCodec(EVENT_TYPES).encode(CallRenamed(name="void"), id=f"a-zombie.{index}", time=NOW) for index in range(2)
+                EventCodec(EVENT_TYPES).encode(CallRenamed(name="void"), id=f"a-zombie.{index}", time=NOW)
+                for index in range(2)
             ),
         )
         with closing(producer(location)) as writing:
@@ -108,6 +112,13 @@ class TestFaustRunner(RunnerContract):
             await hosted.reached(await append(log, range(3, 5)))
         assert log.position_at(0, len(accepted) * 2 + 1, 10) == last
         assert sink.rows() == await plain_rows(tmp_path, range(3), range(3, 5))
+
+    async def test_that_faust_ended_by_itself_does_not_go_unnoticed(self, hosting: Hosting, tmp_path: Path) -> None:
+        async with hosting(Pipeline("contract", processors(), RowFile(tmp_path / "rows.db"))) as hosted:
+            assert isinstance(hosted, HostedOnFaust)
+            await hosted.app.crash(RuntimeError("no broker any more"))
+            with pytest.raises(RuntimeError, match="no broker any more"):
+                await asyncio.wait_for(asyncio.shield(hosted.runner.failed), 20)
 
 
 def _records(location: KafkaLocation) -> list[Record]:

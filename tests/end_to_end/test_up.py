@@ -89,6 +89,8 @@ def test_tables_are_made_again_while_it_runs_and_equal_the_live_ones(
         (("rebuild", "--projection", "weather"), "There is no table weather"),
         (("rebuild", "--projection", "calls", "--version", "9"), "This build writes version 1 of calls"),
         (("dead", "retry", "weather", "nobody"), "There is no processor weather"),
+        (("dead", "show", "call-tables", "0:1"), "call-tables has no parked event at 0:1"),
+        (("dead", "show", "call-tables", "first"), "not of the form shard:ordinal"),
         (("calls", "show", "nobody"), "Call nobody does not exist"),
     ],
 )
