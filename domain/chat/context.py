@@ -12,6 +12,7 @@ from domain.call.usage import add_reading
 from domain.chat.events import UsageMetered
 from domain.chat.messages import Timed, chat_messages, input_messages
 from domain.chat.state import Deleted, KeptChat
+from domain.configuration.state import Configuration
 from domain.log.ports import Documents, EventLog
 from domain.session.aggregate import SESSION
 from domain.session.state import ActiveSession, Conversation
@@ -21,16 +22,24 @@ LONGEST_CHAIN = 1_000
 
 
 class History:
-    """Reads what conversations go on from. What was deleted is no part of any of them."""
+    """Reads what conversations go on from. What was deleted is no part of any of them.
+
+    What was read once is not read again: make one for each look at the log.
+    """
 
     def __init__(self, documents: Documents, log: EventLog) -> None:
         self._documents = documents
         self._log = log
+        self._chats: dict[tuple[str, str], KeptChat | None] = {}
+        self._sessions: dict[str, list[Configuration]] = {}
 
     def chat(self, chat_id: str, org_id: str) -> KeptChat | None:
         """The chat, unless it is deleted or another organisation's."""
-        document = self._documents.get("chat", chat_id, org_id=org_id)
-        return None if document is None or isinstance(document.state, Deleted) else document.state
+        if (chat_id, org_id) not in self._chats:
+            document = self._documents.get("chat", chat_id, org_id=org_id)
+            gone = document is None or isinstance(document.state, Deleted)
+            self._chats[chat_id, org_id] = None if gone or document is None else document.state
+        return self._chats[chat_id, org_id]
 
     def before(self, chat: KeptChat) -> list[Timed]:
         """What the chat had before it when it was held: in its session as far as it had seen that, or in the chats
@@ -75,12 +84,18 @@ class History:
         identity = chat.identity
         if identity.session_id is None or identity.session_version is None:
             return []
-        state = None
-        for positioned in self._log.history(identity.session_id):
-            if positioned.recorded.originator_version > identity.session_version:
-                break
-            state = SESSION.evolve(state, positioned.recorded)
+        states = self._states(identity.session_id)[: identity.session_version]
+        state = states[-1] if states else None
         return self.session(state) if isinstance(state, ActiveSession) else []
+
+    def _states(self, session_id: str) -> list[Configuration]:
+        """The session after each of its events."""
+        if session_id not in self._sessions:
+            states: list[Configuration] = []
+            for positioned in self._log.history(session_id):
+                states.append(SESSION.evolve(states[-1] if states else None, positioned.recorded))
+            self._sessions[session_id] = states
+        return self._sessions[session_id]
 
     def _said_in(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
         if joined.kind == "chat":

@@ -50,13 +50,13 @@ class Preparing:
     def __init__(self, documents: Documents, log: EventLog) -> None:
         self._documents = documents
         self._log = log
-        self._history = History(documents, log)
 
     def prepare(self, order: ChatOrder, now: datetime) -> Prepared:
         """Raises ``Refused`` that names the field at fault, and ``ChatUnsupported``."""
+        history = History(self._documents, self._log)
         session = self._session(order, now) if order.session_id is not None else None
-        previous = self._previous(order) if order.previous_chat_id is not None else None
-        target = self._target(order, session, previous)
+        previous = self._previous(order, history) if order.previous_chat_id is not None else None
+        target = self._target(order, session, previous, history)
         values = {**(previous.identity.variable_values if previous else {}), **order.variable_values}
         customer = _object(session.config.get("customer")) if session else {}
         moment = session.created_at if session else now
@@ -76,7 +76,7 @@ class Preparing:
             raise Refused(
                 str(missing), field="assistant.model.toolIds", fix="Store the tool, or leave it out."
             ) from None
-        before = self._history.session(session) if session else self._history.up_to(previous) if previous else []
+        before = history.session(session) if session else history.up_to(previous) if previous else []
         created = ChatCreated(
             org_id=order.org_id,
             request=order.request,
@@ -101,8 +101,8 @@ class Preparing:
             raise Refused(f"The session {document.id} is completed.", field="sessionId", fix="Create a new session.")
         return document.state
 
-    def _previous(self, order: ChatOrder) -> KeptChat:
-        chat = self._history.chat(order.previous_chat_id or "", order.org_id)
+    def _previous(self, order: ChatOrder, history: History) -> KeptChat:
+        chat = history.chat(order.previous_chat_id or "", order.org_id)
         if chat is None:
             raise _missing("Chat", "previousChatId", order.previous_chat_id)
         if isinstance(chat, Failed):
@@ -113,14 +113,16 @@ class Preparing:
             )
         return chat
 
-    def _target(self, order: ChatOrder, session: ActiveSession | None, previous: KeptChat | None) -> Target:
+    def _target(
+        self, order: ChatOrder, session: ActiveSession | None, previous: KeptChat | None, history: History
+    ) -> Target:
         if session is not None:
             return self._of_session(session)
         if order.assistant_id is not None:
             return self._stored(order.assistant_id, order.org_id, "assistantId")
         if order.assistant is not None:
             return Target(order.assistant, None, None)
-        for chat in (previous, *self._history.chain(previous)) if previous is not None else ():
+        for chat in (previous, *history.chain(previous)) if previous is not None else ():
             if chat.identity.assistant_id is not None:
                 return self._stored(chat.identity.assistant_id, order.org_id, "previousChatId")
             if isinstance(inline := chat.identity.request.get("assistant"), Mapping):

@@ -14,7 +14,6 @@ import httpx
 from domain.aggregate import Refused
 from domain.chat.aggregate import CHAT
 from domain.chat.commands import KeepChat
-from domain.chat.context import History
 from domain.chat.events import ChatCompleted, ChatFailed, Fact, UsageMetered, Warned
 from domain.chat.messages import shown_messages
 from domain.chats import ChatOrder, ChatOver, ChatText, TooManyChats
@@ -106,7 +105,6 @@ class ChatTier:
         self._clock = clock
         self._price_table = price_table
         self._preparing = Preparing(documents, log)
-        self._history = History(documents, log)
         self._running: set[asyncio.Task[ChatOver]] = set()
 
     async def hold(self, order: ChatOrder) -> RunningChat:
