@@ -208,10 +208,8 @@ def _start_leaving(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool)
         _refuse(m, call, started)
         return filled
     variants = [message.text for message in tool.at("request-start", call.arguments) if message.text]
-    if variants:
-        said = m.pick(variants)
-    else:
-        said = transfers.announcement(m, started) if tool.kind == "transferCall" else ""
+    announced = transfers.announcement(m, started) if tool.kind == "transferCall" else ""
+    said = m.pick(variants) if variants else announced
     if said:
         say_with_anchors(m, said, releases=(call.id,))
     m.set(tools=(*m.state.tools, started))

@@ -126,7 +126,7 @@ async def _talk(process: asyncio.subprocess.Process, script: bytes) -> bytes:
 
 def _script(code: str, arguments: Mapping[str, Any], environment: Mapping[str, str], marker: str) -> bytes:
     """The tenant's code as the body of a function; its return value is the result."""
-    given = msgspec.json.encode([arguments, environment]).decode().replace("\u2028", " ").replace("\u2029", " ")
+    given = msgspec.json.encode([arguments, environment]).decode()
     return (
         f"const [__args, __env] = {given};\n"
         f"const __tell = (told: unknown) => console.log({marker!r} + JSON.stringify(told));\n"

@@ -36,8 +36,25 @@ TOOLS: list[dict[str, Any]] = [
     {"type": "function", "function": {"name": "client"}},
     {"type": "sms", "function": {"name": "sms"}},
     {"type": "endCall"},
+    {
+        "type": "handoff",
+        "function": {"name": "handoff"},
+        "destinations": [{"type": "assistant", "assistantName": "Other"}],
+        "messages": [{"type": "request-start", "content": "My colleague will help you."}],
+    },
+    {
+        "type": "transferCall",
+        "destinations": [
+            {"type": "assistant", "assistantName": "Other", "transferMode": "delete-history"},
+        ],
+    },
+    {"type": "transferCall", "function": {"name": "number"}, "destinations": [{"type": "number", "number": "+4915"}]},
+    {"type": "handoff", "function": {"name": "ask"}, "destinations": [{"type": "dynamic"}]},
 ]
-TOOL_NAMES = ("plain", "quiet", "blocking", "later", "client", "sms", "endCall", "nothing")
+TOOL_NAMES = (
+    *("plain", "quiet", "blocking", "later", "client", "sms", "endCall", "nothing"),
+    *("handoff", "transferCall", "number", "ask"),
+)
 
 configs = st.fixed_dictionaries(
     {"model": st.just({"tools": TOOLS, "messages": [{"role": "system", "content": "Be kind."}]})},
@@ -183,13 +200,27 @@ class Walk(Scenario):
         doers[kind]()
 
     def _answer(self, result: str | None) -> None:
-        sent = [order.tool_call_id for order in self.outputs(outputs.CallTool) if not order.detached]
+        orders = (
+            *(order for order in self.outputs(outputs.CallTool) if not order.detached),
+            *self.outputs(outputs.AskDestination),
+            *self.outputs(outputs.ResolveAssistant),
+        )
+        resolving = {order.tool_call_id for order in self.outputs(outputs.ResolveAssistant)}
+        asking = {order.tool_call_id for order in self.outputs(outputs.AskDestination)} - resolving
+        sent = list(dict.fromkeys(order.tool_call_id for order in orders))
         open_calls = [call for call in sent if call not in self.answered]
         if not open_calls:
             return
         call = open_calls[0]
         self.answered.append(call)
-        if result is None:
+        if result is not None and call in asking:
+            self.answered.remove(call)
+            named = {"type": "assistant", "assistantName": "Other"} if result else {}
+            self.feed(inputs.DestinationAnswered(tool_call_id=call, destination=named))
+        elif result is not None and call in resolving:
+            other = {**self.plan.assistant, "name": f"Other than {call}"}
+            self.feed(inputs.AssistantResolved(tool_call_id=call, assistant=other, variables={"by": call}))
+        elif result is None:
             self.feed(ToolErred(tool_call_id=call, failure="timeout", error="No answer."))
         else:
             message = {"type": "request-complete", "content": "It is done."} if result == "said" else None
