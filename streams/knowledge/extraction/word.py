@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -53,20 +53,19 @@ def _check_archive(path: Path) -> None:
 
 
 def _blocks(document: Document) -> Iterator[str]:
+    levels = {style.style_id: heading for style in document.styles if (heading := _HEADING.match(style.name or ""))}
     for block in document.iter_inner_content():
         if isinstance(block, Paragraph):
-            yield _paragraph(block)
+            yield _paragraph(block, levels)
         else:
             yield "\n".join(table_lines(_rows(block)))
 
 
-def _paragraph(paragraph: Paragraph) -> str:
+def _paragraph(paragraph: Paragraph, levels: Mapping[str, re.Match[str]]) -> str:
     text = " ".join(paragraph.text.split())
-    style = paragraph.style
-    heading = _HEADING.match(style.name or "") if style is not None and text else None
-    if heading is None:
-        return text
-    return f"{'#' * int(heading[1] or 1)} {text}"
+    # The public way to a paragraph's style looks through all styles, for every paragraph.
+    heading = levels.get(paragraph._p.style or "") if text else None
+    return text if heading is None else f"{'#' * int(heading[1] or 1)} {text}"
 
 
 def _rows(table: Table) -> list[list[str]]:

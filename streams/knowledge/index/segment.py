@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streams.knowledge.index.chunking import chunks
 from streams.knowledge.index.embedding import Vectors, embed
-from streams.knowledge.index.terms import content_words, number, stem
+from streams.knowledge.index.terms import content_words, number, stem, trigrams, words
 
 FORMAT: Final = 1
 """Of the arrays and of everything that decides what stands in them; raised, every index is made anew."""
@@ -30,6 +30,9 @@ class SegmentUnreadable(Exception):
 class Segment:
     """``postings`` of term ``i`` are ``pieces[offsets[i]:offsets[i + 1]]`` with as many ``counts``; ``terms`` ascend.
 
+    Trigram ``j`` of ``grams`` (ascending too) stands in the words ``gram_terms[gram_offsets[j]:gram_offsets[j + 1]]``,
+    which index ``terms``; ``term_sizes`` counts the trigrams of each word.
+
     ``starts`` and ``ends`` are bytes of ``text`` (UTF-8), ``lengths`` words, ``pages`` count from 1 and are 0 where the
     text has no pages.
     """
@@ -45,6 +48,10 @@ class Segment:
     offsets: NDArray[np.uint32]
     pieces: NDArray[np.uint32]
     counts: NDArray[np.float32]
+    grams: NDArray[np.uint64]
+    gram_offsets: NDArray[np.uint32]
+    gram_terms: NDArray[np.uint32]
+    term_sizes: NDArray[np.uint32]
     vectors: Vectors
 
     def __len__(self) -> int:
@@ -77,12 +84,18 @@ def build(text: str) -> Segment:
     heading_numbers = {heading: index for index, heading in enumerate(headings)}
     edges = _byte_offsets(text, sorted({edge for chunk in cut for edge in (chunk.start, chunk.end)}))
     counted = [_counted(text[chunk.start : chunk.end], chunk.heading) for chunk in cut]
+    stems = {number(word): word for word in _stems(text, headings)}
     postings: dict[int, list[tuple[int, int]]] = {}
     for index, counts in enumerate(counted):
         for term, count in counts.items():
             postings.setdefault(term, []).append((index, count))
     terms = sorted(postings)
     flat = [posting for term in terms for posting in postings[term]]
+    shared: dict[int, list[int]] = {}
+    for index, term in enumerate(terms):
+        for gram in sorted(trigrams(stems[term])):
+            shared.setdefault(number(gram), []).append(index)
+    grams = sorted(shared)
     return Segment(
         text=text.encode(),
         starts=np.array([edges[chunk.start] for chunk in cut], dtype=np.uint32),
@@ -95,6 +108,10 @@ def build(text: str) -> Segment:
         offsets=np.cumsum([0, *(len(postings[term]) for term in terms)], dtype=np.uint32),
         pieces=np.array([piece for piece, _ in flat], dtype=np.uint32),
         counts=np.array([count for _, count in flat], dtype=np.float32),
+        grams=np.array(grams, dtype=np.uint64),
+        gram_offsets=np.cumsum([0, *(len(shared[gram]) for gram in grams)], dtype=np.uint32),
+        gram_terms=np.array([index for gram in grams for index in shared[gram]], dtype=np.uint32),
+        term_sizes=np.array([len(trigrams(stems[term])) for term in terms], dtype=np.uint32),
         vectors=embed(f"{chunk.heading}\n{text[chunk.start : chunk.end]}" for chunk in cut),
     )
 
@@ -112,7 +129,10 @@ def save(segment: Segment, path: Path) -> None:
         )
 
 
-_PLAIN: Final = ("starts", "ends", "pages", "heading_of", "lengths", "terms", "offsets", "pieces", "counts")
+_PLAIN: Final = (
+    *("starts", "ends", "pages", "heading_of", "lengths", "terms", "offsets", "pieces", "counts"),
+    *("grams", "gram_offsets", "gram_terms", "term_sizes"),
+)
 
 
 def load(path: Path) -> Segment:
@@ -135,6 +155,10 @@ def load(path: Path) -> Segment:
     except Exception as fault:
         # numpy reads a zip archive, whose errors have a class of their own without a common base.
         raise SegmentUnreadable(f"{path.name}: {type(fault).__name__}: {fault}") from None
+
+
+def _stems(text: str, headings: tuple[str, ...]) -> set[str]:
+    return {stem(word) for part in (text, *headings) for word in words(part)}
 
 
 def _counted(text: str, heading: str) -> Counter[int]:

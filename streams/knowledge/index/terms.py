@@ -56,3 +56,9 @@ def stem(word: str) -> str:
 def number(stemmed: str) -> int:
     """What an index keeps instead of a word: the same on every machine, different for practically all words."""
     return int.from_bytes(blake2b(stemmed.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "little")
+
+
+def trigrams(word: str) -> frozenset[str]:
+    """The runs of three letters of a word with its edges: what misspelt words still share."""
+    padded = f"^{word}$"
+    return frozenset(padded[at : at + 3] for at in range(len(padded) - 2))

@@ -6,11 +6,13 @@ import asyncio
 import shutil
 from pathlib import Path
 
+import msgspec
+
 from domain.configuration.commands import CreateConfiguration
 from domain.file.aggregate import FILE_TEXT
 from domain.file.commands import RequestText
 from domain.file.state import TextExtracted, TextFailed, TextPending
-from domain.knowledge.search import MOST_CHARACTERS, Source
+from domain.knowledge.search import MOST_CHARACTERS, Found, Source
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE, KNOWLEDGE_BASE_FILES
 from domain.knowledge_base.commands import AttachFile
 from streams.knowledge.segments import Segments
@@ -39,6 +41,7 @@ async def test_uploads_are_read_and_answer_questions_with_their_source(installed
         best = found.passages[0]
         assert (best.file_id, best.file_name, best.page, best.number) == (prices, "prices.pdf", 2, 2)
         assert "240 dollars" in best.text
+        assert msgspec.json.decode(msgspec.json.encode(found), type=Found) == found
         assert {missing.id: missing.reason for missing in found.not_searched} == {
             secret: "secret.pdf could not be read",
             "unknown": "the file unknown does not exist",
