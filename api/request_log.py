@@ -121,8 +121,8 @@ class RequestRecording:
 
 
 def _level(status: int) -> int:
-    """What went well is a line only for who looks for it; there may be hundreds a second."""
-    if status >= 500:
+    """What went well is a line only for who looks for it; there may be hundreds a second. 501 is no failure."""
+    if status >= 500 and status != 501:
         return logging.WARNING
     return logging.INFO if status >= 400 else logging.DEBUG
 

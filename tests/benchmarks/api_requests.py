@@ -78,7 +78,14 @@ async def _measure(target: Target, arguments: argparse.Namespace) -> None:
         ):
             print(f"{name:14} {await _one_by_one(client, path, times)}")
             print(f"{'  a bare route':14} {await _one_by_one(client, bare, times)}")
-        await _load(client, one, arguments)
+        before = await _server_cpu_seconds(client)
+        asked = await _load(client, one, arguments)
+        spent = (await _server_cpu_seconds(client) - before) * 1000 / asked
+        print(f"under load the server computed {spent:.2f} ms for each request")
+
+
+async def _server_cpu_seconds(client: httpx.AsyncClient) -> float:
+    return float((await client.get("/bare-cpu")).text)
 
 
 async def _one_by_one(client: httpx.AsyncClient, path: str, times: int) -> str:
@@ -91,7 +98,8 @@ async def _one_by_one(client: httpx.AsyncClient, path: str, times: int) -> str:
     return _summary(taken)
 
 
-async def _load(client: httpx.AsyncClient, path: str, arguments: argparse.Namespace) -> None:
+async def _load(client: httpx.AsyncClient, path: str, arguments: argparse.Namespace) -> int:
+    """How many requests were answered."""
     taken: dict[str, list[float]] = {"read": [], "write": []}
 
     async def read() -> httpx.Response:
@@ -121,6 +129,7 @@ async def _load(client: httpx.AsyncClient, path: str, arguments: argparse.Namesp
     elapsed = time.perf_counter() - begun
     for kind, times in taken.items():
         print(f"under load, {kind}s: {len(times) / elapsed:.0f}/s, {_summary(times)}")
+    return sum(map(len, taken.values()))
 
 
 def _summary(taken: list[float]) -> str:
@@ -179,6 +188,10 @@ def _add_bare_routes(app: FastAPI) -> None:
     async def keep(name: str, request: Request) -> Response:
         kept[name] = await request.body()
         return Response()
+
+    @app.get("/bare-cpu")
+    async def cpu() -> Response:
+        return Response(str(time.process_time()))
 
     @app.get("/bare/{name}")
     async def bare(name: str) -> Response:

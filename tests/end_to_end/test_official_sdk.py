@@ -169,7 +169,7 @@ def test_refusals_reach_the_client_as_bodies_it_can_read(vapi: Vapi, installatio
         vapi.calls.create(assistant_id="4d0b4d3c-0000-4000-8000-000000000000")
     assert no_number.value.body["message"].startswith("Couldn't Get Phone Number.")
     with pytest.raises(ApiError) as unbuilt:
-        vapi.observability_scorecard.scorecard_controller_get_paginated(request_options={"max_retries": 0})
+        vapi.eval.eval_controller_get_runs_paginated(request_options={"max_retries": 0})
     assert unbuilt.value.status_code == 501
     stranger = Vapi(token="nobody's key", base_url=installation.dependencies.settings.base_url())
     with pytest.raises(ApiError) as unauthorized:

@@ -153,3 +153,35 @@ async def test_chats_are_of_the_declared_form(asking: httpx.AsyncClient, referen
         ("DELETE", "/chat/{id}", (await asking.delete(f"/chat/{chat['id']}")).json()),
     ):
         assert reference.violations(method, template, 200, answer) == [], (method, template)
+
+
+NOT_BUILT = {
+    "POST /structured-output/run",
+    *("GET /eval/run", "POST /eval/run", "GET /eval/run/{id}", "DELETE /eval/run/{id}"),
+    *("GET /eval/simulation/run", "POST /eval/simulation/run"),
+    *("GET /eval/simulation/run/{id}", "PATCH /eval/simulation/run/{id}", "GET /eval/simulation/run/{id}/item"),
+    *("GET /eval/simulation/run/{id}/item/{itemId}", "PATCH /eval/simulation/run/{id}/item/{itemId}"),
+    "POST /eval/simulation/run/{id}/item/{itemId}/generate",
+    "POST /eval/simulation/scenario/generate",
+}
+"""The documented operations that are answered 501: the engines behind them are not there yet."""
+UNKNOWN = "4d0b4d3c-0000-4000-8000-000000000000"
+
+
+async def test_every_documented_operation_is_answered(asking: httpx.AsyncClient, reference: Reference) -> None:
+    not_built, strange = set(), []
+    for path, operations in reference.paths.items():
+        named = path.format_map(
+            {"provider": "11labs", "resourceName": "pronunciation-dictionary"}
+            | dict.fromkeys(re.findall(r"\{(\w*[iI]d)\}", path), UNKNOWN)
+        )
+        for method in operations:
+            answer = await asking.request(method, named, json=None if method == "get" else {})
+            if answer.status_code == 501:
+                not_built.add(f"{method.upper()} {path}")
+                continue
+            about_an_object = answer.status_code == 404 and f"{UNKNOWN} does not exist" in answer.text
+            if not about_an_object and answer.status_code not in {200, 201, 400, 415}:
+                strange.append((method, path, answer.status_code, answer.text[:200]))
+    assert strange == []
+    assert not_built == NOT_BUILT
