@@ -44,3 +44,26 @@ class FragmentLog(Protocol):
 
     def read(self, call_id: str, *, source: str | None = None, types: Iterable[str] = ()) -> list[Fragment]:
         """Fragments of one call in order, duplicates removed."""
+
+
+class PlacedBatch(msgspec.Struct, frozen=True):
+    """A batch and its place: ``number`` rises within a partition, from 1, not always by one."""
+
+    number: int
+    batch: FragmentBatch
+
+
+class FragmentFeed(Protocol):
+    """The batches of all calls in the order they were kept, partition by partition. One may come twice."""
+
+    @property
+    def partitions(self) -> Sequence[int]: ...
+
+    def after(self, partition: int, number: int, limit: int) -> Sequence[PlacedBatch]:
+        """At most ``limit`` of the batches behind ``number``; none where there are none yet. Raises ``LogUnavailable``.
+
+        What the store no longer holds is passed over.
+        """
+
+    def end(self, partition: int) -> int:
+        """The number of the last batch, 0 where there is none. Raises ``LogUnavailable``."""

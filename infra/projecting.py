@@ -11,6 +11,7 @@ from typing import Any
 
 from api.dependencies import Maintenance
 from domain.analytics import Analytics, InsightAsked, QueryProblem, QueryRejected, SqlResult
+from domain.fragments import FragmentFeed
 from domain.log.ports import EventLog
 from infra.data_folder import DataFolder
 from infra.identifiers import now
@@ -18,14 +19,25 @@ from infra.maintenance import EmbeddedMaintenance
 from projections.analytics.engine import ClickHouseAnalytics
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
+from projections.fragment_sink import FragmentSink
 from projections.schema import upgrade
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.feeding import FragmentFollower
 from streams.processing.pipeline import Bulk, Pipeline
 
 _PIPELINE = "tables"
+
+
+@dataclass(frozen=True, slots=True)
+class Fragments:
+    """Where fragments come from, for how many days their rows are kept (0: for ever), and whether with their words."""
+
+    feed: FragmentFeed
+    days: int
+    keep_words: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +49,7 @@ class Projecting:
     log: EventLog
     maintenance: Maintenance | None = None
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
+    fragments: FragmentFollower | None = None
 
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
@@ -59,10 +72,16 @@ class ClosedAnalytics:
 
 @contextlib.asynccontextmanager
 async def opened_projecting(
-    location: str, folder: DataFolder, log: EventLog, shards: Sequence[int], *, fill: bool = True
+    location: str,
+    folder: DataFolder,
+    log: EventLog,
+    shards: Sequence[int],
+    *,
+    fill: bool = True,
+    fragments: Fragments | None = None,
 ) -> AsyncIterator[Projecting]:
     """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them from all
-    ``shards`` of the log.
+    ``shards`` of the log, and the table of fragments from ``fragments``.
 
     One process of an installation fills them. Raises ``StoreUnavailable``.
     """
@@ -83,7 +102,19 @@ async def opened_projecting(
             runners[shard] = EmbeddedRunner(log, pipelines, letters, clock=now, shard=shard)
             await runners[shard].start()
             closing.push_async_callback(runners[shard].stop)
-        yield Projecting(analytics, log, EmbeddedMaintenance(runners, letters, log, store, sink), runners)
+        follower = None
+        if fragments is not None:
+            follower = await asyncio.to_thread(_followed, fragments, store)
+            closing.push_async_callback(asyncio.to_thread, follower.stop)
+        yield Projecting(analytics, log, EmbeddedMaintenance(runners, letters, log, store, sink), runners, follower)
+
+
+def _followed(fragments: Fragments, store: AnalyticsStore) -> FragmentFollower:
+    target = FragmentSink(store, keep_words=fragments.keep_words)
+    target.expire_after(fragments.days)
+    follower = FragmentFollower(fragments.feed, target)
+    follower.start()
+    return follower
 
 
 def _open_store(location: str | Path) -> AnalyticsStore:

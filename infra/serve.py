@@ -18,7 +18,7 @@ from domain.organization.founding import Founding
 from infra import logging as log_lines
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.http_server import CannotListen, listen, serving
-from infra.projecting import opened_projecting
+from infra.projecting import Fragments, opened_projecting
 from infra.roles import Addresses, Role, RoleUnfit, check, seated
 from infra.settings import Settings
 from infra.storage import opened_storage
@@ -91,7 +91,10 @@ async def _serve(
 
 async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
     with stop_signals() as stop, opened_storage(settings, seat) as storage:
-        async with opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards()) as projecting:
+        fragments = Fragments(storage.fragments, settings.fragment_days, settings.fragment_words)
+        async with opened_projecting(
+            settings.clickhouse, seat.folder, storage.log, storage.shards(), fragments=fragments
+        ) as projecting:
             seat.announce(RunningSystem(os.getpid(), "", "", "project"))
             on_started(Started("project", "", os.getpid(), str(seat.folder.root), None))
             logger.info("system.ready", extra={"role": "project", "seat": seat.name})

@@ -114,6 +114,19 @@ class Settings(BaseSettings):
         description="Analytics engine: `embedded` (chDB, in the data folder) or the `http(s)://user:password@host:port/"
         "database` of a ClickHouse server.",
     )
+    fragment_days: int = Field(
+        30,
+        ge=0,
+        le=36_500,
+        json_schema_extra={"unit": "days"},
+        description="How long the `fragments` table keeps partial transcripts, measuring points and inputs of calls; "
+        "0 means for ever.",
+    )
+    fragment_words: bool = Field(
+        False,
+        description="Whether the `fragments` table keeps the words of partial transcripts and of the model's pieces of "
+        "text; without it only their lengths.",
+    )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         description="Private networks (CIDRs, separated by commas) that requests to tool servers and custom models may "
@@ -442,7 +455,9 @@ def _type_and_bounds(schema: dict[str, Any]) -> str:
         return "secret text"
     if any(variant.get("format") == "path" for variant in variants):
         return "path"
-    kind = {"string": "text", "integer": "integer", "number": "number", "array": "list"}[schema["type"]]
+    kind = {"string": "text", "integer": "integer", "number": "number", "array": "list", "boolean": "true or false"}[
+        schema["type"]
+    ]
     bounds = f", {schema['minimum']:g} to {schema['maximum']:g}" if "minimum" in schema else ""
     unit = f" {schema['unit']}" if "unit" in schema else ""
     return kind + bounds + unit

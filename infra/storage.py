@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from domain.fragments import FragmentLog
+from domain.fragments import FragmentFeed, FragmentLog
 from domain.log.ports import Commands, Documents, EventLog
 from infra.checkpoints import sign_file
 from infra.data_folder import DataFolder, Seat
@@ -24,6 +24,10 @@ LEASE_SECONDS = 4.0
 
 class Log(Commands, Documents, EventLog, Protocol):
     """The log and the documents folded from it, whatever carries them."""
+
+
+class Fragments(FragmentLog, FragmentFeed, Protocol):
+    """The fragments of calls: written and read by call, and followed as they come."""
 
 
 def no_trouble() -> str:
@@ -45,7 +49,7 @@ class Storage:
     """
 
     log: Log
-    fragments: FragmentLog
+    fragments: Fragments
     artifacts: LocalArtifactStore
     leases: Leases
     lease_seconds: float = LEASE_SECONDS

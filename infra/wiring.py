@@ -27,7 +27,7 @@ from infra.identifiers import now, random_id
 from infra.knowledge import opened_knowledge
 from infra.live import opened_live
 from infra.metrics import opened_metrics
-from infra.projecting import Projecting, opened_projecting
+from infra.projecting import Fragments, Projecting, opened_projecting
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
@@ -103,7 +103,14 @@ async def run_system(
         if role != "media":
             fill = role == "up" or settings.clickhouse == "embedded"
             projecting = await parts.enter_async_context(
-                opened_projecting(settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=fill)
+                opened_projecting(
+                    settings.clickhouse,
+                    seat.folder,
+                    storage.log,
+                    storage.shards(),
+                    fill=fill,
+                    fragments=Fragments(storage.fragments, settings.fragment_days, settings.fragment_words),
+                )
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
         tier = None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 
-from projections.table import Column, Table
+from projections.table import Column, Table, View
+from projections.tables import fragments
 from projections.tables.catalogue import TABLES
 
 INTRODUCTION = """\
@@ -25,9 +26,10 @@ claimed the call.
 """
 
 
-def page(tables: Sequence[Table] = TABLES) -> str:
-    """The whole page: one section a table, one line a column."""
-    return "\n".join([INTRODUCTION, *("\n".join(_section(table)) for table in tables)])
+def page(tables: Sequence[Table] = (*TABLES, fragments.TABLE), views: Sequence[View] = fragments.VIEWS) -> str:
+    """The whole page: one section a table or view, one line a column."""
+    sections = [*(_section(table) for table in tables), *(_view_section(view) for view in views)]
+    return "\n".join([INTRODUCTION, *("\n".join(section) for section in sections)])
 
 
 def _section(table: Table) -> Iterator[str]:
@@ -36,6 +38,16 @@ def _section(table: Table) -> Iterator[str]:
     yield "| column | type | meaning |"
     yield "|---|---|---|"
     for column in table.shown or table.columns:
+        yield _line(column)
+    yield ""
+
+
+def _view_section(view: View) -> Iterator[str]:
+    yield f"## {view.name}\n"
+    yield f"{view.comment}. A part of `fragments`.\n"
+    yield "| column | type | meaning |"
+    yield "|---|---|---|"
+    for column in view.columns:
         yield _line(column)
     yield ""
 

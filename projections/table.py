@@ -46,6 +46,8 @@ class Table:
     shown: tuple[Column, ...] = ()
     """Columns of the view in the order of its SELECT; empty where they are those of the table."""
     indexes: tuple[str, ...] = ()
+    engine: str = "MergeTree"
+    partition_by: str = ""
     newest: tuple[str, ...] = ()
     """The sort order of a second table that keeps only the newest row of each such key, so that reading what is true
     now needs no folding. None is kept where this is empty."""
@@ -69,7 +71,7 @@ class Table:
 
     def create_sql(self, physical: str | None = None) -> str:
         """The CREATE TABLE statement, one column a line."""
-        return self._create_sql(physical or self.physical, "MergeTree", self.order_by, self.comment)
+        return self._create_sql(physical or self.physical, self.engine, self.order_by, self.comment)
 
     def create_statements(self, suffix: str = "") -> tuple[str, ...]:
         """A CREATE TABLE statement for each of ``names``."""
@@ -84,7 +86,9 @@ class Table:
         return (
             f"CREATE TABLE {name}\n(\n    "
             + ",\n    ".join(lines)
-            + f"\n)\nENGINE = {engine}\nORDER BY ({', '.join(order_by)})\n"
+            + f"\n)\nENGINE = {engine}\n"
+            + (f"PARTITION BY {self.partition_by}\n" if self.partition_by else "")
+            + f"ORDER BY ({', '.join(order_by)})\n"
             + f"SETTINGS {SETTINGS}\n"
             + f"COMMENT {quoted(comment)}"
         )
@@ -98,6 +102,21 @@ class Table:
         select = select.replace("{calls}", calls)
         columns = ",\n    ".join(column.ddl for column in self.shown or self.columns)
         return f"CREATE OR REPLACE VIEW {name or self.name}\n(\n    {columns}\n)\nAS {select}"
+
+
+@dataclass(frozen=True)
+class View:
+    """A plain name for a part of another view, with columns documented as those of a table are."""
+
+    name: str
+    comment: str
+    columns: tuple[Column, ...]
+    select: str
+
+    def create_sql(self) -> str:
+        """The CREATE OR REPLACE VIEW statement."""
+        columns = ",\n    ".join(column.ddl for column in self.columns)
+        return f"CREATE OR REPLACE VIEW {self.name}\n(\n    {columns}\n)\nAS {self.select}"
 
 
 def quoted(text: str) -> str:

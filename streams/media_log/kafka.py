@@ -12,10 +12,10 @@ from pathlib import Path
 
 from kafka.errors import KafkaError
 
-from domain.fragments import Fragment, FragmentBatch
+from domain.fragments import Fragment, FragmentBatch, PlacedBatch
 from domain.log.envelope import Record
 from domain.log.ports import LogUnavailable, OutcomeUnknown
-from streams.kafka.clients import FETCH_WAIT_MS, MAX_RECORD_BYTES, Sent, consumer, producer
+from streams.kafka.clients import FETCH_WAIT_MS, MAX_RECORD_BYTES, Fetched, Sent, consumer, producer
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
 from streams.kafka.renewal import RenewedProducer
@@ -23,7 +23,7 @@ from streams.kafka.unfit import UnfitCluster
 from streams.media_log.envelope import UnreadableBatch, read_batch, read_heading, to_records
 from streams.media_log.fetching import RangeFetcher
 from streams.media_log.following import MediaFollower
-from streams.media_log.ranges import RangeIndex
+from streams.media_log.ranges import OffsetRange, RangeIndex
 from streams.media_log.reading import in_order
 
 DELIVERY_MS = 10_000
@@ -47,8 +47,8 @@ _OVERHEAD_BYTES = 1024
 
 
 class KafkaFragmentLog:
-    """Implements ``FragmentLog``. Thread-safe. The identity of a fragment is (call, source, seq): of one that was sent
-    twice the first is read, so a batch may be sent again after an unknown outcome.
+    """Implements ``FragmentLog`` and ``FragmentFeed``. Thread-safe. The identity of a fragment is (call, source, seq):
+    of one that was sent twice the first is read, so a batch may be sent again after an unknown outcome.
 
     A read sees everything that was durable when it began, whichever node wrote it.
     """
@@ -134,6 +134,27 @@ class KafkaFragmentLog:
         self._catch_up()
         return self._index.dropped(call_id)
 
+    @property
+    def partitions(self) -> Sequence[int]:
+        """See ``FragmentFeed``."""
+        return self._partitions
+
+    def after(self, partition: int, number: int, limit: int) -> Sequence[PlacedBatch]:
+        """See ``FragmentFeed.after``: a batch's number is one more than its record's offset."""
+        placed: list[PlacedBatch] = []
+        while not placed and (last := min(number + limit, self.end(partition)) - 1) >= number:
+            for fetched in self._fetcher.fetch([OffsetRange(partition, number, last)]):
+                try:
+                    placed.append(PlacedBatch(fetched.offset + 1, read_batch(to_record(fetched).value)))
+                except UnreadableBatch as problem:
+                    _skipped(fetched, problem)
+            number = last + 1
+        return placed
+
+    def end(self, partition: int) -> int:
+        """See ``FragmentFeed.end``. Raises ``LogUnavailable``."""
+        return self._fetcher.ends([partition])[partition]
+
     def close(self) -> None:
         """Stop following and close every connection. What ``append`` has not acknowledged may be lost."""
         if self._closed:
@@ -189,10 +210,7 @@ class KafkaFragmentLog:
                 if read_heading(record.headers).call_id == call_id:
                     yield read_batch(record.value)
             except UnreadableBatch as problem:
-                _log.warning(
-                    "media.record_skipped",
-                    extra={"partition": fetched.partition, "offset": fetched.offset, "reason": str(problem)},
-                )
+                _skipped(fetched, problem)
 
 
 def _partitions(location: KafkaLocation) -> Sequence[int]:
@@ -206,6 +224,13 @@ def _partitions(location: KafkaLocation) -> Sequence[int]:
     if not found:
         raise UnfitCluster(f"topic {location.topic('media')} is missing; start callfold once with the right to make it")
     return sorted(found)
+
+
+def _skipped(fetched: Fetched, problem: UnreadableBatch) -> None:
+    _log.warning(
+        "media.record_skipped",
+        extra={"partition": fetched.partition, "offset": fetched.offset, "reason": str(problem)},
+    )
 
 
 def _unknown(problem: Exception) -> OutcomeUnknown:

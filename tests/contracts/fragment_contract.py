@@ -11,13 +11,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domain.fragments import Fragment, FragmentBatch, FragmentLog
+from domain.fragments import Fragment, FragmentBatch, FragmentFeed, FragmentLog
 from domain.log.ports import LogUnavailable
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
-class FragmentNode(FragmentLog, Protocol):
+class FragmentNode(FragmentLog, FragmentFeed, Protocol):
     """One opened fragment log. Several may be open on the same fragments, as processes would have them."""
 
     def dropped(self, call_id: str) -> int: ...
@@ -68,6 +68,35 @@ class FragmentContract:
         log.append([first, batch(call, "machine", fragment(2, 99), fragment(3, 3))])
         assert log.read(call) == [fragment(1, 1), fragment(2, 2), fragment(3, 3)]
         assert log.dropped(call) == 3
+
+    def test_the_feed_gives_every_batch_in_the_order_of_its_call(self, log: FragmentNode, call: str) -> None:
+        before = {partition: log.end(partition) for partition in log.partitions}
+        sent = [
+            batch(call, "machine", fragment(1, 1, words="one"), fragment(2, 2)),
+            batch(call, "machine", fragment(3, 3), dropped=4),
+        ]
+        log.append(sent)
+        log.append([batch(str(uuid4()), "machine", fragment(1, 1))])
+        fed = [
+            placed
+            for partition, end in before.items()
+            for placed in log.after(partition, end, 100)
+            if placed.batch.call_id == call
+        ]
+        assert [placed.batch for placed in fed] == sent
+        assert fed[0].number < fed[1].number <= max(log.end(partition) for partition in log.partitions)
+
+    def test_the_feed_goes_on_where_it_was_left(self, log: FragmentNode, call: str) -> None:
+        before = {partition: log.end(partition) for partition in log.partitions}
+        log.append([batch(call, "machine", fragment(number, number)) for number in range(1, 8)])
+        (partition,) = [partition for partition, end in before.items() if log.end(partition) > end]
+        number, seen = before[partition], list[int]()
+        while found := log.after(partition, number, 3):
+            assert len(found) <= 3
+            seen += [one.seq for placed in found for one in placed.batch.fragments if placed.batch.call_id == call]
+            number = found[-1].number
+        assert seen == [1, 2, 3, 4, 5, 6, 7]
+        assert number == log.end(partition)
 
     def test_the_same_seq_of_another_source_or_call_is_another_fragment(self, log: FragmentNode, call: str) -> None:
         other = str(uuid4())
