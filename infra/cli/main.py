@@ -19,6 +19,7 @@ from infra.cli import (
     events,
     org,
     rebuild,
+    replica,
     roles,
     sql,
     stream,
@@ -42,15 +43,16 @@ app.command("project", short_help="Fill a ClickHouse server's tables.")(roles.pr
 app.command("stream", short_help="Run the stream processors on Kafka.")(stream.stream)
 app.command("demo", short_help="Hold one spoken call and show it.")(demo.demo)
 app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
-app.command("rebuild", short_help="Make the tables again from the log.")(rebuild.rebuild)
 app.command("verify", short_help="Check the log's records and their chain.")(verify.verify)
 app.command("doctor", short_help="What is configured, what is missing.")(doctor.doctor)
+app.add_typer(rebuild.app, name="rebuild", short_help="Make the tables again from the log.")
 app.add_typer(org.app, name="org")
 app.add_typer(calls.app, name="calls")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
 app.add_typer(analysts.app, name="analysts")
 app.add_typer(archive.app, name="archive")
+app.add_typer(replica.app, name="replica")
 app.add_typer(dev.app, name="dev")
 
 
