@@ -69,4 +69,4 @@ async def _on_topics(location: KafkaLocation, storage: Storage, parts: contextli
     parts.push_async_callback(asyncio.to_thread, letters.close)
     topic = await asyncio.to_thread(LiveFigureTopic.open, location, storage.shards())
     parts.push_async_callback(asyncio.to_thread, topic.close)
-    return Live(topic, held=(HeldOnTopic(letters, random_id),))
+    return Live(topic, held=(HeldOnTopic(letters, random_id, frozenset({LiveFacts().name})),))

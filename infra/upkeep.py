@@ -62,12 +62,13 @@ class HeldOnTopic:
 
     kept: DeadTopic
     new_id: IdSource
+    processors: frozenset[str]
 
     def letters(self) -> Sequence[DeadLetter]:
         return self.kept.list()
 
     def counts(self, processor: str) -> bool:
-        return bool(self.kept.list(processor))
+        return processor in self.processors or bool(self.kept.list(processor))
 
     async def retry(self, processor: str, originator_id: str) -> int:
         from streams.faust.dead_topic import RetryRequest
@@ -137,29 +138,34 @@ class Upkeep:
 
     async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
         """See ``Maintenance.retry_dead_letters``. Raises ``Refused`` for a processor that nothing hosts."""
-        held = self._of(processor)
+        held = self._of(processor, originator)
         if held is None:
             return await self._of_tables(processor).retry_dead_letters(processor, originator)
         processed = await held.retry(processor, originator)
-        waiting = [
-            letter for letter in held.letters() if (letter.processor, letter.originator_id) == (processor, originator)
-        ]
+        waiting = [letter for letter in held.letters() if _whose(letter) == (processor, originator)]
         return {"processed": processed, "waiting": len(waiting)}
 
     async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
         """See ``Maintenance.drop_dead_letters``."""
-        held = self._of(processor)
+        held = self._of(processor, originator)
         if held is None:
             return await self._of_tables(processor).drop_dead_letters(processor, originator)
         return {"dropped": await asyncio.to_thread(held.drop, processor, originator)}
 
-    def _of(self, processor: str) -> Held | None:
-        return next((held for held in self._held if held.counts(processor)), None)
+    def _of(self, processor: str, originator: str) -> Held | None:
+        """Where the originator's events are parked; a processor may be hosted both here and elsewhere."""
+        hosts = [held for held in self._held if held.counts(processor)]
+        parked = (host for host in hosts if (processor, originator) in {_whose(letter) for letter in host.letters()})
+        return next(parked, hosts[0] if hosts else None)
 
     def _of_tables(self, processor: str) -> Maintenance:
         if self._tables is None:
             raise Refused(f"No event is parked for a processor {processor}.", field="processor")
         return self._tables
+
+
+def _whose(letter: DeadLetter) -> tuple[str, str]:
+    return letter.processor, letter.originator_id
 
 
 def _name(letter: Mapping[str, Any]) -> tuple[str, str]:

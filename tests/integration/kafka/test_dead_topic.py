@@ -73,13 +73,15 @@ async def test_a_retry_is_done_by_whoever_works_on_the_shard(location: KafkaLoca
     asked = asyncio.Event()
     loop = asyncio.get_running_loop()
     with processes(location, 1) as (operator,):
-        worker = await asyncio.to_thread(
-            DeadTopic.open, location, writer="worker", changed=lambda: loop.call_soon_threadsafe(asked.set)
-        )
+
+        def changed() -> None:
+            loop.call_soon_threadsafe(asked.set)
+
+        worker = await asyncio.to_thread(DeadTopic.open, location, writer="worker", changed=changed)
         try:
             worker.park([letter(3), letter(4)])
             operator.catch_up()
-            upkeep = Upkeep(None, [HeldOnTopic(operator, lambda: fresh_topic("request"))])
+            upkeep = Upkeep(None, [HeldOnTopic(operator, lambda: fresh_topic("request"), frozenset({"names"}))])
             assert [shown["position"] for shown in await upkeep.dead_letters()] == ["0:3", "0:4"]
             retrying = asyncio.create_task(upkeep.retry_dead_letters("names", "call-1"))
             await asyncio.wait_for(asked.wait(), 20)
