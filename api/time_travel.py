@@ -56,9 +56,10 @@ def present_or_past(
     object_id: str,
     principal: Principal,
     label: str,
+    read_query: type[PastQuery] = PastQuery,
 ) -> S:
     """The state that a read asks for: as it is, or with ``?at=`` as it was. Raises ``Problem`` (400, 404)."""
-    query = parse_query(request, PastQuery)
+    query = parse_query(request, read_query)
     state: S | None
     if query.at is not None:
         moment = parse_moment(query.at)

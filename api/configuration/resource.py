@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from api.configuration.references import Reference, Use
 from api.errors import Issue
-from api.models.filters import ListFilters, Query
+from api.models.filters import ListFilters, PastQuery, Query
 from domain.configuration.aggregate import ConfigurationAggregate
 from domain.configuration.state import Configuration, version_label
 from domain.log.ports import Documents, EventLog
@@ -70,6 +70,7 @@ class Resource:
 
     ``fixed`` is the field that tells the variants apart and cannot change; ``changeable`` limits what PATCH takes,
     and ``only_changed`` are fields that POST does not take.
+    ``read_query`` and ``change_query`` are the parameters of GET and PATCH of one.
     ``rules`` judge a whole configuration, ``change_rules`` a change by what is stored, what is sent, and the query.
     ``references`` are the ids of other objects inside, ``used_by`` what forbids a deletion, ``in_full`` writes out the
     short forms of a new body before it is checked, ``prepare`` completes it before it is stored, ``applied`` turns the
@@ -95,6 +96,7 @@ class Resource:
     rules: Callable[[Mapping[str, Any]], Iterable[Issue]] = no_rules
     change_rules: Callable[[Mapping[str, Any], Mapping[str, Any], Mapping[str, str]], Iterable[Issue]] = no_change_rules
     change_query: type[Query] | None = None
+    read_query: type[PastQuery] = PastQuery
     references: tuple[Reference, ...] = ()
     used_by: tuple[Use, ...] = ()
     in_full: Callable[[JsonObject], JsonObject] = as_it_is

@@ -22,7 +22,7 @@ from api.documentation import describe
 from api.errors import Issue, invalid, not_found
 from api.event_stream import event_body
 from api.idempotency import creation_ids
-from api.models.filters import PagedFilters, PastQuery, Query, VersionQuery, parse_query
+from api.models.filters import PagedFilters, Query, VersionQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
 from api.time_travel import present_or_past
@@ -151,12 +151,14 @@ def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted
     @router.get(
         f"{path}/{{id}}",
         summary=f"Get {_a(noun)}, now or as it was",
-        **described(query=PastQuery, returns=resource.body),
+        **described(query=resource.read_query, returns=resource.body),
     )
     async def read(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         within = _within(request, resource)
-        state = present_or_past(context, request, resource.aggregate, id, principal, resource.label)
+        state = present_or_past(
+            context, request, resource.aggregate, id, principal, resource.label, resource.read_query
+        )
         _require_within(resource, within, state.config, id)
         return json_response(view(state), position=context.seen(principal), version=state.version)
 

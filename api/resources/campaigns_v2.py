@@ -14,7 +14,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from api.configuration.resource import JsonObject
-from api.models.filters import Query, Several
+from api.models.filters import PastQuery, Query, Several
 from api.resources.campaigns import CAMPAIGNS, CampaignFilters
 from domain.configuration.state import Configuration
 
@@ -32,6 +32,12 @@ _OVER: Final = frozenset({"ended", "cancelled"})
 
 class CampaignV2Filters(CampaignFilters):
     """``GET /v2/campaign``."""
+
+    include_counters: Annotated[bool | None, Field(description="Counters are always there.")] = None
+
+
+class CampaignV2Query(PastQuery):
+    """``GET /v2/campaign/{id}``."""
 
     include_counters: Annotated[bool | None, Field(description="Counters are always there.")] = None
 
@@ -77,6 +83,7 @@ CAMPAIGNS_V2: Final = replace(
     CAMPAIGNS,
     path="/v2/campaign",
     filters=CampaignV2Filters,
+    read_query=CampaignV2Query,
     changeable=frozenset({"status"}),
     hidden=frozenset({"customers", "dialPlan"}),
     more=_more,

@@ -308,8 +308,42 @@ def test_the_life_of_a_campaign(vapi: Vapi) -> None:
     ]
     assert campaigns.campaign_controller_remove(created.id).id == created.id
     assert_gone(campaigns.campaign_controller_find_one, created.id)
-    for filters in ({}, {"include_counters": "true"}):
-        assert "not built yet" in refused(501, campaigns.campaign_controller_find_all_v_2, **filters)
+
+
+@pytest.mark.long
+def test_the_life_of_a_campaign_by_its_second_path(vapi: Vapi) -> None:
+    number = vapi.phone_numbers.create(request={"provider": "vapi", "sipUri": "sip:b@sip.example"})
+    customers: Any = [{"number": "+14155552671", "name": "Mary"}, {"number": "+14155552672"}]
+    campaigns = vapi.campaigns
+    created = campaigns.campaign_controller_create_v_2(
+        name="Recall", assistant_id=made_assistant(vapi), phone_number_id=number.id, customers=customers
+    )
+    assert (created.status, created.calls) == ("scheduled", {})
+    read = campaigns.campaign_controller_find_one_v_2(created.id, include_counters=True)
+    assert (read.contact_counters.pending, read.call_metrics.dialed) == (2, 0)
+    listed = campaigns.campaign_controller_find_all_v_2(id=created.id, include_counters=True)
+    assert [found.id for found in listed.results] == [created.id]
+    contacts = campaigns.campaign_controller_get_campaign_v_2_contacts(
+        created.id, status=["contact.pending", "contact.failed"], limit=1, page=2, sort_by="position"
+    )
+    assert (contacts.metadata.total_items, contacts.results[0].number) == (2, "+14155552672")
+    assert campaigns.campaign_controller_update_v_2(created.id, status="cancelled").status == "cancelled"
+    assert campaigns.campaign_controller_remove_v_2(created.id).id == created.id
+    assert_gone(campaigns.campaign_controller_find_one_v_2, created.id)
+
+
+def test_the_life_of_a_scorecard(vapi: Vapi) -> None:
+    output = vapi.structured_outputs.structured_output_controller_create(name="score", schema={"type": "number"})
+    conditions = [{"type": "comparator", "comparator": ">=", "value": 5, "points": 100}]
+    metrics: Any = [{"structuredOutputId": output.id, "conditions": conditions}]
+    scorecards = vapi.observability_scorecard
+    created = scorecards.scorecard_controller_create(name="quality", metrics=metrics)
+    assert created.metrics[0].structured_output_id == output.id
+    assert same(scorecards.scorecard_controller_get(created.id), created)
+    assert [found.id for found in scorecards.scorecard_controller_get_paginated(id=created.id).results] == [created.id]
+    assert scorecards.scorecard_controller_update(created.id, description="d").description == "d"
+    assert scorecards.scorecard_controller_remove(created.id).id == created.id
+    assert_gone(scorecards.scorecard_controller_get, created.id)
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ async def made_campaign(client: httpx.AsyncClient) -> dict[str, Any]:
 
 async def test_a_campaign_is_shown_without_its_customers(client: httpx.AsyncClient) -> None:
     made = await made_campaign(client)
-    one = (await client.get(f"/v2/campaign/{made['id']}")).json()
+    one = (await client.get(f"/v2/campaign/{made['id']}", params={"includeCounters": "true"})).json()
     assert "customers" not in one
     assert one["contactCounters"]["pending"] == 3
     assert one["callMetrics"] == {"dialed": 0, "connected": 0}
