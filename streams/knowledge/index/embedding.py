@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
+from math import log
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.knowledge.index.terms import content_words, stem
+from streams.knowledge.index.terms import stem
 
 DIMENSIONS: Final = 384
 
@@ -57,20 +58,25 @@ for _index, _line in enumerate(_THINGS_TEXT.splitlines()):
 Vectors = NDArray[np.float32]
 
 
-def embed(texts: Iterable[str]) -> Vectors:
-    """One row of unit length per text; a zero row where there is no word."""
-    rows = [_row(text) for text in texts]
+def embed(texts: Iterable[Sequence[str]]) -> Vectors:
+    """One row of unit length per text, given by its content words; a zero row where there is none."""
+    rows = [_row(words) for words in texts]
     return np.stack(rows) if rows else np.zeros((0, DIMENSIONS), dtype=np.float32)
 
 
-def _row(text: str) -> Vectors:
-    row = np.zeros(DIMENSIONS, dtype=np.float32)
-    for word, count in Counter(content_words(text)).items():
-        places, weights = _features(word)
+def _row(words: Sequence[str]) -> Vectors:
+    if not words:
+        return np.zeros(DIMENSIONS, dtype=np.float32)
+    places, weights = [], []
+    for word, count in Counter(words).items():
+        own_places, own_weights = _features(word)
+        places.append(own_places)
         # A word that is repeated says more, but not as often as it is repeated.
-        np.add.at(row, places, weights * np.float32(1 + np.log(count)))
-    length = float(np.linalg.norm(row))
-    return row / np.float32(length) if length else row
+        weights.append(own_weights * (1 + log(count)))
+    summed = np.bincount(np.concatenate(places), np.concatenate(weights), DIMENSIONS)
+    length = float(np.linalg.norm(summed))
+    row: Vectors = (summed / length if length else summed).astype(np.float32)
+    return row
 
 
 @lru_cache(maxsize=65_536)

@@ -43,7 +43,8 @@ class Hit:
 
 def rank(segments: Sequence[Segment], query: str, limit: int) -> list[Hit]:
     """The best pieces, best first; of equals the one that comes first in the files."""
-    asked = Counter(stem(word) for word in content_words(query))
+    said = content_words(query)
+    asked = Counter(stem(word) for word in said)
     if not asked or not segments:
         return []
     words = _spelled_as_in(segments, asked)
@@ -55,7 +56,7 @@ def rank(segments: Sequence[Segment], query: str, limit: int) -> list[Hit]:
     rarity = np.log1p((pieces - frequency + 0.5) / (frequency + 0.5)).astype(np.float32) * weights
     mean_length = sum(float(segment.lengths.sum()) for segment in segments) / max(pieces, 1)
     most = float(rarity.sum()) * (_K1 + 1)
-    vector = embed([query])[0]
+    vector = embed([said])[0]
     found: list[Hit] = []
     for index, segment in enumerate(segments):
         words_score = _bm25(segment, places[index], rarity, mean_length) / np.float32(most)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streams.knowledge.index.chunking import chunks
 from streams.knowledge.index.embedding import Vectors, embed
-from streams.knowledge.index.terms import content_words, number, stem, trigrams, words
+from streams.knowledge.index.terms import content_words, number, stem, trigrams
 
 FORMAT: Final = 1
 """Of the arrays and of everything that decides what stands in them; raised, every index is made anew."""
@@ -83,8 +83,10 @@ def build(text: str) -> Segment:
     headings = tuple(dict.fromkeys(["", *(chunk.heading for chunk in cut)]))
     heading_numbers = {heading: index for index, heading in enumerate(headings)}
     edges = _byte_offsets(text, sorted({edge for chunk in cut for edge in (chunk.start, chunk.end)}))
-    counted = [_counted(text[chunk.start : chunk.end], chunk.heading) for chunk in cut]
-    stems = {number(word): word for word in _stems(text, headings)}
+    above = {heading: content_words(heading) for heading in headings}
+    inside = [content_words(text[chunk.start : chunk.end]) for chunk in cut]
+    counted = [_counted(words, above[chunk.heading]) for words, chunk in zip(inside, cut, strict=True)]
+    stems = {number(stem(word)): stem(word) for words in (*inside, *above.values()) for word in words}
     postings: dict[int, list[tuple[int, int]]] = {}
     for index, counts in enumerate(counted):
         for term, count in counts.items():
@@ -112,7 +114,7 @@ def build(text: str) -> Segment:
         gram_offsets=np.cumsum([0, *(len(shared[gram]) for gram in grams)], dtype=np.uint32),
         gram_terms=np.array([index for gram in grams for index in shared[gram]], dtype=np.uint32),
         term_sizes=np.array([len(trigrams(stems[term])) for term in terms], dtype=np.uint32),
-        vectors=embed(f"{chunk.heading}\n{text[chunk.start : chunk.end]}" for chunk in cut),
+        vectors=embed([*above[chunk.heading], *words] for words, chunk in zip(inside, cut, strict=True)),
     )
 
 
@@ -157,13 +159,9 @@ def load(path: Path) -> Segment:
         raise SegmentUnreadable(f"{path.name}: {type(fault).__name__}: {fault}") from None
 
 
-def _stems(text: str, headings: tuple[str, ...]) -> set[str]:
-    return {stem(word) for part in (text, *headings) for word in words(part)}
-
-
-def _counted(text: str, heading: str) -> Counter[int]:
-    counts = Counter(number(stem(word)) for word in content_words(text))
-    for word in content_words(heading) if heading else ():
+def _counted(words: list[str], heading: list[str]) -> Counter[int]:
+    counts = Counter(number(stem(word)) for word in words)
+    for word in heading:
         counts[number(stem(word))] += _HEADING_COUNT
     return counts
 

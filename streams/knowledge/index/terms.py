@@ -29,15 +29,22 @@ COMMON: Final = frozenset(_COMMON_TEXT.split())
 
 def words(text: str) -> list[str]:
     """The words of a text in order: compatibility forms and case folded, accents and possessive endings dropped."""
-    folded = unicodedata.normalize("NFKD", text.casefold())
-    plain = "".join(character for character in folded if not unicodedata.combining(character))
+    folded = text.casefold()
+    if folded.isascii():
+        return [_shortened(word) for word in _WORD.findall(folded)]
+    split = unicodedata.normalize("NFKD", folded)
+    plain = "".join(character for character in split if not unicodedata.combining(character))
     found: list[str] = []
     for word in _WORD.findall(plain):
         if _UNSPACED.search(word):
             found += [word[at : at + 2] for at in range(max(len(word) - 1, 1))]
         else:
-            found.append(word.replace("’", "'").removesuffix("'s")[:_LONGEST_WORD])
+            found.append(_shortened(word.replace("’", "'")))
     return found
+
+
+def _shortened(word: str) -> str:
+    return word.removesuffix("'s")[:_LONGEST_WORD]
 
 
 def content_words(text: str) -> list[str]:
