@@ -91,7 +91,11 @@ async def test_a_monitor_plan_withholds_addresses(client: httpx.AsyncClient, pla
             400,
             "Couldn't Get Squad. `squadId` 4d0b4d3c-0000-4000-8000-000000000000 Does Not Exist.",
         ),
-        ({"assistant": None, "squad": {"members": []}}, 501, "Calls with squads are not built yet."),
+        (
+            {"assistant": None, "squad": {"members": [{"assistant": {"name": "A"}}, {"assistant": {"name": "A"}}]}},
+            400,
+            "Duplicate Assistant Name: A",
+        ),
         ({"schedulePlan": {"earliestAt": "2026-02-01T00:00:00Z"}}, 501, "Scheduled calls are not built yet."),
         ({"assistantVersion": "v1"}, 400, "`assistantVersion` Needs `assistantId`."),
     ],
@@ -105,34 +109,55 @@ async def test_calls_that_cannot_be_held(
     assert (await asking.get("/call")).json() == []
 
 
-async def test_only_the_latest_version_of_an_assistant_can_be_asked_for(client: httpx.AsyncClient) -> None:
+async def test_a_version_of_an_assistant_that_is_asked_for_has_to_exist(client: httpx.AsyncClient) -> None:
     stored = (await client.post("/assistant", json={})).json()
     await client.patch(f"/assistant/{stored['id']}", json={"name": "second"})
     request = {"transport": WEBSOCKET, "assistantId": stored["id"]}
-    assert (await client.post("/call", json={**request, "assistantVersion": "v2"})).status_code == 201
-    assert (await client.post("/call", json={**request, "assistantVersion": "v1"})).status_code == 501
+    for version, status in (("v1", 201), ("v2", 201), ("v3", 400), ("v0", 400), ("newest", 400)):
+        answer = await client.post("/call", json={**request, "assistantVersion": version})
+        assert answer.status_code == status, version
+    assert answer.json()["message"] == "Couldn't Get Assistant. `assistantVersion` newest Does Not Exist."
 
 
 async def test_what_a_call_refers_to_must_exist_and_be_something_that_calls_can_use(client: httpx.AsyncClient) -> None:
     made = await create_all(client)
     tools = {"provider": "vapi", "toolIds": [made["tool"]["id"]]}
-    customer = {"number": "+14155552671"}
-    for request, message in (
-        ({"assistantId": made["assistant"]["id"]}, "Calls whose assistant refers to stored tools are not built yet."),
-        ({"assistant": {"model": tools}}, "Calls whose assistant refers to stored tools are not built yet."),
-        ({"assistant": {}, "assistantOverrides": {"model": tools}}, "Calls whose assistant refers to stored tools"),
-        ({"squadId": made["squad"]["id"]}, "Calls with squads are not built yet."),
-        ({"transport": None, "phoneNumberId": made["phone_number"]["id"], "customer": customer}, "Phone calls are not"),
+    for request in (
+        {"assistantId": made["assistant"]["id"]},
+        {"assistant": {"model": tools}},
+        {"assistant": {}, "assistantOverrides": {"model": tools}},
+        {"squadId": made["squad"]["id"]},
+        {"squad": {"members": [{"assistantId": made["assistant"]["id"]}, {"assistant": {"name": "B"}}]}},
     ):
         answer = await client.post("/call", json={"transport": WEBSOCKET, **request})
-        assert answer.status_code == 501, request
-        assert answer.json()["message"].startswith(message)
-    unknown = {"provider": "vapi", "toolIds": ["4d0b4d3c-0000-4000-8000-000000000000"]}
-    answer = await client.post("/call", json={"transport": WEBSOCKET, "assistant": {"model": unknown}})
-    assert answer.json()["message"] == [
-        "Couldn't Get Tool. `assistant.model.toolIds.0` 4d0b4d3c-0000-4000-8000-000000000000 Does Not Exist."
-    ]
-    assert (await client.get("/call")).json() == []
+        assert answer.status_code == 201, answer.json()
+    customer = {"number": "+14155552671"}
+    phone = {"phoneNumberId": made["phone_number"]["id"], "customer": customer}
+    assert (await client.post("/call", json=phone)).status_code == 501
+    missing = "4d0b4d3c-0000-4000-8000-000000000000"
+    for request, path, noun in (
+        ({"assistant": {"model": {"provider": "vapi", "toolIds": [missing]}}}, "assistant.model.toolIds.0", "Tool"),
+        ({"squad": {"members": [{"assistantId": missing}]}}, "squad.members.0.assistantId", "Assistant"),
+    ):
+        answer = await client.post("/call", json={"transport": WEBSOCKET, **request})
+        assert answer.json()["message"] == [f"Couldn't Get {noun}. `{path}` {missing} Does Not Exist."]
+
+
+@pytest.mark.parametrize(
+    ("squad", "message"),
+    [
+        ({}, "squad.members is required"),
+        ({"members": []}, "squad.members"),
+        ({"members": [{}]}, "squad.members.0 must have exactly one of assistantId, assistant"),
+        ({"members": [{"assistant": {"foo": 1}}]}, "squad.members.0.assistant.property foo should not exist"),
+    ],
+)
+async def test_an_inline_squad_is_checked_as_a_stored_one(
+    asking: httpx.AsyncClient, squad: dict[str, Any], message: str
+) -> None:
+    answer = await asking.post("/call", json={"transport": WEBSOCKET, "squad": squad})
+    assert answer.status_code == 400
+    assert answer.json()["message"][0].startswith(message), answer.json()
 
 
 async def test_lists_and_their_filters(client: httpx.AsyncClient, installation: Installation) -> None:
