@@ -16,6 +16,7 @@ from api.models.live_figures import answer_schema
 from domain.call.events import CallCreated, CallStarted, TurnMeasured
 from domain.log.position import Position
 from domain.organization.founding import Founding
+from domain.processing import Rows
 from infra.loop_lag import LoopLag
 from infra.metrics import Measured, Metrics
 from streams.live_figures.facts import LiveCall, LiveFacts
@@ -34,7 +35,7 @@ async def a_call(installation: Installation, org_id: str) -> None:
 
 def counted(installation: Installation, until: Position) -> LiveFigureFile:
     """The figures of what is on the log up to a position."""
-    facts, states, rows = LiveFacts(), dict[str, LiveCall](), []
+    facts, states, rows = LiveFacts(), dict[str, LiveCall](), list[Rows]()
     for event in installation.log.read(Position(0, 0), until.ordinal, facts.handles):
         call_id = event.recorded.originator_id
         states[call_id], made = facts.apply(states.get(call_id, facts.initial()), event)
