@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from domain.log.ports import Positioned
 from domain.log.position import Position
 from domain.processing import Rows, RowSink
 from projections import rebuild as rebuilding
+from projections.encoding import encode_rows
 from projections.folds import CALL_EVENTS, PROCESSORS
 from projections.rebuild import Comparison, rebuild, table_hash
 from projections.sink import ClickHouseSink
@@ -20,6 +22,7 @@ from projections.store import AnalyticsStore
 from projections.table import Column
 from projections.tables.catalogue import MARKER, TABLES
 from streams.processing.dead_letters import DeadLetters
+from streams.processing.parallel_replay import ParallelReplay
 from streams.processing.replay import EmbeddedReplay
 from tests.unit.projections.histories import on_log
 from tests.unit.streams.memory_log import MemoryLog
@@ -93,6 +96,48 @@ def test_tables_that_were_lost_are_filled_from_nothing(
     assert result.positions == (log.head(),)
     assert store.client().command("SELECT count() FROM events") == len(log.events)
     assert live.resume_from(0) == log.head()
+
+
+def test_the_shards_of_a_log_are_rebuilt_together(
+    store: AnalyticsStore, log: MemoryLog, live: ClickHouseSink, tmp_path: Path
+) -> None:
+    other = [Positioned(Position(3, event.position.ordinal), event.recorded) for event in on_log(22, 10, turns=2)]
+    shards = {0: log, 3: MemoryLog(other)}
+
+    class Sharded:
+        def head(self, shard: int = 0) -> Position:
+            return shards[shard].head(shard)
+
+        def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]:
+            return shards[after.shard].read(after, limit, types)
+
+        def history(self, originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]:
+            found = (shard.history(originator_id, after_version=after_version) for shard in shards.values())
+            return next((history for history in found if history), ())
+
+    heads = [shards[number].head(number) for number in shards]
+    with closing(DeadLetters(tmp_path / "letters.db")) as letters:
+        replay = ParallelReplay(Sharded(), PROCESSORS, letters, encode=encode_rows, range_events=100)  # type: ignore[arg-type]  # nothing follows it
+        for head in heads:
+            replay(live, head, quietly)
+        result = rebuild(store, replay, live, until=heads)
+        assert (result.equal, result.positions, result.compared_at) == (True, tuple(heads), tuple(heads))
+        assert {c.table: c.rebuilt.rows for c in result.comparisons}["events"] == len(log.events) + len(other)
+        store.client().command("ALTER TABLE costs_v1 DELETE WHERE log_shard = 3 SETTINGS mutations_sync = 1")
+        again = rebuild(store, replay, live, until=heads)
+    assert [c.table for c in again.comparisons if not c.equal] == ["costs"]
+
+
+def test_what_was_replaced_is_kept_until_told(
+    store: AnalyticsStore, log: MemoryLog, replay: EmbeddedReplay, live: ClickHouseSink
+) -> None:
+    replay(live, log.head(), quietly)
+    rebuild(store, replay, live, until=[log.head()])
+    kept = {name for table in TABLES for name in table.names(rebuilding.REPLACED)}
+    assert kept < tables_of(store)
+    assert set(rebuilding.drop_replaced(store)) == kept
+    assert rebuilding.drop_replaced(store) == ()
+    assert not kept & tables_of(store)
 
 
 def test_one_table_alone_is_rebuilt_no_further_than_the_others_stand(
