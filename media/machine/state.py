@@ -173,7 +173,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
     armed timer. ``final_due``: the transcriber was told that speech has stopped and has not given its final yet.
-    ``variables`` is the call's one bag of them. ``took_over`` is how long the history was when the present assistant
+    ``variables`` is the call's one bag of them. ``call_ids`` are those of every tool call so far, also of calls that a
+    hand-over took out of the history. ``took_over`` is how long the history was when the present assistant
     began, ``listening_since_ms`` when its transcriber did.
     """
 
@@ -224,6 +225,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
 
     variables: Mapping[str, Any] = {}
     tools_called: int = 0
+    call_ids: frozenset[str] = frozenset()
     took_over: int = 0
     handover: PendingHandover | None = None
     listening_since_ms: float = 0.0

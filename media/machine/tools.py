@@ -263,12 +263,13 @@ def _silence_text(m: Moment, request: ModelRequest) -> bool:
 
 def _distinct(m: Moment, request: ModelRequest, calls: tuple[RequestedTool, ...]) -> tuple[RequestedTool, ...]:
     """The calls under ids that the conversation has not seen: some models number each answer's calls from 0."""
-    seen = {call.id for entry in m.state.history for call in entry.calls}
+    seen = set(m.state.call_ids)
     distinct = []
     for number, call in enumerate(calls):
         call_id = call.id if call.id and call.id not in seen else f"{call.id or 'call'}-{request.request_id}-{number}"
         seen.add(call_id)
         distinct.append(replace(call, id=call_id))
+    m.set(call_ids=frozenset(seen))
     return tuple(distinct)
 
 
