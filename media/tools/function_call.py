@@ -12,12 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from domain.call.extraction import extract
-from media.machine.inputs import Input
 from media.machine.outputs import CallTool
 from media.tools.asking import Question, ask
 from media.tools.outcome import Answered, Failed, Outcome
 from media.tools.rendering import rendered_tool
-from media.tools.reporting import report
 from media.tools.tool_answer import read_answer
 from media.tools.tool_request import ToolServer, find_server, tool_calls_message
 
@@ -86,43 +84,3 @@ class ServerTools:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._timestamp_ms() / 1000, UTC)
-
-
-class FunctionCaller:
-    """Server tools whose outcomes are fed as inputs: ``spawn`` starts a task, ``feed`` takes the outcome, ``warn`` what
-    a person should know."""
-
-    def __init__(
-        self,
-        client: httpx.AsyncClient,
-        assistant: Mapping[str, Any],
-        *,
-        snapshot: Callable[[], Mapping[str, Any]],
-        timestamp_ms: Callable[[], int],
-        spawn: Callable[[Any, str], object],
-        feed: Callable[[Input], None],
-        warn: Callable[[str, str], None],
-        timeout_s: float,
-        result_cap: int,
-    ) -> None:
-        self._tools = ServerTools(
-            client,
-            lambda: assistant,
-            snapshot=snapshot,
-            timestamp_ms=timestamp_ms,
-            timeout_s=timeout_s,
-            result_cap=result_cap,
-        )
-        self._spawn = spawn
-        self._feed = feed
-        self._warn = warn
-
-    def start(self, calls: Sequence[CallTool]) -> None:
-        """Send them; outcomes come through ``feed`` unless detached."""
-        for detached in (False, True):
-            group = [call for call in calls if call.detached is detached]
-            if group:
-                self._spawn(self._run(group), "tool")
-
-    async def _run(self, calls: Sequence[CallTool]) -> None:
-        report(calls, await self._tools.run(calls), self._feed, self._warn)

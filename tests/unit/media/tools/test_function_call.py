@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,7 +13,8 @@ from domain.egress import EgressPolicy
 from media.machine.inputs import Input, ToolErred, ToolReturned
 from media.machine.outputs import CallTool
 from media.tools.egress import guarded_client
-from media.tools.function_call import FunctionCaller
+from media.tools.function_call import ServerTools
+from media.tools.reporting import report
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
 SNAPSHOT = {"call": {"id": "call-1"}, "assistant": {"name": "Mia"}, "artifact": {"messages": []}}
@@ -28,24 +28,18 @@ class Caller:
     assistant: dict[str, Any] = field(default_factory=dict)
     inputs: list[Input] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def run(self, *calls: CallTool, cap: int = 8_192) -> list[Input]:
-        def spawn(coroutine: Any, name: str) -> None:
-            self.tasks.append(asyncio.create_task(coroutine, name=name))
-
-        FunctionCaller(
+        tools = ServerTools(
             self.client,
-            self.assistant,
+            lambda: self.assistant,
             snapshot=lambda: SNAPSHOT,
             timestamp_ms=lambda: 1_767_000_020_456,
-            spawn=spawn,
-            feed=self.inputs.append,
-            warn=lambda code, detail: self.warnings.append((code, detail)),
             timeout_s=20.0,
             result_cap=cap,
-        ).start(calls)
-        await asyncio.gather(*self.tasks)
+        )
+        outcomes = await tools.run(calls)
+        report(calls, outcomes, self.inputs.append, lambda code, detail: self.warnings.append((code, detail)))
         return self.inputs
 
 
