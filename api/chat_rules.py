@@ -74,7 +74,7 @@ def check_page(principal: Principal, body: dict[str, Any], documents: Documents)
     named = {field: body[field] for field in _TARGETS if body.get(field) is not None}
     if not named and previous is not None:
         identity = previous.state.identity
-        named = {"assistantId": identity.assistant_id, "assistant": identity.request.get("assistant")}
+        named = {"assistantId": identity.assistant_id, "assistant": identity.assistant}
     session = documents.get("session", body.get("sessionId") or "", org_id=principal.org_id)
     if not named and session is not None:
         named = {field: session.state.config.get(field) for field in _TARGETS}

@@ -21,6 +21,7 @@ class ChatCreated(Event, frozen=True, kw_only=True):
     ``previous_chat_id`` or ``session_id`` says what the conversation goes on from; ``session_version`` is how much of
     the session this chat had seen, since others may have come between. ``variable_values`` are those that the client
     gave, here or in the chats before this one. ``public`` says that it came with a public key, from a web page.
+    ``assistant`` is the configuration that answers where it is not stored and comes from a chat before this one.
     """
 
     TYPE: ClassVar[str] = "chat.created"
@@ -37,6 +38,7 @@ class ChatCreated(Event, frozen=True, kw_only=True):
     variable_values: dict[str, Any] = msgspec.field(default_factory=dict)
     actor: str = ""
     public: bool = False
+    assistant: dict[str, Any] | None = None
 
 
 class MessageCommitted(Event, frozen=True, kw_only=True):

@@ -105,8 +105,15 @@ def _created(recorded: Recorded) -> Open:
         name=event.name,
         variable_values=event.variable_values,
         public=event.public,
+        assistant=event.assistant if event.assistant is not None else _inline(event),
     )
     return Open(identity=identity, version=recorded.originator_version, updated_at=recorded.time)
+
+
+def _inline(created: ChatCreated) -> dict[str, Any] | None:
+    """The assistant that stands in the request itself."""
+    sent = created.request.get("assistant")
+    return sent if isinstance(sent, dict) else None
 
 
 def _shared(state: KeptChat) -> dict[str, Any]:

@@ -54,6 +54,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     variable_values: dict[str, Any] = {}
     public: bool = False
+    assistant: dict[str, Any] | None = None
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase"):

@@ -19,6 +19,7 @@ from domain.chat.state import Failed, KeptChat
 from domain.chats import ChatOrder, ChatUnsupported
 from domain.configuration.lookup import NotStored, StoredConfigurations
 from domain.log.ports import Documents, EventLog
+from domain.overrides import apply_overrides
 from domain.session.state import ActiveSession, session_status
 
 _NO_SQUADS = "Chats with squads are not built yet."
@@ -68,7 +69,7 @@ class Preparing:
             transport={"conversationType": "chat"},
         )
         # What a session says was filled in when it was created; later values change nothing about it.
-        layers = [target.overrides] if session else [{"variableValues": values}]
+        layers = [target.overrides] if session else [target.overrides, {"variableValues": values}]
         stored = StoredConfigurations(self._documents, self._log, order.org_id)
         try:
             resolved = resolve_assistant(target.config, layers, facts, moment, stored=stored)
@@ -77,6 +78,8 @@ class Preparing:
                 str(missing), field="assistant.model.toolIds", fix="Store the tool, or leave it out."
             ) from None
         before = history.session(session) if session else history.up_to(previous) if previous else []
+        # The chat that it comes from may be deleted.
+        inherited = previous is not None and target.assistant_id is None and order.assistant is None
         created = ChatCreated(
             org_id=order.org_id,
             request=order.request,
@@ -90,6 +93,7 @@ class Preparing:
             variable_values=values,
             actor=order.actor,
             public=order.public,
+            assistant=apply_overrides(target.config, [target.overrides]) if inherited else None,
         )
         return Prepared(created, resolved, tuple(before), customer)
 
@@ -125,8 +129,8 @@ class Preparing:
         for chat in (previous, *history.chain(previous)) if previous is not None else ():
             if chat.identity.assistant_id is not None:
                 return self._stored(chat.identity.assistant_id, order.org_id, "previousChatId")
-            if isinstance(inline := chat.identity.request.get("assistant"), Mapping):
-                return Target(inline, None, None)
+            if chat.identity.assistant is not None:
+                return Target(chat.identity.assistant, None, None)
             if chat.identity.session_id is not None:
                 document = self._documents.get("session", chat.identity.session_id, org_id=order.org_id)
                 if document is not None and isinstance(document.state, ActiveSession):
