@@ -16,7 +16,7 @@ from tests.unit.streams.knowledge.made_files import docx, encrypted_pdf, pdf
 pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
 PRICES = pdf(["Price list of the clinic.", "Cleaning costs 90 dollars."], ["Whitening costs 240 dollars."])
-LONG = json.dumps([{"service": f"Treatment {number}", "price": number} for number in range(40_000)]).encode()
+LONG = json.dumps([{"service": f"Treatment {number}", "price": number} for number in range(15_000)]).encode()
 """Takes seconds to read."""
 READ_SECONDS = 120
 
@@ -96,11 +96,12 @@ def test_files_and_knowledge_bases_through_the_official_sdk(tmp_path: Path) -> N
         assert second.terminate() == 0
 
 
+@pytest.mark.long
 def test_a_hostile_file_hurts_nobody(tmp_path: Path) -> None:
     with running(tmp_path / "data", role="api", CALLFOLD_EXTRACTION_SECONDS="1") as system:
         assert system.organization is not None
         with system.api(system.organization["privateKey"]) as api:
-            slow = api.post("/file", files={"file": ("slow.json", LONG * 4)}).json()
+            slow = api.post("/file", files={"file": ("slow.json", LONG * 10)}).json()
             good = api.post("/file", files={"file": ("hours.docx", docx("Hours", ["Nine to five."]))}).json()
             wait_until_read(system, good["id"])
             failed = api.get(f"/file/{slow['id']}").json()
