@@ -115,6 +115,8 @@ def _conditions(
     if status:
         conditions.append(f"status IN ({','.join('?' * len(status))})")
         parameters.extend(status)
+    # Nothing changes before it is made: what limits the change limits the creation too, which the index is sorted by.
+    created = (*created, *((comparison, time) for comparison, time in updated if comparison in ("lt", "le")))
     for column, bounds in (("created_at", created), ("updated_at", updated)):
         for comparison, time in bounds:
             if comparison not in _COMPARISONS:

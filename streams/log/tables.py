@@ -50,12 +50,17 @@ CREATE TABLE IF NOT EXISTS documents (
     version INTEGER NOT NULL
 )"""
 
-WITHOUT_FORMER_INDEX = """
+WITHOUT_FIRST_INDEX = """
 DROP INDEX IF EXISTS documents_by_creation"""
 
+WITHOUT_SECOND_INDEX = """
+DROP INDEX IF EXISTS live_documents_by_creation"""
+
 DOCUMENTS_BY_CREATION = """
-CREATE INDEX IF NOT EXISTS live_documents_by_creation ON documents (kind, org_id, deleted, created_at DESC, id DESC)"""
-"""Answers counts and finds pages without a look at the documents themselves."""
+CREATE INDEX IF NOT EXISTS live_documents_by_creation_and_reference
+    ON documents (kind, org_id, deleted, created_at DESC, id DESC, reference)"""
+"""Answers counts and finds pages, of one reference too, without a look at the documents themselves. What changes with
+every event is not in it: each would write the index anew."""
 
 KEY_HASHES = """
 CREATE TABLE IF NOT EXISTS key_hashes (
@@ -99,7 +104,8 @@ CREATE TABLE IF NOT EXISTS pruned (
 LOG_TABLES = (EVENTS, COMMITS, TRACKING, TRACKING_LAYOUT)
 DOCUMENT_TABLES = (
     DOCUMENTS,
-    WITHOUT_FORMER_INDEX,
+    WITHOUT_FIRST_INDEX,
+    WITHOUT_SECOND_INDEX,
     DOCUMENTS_BY_CREATION,
     KEY_HASHES,
     KEY_HASHES_BY_DOCUMENT,
