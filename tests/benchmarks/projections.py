@@ -1,8 +1,10 @@
 """How fast events become rows, and how soon a row can be seen.
 
 ``python -m tests.benchmarks.projections [calls]`` fills a log with seeded calls (42 events each on average) and prints
-medians: rows inserted as they are by clickhouse-connect (the baseline), the same rows folded from the log through the
-exactly-once sink, a rebuild of all tables with its comparison, and the time from an append to its visible row.
+medians: rows inserted as they are by clickhouse-connect and events only read and decoded (the baselines), the log
+folded into the tables through the exactly-once sink (on all cores, and with every thread of the process on one), a
+rebuild of all tables with its comparison, and the time from an append to its visible row, alone and at 1,000 events a
+second.
 """
 
 from __future__ import annotations
@@ -15,7 +17,8 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
@@ -38,16 +41,17 @@ from streams.log.embedded import EmbeddedLog
 from streams.log.reading import opened_for_reading
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.folded_range import PIECE_EVENTS
 from streams.processing.group import ProcessorGroup
 from streams.processing.parallel_replay import ParallelReplay
-from streams.processing.pipeline import BATCH_EVENTS, Pipeline
-from streams.processing.replay import EmbeddedReplay
+from streams.processing.pipeline import BATCH_EVENTS, Bulk, Pipeline
 from tests.unit.projections.histories import facts
 
 RUNS = 3
 WORKERS = 2
 COMMIT_EVENTS = 4
 VISIBLE_SAMPLES = 60
+RATE, RATE_SECONDS = 1_000, 8
 
 
 async def fill(log: EmbeddedLog, calls: int) -> int:
@@ -67,8 +71,8 @@ async def fill(log: EmbeddedLog, calls: int) -> int:
 
 
 def emptied(store: AnalyticsStore) -> None:
-    for table in (*(table.physical for table in TABLES), "sink_ranges"):
-        store.client().command(f"TRUNCATE TABLE {table}")
+    for name in ("sink_ranges", *(name for table in TABLES for name in table.names())):
+        store.client().command(f"TRUNCATE TABLE {name}")
 
 
 def folded(log: EmbeddedLog, letters: DeadLetters) -> list[list[Rows]]:
@@ -91,12 +95,41 @@ def insert_plainly(store: AnalyticsStore, batches: Sequence[Sequence[Rows]]) -> 
             store.client().insert(table.physical, columns, column_names=table.column_names, column_oriented=True)
 
 
-async def visible_after_ms(store: AnalyticsStore, log: EmbeddedLog, letters: DeadLetters) -> list[float]:
-    """From before the append until the row can be read, one event at a time at odd moments."""
-    pipeline = Pipeline("projections", PROCESSORS, ClickHouseSink(store))
+@asynccontextmanager
+async def running(store: AnalyticsStore, log: EmbeddedLog, letters: DeadLetters) -> AsyncIterator[EmbeddedRunner]:
+    sink = ClickHouseSink(store)
+    pipeline = Pipeline("projections", PROCESSORS, sink, Bulk(encode_rows, sink.write_encoded))
     runner = EmbeddedRunner(log, [pipeline], letters, clock=lambda: datetime.now(UTC))
     await runner.start()
     await runner.reached(log.head())
+    yield runner
+    await runner.stop()
+
+
+async def visible_at_rate_ms(runner: EmbeddedRunner, log: EmbeddedLog) -> list[float]:
+    """From before the append until its rows can be read, while ``RATE`` events arrive each second."""
+    waits: list[float] = []
+
+    async def append(number: int) -> None:
+        began, now = time.perf_counter(), datetime.now(UTC)
+        messages = [
+            MessageCommitted(message_id=f"r{number}-{n}", role="user", text="Load", started_ms=0, ended_ms=1, turn=n)
+            for n in range(COMMIT_EVENTS)
+        ]
+        appended = await log.record(f"call-1-{number % 20:06}", messages, [now] * COMMIT_EVENTS)
+        await runner.reached(appended.position)
+        waits.append((time.perf_counter() - began) * 1000)
+
+    async with asyncio.TaskGroup() as group:
+        began = time.perf_counter()
+        for number in range(int(RATE * RATE_SECONDS / COMMIT_EVENTS)):
+            group.create_task(append(number))
+            await asyncio.sleep(max(began + (number + 1) * COMMIT_EVENTS / RATE - time.perf_counter(), 0))
+    return sorted(waits)
+
+
+async def visible_after_ms(store: AnalyticsStore, runner: EmbeddedRunner, log: EmbeddedLog) -> list[float]:
+    """From before the append until the row can be read, one event at a time at odd moments."""
     waits = []
     for number in range(VISIBLE_SAMPLES):
         await asyncio.sleep(0.013 * (number % 7))
@@ -107,11 +140,27 @@ async def visible_after_ms(store: AnalyticsStore, log: EmbeddedLog, letters: Dea
         appended = await log.record("call-1-000001", [message], [datetime.now(UTC)])
         await runner.reached(appended.position)
         waits.append((time.perf_counter() - begin) * 1000)
-    await runner.stop()
     seen = store.client().command("SELECT count() FROM messages WHERE text = 'Hello'")
     if seen != VISIBLE_SAMPLES:
         raise AssertionError(f"{seen} of {VISIBLE_SAMPLES} rows can be seen")
     return sorted(waits)
+
+
+@contextmanager
+def on_one_core() -> Iterator[None]:
+    """Every thread of this process, the engine's too, on the first core that it may use."""
+
+    def pin(cores: set[int]) -> None:
+        for thread in os.listdir("/proc/self/task"):
+            with suppress(ProcessLookupError):
+                os.sched_setaffinity(int(thread), cores)
+
+    allowed = os.sched_getaffinity(0)
+    pin({min(allowed)})
+    try:
+        yield
+    finally:
+        pin(allowed)
 
 
 def processor_seconds() -> float:
@@ -130,7 +179,7 @@ async def main(calls: int) -> None:
         store = AnalyticsStore.open(Path(folder) / "clickhouse")
         schema.upgrade(store)
         letters = DeadLetters(":memory:")
-        replay = EmbeddedReplay(log, PROCESSORS, letters)
+        replay = ParallelReplay(log, PROCESSORS, letters, encode=encode_rows)
         in_processes = ParallelReplay(
             log,
             PROCESSORS,
@@ -166,6 +215,11 @@ async def main(calls: int) -> None:
         def fill_tables(sink: ClickHouseSink) -> None:
             replay(sink, log.head(), lambda position: None)
 
+        def read_only(_: object) -> None:
+            after = Position(0, 0)
+            while found := log.read(after, PIECE_EVENTS):
+                after = found[-1].position
+
         def rebuild_tables(sink: ClickHouseSink) -> None:
             if not rebuild(store, in_processes, sink, until=[log.head()], keep_replaced=False).equal:
                 raise AssertionError("the rebuilt tables differ from the live ones")
@@ -173,7 +227,11 @@ async def main(calls: int) -> None:
         work = "no log, no fold, no exactly-once"
         measured("baseline: rows inserted as they are", work, empty_sink, lambda _: insert_plainly(store, batches))
         batches.clear()
-        measured("log to tables", "read, decode, fold, insert exactly once", empty_sink, fill_tables)
+        measured("baseline: read and decoded alone", "no fold, no insert", lambda: None, read_only)
+        work = "read, decode, fold, insert exactly once"
+        measured("log to tables", work, empty_sink, fill_tables)
+        with on_one_core():
+            measured("log to tables, on one core", work, empty_sink, fill_tables)
         full = ClickHouseSink(store)
         measured(
             f"rebuild of all tables, {WORKERS} workers",
@@ -181,9 +239,13 @@ async def main(calls: int) -> None:
             lambda: full,
             rebuild_tables,
         )
-        waits = await visible_after_ms(store, log, letters)
-        p50, p95 = (waits[int(len(waits) * share)] for share in (0.5, 0.95))
-        print(f"{'append to visible row':38}p50 {p50:.0f} ms, p95 {p95:.0f} ms")
+        async with running(store, log, letters) as runner:
+            for label, waits in (
+                ("append to visible row", await visible_after_ms(store, runner, log)),
+                (f"the same at {RATE:,} events/s", await visible_at_rate_ms(runner, log)),
+            ):
+                p50, p95 = (waits[int(len(waits) * share)] for share in (0.5, 0.95))
+                print(f"{label:38}p50 {p50:.0f} ms, p95 {p95:.0f} ms, longest {waits[-1]:.0f} ms")
         letters.close()
         store.close()
         log.close()
