@@ -9,6 +9,7 @@ fill the memory.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import socket
 import ssl
@@ -28,7 +29,9 @@ Resolve = Callable[[str, int], Awaitable[list[Address]]]
 
 
 async def resolve(host: str, port: int) -> list[Address]:
-    """Ask the system's resolver. Raises ``OSError``."""
+    """Ask the system's resolver, or nobody where ``host`` is an address already. Raises ``OSError``."""
+    with contextlib.suppress(ValueError):
+        return [ip_address(host)]
     loop = asyncio.get_running_loop()
     async with asyncio.timeout(_RESOLVE_S):
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)

@@ -18,7 +18,6 @@ from typing import Any
 
 import httpx
 import msgspec
-import uvicorn
 from rich.console import Console
 from rich.table import Table
 
@@ -33,25 +32,32 @@ from tests.unit.media.tools.calling import LOOPBACK, call_of, now
 ARGUMENTS = {"orderId": "K-204", "note": "as soon as possible"}
 
 
-async def _answer(scope: Any, receive: Any, send: Any) -> None:
-    if scope["type"] != "http":
-        return
-    body = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            break
-    calls = msgspec.json.decode(body).get("message", {}).get("toolCallList", [])
-    answer = msgspec.json.encode({"results": [{"toolCallId": call["id"], "result": "ships Monday"} for call in calls]})
-    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
-    await send({"type": "http.response.body", "body": answer})
+class _Answering(asyncio.Protocol):
+    """The least server there can be: reads a request whole, and answers it in one write."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._received = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        head, found, body = self._received.partition(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or 0)
+        if not found or len(body) < length:
+            return
+        self._received = b""
+        calls = msgspec.json.decode(body).get("message", {}).get("toolCallList", [])
+        answer = msgspec.json.encode({"results": [{"toolCallId": call["id"], "result": "Monday"} for call in calls]})
+        assert isinstance(self._transport, asyncio.Transport)
+        self._transport.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % len(answer) + answer)
 
 
 def _serve(listening: socket.socket) -> None:
-    server = uvicorn.Server(uvicorn.Config(_answer, log_level="error", lifespan="off"))
-    asyncio.run(server.serve(sockets=[listening]))
+    async def run() -> None:
+        server = await asyncio.get_running_loop().create_server(_Answering, sock=listening)
+        await server.serve_forever()
+
+    asyncio.run(run())
 
 
 def snapshot() -> Mapping[str, Any]:
