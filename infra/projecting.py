@@ -20,6 +20,7 @@ from projections.analytics.engine import ClickHouseAnalytics
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.fragment_sink import FragmentSink
+from projections.retention import keep_for, parse_retention
 from projections.schema import upgrade
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
@@ -79,11 +80,13 @@ async def opened_projecting(
     *,
     fill: bool = True,
     fragments: Fragments | None = None,
+    table_days: str = "",
 ) -> AsyncIterator[Projecting]:
     """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them from all
     ``shards`` of the log, and the table of fragments from ``fragments``.
 
-    One process of an installation fills them. Raises ``StoreUnavailable``.
+    One process of an installation fills them, and sees to it that rows leave after ``table_days``. Raises
+    ``StoreUnavailable``.
     """
     store = await asyncio.to_thread(_open_store, folder.clickhouse if location == "embedded" else location)
     async with contextlib.AsyncExitStack() as closing:
@@ -93,6 +96,7 @@ async def opened_projecting(
         if not fill:
             yield Projecting(analytics, log)
             return
+        await asyncio.to_thread(keep_for, store, parse_retention(table_days))
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)
         sink = ClickHouseSink(store)

@@ -93,7 +93,12 @@ async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started
     with stop_signals() as stop, opened_storage(settings, seat) as storage:
         fragments = Fragments(storage.fragments, settings.fragment_days, settings.fragment_words)
         async with opened_projecting(
-            settings.clickhouse, seat.folder, storage.log, storage.shards(), fragments=fragments
+            settings.clickhouse,
+            seat.folder,
+            storage.log,
+            storage.shards(),
+            fragments=fragments,
+            table_days=settings.table_days,
         ) as projecting:
             seat.announce(RunningSystem(os.getpid(), "", "", "project"))
             on_started(Started("project", "", os.getpid(), str(seat.folder.root), None))

@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         description="Analytics engine: `embedded` (chDB, in the data folder) or the `http(s)://user:password@host:port/"
         "database` of a ClickHouse server.",
     )
+    table_days: str = Field(
+        "",
+        description="Days after which rows leave the analytics tables, by table: `messages=90,*=730` (`*` is every "
+        "table that is not named); empty means that they stay. The log itself is not touched.",
+    )
     fragment_days: int = Field(
         30,
         ge=0,
@@ -320,6 +325,15 @@ class Settings(BaseSettings):
     def _analytics_engine(cls, value: str) -> str:
         if value != "embedded" and urlsplit(value).scheme not in ("http", "https"):
             raise ValueError("use embedded (the default) or the http:// or https:// URL of a ClickHouse server")
+        return value
+
+    @field_validator("table_days")
+    @classmethod
+    def _known_tables(cls, value: str) -> str:
+        if value:
+            from projections.retention import parse_retention
+
+            parse_retention(value)
         return value
 
     @field_validator("price_table")

@@ -33,7 +33,12 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
         if tables:
             projecting = await parts.enter_async_context(
                 opened_projecting(
-                    settings.clickhouse, seat.folder, storage.log, storage.shards(), fill=_fills(settings, seat)
+                    settings.clickhouse,
+                    seat.folder,
+                    storage.log,
+                    storage.shards(),
+                    fill=_fills(settings, seat),
+                    table_days=settings.table_days,
                 )
             )
             await projecting.caught_up()

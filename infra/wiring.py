@@ -110,6 +110,7 @@ async def run_system(
                     storage.shards(),
                     fill=fill,
                     fragments=Fragments(storage.fragments, settings.fragment_days, settings.fragment_words),
+                    table_days=settings.table_days,
                 )
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
