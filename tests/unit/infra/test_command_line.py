@@ -53,6 +53,7 @@ def test_help_names_every_command() -> None:
         "calls",
         "events",
         "sql",
+        "analysts",
         "rebuild",
         "dead",
         "verify",
