@@ -85,6 +85,9 @@ class Maintenance(Protocol):
     async def drop_replaced(self) -> dict[str, Any]:
         """Drop what rebuilds have replaced."""
 
+    async def tables(self) -> dict[str, Any]:
+        """How far the derived data is behind, in events and seconds."""
+
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them."""
 

@@ -25,6 +25,7 @@ from streams.log.embedded import EmbeddedLog
 from streams.log.reading import opened_for_reading
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.feeding import FragmentFollower
 from streams.processing.parallel_replay import ParallelReplay
 
 MOST_WORKERS = 4
@@ -32,7 +33,8 @@ MOST_WORKERS = 4
 
 
 class EmbeddedMaintenance:
-    """Implements ``api.dependencies.Maintenance`` over the runner of each shard and the store that they fill."""
+    """Implements ``api.dependencies.Maintenance`` over the runner of each shard, the store that they fill, and what
+    follows the fragments, where it does."""
 
     def __init__(
         self,
@@ -41,12 +43,14 @@ class EmbeddedMaintenance:
         log: EventLog,
         store: AnalyticsStore,
         sink: ClickHouseSink,
+        fragments: FragmentFollower | None = None,
     ) -> None:
         self._runners = runners
         self._letters = letters
         self._log = log
         self._store = store
         self._sink = sink
+        self._fragments = fragments
         self._rebuilding = asyncio.Lock()
         self._progress = _Progress([])
         self._progress.running = False
@@ -96,6 +100,37 @@ class EmbeddedMaintenance:
         """Drop the tables that rebuilds have replaced."""
         async with self._rebuilding:
             return {"dropped": list(await asyncio.to_thread(drop_replaced, self._store))}
+
+    async def tables(self) -> dict[str, Any]:
+        """How far the tables are behind the log, by shard, and behind the fragment log, by partition.
+
+        Raises ``LogUnavailable``.
+        """
+        return await asyncio.to_thread(self._behind)
+
+    def _behind(self) -> dict[str, Any]:
+        shards = {}
+        for shard, runner in self._runners.items():
+            for status in runner.status().values():
+                shards[str(shard)] = {
+                    "position": str(status.position),
+                    "lagEvents": status.lag.events,
+                    "lagSeconds": round(status.lag.seconds, 3),
+                    "parkedEvents": status.parked,
+                    "writtenEvents": status.events,
+                    "writtenRows": status.rows,
+                    "batches": status.batches,
+                    "retries": status.retries,
+                    "failure": status.failure,
+                }
+        if self._fragments is None:
+            return {"shards": shards}
+        fed = self._fragments.status()
+        behind = {str(partition): batches for partition, batches in fed.behind.items()}
+        return {
+            "shards": shards,
+            "fragments": {"lagBatches": behind, "writtenFragments": fed.fragments, "failure": fed.failure},
+        }
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them, in the order of the log."""

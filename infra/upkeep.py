@@ -117,6 +117,10 @@ class Upkeep:
         """See ``Maintenance.drop_replaced``. Raises ``Refused`` where this process fills no tables."""
         return await self._filled().drop_replaced()
 
+    async def tables(self) -> dict[str, Any]:
+        """See ``Maintenance.tables``. Raises ``Refused`` where this process fills no tables."""
+        return await self._filled().tables()
+
     def _filled(self) -> Maintenance:
         if self._tables is None:
             raise Refused("This node fills no tables.", fix="Ask a node that runs the projections.")

@@ -228,6 +228,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
         admit(request)
         return json_response(await maintenance().rebuild_progress())
 
+    @router.get("/tables", summary="How far the tables are behind the log", **describe(answer="Report"))
+    async def tables(request: Request) -> Response:
+        admit(request)
+        return json_response(await maintenance().tables())
+
     @router.delete("/rebuild", summary="Drop the tables that rebuilds have replaced", **describe(answer="Report"))
     async def drop_replaced(request: Request) -> Response:
         admit(request)

@@ -49,6 +49,9 @@ async def test_the_keys_are_nowhere_on_the_log(anonymous: httpx.AsyncClient, ope
         ("POST", "/operator/sql"),
         ("GET", "/operator/status"),
         ("POST", "/operator/rebuild"),
+        ("GET", "/operator/rebuild"),
+        ("DELETE", "/operator/rebuild"),
+        ("GET", "/operator/tables"),
         ("GET", "/operator/dead-letters"),
         ("POST", "/operator/dead-letters/retry"),
         ("POST", "/operator/dead-letters/drop"),
@@ -149,6 +152,9 @@ class ScriptedMaintenance:
     async def rebuild_progress(self) -> dict[str, Any]:
         return {"running": True, "events": 5}
 
+    async def tables(self) -> dict[str, Any]:
+        return {"shards": {"0": {"lagEvents": 3, "lagSeconds": 0.5}}}
+
     async def drop_replaced(self) -> dict[str, Any]:
         self.asked.append(("drop replaced",))
         return {"dropped": ["calls_v1_replaced"]}
@@ -173,6 +179,7 @@ async def test_maintenance(installation: Installation, operator: dict[str, str])
         assert (await client.post("/operator/rebuild")).json() == {"equal": True}
         await client.post("/operator/rebuild", json={"projection": "calls", "version": 1, "dropOld": True})
         assert (await client.get("/operator/rebuild")).json() == {"running": True, "events": 5}
+        assert (await client.get("/operator/tables")).json()["shards"] == {"0": {"lagEvents": 3, "lagSeconds": 0.5}}
         assert (await client.delete("/operator/rebuild")).json() == {"dropped": ["calls_v1_replaced"]}
         refused = await client.post("/operator/rebuild", json={"projection": "calls", "version": 0})
         assert refused.status_code == 400
