@@ -110,7 +110,8 @@ async def opened_projecting(
         if fragments is not None:
             follower = await asyncio.to_thread(_followed, fragments, store)
             closing.push_async_callback(asyncio.to_thread, follower.stop)
-        yield Projecting(analytics, log, EmbeddedMaintenance(runners, letters, log, store, sink), runners, follower)
+        maintenance = EmbeddedMaintenance(runners, letters, log, store, sink, follower)
+        yield Projecting(analytics, log, maintenance, runners, follower)
 
 
 def _followed(fragments: Fragments, store: AnalyticsStore) -> FragmentFollower:
