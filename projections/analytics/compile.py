@@ -51,7 +51,8 @@ FROM
             greatest(assumeNotNull(started_at), {start:DateTime64(6, 'UTC')}) AS began,
             least(ifNull(ended_at, {now:DateTime64(6, 'UTC')}), {end:DateTime64(6, 'UTC')}) AS ended
         FROM calls
-        WHERE org_id = {org_id:String} AND started_at IS NOT NULL AND began < ended
+        WHERE org_id = {org_id:String} AND created_at < {end:DateTime64(6, 'UTC')}
+            AND started_at IS NOT NULL AND began < ended
     )
     ARRAY JOIN arrayConcat([(began, 1), (ended, -1)], <looks>) AS edge
 )
