@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from queue import Empty, LifoQueue
 
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 
 from domain.log.ports import LogUnavailable
 from streams.kafka.clients import PATIENCE_MS, Consumer, Fetched, consumer, partition
@@ -62,6 +62,10 @@ class RangeFetcher:
                 if beginning <= position:
                     raise
                 opened.seek(place, beginning)
+                continue
+            except CorruptRecordError:
+                # A stranger's, which the follower has passed over too.
+                opened.seek(place, position + 1)
                 continue
             yield from (record for record in records if record.offset <= wanted.last)
             if opened.position(place) > position:

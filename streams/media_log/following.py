@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 from contextlib import closing
 from typing import Any
 
-from kafka.errors import KafkaError, OffsetOutOfRangeError
+from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import Consumer, Fetched, consumer, partition
+from streams.kafka.clients import PATIENCE_MS, Consumer, Fetched, consumer, partition
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
 from streams.kafka.unfit import UnfitCluster
@@ -70,10 +70,16 @@ class MediaFollower:
         return sum(max(0, end - self._positions.get(number, 0)) for number, end in ends.items())
 
     def _run(self) -> None:
+        stuck = False
         while not self._closing.is_set():
             try:
+                if stuck:
+                    self._step_over()
+                    stuck = False
                 with closing(consumer(self._location, fetch_wait_ms=self._fetch_wait_ms)) as opened:
                     self._follow(opened)
+            except CorruptRecordError:
+                stuck = True
             except OffsetOutOfRangeError as expired:
                 _log.warning("media.offsets_expired", extra={"reason": str(expired)})
             except (KafkaError, UnfitCluster) as problem:
@@ -99,6 +105,38 @@ class MediaFollower:
             if time.monotonic() - pruned > PRUNE_SECONDS:
                 self._index.forget_before(self._offsets(opened.beginning_offsets(list(self._partitions.values()))))
                 pruned = time.monotonic()
+
+    def _step_over(self) -> None:
+        """Pass over what the client cannot take apart however often it is fetched: a record with a header whose name is
+        not UTF-8, say, and whatever came in one batch with it. None of ours is there: a batch has one producer."""
+        for number, topic_partition in self._partitions.items():
+            begin = position = self._positions.get(number, 0)
+            while not self._closing.is_set() and self._is_unreadable(topic_partition, position):
+                position += 1
+            if position > begin:
+                _log.warning(
+                    "media.record_skipped",
+                    extra={
+                        "partition": number,
+                        "offset": begin,
+                        "reason": f"{position - begin} records are unreadable",
+                    },
+                )
+                self._index.add(number, (), position)
+                self._move(number, position)
+
+    def _is_unreadable(self, topic_partition: Any, position: int) -> bool:
+        """Asked of a consumer of its own: one that has met such a record is of no further use."""
+        with closing(consumer(self._location, fetch_wait_ms=self._fetch_wait_ms)) as asking:
+            if position >= asking.end_offsets([topic_partition])[topic_partition]:
+                return False
+            asking.assign([topic_partition])
+            asking.seek(topic_partition, position)
+            try:
+                asking.poll(timeout_ms=PATIENCE_MS, max_records=1)
+            except CorruptRecordError:
+                return True
+        return False
 
     def _begin(self, opened: Consumer) -> None:
         """Go on where the index stands; from the first record where that is gone or was never there."""

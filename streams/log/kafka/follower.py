@@ -7,7 +7,13 @@ import threading
 import time
 from collections.abc import Sequence
 
-from kafka.errors import KafkaError, LogTruncationError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import (
+    CorruptRecordError,
+    KafkaError,
+    LogTruncationError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
 
 from domain.log.chain import record_hash
 from domain.log.ports import LogUnavailable
@@ -64,6 +70,7 @@ class Follower:
         self._unsure = False
         """Where the consumer stands, or whether the log is still the one that was read, has to be checked first."""
         self._hole_before = -1
+        self._corrupt_at = -1
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log-follower-{replica.shard}", daemon=True)
 
@@ -104,6 +111,8 @@ class Follower:
         except _GONE as problem:
             self._check()
             raise unreachable(self._location, problem) from problem
+        except CorruptRecordError as problem:
+            raise unreadable_record(self._replica.shard, self._replica.tail.next_offset, problem) from problem
         except KafkaError as problem:
             raise unreachable(self._location, problem) from problem
 
@@ -139,6 +148,11 @@ class Follower:
                 self._follow()
             except Halted as halt:
                 self._replica.halt(halt)
+            except CorruptRecordError as problem:
+                stuck, self._corrupt_at = self._corrupt_at, self._replica.tail.next_offset
+                if stuck == self._corrupt_at:  # what a network does to a record is another time undone
+                    self._replica.halt(unreadable_record(self._replica.shard, stuck, problem))
+                self._unsure = True
             except (KafkaError, LogUnavailable) as problem:
                 self._unsure = True
                 _log.warning("log.not_read", extra={"shard": self._replica.shard, "reason": str(problem)})

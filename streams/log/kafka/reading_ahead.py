@@ -24,7 +24,7 @@ from streams.kafka.records import to_record
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.applying import PlacedRecord, ReadRecord, read
 
-LEAST_RECORDS = 20_000
+LEAST_RECORDS = 100_000
 """Below this a process takes longer to start than it saves."""
 
 PATIENCE_SECONDS = 15.0

@@ -31,8 +31,12 @@ from streams.log.kafka.replica import Plan, Replica
 from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged, expired
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
 
-SETTLE_SECONDS = 30.0
-"""How long a commit is sent again, byte for byte, before its sender is told that its outcome is unknown."""
+SETTLE_SECONDS = 20.0
+"""How long a commit is sent again, byte for byte, before its sender is told that its outcome is unknown. Longer than a
+cluster takes to replace a lost leader: 9 s, unless it is told otherwise, and some seconds for everybody to notice."""
+
+AWAY_SECONDS = 3.0
+"""The same while Kafka is known to confirm nothing: whoever has to wait for it shall hear so soon."""
 
 CLOSE_SECONDS = 5.0
 """The same once the log is being closed."""
@@ -68,6 +72,8 @@ class ShardWriter(ProposalQueue):
         self._producer = producer
         self._settle_seconds = settle_seconds
         self._unknown: OrderedDict[str, tuple[Proposal, Commit]] = OrderedDict()
+        self._away = False
+        """Whether nothing was confirmed in all the time that the last batch had."""
 
     async def resend(self, commit_id: str) -> Outcome | None:
         """Send a commit of unknown outcome again, the same bytes; ``None`` when there is none under this id."""
@@ -184,11 +190,12 @@ class ShardWriter(ProposalQueue):
     # Sending
 
     def _append(self, plan: Plan, items: Sequence[CommitOnItsWay]) -> None:
-        deadline = time.monotonic() + self._settle_seconds
+        deadline = time.monotonic() + min(self._settle_seconds, AWAY_SECONDS if self._away else self._settle_seconds)
         self.counters.commits += len(items)
         self._replica.expect(plan, items[0].commit.commit_id)
         self._send(items, deadline)
         offsets = [item.offset for item in items]
+        self._away = self._away and offsets.count(None) == len(offsets)
         lowest = min((offset for offset in offsets if offset is not None), default=plan.base)
         if lowest < plan.base:
             self._replica.halt(shorter_log(self._replica.shard, plan.base, lowest, str(self._replica.path)))
@@ -243,6 +250,7 @@ class ShardWriter(ProposalQueue):
                 known = self._replica.settled(item.commit.commit_id) if item.outcome is None else None
                 if known is not None:
                     self._unknown.pop(item.commit.commit_id, None)
+                    self._away = False
                     self.counters.void += not known.receipt.verdict.accepted
                     item.outcome = self._safe_answer(item.proposal, known)
             waiting = [item for item in items if item.outcome is None]
@@ -250,6 +258,7 @@ class ShardWriter(ProposalQueue):
                 return
             reason = self._reason_to_give_up(deadline)
             if reason:
+                self._away = len(waiting) == len(items)
                 for item in waiting:
                     item.outcome = self._left_unknown(item, reason)
                 return

@@ -146,6 +146,25 @@ def test_strangers_records_are_passed_over(here: Installation) -> None:
     assert log.dropped("call-1") == 0
 
 
+class NotUtf8(str):
+    """A header's name as another client might write it."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff" + super().encode(encoding, errors)
+
+
+def test_records_that_the_client_cannot_take_apart_are_passed_over(here: Installation) -> None:
+    log = here.open()
+    log.append([batch("call-1", "media-1", fragment(1, 1))])
+    place = here.records()[0].partition
+    with closing(producer(here.location, linger_ms=50)) as strange:
+        for _ in range(3):
+            strange.send(here.location.topic("media"), b"{}", b"x", [(NotUtf8("name"), b"")], place)
+        strange.flush(30)
+    log.append([batch("call-1", "media-1", fragment(2, 2))])
+    assert numbers(log.read("call-1")) == [1, 2]
+
+
 def test_several_threads_write_and_read_at_once(here: Installation) -> None:
     log = here.open()
 
