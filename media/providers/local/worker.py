@@ -8,15 +8,14 @@ and a supervisor task that replaces a dead child. A death fails only the streams
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import logging
 import sys
 from collections.abc import Callable
-from typing import cast
 
 import msgspec
 
+from media.child_process import ChildProcess, start_child
 from media.providers.errors import Category, ProviderError, Stage
 from media.providers.local.messages import Deframer, Failed, FromWorker, Ready, ToWorker, frame
 
@@ -56,7 +55,7 @@ class WorkerProcess:
     @property
     def pid(self) -> int | None:
         """Process id of the living child."""
-        return self._child.pid if self._child is not None else None
+        return self._child.process.pid if self._child is not None else None
 
     @property
     def unavailable(self) -> str:
@@ -66,7 +65,7 @@ class WorkerProcess:
     @property
     def pending_bytes(self) -> int:
         """Bytes written that the child has not taken yet."""
-        return self._child.pending_bytes if self._child is not None else 0
+        return self._child.process.pending_bytes if self._child is not None else 0
 
     async def start(self) -> None:
         """Start the child and wait until it can work or has said why it cannot.
@@ -103,14 +102,14 @@ class WorkerProcess:
     def send(self, message: ToWorker) -> None:
         """Write to the child; dropped while there is none (the streams of a dead child have been told)."""
         if self._child is not None:
-            self._child.write(frame(message))
+            self._child.process.write(frame(message))
 
     def replace(self) -> None:
         """Kill a child that does not answer: whoever waited too long for it asks for this, and all its streams fail."""
         if self._child is not None:
             logger.error("speech_worker_stuck", extra={"worker": self.module})
             self._ready.clear()
-            self._child.kill()
+            self._child.process.kill()
 
     async def _wait_ready(self, timeout_s: float) -> None:
         if self._supervisor is None:
@@ -133,10 +132,7 @@ class WorkerProcess:
 
     async def _run_child(self) -> None:
         """Run one child to its end."""
-        loop = asyncio.get_running_loop()
-        _, child = await loop.subprocess_exec(
-            lambda: _Child(self._on_message), sys.executable, "-P", "-m", self.module, stderr=None
-        )
+        child = await _Child.start(self.module, self._on_message)
         self._child = child
         try:
             await child.gone.wait()
@@ -145,7 +141,7 @@ class WorkerProcess:
             if not self._unavailable:
                 self._ready.clear()
             self._fail_all("the speech worker process ended")
-            await child.end()
+            await child.process.end(CLOSE_TIMEOUT_S)
 
     def _on_message(self, message: FromWorker) -> None:
         if isinstance(message, Ready):
@@ -168,63 +164,28 @@ class WorkerProcess:
         return ProviderError(self._provider, self._stage, category, detail)
 
 
-class _Child(asyncio.SubprocessProtocol):
-    """The running process: bytes in and out, and the two ends of its life."""
+class _Child:
+    """The running process, and what it says as messages. ``gone`` is set when no more will come."""
+
+    process: ChildProcess
 
     def __init__(self, on_message: Callable[[FromWorker], None]) -> None:
         self.gone = asyncio.Event()
-        self.exited = asyncio.Event()
         self._on_message = on_message
         self._deframer = Deframer()
         self._decoder = msgspec.msgpack.Decoder(FromWorker)
-        self._transport: asyncio.SubprocessTransport | None = None
-        self._stdin: asyncio.WriteTransport | None = None
 
-    @property
-    def pid(self) -> int | None:
-        return self._transport.get_pid() if self._transport is not None else None
+    @classmethod
+    async def start(cls, module: str, on_message: Callable[[FromWorker], None]) -> _Child:
+        child = cls(on_message)
+        command = (sys.executable, "-P", "-m", module)
+        child.process = await start_child(command, output=child._read, output_ended=child.gone.set)
+        return child
 
-    @property
-    def pending_bytes(self) -> int:
-        return self._stdin.get_write_buffer_size() if self._stdin is not None else 0
-
-    def write(self, data: bytes) -> None:
-        if self._stdin is not None and not self._stdin.is_closing():
-            self._stdin.write(data)
-
-    def kill(self) -> None:
-        """End it at once; ``gone`` follows."""
-        if self._transport is not None:
-            with contextlib.suppress(ProcessLookupError):
-                self._transport.kill()
-
-    async def end(self) -> None:
-        """Close its input, which is the order to leave; kill it when it does not follow."""
-        assert self._transport is not None
-        assert self._stdin is not None
-        self._stdin.close()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT_S):
-                await self.exited.wait()
-        self._transport.close()
-        await self.exited.wait()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.SubprocessTransport, transport)  # uvloop's has the methods, not the base class
-        self._stdin = cast(asyncio.WriteTransport, self._transport.get_pipe_transport(0))
-
-    def pipe_data_received(self, fd: int, data: bytes | str) -> None:
-        assert isinstance(data, bytes)
+    def _read(self, data: bytes) -> None:
         try:
             for body in self._deframer.feed(data):
                 self._on_message(self._decoder.decode(body))
         except (ValueError, msgspec.MsgspecError) as error:
             logger.error("speech_worker_unreadable", extra={"detail": str(error)})
             self.gone.set()
-
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        self.gone.set()
-
-    def process_exited(self) -> None:
-        self.gone.set()
-        self.exited.set()
