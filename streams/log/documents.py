@@ -116,11 +116,23 @@ def _conditions(
         conditions.append(f"status IN ({','.join('?' * len(status))})")
         parameters.extend(status)
     # Nothing changes before it is made: what limits the change limits the creation too, which the index is sorted by.
-    created = (*created, *((comparison, time) for comparison, time in updated if comparison in ("lt", "le")))
-    for column, bounds in (("created_at", created), ("updated_at", updated)):
+    made = (*created, *((comparison, time) for comparison, time in updated if comparison in ("lt", "le")))
+    for column, bounds in (("created_at", _tightest(made)), ("updated_at", updated)):
         for comparison, time in bounds:
             if comparison not in _COMPARISONS:
                 raise ValueError(f"bound {comparison!r} on {column} is not one of {', '.join(_COMPARISONS)}")
             conditions.append(f"{column}{_COMPARISONS[comparison]}?")
             parameters.append(microseconds(time))
     return " AND ".join(conditions), parameters
+
+
+def _tightest(bounds: Bounds) -> Bounds:
+    """One bound from below and one from above: of several SQLite would look up one, and only filter by the others."""
+    lower = max(
+        (bound for bound in bounds if bound[0] in ("gt", "ge")), key=lambda b: (b[1], b[0] == "gt"), default=None
+    )
+    upper = min(
+        (bound for bound in bounds if bound[0] in ("lt", "le")), key=lambda b: (b[1], b[0] == "le"), default=None
+    )
+    others = tuple(bound for bound in bounds if bound[0] not in _COMPARISONS)
+    return (*(bound for bound in (lower, upper) if bound is not None), *others)
