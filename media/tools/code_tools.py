@@ -8,7 +8,6 @@ operator names the program.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,7 @@ import msgspec
 
 from domain.call.extraction import extract
 from domain.foreign_json import UnreadableJson, read_json
+from media.child_process import start_child
 from media.machine.outputs import CallTool
 from media.tools.outcome import Failed, Outcome, answered
 from media.tools.rendering import Now, rendered_tool, sent_arguments
@@ -80,48 +80,44 @@ class CodeTools:
 
 async def _executed(program: Path, script: bytes, seconds: float) -> bytes | Failed:
     """What the process wrote, ended by us at the latest when its time is over."""
+    output = bytearray()
+    over = asyncio.Event()
+
+    def take(data: bytes) -> None:
+        output.extend(data[: _OUTPUT_CAP - len(output)])
+        if len(output) == _OUTPUT_CAP:
+            over.set()
+
     with TemporaryDirectory(prefix="callfold-code-") as folder:
+        environment = {"DENO_DIR": folder, "HOME": folder, "NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"}
         try:
-            process = await asyncio.create_subprocess_exec(
-                *_limited(program, seconds),
-                stdin=asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.DEVNULL,
-                cwd=folder,
-                env={"DENO_DIR": folder, "HOME": folder, "NO_COLOR": "1", "DENO_NO_UPDATE_CHECK": "1"},
-                start_new_session=True,
+            process = await start_child(
+                _limited(program, seconds),
+                output=take,
+                output_ended=over.set,
+                folder=Path(folder),
+                environment=environment,
+                quiet=True,
             )
         except OSError as error:
             return Failed("error", f"The code cannot be run here ({error.strerror}).")
         try:
             async with asyncio.timeout(seconds):
-                return await _talk(process, script)
+                process.write(script)
+                process.close_input()
+                await over.wait()
         except TimeoutError:
             return Failed("timeout", f"The code did not end within {seconds:g} seconds.")
         finally:
-            with contextlib.suppress(ProcessLookupError):
-                process.kill()
-            await process.wait()
+            process.drop()
+            await process.exited.wait()
+    return bytes(output)
 
 
 def _limited(program: Path, seconds: float) -> tuple[str, ...]:
-    """The command line, run by a shell that sets its own limits first: a fork of this process would have to wait for
-    its memory to be copied."""
+    """The command line, run by a shell that sets its own limits first: doing that here would take a fork."""
     limits = f"ulimit -t {int(seconds) + 1} -d {_MEMORY_BYTES >> 10} -f 1024 -c 0"
     return ("/bin/sh", "-c", f'{limits}; exec "$0" "$@"', str(program), *_FLAGS)
-
-
-async def _talk(process: asyncio.subprocess.Process, script: bytes) -> bytes:
-    assert process.stdin is not None
-    assert process.stdout is not None
-    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-        process.stdin.write(script)
-        await process.stdin.drain()
-        process.stdin.close()
-    output = bytearray()
-    while len(output) < _OUTPUT_CAP and (piece := await process.stdout.read(1 << 16)):
-        output += piece
-    return bytes(output[:_OUTPUT_CAP])
 
 
 def _script(code: str, arguments: Mapping[str, Any], environment: Mapping[str, str], marker: str) -> bytes:
