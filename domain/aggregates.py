@@ -15,6 +15,7 @@ from domain.file.aggregate import FILE
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE
 from domain.organization.aggregate import ORGANIZATION
 from domain.session.aggregate import SESSION
+from domain.webhook.aggregate import ENDPOINT
 
 _ALL: tuple[Aggregate[Any, Any], ...] = (
     ORGANIZATION,
@@ -25,6 +26,7 @@ _ALL: tuple[Aggregate[Any, Any], ...] = (
     KNOWLEDGE_BASE,
     SESSION,
     CHAT,
+    ENDPOINT,
 )
 
 AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType({aggregate.kind: aggregate for aggregate in _ALL})

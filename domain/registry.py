@@ -23,6 +23,7 @@ from domain.knowledge_base.events import EVENTS as KNOWLEDGE_BASES
 from domain.organization import events as organization
 from domain.session.events import EVENTS as SESSIONS
 from domain.upcasting import Upcaster
+from domain.webhook.events import EVENTS as WEBHOOKS
 
 _TYPE_NAME = re.compile(r"[a-z][a-z_]*(\.[a-z][a-z_]*)+")
 
@@ -97,6 +98,8 @@ _CLASSES: tuple[type[Event], ...] = (
     call.VariablesSet,
     call.TransferRequested,
     call.TransferEnded,
+    call.HookTriggered,
+    call.VoicemailDetected,
     call.CallEnded,
     call.CallDeleted,
     *(event_class for events in CONFIGURATIONS.values() for event_class in events),
@@ -104,6 +107,7 @@ _CLASSES: tuple[type[Event], ...] = (
     *KNOWLEDGE_BASES,
     *SESSIONS,
     *CHATS,
+    *WEBHOOKS,
 )
 
 _UPCASTERS: Mapping[tuple[str, int], Upcaster] = {}

@@ -1,0 +1,129 @@
+"""What a server is told about a call, event by event: the message objects of https://docs.vapi.ai/server-url/events.
+
+The common fields (``call``, ``assistant``, ``artifact``...) are put around them in ``envelope``; here stand the fields
+that a type has of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from domain.call.artifact import artifact_messages, openai_messages
+from domain.call.events import (
+    ArtifactStored,
+    AssistantActivated,
+    AssistantInterrupted,
+    CallClaimed,
+    CallCreated,
+    CallDeleted,
+    CallEnded,
+    CallStarted,
+    MessageCommitted,
+    ToolCalled,
+    ToolCompleted,
+    ToolFailed,
+    TranscriptFinalized,
+    TransferRequested,
+    Warned,
+)
+from domain.call.state import Call, Deleted, Ended, KeptCall, Live
+from domain.event import Event
+from domain.write_only import without_secrets
+
+Json = dict[str, Any]
+
+REPORT = "end-of-call-report"
+
+
+def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
+    """The messages that ``event`` leads to, ``call`` being the state after it. Without the fields common to all."""
+    match event:
+        case CallCreated():
+            return (_status("queued"),)
+        case CallClaimed():
+            return (_status("ringing"),)
+        case CallStarted():
+            return (_status("in-progress"), _started(event.assistant))
+        case CallDeleted():
+            return ({"type": "call.deleted"},)
+    if isinstance(call, Deleted):
+        return ()
+    match event:
+        case CallEnded(reason=reason):
+            return ({**_status("ended"), "endedReason": reason, **_history(call)}, {"type": REPORT})
+        case ArtifactStored(track="log") if isinstance(call, Ended):
+            return ({"type": REPORT},)
+        case MessageCommitted() | ToolCalled() | ToolCompleted() | ToolFailed():
+            return ({"type": "conversation-update", **_history(call)},)
+        case TranscriptFinalized():
+            final = {"role": event.role, "transcriptType": "final", "transcript": event.text}
+            return ({"type": "transcript", **final},)
+        case AssistantInterrupted(turn=turn):
+            return ({"type": "user-interrupted", "turnId": str(turn)},)
+        case TransferRequested(destination=destination):
+            forwarding = {**_status("forwarding"), "destination": destination, **_history(call)}
+            return (forwarding, {"type": "transfer-update", "destination": destination})
+        case AssistantActivated():
+            names = {"toAssistant": _shown(event.assistant), "fromAssistant": {"name": event.from_name}}
+            destination = {"type": "assistant", "assistantName": event.name}
+            return ({"type": "transfer-update", "destination": destination, **names}, _started(event.assistant))
+        case Warned(code="hang"):
+            return ({"type": "hang"},)
+    return ()
+
+
+def report_fields(call: Ended, body: Mapping[str, Any], analysis: Mapping[str, Any]) -> Json:
+    """What an end-of-call report has beside the common fields. ``body`` is the call as ``GET /call/{id}`` shows it.
+
+    The copies at the top level are those that older integrations read.
+    """
+    artifact = body.get("artifact") or {}
+    copied = ("cost", "costs", "costBreakdown", "startedAt", "endedAt", "destination")
+    fields: Json = {"endedReason": call.end.reason, "analysis": dict(analysis)}
+    fields |= {name: body[name] for name in copied if name in body}
+    old = ("transcript", "messages", "recordingUrl", "stereoRecordingUrl")
+    fields |= {name: artifact[name] for name in old if name in artifact}
+    if call.start is not None and call.end.at_ms is not None:
+        duration_ms = max(call.end.at_ms - call.start.at_ms, 0.0)
+        fields |= {
+            "durationMs": round(duration_ms),
+            "durationSeconds": round(duration_ms / 1000, 3),
+            "durationMinutes": round(duration_ms / 60_000, 4),
+        }
+    return fields
+
+
+def call_snapshot(body: Mapping[str, Any]) -> Json:
+    """The ``call`` of a message: the call as it can be read, without what stands in the message beside it."""
+    beside = ("artifact", "messages", "costs", "costBreakdown", "analysis")
+    return {name: value for name, value in body.items() if name not in beside}
+
+
+def customer_of(call: KeptCall) -> Json:
+    """The common field ``customer`` where the request named one."""
+    customer = call.identity.request.get("customer")
+    return {"customer": customer} if isinstance(customer, dict) else {}
+
+
+def assistant_of(call: KeptCall) -> Json:
+    """The resolved assistant in charge, without what nobody may read back; nothing before media flows."""
+    if not isinstance(call, Live | Ended) or call.start is None:
+        return {}
+    return {"assistant": _shown(call.start.assistant), "assistantVersion": call.start.assistant_version}
+
+
+def _shown(assistant: Mapping[str, Any]) -> Json:
+    return without_secrets(dict(assistant))
+
+
+def _status(word: str) -> Json:
+    return {"type": "status-update", "status": word}
+
+
+def _started(assistant: Mapping[str, Any]) -> Json:
+    return {"type": "assistant.started", "newAssistant": _shown(assistant)}
+
+
+def _history(call: KeptCall) -> Json:
+    return {"messages": artifact_messages(call), "messagesOpenAIFormatted": openai_messages(call)}
