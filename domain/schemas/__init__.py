@@ -30,13 +30,16 @@ def schema_of(event_type: EventType) -> Schema:
     # Wording belongs to the class: to edit it must not look like a change of schema.
     for schema in (body, *definitions.values()):
         schema.pop("description", None)
-    return {
+    schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"callfold:{event_type.name}:v{event_type.version}",
         **body,
         "title": event_type.name,
         **({"$defs": definitions} if definitions else {}),
     }
+    # As it will be read back: an empty tuple as a default is an empty list there.
+    plain: Schema = msgspec.json.decode(msgspec.json.encode(schema))
+    return plain
 
 
 def render(schema: Schema) -> bytes:
