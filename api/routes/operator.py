@@ -205,6 +205,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
             "ready": ready,
             "reason": reason,
             "head": str(log.head()),
+            "heads": [str(log.head(shard)) for shard in dependencies.shards()],
             "activeCalls": dependencies.live_calls.active(),
             "publicUrl": settings.base_url(),
             "time": iso_ms(dependencies.clock()),

@@ -127,10 +127,10 @@ def tail(
 
     async def followed() -> None:
         async with open_backend(data_dir) as operator:
-            after = "0:0" if call_id else await operator.head()
+            after = ["0:0"] if call_id else await operator.heads()
             if call_id:
                 await operator.call(call_id)
-            async for event in operator.follow(after=after, originator=call_id, types=_TAILED):
+            async for event in operator.follow_all(after=after, originator=call_id, types=_TAILED):
                 print_event(event, as_json=as_json)
                 if call_id and event["type"] == "call.ended":
                     return

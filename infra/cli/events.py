@@ -25,7 +25,10 @@ def tail(
     of: Originator = None,
     types: Types = None,
     after: Annotated[
-        str | None, typer.Option("--after", help="Start behind this position (shard:ordinal); default: the end.")
+        str | None,
+        typer.Option(
+            "--after", help="Start behind this position, in its shard alone (shard:ordinal); default: the end."
+        ),
     ] = None,
     once: Annotated[bool, typer.Option("--once", help="Print what is there and end.")] = False,
     limit: Limit = 100,
@@ -38,13 +41,21 @@ def tail(
 
     async def followed() -> None:
         async with open_backend(data_dir) as operator:
-            if once:
-                for event in await operator.events(after=after or "0:0", limit=limit, originator=of, types=types or ()):
+            starts = [after] if after else await operator.heads()
+            if not once:
+                async for event in operator.follow_all(after=starts, originator=of, types=types or ()):
                     print_event(event, as_json=as_json)
                 return
-            start = after or await operator.head()
-            async for event in operator.follow(after=start, originator=of, types=types or ()):
-                print_event(event, as_json=as_json)
+            if not after:
+                # What there is of one originator is found wherever it stands.
+                starts = ["0:0"] if of else [f"{head.partition(':')[0]}:0" for head in starts]
+            left = limit
+            for start in starts:
+                for event in await operator.events(after=start, limit=left, originator=of, types=types or ()):
+                    print_event(event, as_json=as_json)
+                    left -= 1
+                if not left:
+                    return
 
     run_until_interrupted(followed())
 

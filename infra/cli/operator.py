@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -87,12 +88,42 @@ class Operator:
         except httpx.TransportError as error:
             raise CommandFailed(f"the system at {self.place} does not answer any more ({error or 'closed'})") from None
 
-    async def head(self) -> str:
-        """The last position of the log."""
-        return str((await self.status())["head"])
+    async def follow_all(
+        self, *, after: Sequence[str], originator: str | None = None, types: Sequence[str] = ()
+    ) -> AsyncIterator[Json]:
+        """The same for several shards at once, from a position in each; events of different shards as they come."""
+        came: asyncio.Queue[Json | BaseException | None] = asyncio.Queue()
+
+        async def carry(start: str) -> None:
+            try:
+                async for event in self.follow(after=start, originator=originator, types=types):
+                    await came.put(event)
+            except Exception as problem:
+                await came.put(problem)
+            else:
+                await came.put(None)
+
+        carrying = [asyncio.create_task(carry(start)) for start in after]
+        try:
+            left = len(carrying)
+            while left:
+                event = await came.get()
+                if isinstance(event, BaseException):
+                    raise event
+                if event is None:
+                    left -= 1
+                else:
+                    yield event
+        finally:
+            for task in carrying:
+                task.cancel()
+
+    async def heads(self) -> list[str]:
+        """The last position of each shard of the log."""
+        return [str(head) for head in (await self.status())["heads"]]
 
     async def status(self) -> Json:
-        """``version, ready, reason, head, activeCalls, publicUrl, time``."""
+        """``version, ready, reason, head, heads, activeCalls, publicUrl, time``."""
         return await self._object("GET", "/operator/status")
 
     async def sql(self, statement: str, *, limit: int, org_id: str | None = None) -> Json:

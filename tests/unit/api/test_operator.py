@@ -135,6 +135,7 @@ async def test_status(client: httpx.AsyncClient, operator: dict[str, str], insta
     body = (await client.get("/operator/status", headers=operator)).json()
     assert (body["activeCalls"], body["ready"], body["version"]) == (1, True, "0.0-test")
     assert body["head"] == str(installation.log.head())
+    assert body["heads"] == [body["head"]]
 
 
 @dataclass

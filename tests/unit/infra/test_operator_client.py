@@ -83,3 +83,23 @@ async def test_following_reads_events_and_skips_comments() -> None:
 
     assert followed == [{"position": "0:1"}]
     assert sent == [{"follow": "true", "after": "0:0", "types": "call.ended"}]
+
+
+async def test_several_shards_are_followed_at_once() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        shard, _, ordinal = request.url.params["after"].partition(":")
+        events = [{"position": f"{shard}:{number}"} for number in range(int(ordinal) + 1, 4)]
+        return httpx.Response(200, json=events)
+
+    asked = operator(answer, live=False).follow_all(after=["0:1", "1:0"])
+    assert sorted([event["position"] async for event in asked]) == ["0:2", "0:3", "1:1", "1:2", "1:3"]
+
+
+async def test_what_fails_in_one_shard_ends_following_all() -> None:
+    def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.params["after"].startswith("1:"):
+            return httpx.Response(400, json={"message": "after is in shard 1, and not in 0"})
+        return httpx.Response(200, json=[])
+
+    with pytest.raises(CommandFailed, match="shard 1"):
+        _ = [event async for event in operator(answer, live=False).follow_all(after=["0:0", "1:0"])]
