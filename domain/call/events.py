@@ -133,6 +133,27 @@ class TransferEnded(Event, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class HookTriggered(Event, frozen=True, kw_only=True):
+    """A hook of the assistant fired. ``actions`` are what it did (``say``, ``message.add``, ``tool:name``), ``count``
+    is how often it has fired by now."""
+
+    TYPE: ClassVar[str] = "call.hook_triggered"
+    on: str
+    actions: tuple[str, ...]
+    count: int
+    at_ms: float
+    name: str = ""
+
+
+class VoicemailDetected(Event, frozen=True, kw_only=True):
+    """A machine has answered. ``by`` says what told: its greeting's words, its beep, the model, or the carrier."""
+
+    TYPE: ClassVar[str] = "call.voicemail_detected"
+    by: Literal["transcript", "audio", "model", "carrier"]
+    at_ms: float
+    beep_ms: float | None = None
+
+
 class TranscriptFinalized(Event, frozen=True, kw_only=True):
     """One final fragment of recognised speech; a user turn can have several."""
 

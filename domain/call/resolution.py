@@ -20,6 +20,7 @@ from domain.templates import TemplateProblem, render
 _UNKNOWN = "template-unknown-variable"
 _PROMPT = "model.messages."
 _TOOLS = "model.tools."
+_HOOKS = "hooks."
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,9 +69,10 @@ def resolve_assistant(
         of_tool = field.startswith(_TOOLS)
         rendered = render(text, hidden.get(_tool_of(field), known) if of_tool else known, now=now, field=field)
         unknown = any(problem.code == _UNKNOWN for problem in rendered.problems)
-        if not (of_tool and unknown):
+        waits = of_tool or field.startswith(_HOOKS)
+        if not (waits and unknown):
             warnings.update(dict.fromkeys(rendered.problems))
-        if unknown and (of_tool or field.startswith(_PROMPT)):
+        if unknown and (waits or field.startswith(_PROMPT)):
             late.append(field)
             return text
         return rendered.text

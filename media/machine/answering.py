@@ -31,11 +31,11 @@ def ask_when_possible(m: Moment) -> None:
     for utterance in state.utterances:
         if utterance.stopping or (utterance.opened and utterance.source != "tool-message"):
             return
-    if state.first_message_owed and m.plan.first_message:
+    if state.first_message_owed and m.plan.first_message and not state.answer_prompt:
         _first_message_instead(m)
         return
     request_id = state.request_count + 1
-    messages = history.messages_for_model(state)
+    messages = state.answer_prompt or history.messages_for_model(state)
     m.mark("t3", state.turn, m.now)
     request = ModelRequest(
         request_id=request_id,
@@ -43,7 +43,7 @@ def ask_when_possible(m: Moment) -> None:
         prompt_characters=sum(len(str(message.get("content") or "")) for message in messages),
         anchors=replace(state.answer_anchors, t3=m.now),
     )
-    m.set(request=request, request_count=request_id, answer_owed=False, ask_again=False)
+    m.set(request=request, request_count=request_id, answer_owed=False, ask_again=False, answer_prompt=())
     m.emit(StartModel(request_id=request_id, turn=state.turn, messages=messages))
 
 

@@ -44,7 +44,7 @@ def cut(m: Moment, reason: str) -> None:
 def finish_when_quiet(m: Moment) -> None:
     """Once nothing is left to be spoken or answered for, hang up. A model answer that called tools is complete but
     for its token counts, which are worth waiting for."""
-    if m.state.end_reason is not None and not m.state.utterances and m.state.request is None:
+    if m.state.end_reason is not None and not m.state.utterances and m.state.request is None and not m.state.hook_tools:
         finish(m)
 
 
@@ -58,7 +58,7 @@ def finish(m: Moment) -> None:
     usage.meter_call(m)
     for timer in tuple(m.state.timers):
         m.disarm(timer)
-    m.set(over=True, phase=Phase.ENDING, utterances=(), tools=())
+    m.set(over=True, phase=Phase.ENDING, utterances=(), tools=(), hook_tools=())
     m.notify("status-update", status="ended", endedReason=reason)
     m.record(CallEnded(reason=reason, at_ms=m.now))
     m.emit(HangUp(reason=reason))

@@ -166,7 +166,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
     context = pending.destination.context
     own = (call.id,) if call is not None else ()
     remaining = _remaining(m, pending, before)
-    m.set(plan=plan, history=())
+    m.set(plan=plan, history=(), hook_counts={})
     variables.render_prompt(m)
     if context.type == ROLLING:
         remaining = (*_as_history(m, before), *remaining, *_as_history(m, m.plan))
@@ -201,10 +201,17 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
         toAssistant=plan.public(),
     )
     m.notify("assistant.started", newAssistant=plan.public())
-    for name in plan.unsupported:
-        m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
+    warn_of_ignored(m)
     history.announce(m)
     _begin_talking(m)
+
+
+def warn_of_ignored(m: Moment) -> None:
+    """What the present assistant is configured to do and does not."""
+    for name in m.plan.unsupported:
+        m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
+    for problem in m.plan.ignored_hooks:
+        m.record(Warned(code="hook-ignored", detail=problem, at_ms=m.now))
 
 
 def _begin_talking(m: Moment) -> None:

@@ -121,6 +121,12 @@ def last_assistant_text(state: MachineState) -> str:
     return next((entry.text for entry in reversed(state.history) if entry.role == "assistant"), "")
 
 
+def spoken_transcript(state: MachineState) -> str:
+    """What both sides have said so far, as texts about the conversation quote it."""
+    names = {"assistant": "AI", "user": "User"}
+    return "\n".join(f"{names[entry.role]}: {entry.text}" for entry in _with_pending(state) if entry.role in names)
+
+
 def _record(
     m: Moment, role: Role, text: str, started_ms: float, ended_ms: float, *, turn: int, confidence: float | None = None
 ) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import Interruption
-from media.machine import answering, speaking
+from media.machine import answering, hooks, speaking
+from media.machine.hook_plan import ASSISTANT_INTERRUPTED
 from media.machine.moment import Moment
 from media.machine.speaking_plans import words_of
 
 TIMER = "voice"
 BACKOFF = "backoff"
-_ABANDONED = ("model", "tool-message", "idle-message", "fallback")
+_ABANDONED = ("model", "tool-message", "idle-message", "fallback", "hook")
 
 
 def only_acknowledges(m: Moment, text: str) -> bool:
@@ -93,6 +94,7 @@ def interrupt(m: Moment, by: Interruption) -> None:
     if m.plan.stop.backoff_ms > 0:
         m.set(backoff_until_ms=m.now + m.plan.stop.backoff_ms)
         m.arm(BACKOFF, m.state.backoff_until_ms)
+    hooks.fire(m, ASSISTANT_INTERRUPTED)
 
 
 def _contains(words: tuple[str, ...], phrases: tuple[tuple[str, ...], ...]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from media.machine import interruption, timers
+from media.machine import hooks, interruption, timers
 from media.machine.moment import Moment
 from media.machine.outputs import Note
 from media.machine.state import MachineState, Phase
@@ -40,6 +40,7 @@ def enter(m: Moment) -> None:
     if before is Phase.IDLE:
         m.disarm(timers.SILENCE)
         m.disarm(timers.IDLE)
+        hooks.stop_waiting(m)
     if before in _OWED and now not in _OWED:
         m.disarm(timers.HANG)
         m.disarm(timers.FALLBACK)
@@ -55,3 +56,4 @@ def wait(m: Moment) -> None:
     m.arm(timers.SILENCE, m.now + m.plan.silence_ms)
     if idle.texts and m.state.idle_said < idle.max_count:
         m.arm(timers.IDLE, m.now + idle.after_ms)
+    hooks.wait(m)

@@ -1,6 +1,6 @@
 """The policy of one conversation: an assistant's resolved configuration, parsed, defaulted and frozen.
 
-Out of scope here: hooks, voicemail detection and keypad input; ``unsupported`` names what an assistant configured of
+Out of scope here: voicemail detection and keypad input; ``unsupported`` names what an assistant configured of
 these, so that the call can say so.
 """
 
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.call.late_templates import below
+from media.machine.hook_plan import HookPlan, read_hooks
 from media.machine.reading import PlanInvalid, Section
 from media.machine.speaking_plans import (
     StartSpeaking,
@@ -54,7 +55,7 @@ TOOL_BUDGET = 200
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
-_UNSUPPORTED = ("hooks", "keypadInputPlan", "voicemailDetection", "backgroundSound", "compliancePlan")
+_UNSUPPORTED = ("keypadInputPlan", "voicemailDetection", "backgroundSound", "compliancePlan")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,6 +112,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     clock_origin_ms: float
     unsupported: tuple[str, ...]
+    hooks: tuple[HookPlan, ...] = ()
+    ignored_hooks: tuple[str, ...] = ()
     voicemail_message: str = ""
     server_available: bool = False
     tool_budget: int = TOOL_BUDGET
@@ -152,7 +155,9 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         model = assistant.section("model")
         voice = assistant.section("voice")
         late = tuple(late_templates)
-        tools = read_tools(assistant, server_available=server_available or _has_server(assistant), late=late)
+        reachable = server_available or _has_server(assistant)
+        tools = read_tools(assistant, server_available=reachable, late=late)
+        hooks, ignored_hooks = read_hooks(assistant, server_available=reachable, late=late)
         prompt = tuple(_prompt_message(entry) for entry in model.sections("messages"))
         seconds = max_duration_seconds or assistant.number("maxDurationSeconds", 600, 1, 43_200)
         transcriber = _provider(assistant.section("transcriber"))
@@ -194,6 +199,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             server_available=server_available,
             tool_budget=tool_budget,
             variables=dict(variables or {}),
+            hooks=hooks,
+            ignored_hooks=ignored_hooks,
             unsupported=(
                 *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),

@@ -10,6 +10,7 @@ import msgspec
 
 from domain.call.events import Activation, Interruption
 from media.machine.destinations import Destination
+from media.machine.hook_plan import HookPlan
 from media.machine.inputs import AssistantResolved, RequestedTool
 from media.machine.plan import CallPlan
 from media.machine.tool_plan import ToolPlan
@@ -173,6 +174,9 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
     armed timer. ``final_due``: the transcriber was told that speech has stopped and has not given its final yet.
+    ``answer_prompt`` is what the model is asked instead of the
+    conversation (a hook's prompt). ``hook_counts`` says how often each of the present assistant's hooks has fired,
+    ``hook_tools`` which tools of hooks run, ``elapsed_hooks`` are those that time fires.
     ``variables`` is the call's one bag of them. ``call_ids`` are those of every tool call so far, also of calls that a
     hand-over took out of the history. ``took_over`` is how long the history was when the present assistant
     began, ``listening_since_ms`` when its transcriber did.
@@ -222,6 +226,13 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     variants_used: int = 0
     idle_said: int = 0
     voice_characters: int = 0
+
+    answer_prompt: tuple[dict[str, Any], ...] = ()
+    hook_counts: Mapping[int, int] = {}
+    hook_calls: int = 0
+    hook_tools: tuple[RunningTool, ...] = ()
+    elapsed_hooks: tuple[HookPlan, ...] = ()
+    ending_hooks_done: bool = False
 
     variables: Mapping[str, Any] = {}
     tools_called: int = 0

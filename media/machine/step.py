@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from domain.call.events import Warned
 from media.machine import (
     answering,
     control,
@@ -19,6 +18,7 @@ from media.machine import (
     endpointing,
     handovers,
     history,
+    hooks,
     phases,
     speaking,
     timers,
@@ -28,6 +28,7 @@ from media.machine import (
     usage,
     variables,
 )
+from media.machine.hook_plan import CUSTOMER_INTERRUPTED
 from media.machine.inputs import (
     AssistantResolved,
     Connected,
@@ -64,7 +65,7 @@ from media.machine.state import MachineState
 ENDED_BY_PHRASE = "assistant-said-end-call-phrase"
 _SPEAKS_FIRST = "assistant-speaks-first"
 _WAITS = "assistant-waits-for-user"
-_PHRASE_SOURCES = ("model", "say", "tool-message")
+_PHRASE_SOURCES = ("model", "say", "tool-message", "hook")
 
 
 def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
@@ -96,6 +97,7 @@ def _settle(m: Moment) -> None:
     if m.state.end_reason is None:
         turns.settle(m)
         answering.ask_when_possible(m)
+    hooks.on_ending(m)
     speaking.open_gate(m)
     ending.finish_when_quiet(m)
     if not m.state.over:
@@ -111,8 +113,8 @@ def _on_connected(m: Moment, _: Connected) -> None:
     history.begin(m)
     m.notify("assistant.started", newAssistant=plan.public())
     m.arm(timers.MAX_DURATION, m.now + plan.max_duration_ms)
-    for name in plan.unsupported:
-        m.record(Warned(code="configuration-ignored", detail=f"{name} is not supported yet.", at_ms=m.now))
+    handovers.warn_of_ignored(m)
+    hooks.on_connected(m)
     if plan.first_message_mode == "assistant-speaks-first-with-model-generated-message":
         m.set(answer_owed=True)
     phases.wait(m)
@@ -136,6 +138,13 @@ def _on_model_failed(m: Moment, failed: ModelFailed) -> None:
 
 def _on_provider_failed(m: Moment, failed: ProviderFailed) -> None:
     ending.cut(m, failed.ended_reason)
+
+
+def _on_playout_started(m: Moment, started: PlayoutStarted) -> None:
+    speaking.on_playout_started(m, started)
+    user = m.state.user
+    if m.state.user_voiced and user is not None and user.text and m.state.end_reason is None:
+        hooks.fire(m, CUSTOMER_INTERRUPTED)
 
 
 def _on_playout_finished(m: Moment, finished: PlayoutFinished) -> None:
@@ -166,7 +175,7 @@ _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     VoiceStarted: speaking.on_voice_started,
     VoiceFinished: speaking.on_voice_finished,
     ProviderFailed: _on_provider_failed,
-    PlayoutStarted: speaking.on_playout_started,
+    PlayoutStarted: _on_playout_started,
     PlayoutFinished: _on_playout_finished,
     TimerFired: timers.on_timer,
     ToolReturned: tools.on_returned,

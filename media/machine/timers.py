@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.call.events import Warned
-from media.machine import answering, ending, endpointing, history, interruption, speaking, tools, turns
+from media.machine import answering, ending, endpointing, history, hooks, interruption, speaking, tools, turns
+from media.machine.hook_plan import MODEL_SLOW
 from media.machine.inputs import TimerFired
 from media.machine.moment import Moment
 
@@ -19,6 +20,8 @@ def on_timer(m: Moment, fired: TimerFired) -> None:
     m.set(timers={name: value for name, value in m.state.timers.items() if name != fired.timer})
     if fired.timer.startswith(tools.DELAY_TIMER):
         tools.on_delay(m, fired.timer.removeprefix(tools.DELAY_TIMER))
+        return
+    if hooks.on_timer(m, fired.timer):
         return
     handler = _HANDLERS.get(fired.timer)
     if handler is not None:
@@ -42,6 +45,8 @@ def _hang(m: Moment) -> None:
     """A caller who is owed an answer has waited too long."""
     m.notify("hang")
     m.record(Warned(code="hang", detail=f"No answer for {m.plan.hang_ms:.0f} ms.", at_ms=m.now))
+    if m.state.request is not None and not m.state.request.text:
+        hooks.fire(m, MODEL_SLOW)
     m.arm(FALLBACK, m.now + m.plan.fallback_ms - m.plan.hang_ms)
 
 

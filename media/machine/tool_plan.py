@@ -106,11 +106,11 @@ def read_tools(assistant: Section, *, server_available: bool, late: Iterable[str
     tools: dict[str, ToolPlan] = {}
     late = tuple(late)
     for index, section in enumerate(model.sections("tools")):
-        tool = _tool(section, server_available, below(late, f"model.tools.{index}"))
+        tool = read_tool(section, server_available=server_available, late=below(late, f"model.tools.{index}"))
         if tool is not None:
             tools.setdefault(tool.name, tool)
     if assistant.flag("endCallFunctionEnabled", False):
-        end_call = _tool(Section({"type": "endCall"}, "endCallFunctionEnabled"), server_available, ())
+        end_call = read_tool(Section({"type": "endCall"}, "endCallFunctionEnabled"), server_available=server_available)
         assert end_call is not None, "a tool without destinations has a name"
         tools.setdefault("endCall", end_call)
     return tools
@@ -143,8 +143,8 @@ def read_message(values: Mapping[str, Any], path: str = "message") -> ToolMessag
     )
 
 
-def _tool(section: Section, server_available: bool, late: tuple[str, ...]) -> ToolPlan | None:
-    """``None`` for what is there only to be expanded into other tools (an MCP server)."""
+def read_tool(section: Section, *, server_available: bool, late: tuple[str, ...] = ()) -> ToolPlan | None:
+    """One tool's configuration. ``None`` for what is there only to be expanded into other tools (an MCP server)."""
     type = section.text("type", "function")
     function = section.section("function")
     if type == "function" and not function.text("name"):

@@ -7,12 +7,12 @@ tool's own ``request-complete`` or ``request-failed``, then the model's own word
 from __future__ import annotations
 
 import json
-from typing import Any, get_args
+from typing import Any, cast, get_args
 
 from msgspec.structs import replace
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure, Warned
-from media.machine import answering, ending, handovers, history, speaking, transfers, variables
+from media.machine import answering, ending, handovers, history, hooks, speaking, transfers, variables
 from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, ToolReturned
 from media.machine.moment import Moment
 from media.machine.outputs import CallTool
@@ -48,9 +48,9 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
         history.commit_user(m)
     calls = _distinct(m, request, called.calls)
     history.add(m, HistoryEntry(role="tool_calls", calls=calls, started_ms=m.now, ended_ms=m.now))
-    shown = [_shown(call) for call in calls]
-    m.notify("model-output", output=shown, turnId=answering.turn_id(request))
-    m.notify("tool-calls", toolCallList=shown)
+    listed = [shown(call) for call in calls]
+    m.notify("model-output", output=listed, turnId=answering.turn_id(request))
+    m.notify("tool-calls", toolCallList=listed)
     for call in calls:
         tool = m.plan.tools.get(call.name)
         kind = "unknown" if tool is None else tool.type
@@ -75,13 +75,14 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
         else:
             filled = _start(m, call, tool, filled)
     if ends is not None:
-        _end_call(m, *ends)
+        end_call(m, *ends)
 
 
 def on_returned(m: Moment, returned: ToolReturned) -> None:
     """A tool server has answered."""
     running = remove(m, returned.tool_call_id)
     if running is None:
+        hooks.on_returned(m, returned)
         return
     message = _message(m, returned.message) if returned.message else None
     if message is None and returned.result:
@@ -96,6 +97,7 @@ def on_erred(m: Moment, erred: ToolErred) -> None:
     """A tool call has failed: the model is told, the caller hears the failed message, the call goes on."""
     running = remove(m, erred.tool_call_id)
     if running is None:
+        hooks.on_erred(m, erred)
         return
     message = _message(m, erred.message) if erred.message else None
     if message is None:
@@ -279,7 +281,8 @@ def _situation(m: Moment) -> Situation:
     return Situation(messages=said, variables=m.state.variables, now_ms=m.plan.clock_origin_ms + m.now)
 
 
-def _end_call(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
+def end_call(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
+    """The call ends, with what the tool says at its start or what the assistant says at the end."""
     variants = tool.at("request-start", call.arguments)
     own = next((message.text for message in variants if message.text), "")
     if tool.kind == "voicemail":
@@ -297,16 +300,19 @@ def _send(m: Moment, running: RunningTool) -> None:
 
 
 def _call_tool(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
-    m.emit(
-        CallTool(
-            tool_call_id=call.id,
-            name=call.name,
-            arguments=model_arguments(tool, call.arguments),
-            tool=tool.config,
-            detached=tool.detached,
-            late=tool.late,
-            variables=m.state.variables,
-        )
+    m.emit(order(m, call, tool))
+
+
+def order(m: Moment, call: RequestedTool, tool: ToolPlan) -> CallTool:
+    """What the shell has to carry out."""
+    return CallTool(
+        tool_call_id=call.id,
+        name=call.name,
+        arguments=model_arguments(tool, call.arguments),
+        tool=tool.config,
+        detached=tool.detached,
+        late=tool.late,
+        variables=m.state.variables,
     )
 
 
@@ -329,10 +335,14 @@ def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str,
     _put_result(m, call, result, shown)
 
 
+def category(failure: str) -> ToolFailure:
+    """The failure's name in the log; whatever has none of its own is an error."""
+    return cast(ToolFailure, failure) if failure in _FAILURES else "error"
+
+
 def fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
     """The model is told why a call came to nothing."""
-    category: Any = failure if failure in _FAILURES else "error"
-    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=category, error=error, at_ms=m.now))
+    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=category(failure), error=error, at_ms=m.now))
     _put_result(m, call, error, {"toolCallId": call.id, "name": call.name, "error": error})
 
 
@@ -399,7 +409,8 @@ def _arm_delay(m: Moment, running: RunningTool) -> None:
         m.arm(DELAY_TIMER + running.call.id, running.started_ms + stages[running.delays_said][0])
 
 
-def _shown(call: RequestedTool) -> dict[str, Any]:
+def shown(call: RequestedTool) -> dict[str, Any]:
+    """A call as client messages show it."""
     function = {"name": call.name, "arguments": call.arguments}
     return {
         "id": call.id,

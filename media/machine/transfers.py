@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domain.call.events import TransferEnded, TransferRequested, TransferStatus
-from media.machine import ending, handovers, tools
+from media.machine import ending, handovers, hooks, tools
 from media.machine.destinations import (
     ARGUMENT,
     DEFAULT_TRANSFER_MESSAGE,
@@ -83,6 +83,7 @@ def on_progress(m: Moment, progress: TransferProgressed) -> None:
     """The carrier tells how it went. Connected, our part of the call is over."""
     running = tools.running(m, progress.transfer_id)
     if running is None or running.destination is None or m.state.end_reason is not None:
+        hooks.on_transfer(m, progress)
         return
     if progress.status not in _CONNECTED:
         _failed(m, running, running.destination, progress.status, progress.detail)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import TranscriptFinalized, TurnDecided
-from media.machine import answering, endpointing, history, interruption, speaking
+from media.machine import answering, endpointing, history, hooks, interruption, speaking
 from media.machine.inputs import EndOfTurnHeard, FinalHeard, PartialHeard, SpeechStarted, SpeechStopped
 from media.machine.moment import Moment
 from media.machine.outputs import FinalizeTranscript, Note
@@ -22,6 +22,7 @@ def on_speech_started(m: Moment, heard: SpeechStarted) -> None:
         return
     if m.plan.idle.reset_on_user_speech:
         m.set(idle_said=0)
+    hooks.caller_spoke(m)
     m.disarm(endpointing.TIMER)
     _take_back(m)
     user = m.state.user
@@ -63,6 +64,8 @@ def on_final(m: Moment, heard: FinalHeard) -> None:
     """A fragment that stays. Empty: something was said that was not understood."""
     m.set(final_due=False)
     text = heard.text.strip()
+    if text and heard.confidence is not None and m.state.end_reason is None:
+        hooks.heard_with_confidence(m, heard.confidence)
     if text and heard.confidence is not None and heard.confidence < m.plan.confidence_threshold:
         m.emit(Note(type="transcript.dropped", data={"confidence": heard.confidence}))
         text = ""
@@ -122,6 +125,7 @@ def decide(m: Moment, rule: str, wait_ms: float) -> None:
     m.set(
         user=replace(user, decided=True),
         answer_owed=True,
+        answer_prompt=(),
         ask_again=False,
         answer_anchors=Anchors(t0=user.t0, t1=user.t1, t2=m.now),
         answer_gate_ms=max(m.now, m.state.backoff_until_ms) + m.plan.start.wait_ms,

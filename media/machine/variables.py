@@ -36,9 +36,9 @@ def render_prompt(m: Moment) -> None:
         m.set(plan=replace(plan, prompt=prompt))
 
 
-def rendered(m: Moment, text: str) -> str:
-    """``text`` with the call's variables filled in, where it is a template at all."""
+def rendered(m: Moment, text: str, **more: Any) -> str:
+    """``text`` with the call's variables and ``more`` filled in, where it is a template at all."""
     if "{{" not in text and "{%" not in text:
         return text
     at_ms = m.plan.clock_origin_ms + m.now
-    return render(text, m.state.variables, now=datetime.fromtimestamp(at_ms / 1000, UTC)).text
+    return render(text, {**m.state.variables, **more}, now=datetime.fromtimestamp(at_ms / 1000, UTC)).text
