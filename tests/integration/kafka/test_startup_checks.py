@@ -16,7 +16,7 @@ import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
 from infra.kafka.cluster import DevCluster
-from streams.kafka import clients
+from streams.kafka import connecting
 from streams.kafka.clients import admin, producer
 from streams.kafka.identity import check_identity
 from streams.kafka.location import KafkaLocation
@@ -176,6 +176,9 @@ def test_a_changed_number_of_shards_is_refused_both_ways(location: KafkaLocation
     assert f"kafka-topics --alter --topic {location.topic('log')} --partitions 3" in said
     with admin(location) as client:
         client.create_partitions({location.topic("log"): 3})
+    eventually(lambda: "topic " + location.topic("live") in refusal(location, shards=3))
+    with admin(location) as client:
+        client.create_partitions({location.topic("live"): 3})
     eventually(lambda: accepted(location, shards=3) is not None)
 
 
@@ -215,7 +218,7 @@ def test_a_second_cluster_with_the_same_topics_is_not_the_same_log(
 
 @pytest.fixture
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(clients, "CONNECT_MS", 700)
+    monkeypatch.setattr(connecting, "CONNECT_MS", 700)
 
 
 @pytest.fixture
