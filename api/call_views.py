@@ -8,7 +8,7 @@ from typing import Any, Final
 from api.dependencies import ApiSettings
 from api.monitoring import is_enabled, monitor_plan
 from domain.call.events import ArtifactStored, Track
-from domain.call.state import Call, Deleted
+from domain.call.state import Call, Deleted, KeptCall
 from domain.call.wire import CallUrls, call_body
 from domain.log.ports import Documents
 from domain.signing import Purpose, call_token
@@ -32,9 +32,11 @@ class CallViews:
 
     def body(self, state: Call) -> dict[str, Any]:
         """The JSON object of ``GET /call/{id}``."""
-        return call_body(state, urls=CallUrls() if isinstance(state, Deleted) else self._urls(state.identity.id, state))
+        return call_body(state, urls=CallUrls() if isinstance(state, Deleted) else self.urls(state))
 
-    def _urls(self, call_id: str, state: Call) -> CallUrls:
+    def urls(self, state: KeptCall) -> CallUrls:
+        """Where the call can be heard and steered, and its artifacts fetched."""
+        call_id = state.identity.id
         http, websocket = self._settings.media_base_url(), self._settings.websocket_base_url()
         plan = monitor_plan(state, self._documents)
         return CallUrls(

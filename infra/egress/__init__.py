@@ -1,0 +1,1 @@
+"""How requests leave this process: connections that the egress policy has judged."""

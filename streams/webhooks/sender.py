@@ -1,0 +1,178 @@
+"""One attempt: the request as it leaves, and what its answer means. Nothing is retried or remembered here."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+
+import aiohttp
+import msgspec
+
+from domain.egress import EgressBlocked, check_url
+from domain.log.ports import Clock
+from domain.webhook.events import Failure
+from domain.webhook.signature import endpoint_key, standard_signature
+from streams.webhooks.credentials import Credentials, CredentialUnusable, Sessions, Signed
+from streams.webhooks.store import Due
+
+ANSWER_BYTES: Final = 64 << 10
+"""Of an answer to a message that needs none; more is a mistake of the receiver."""
+ABORT: Final = "abort-message"
+"""In the answer's ``webhook-delivery`` header: the receiver wants no more attempts at this message."""
+
+_RESERVED: Final = ("webhook-", "callfold-")
+_FIXED: Final = frozenset(
+    {"host", "content-length", "transfer-encoding", "connection", "content-type", "traceparent", "tracestate"}
+)
+_THROTTLED: Final = frozenset({429, 502, 503, 504})
+
+
+class Sent(msgspec.Struct, frozen=True, kw_only=True):
+    """How an attempt ended. ``failure`` is empty where the receiver took the message."""
+
+    failure: Failure | Literal[""] = ""
+    status: int | None = None
+    response_bytes: int = 0
+    detail: str = ""
+    retry_after_seconds: float | None = None
+    aborted: bool = False
+
+
+@dataclass(frozen=True)
+class Sender:
+    """``secret`` is the installation's: endpoints' signing keys are made from it."""
+
+    sessions: Sessions
+    credentials: Credentials
+    secret: bytes
+    version: str
+    clock: Clock
+
+    async def send(self, due: Due, attempt: int) -> Sent:
+        """Post the message once (twice where a token had to be renewed). Never raises but ``CancelledError``."""
+        try:
+            check_url(due.server.url)
+            async with asyncio.timeout(due.server.timeout_seconds):
+                sent, renewable = await self._post(due, attempt)
+                if sent.status == 401 and renewable:
+                    self.credentials.forget(due.server.credential_id)
+                    sent, _ = await self._post(due, attempt)
+                return sent
+        except TimeoutError:
+            return Sent(failure="timeout", detail=f"no answer within {due.server.timeout_seconds:g} s")
+        except EgressBlocked as blocked:
+            return Sent(failure="egress_blocked", detail=str(blocked))
+        except CredentialUnusable as fault:
+            return Sent(failure="credential", detail=str(fault))
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            return _unanswered(error)
+
+    async def _post(self, due: Due, attempt: int) -> tuple[Sent, bool]:
+        delivery, server = due.delivery, due.server
+        signed = Signed(delivery.id, int(self.clock().timestamp()), server.url, due.body)
+        authentication = await self.credentials.headers(delivery.org_id, server.credential_id, server.secret, signed)
+        headers = self._headers(due, signed, attempt, authentication.headers)
+        async with self.sessions.of(delivery.org_id).post(
+            server.url, data=due.body, headers=headers, allow_redirects=False
+        ) as answer:
+            return await _judged(answer, self.clock()), authentication.renewable
+
+    def _headers(self, due: Due, signed: Signed, attempt: int, authentication: Mapping[str, str]) -> dict[str, str]:
+        delivery = due.delivery
+        key = endpoint_key(self.secret, delivery.endpoint_id)
+        headers = {
+            "content-type": "application/json",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": f"callfold-webhooks/{self.version}",
+            "webhook-id": signed.id,
+            "webhook-timestamp": str(signed.timestamp),
+            "webhook-signature": standard_signature((key,), signed.id, signed.timestamp, signed.body),
+            "callfold-event-id": delivery.event_id,
+            "callfold-call-id": delivery.about,
+            "callfold-sequence": str(delivery.sequence),
+            "callfold-attempt": str(attempt),
+        }
+        if delivery.replay:
+            headers["callfold-replay"] = delivery.replay
+        given = {name: text for name, text in due.server.headers.items() if _may_set(name, text)}
+        for source in (authentication, given):
+            for name, text in source.items():
+                headers = {known: value for known, value in headers.items() if known.lower() != name.lower()}
+                headers[name] = text
+        return headers
+
+
+def _may_set(name: str, text: str) -> bool:
+    lowered = name.lower()
+    plain = name.isascii() and not any(mark in f"{name}{text}" for mark in "\r\n\0")
+    return plain and lowered not in _FIXED and not lowered.startswith(_RESERVED)
+
+
+async def _judged(answer: aiohttp.ClientResponse, now: datetime) -> Sent:
+    status, read = answer.status, 0
+    async for piece in answer.content.iter_chunked(ANSWER_BYTES):
+        read += len(piece)
+        if read > ANSWER_BYTES:
+            answer.close()
+            return Sent(failure="oversize", status=status, response_bytes=read, detail="the answer is over 64 KiB")
+    aborted = answer.headers.get("webhook-delivery", "").strip().lower() == ABORT
+    if 200 <= status < 300:
+        return Sent(status=status, response_bytes=read)
+    detail = f"answered {status}"
+    failure: Failure = "status"
+    if 300 <= status < 400:
+        failure, detail = "redirect", f"{detail}; redirects are not followed"
+    elif status == 410:
+        failure = "gone"
+    elif status in _THROTTLED:
+        failure = "throttled"
+    return Sent(
+        failure=failure,
+        status=status,
+        response_bytes=read,
+        detail=detail,
+        retry_after_seconds=retry_after(answer.headers.get("retry-after"), now),
+        aborted=aborted,
+    )
+
+
+def retry_after(header: str | None, now: datetime) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3); ``None`` where it says nothing."""
+    if not header:
+        return None
+    if header.strip().isdigit():
+        return float(header)
+    try:
+        date = parsedate_to_datetime(header)
+    except ValueError:
+        return None
+    return max((date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds(), 0.0)
+
+
+def _unanswered(error: Exception) -> Sent:
+    cause: Any = error
+    while cause is not None:
+        blocked = getattr(cause, "blocked", None)
+        if isinstance(blocked, EgressBlocked):
+            return Sent(failure="egress_blocked", detail=str(blocked))
+        cause = getattr(cause, "os_error", None) or cause.__cause__ or cause.__context__
+    match error:
+        case aiohttp.ClientConnectorDNSError() | socket.gaierror():
+            return Sent(failure="dns", detail="the name could not be resolved")
+        case aiohttp.ClientSSLError():
+            return Sent(failure="tls", detail=f"no secure connection: {type(error).__name__}")
+        case aiohttp.ClientConnectorError():
+            return Sent(failure="connect", detail="the connection was refused or could not be made")
+        case aiohttp.ServerTimeoutError():
+            return Sent(failure="timeout", detail="no connection in time")
+        case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
+            return Sent(failure="reset", detail=f"the answer is no HTTP or broke off: {type(error).__name__}")
+        case aiohttp.InvalidURL():
+            return Sent(failure="connect", detail="the server's URL cannot be used")
+    return Sent(failure="reset", detail=f"the connection broke: {type(error).__name__}")

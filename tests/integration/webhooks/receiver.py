@@ -1,0 +1,84 @@
+"""A tenant's server on loopback that answers as it is told and remembers what it was sent."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+Answer = Callable[[web.Request, int], Awaitable[web.StreamResponse]]
+"""Gets the request and how often this message has come, counted from 1."""
+
+
+@dataclass(frozen=True)
+class Received:
+    path: str
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def id(self) -> str:
+        return self.headers["webhook-id"]
+
+    @property
+    def message(self) -> dict[str, Any]:
+        return dict(msgspec.json.decode(self.body)["message"])
+
+    @property
+    def type(self) -> str:
+        return str(self.message["type"])
+
+
+async def accepted(request: web.Request, times: int) -> web.StreamResponse:
+    return web.Response()
+
+
+@dataclass
+class Receiver:
+    answer: Answer = accepted
+    received: list[Received] = field(default_factory=list)
+    url: str = ""
+
+    def __post_init__(self) -> None:
+        self._times: dict[str, int] = defaultdict(int)
+        self._grown = asyncio.Condition()
+        self._runner: web.AppRunner | None = None
+
+    async def __aenter__(self) -> Receiver:
+        app = web.Application(client_max_size=8 << 20)
+        app.router.add_route("*", "/{path:.*}", self._take)
+        self._runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.url = f"http://127.0.0.1:{port}"
+        return self
+
+    async def __aexit__(self, *failure: object) -> None:
+        assert self._runner is not None
+        await self._runner.cleanup()
+
+    async def _take(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        headers = {name.lower(): text for name, text in request.headers.items()}
+        one = Received(request.path, headers, body)
+        times = 0
+        if "webhook-id" in headers:
+            self._times[one.id] += 1
+            times = self._times[one.id]
+        async with self._grown:
+            self.received.append(one)
+            self._grown.notify_all()
+        return await self.answer(request, times)
+
+    async def until(self, done: Callable[[list[Received]], bool], seconds: float = 20.0) -> list[Received]:
+        """Wait until what was received satisfies ``done``."""
+        async with asyncio.timeout(seconds), self._grown:
+            await self._grown.wait_for(lambda: done(self.received))
+        return self.received
