@@ -1,0 +1,46 @@
+"""What an operator may tune about calls from browsers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from domain.web_calls import IceServer
+
+_SCHEMES = ("stun", "stuns", "turn", "turns")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebRtcSettings:
+    """Limits and waits. The defaults suit one process on one core."""
+
+    ice_servers: Sequence[IceServer] = ()
+    addresses: Sequence[str] = ()
+    """Addresses of this machine that are offered to browsers; none means all but loopback ones."""
+    max_peers: int = 100
+    """Peers that may connect or be connected at once."""
+    connect_s: float = 15.0
+    """A peer that has not connected by then is given up: offers cost nothing to make."""
+    media_lost_s: float = 5.0
+    """Silence on the network after which the caller has gone. aiortc notices a vanished peer after 28 s only."""
+    closing_s: float = 1.0
+    """How long the end of a call waits for its last words and messages to leave."""
+    inbox_cap: int = 256
+    """Messages from the browser that may wait to be read."""
+    channel_cap_bytes: int = 1 << 20
+    """Messages to the browser that may wait to be sent before it counts as gone."""
+
+
+def parse_ice_server(text: str) -> IceServer:
+    """Read ``stun:host[:port]`` (RFC 7064) or ``turn:user:password@host[:port][?transport=udp]`` (RFC 7065, whose URIs
+    carry no credentials; these stand before the host as in other URLs). Raises ``ValueError``."""
+    scheme, colon, rest = text.strip().partition(":")
+    credentials, at, address = rest.rpartition("@")
+    username, _, credential = credentials.partition(":")
+    if scheme not in _SCHEMES or not colon or not address:
+        raise ValueError(f"an ICE server is stun:host:port or turn:user:password@host:port, not {scheme}:...")
+    if scheme.startswith("turn") and not (username and credential):
+        raise ValueError(f"{scheme}:{address} needs user:password@ before the host")
+    if scheme.startswith("stun") and at:
+        raise ValueError(f"{scheme}:{address} takes no user and password")
+    return IceServer(f"{scheme}:{address}", username, credential)
