@@ -15,6 +15,7 @@ from typing import Literal
 import httpx
 
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
+from infra.provider_access import VENDORS
 from infra.settings import Settings, SettingsInvalid, load, variable
 
 Status = Literal["ok", "absent", "problem"]
@@ -24,11 +25,6 @@ _ENGINES = {
     "chdb": ("analytics engine", "embedded", "or set CALLFOLD_CLICKHOUSE to a server's URL"),
     "pocketsphinx": ("speech recogniser", "embedded", "or give assistants another transcriber"),
     "espeakng_loader": ("speech synthesiser", "espeak", "(GPL-3.0-or-later) or give assistants another voice"),
-}
-_KEYS = {
-    "openai_api_key": "Without it assistants with model provider openai are refused at call start.",
-    "deepgram_api_key": "Read for transcriber provider deepgram, which this version does not have yet.",
-    "cartesia_api_key": "Read for voice provider cartesia, which this version does not have yet.",
 }
 
 
@@ -51,7 +47,7 @@ def diagnose(data_dir: Path | None) -> list[Finding]:
         return [*findings, Finding("settings", "problem", str(error), "Correct or unset the variable.")]
     folder = DataFolder(settings.data_dir.absolute())
     places = (*_storage(folder), *_log(settings))
-    return [*findings, *places, _system(folder), *_beside(folder), *_network(settings), *_keys(settings)]
+    return [*findings, *places, _system(folder), *_beside(folder), *_network(settings), *_providers(settings)]
 
 
 def _python() -> Finding:
@@ -153,10 +149,12 @@ def _network(settings: Settings) -> Iterator[Finding]:
         yield Finding("private networks", "absent", "tool servers and custom models must be public", fix)
 
 
-def _keys(settings: Settings) -> Iterator[Finding]:
-    for field, otherwise in _KEYS.items():
-        name = variable(field)
-        if getattr(settings, field) is None:
-            yield Finding(name, "absent", "not set", otherwise)
+def _providers(settings: Settings) -> Iterator[Finding]:
+    for name, vendor in VENDORS.items():
+        key = variable(vendor.key_field)
+        if getattr(settings, vendor.key_field) is None:
+            otherwise = f"Without it assistants that name {name} ({vendor.stages}) are refused at call start."
+            yield Finding(f"provider {name}", "absent", f"{key} is not set", otherwise)
         else:
-            yield Finding(name, "ok", "set")
+            url = settings.provider_urls.get(name) or (vendor.url_field and getattr(settings, vendor.url_field))
+            yield Finding(f"provider {name}", "ok", f"{vendor.stages}; {key} is set" + (f", {url}" if url else ""))

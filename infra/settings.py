@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -255,28 +255,63 @@ class Settings(BaseSettings):
         "auto", description="Log lines for people or for machines; `auto` is `console` on a terminal, else `json`."
     )
     openai_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENAI_API_KEY", description="Key for model provider `openai`."
+        None, validation_alias="OPENAI_API_KEY", description="Key for provider `openai` (models, voices, transcribers)."
     )
     openai_base_url: str = Field(
         "https://api.openai.com/v1",
         validation_alias="OPENAI_BASE_URL",
-        description="Where model provider `openai` is reached, or any server that speaks its protocol.",
+        description="Where provider `openai` is reached, or any server that speaks its protocol.",
     )
     deepgram_api_key: SecretStr | None = Field(
-        None, validation_alias="DEEPGRAM_API_KEY", description="Key for transcriber provider `deepgram`."
+        None, validation_alias="DEEPGRAM_API_KEY", description="Key for provider `deepgram` (transcribers, voices)."
     )
     deepgram_base_url: str = Field(
         "https://api.deepgram.com",
         validation_alias="DEEPGRAM_BASE_URL",
-        description="Where transcriber provider `deepgram` is reached.",
+        description="Where provider `deepgram` is reached.",
     )
     cartesia_api_key: SecretStr | None = Field(
-        None, validation_alias="CARTESIA_API_KEY", description="Key for voice provider `cartesia`."
+        None, validation_alias="CARTESIA_API_KEY", description="Key for provider `cartesia` (voices, transcribers)."
     )
     cartesia_base_url: str = Field(
         "https://api.cartesia.ai",
         validation_alias="CARTESIA_BASE_URL",
-        description="Where voice provider `cartesia` is reached.",
+        description="Where provider `cartesia` is reached.",
+    )
+    anthropic_api_key: SecretStr | None = Field(
+        None, validation_alias="ANTHROPIC_API_KEY", description="Key for model provider `anthropic`."
+    )
+    groq_api_key: SecretStr | None = Field(
+        None, validation_alias="GROQ_API_KEY", description="Key for model provider `groq`."
+    )
+    together_api_key: SecretStr | None = Field(
+        None, validation_alias="TOGETHER_API_KEY", description="Key for model provider `together-ai`."
+    )
+    openrouter_api_key: SecretStr | None = Field(
+        None, validation_alias="OPENROUTER_API_KEY", description="Key for model provider `openrouter`."
+    )
+    deepinfra_api_key: SecretStr | None = Field(
+        None, validation_alias="DEEPINFRA_API_KEY", description="Key for model provider `deepinfra`."
+    )
+    perplexity_api_key: SecretStr | None = Field(
+        None, validation_alias="PERPLEXITY_API_KEY", description="Key for model provider `perplexity-ai`."
+    )
+    anyscale_api_key: SecretStr | None = Field(
+        None, validation_alias="ANYSCALE_API_KEY", description="Key for model provider `anyscale`."
+    )
+    xai_api_key: SecretStr | None = Field(
+        None, validation_alias="XAI_API_KEY", description="Key for model provider `xai`."
+    )
+    deepseek_api_key: SecretStr | None = Field(
+        None, validation_alias="DEEPSEEK_API_KEY", description="Key for model provider `deep-seek`."
+    )
+    cerebras_api_key: SecretStr | None = Field(
+        None, validation_alias="CEREBRAS_API_KEY", description="Key for model provider `cerebras`."
+    )
+    provider_urls: Annotated[Mapping[str, str], NoDecode] = Field(
+        {},
+        description="Base URLs of other servers that speak a vendor's protocol, by provider: "
+        "`groq=https://gateway.example/v1,anthropic=https://...`; unnamed vendors are reached at their own.",
     )
 
     @field_validator("egress_allow", mode="before")
@@ -292,6 +327,24 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
         return networks
+
+    @field_validator("provider_urls", mode="before")
+    @classmethod
+    def _urls_by_provider(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
+        return {name.strip(): cls._base_url(url.strip()) for name, _, url in pairs}
+
+    @field_validator("provider_urls")
+    @classmethod
+    def _named_urls(cls, value: Mapping[str, str]) -> Mapping[str, str]:
+        for name, url in value.items():
+            if not name or not url:
+                raise ValueError(
+                    "give provider=URL pairs, separated by commas, such as groq=https://gateway.example/v1"
+                )
+        return value
 
     @model_validator(mode="after")
     def _go_together(self) -> Settings:
@@ -455,7 +508,7 @@ def markdown_table() -> str:
     lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
     for field, about in Settings.model_fields.items():
         schema = properties[field]
-        shown = "" if about.default in (None, (), "") else f"`{about.default}`"
+        shown = "" if about.default in (None, (), "", {}) else f"`{about.default}`"
         text = str(about.description).replace("|", "\\|")
         lines.append(f"| `{variable(field)}` | {_type_and_bounds(schema)} | {shown} | {text} |")
     return "\n".join(lines)
@@ -469,9 +522,14 @@ def _type_and_bounds(schema: dict[str, Any]) -> str:
         return "secret text"
     if any(variant.get("format") == "path" for variant in variants):
         return "path"
-    kind = {"string": "text", "integer": "integer", "number": "number", "array": "list", "boolean": "true or false"}[
-        schema["type"]
-    ]
+    kind = {
+        "string": "text",
+        "integer": "integer",
+        "number": "number",
+        "array": "list",
+        "boolean": "true or false",
+        "object": "pairs",
+    }[schema["type"]]
     bounds = f", {schema['minimum']:g} to {schema['maximum']:g}" if "minimum" in schema else ""
     unit = f" {schema['unit']}" if "unit" in schema else ""
     return kind + bounds + unit

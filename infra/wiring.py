@@ -28,6 +28,7 @@ from infra.knowledge import opened_knowledge
 from infra.live import opened_live
 from infra.metrics import opened_metrics
 from infra.projecting import Fragments, Projecting, opened_projecting
+from infra.provider_access import provider_settings
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
@@ -36,7 +37,6 @@ from infra.watch import REAP_SECONDS, watching_leases
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
 from media.providers.registry import ProviderRegistry
-from media.providers.settings import ProviderSettings
 from media.tools.egress import guarded_client
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def _registry(settings: Settings, parts: contextlib.AsyncExitStack, *, speech: b
     """Without ``speech`` there are language models only, and no processes beside this one."""
     tenants = guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=_TENANT_MODEL_SECONDS)
     parts.push_async_callback(tenants.aclose)
-    registry = ProviderRegistry(_provider_settings(settings, speech), tenants)
+    registry = ProviderRegistry(provider_settings(settings, speech=speech), tenants)
     parts.push_async_callback(registry.close)
     return registry
 
@@ -207,14 +207,6 @@ def _tier(
         log=storage.log,
         knowledge=knowledge,
         code_program=settings.code_program,
-    )
-
-
-def _provider_settings(settings: Settings, speech: bool) -> ProviderSettings:
-    return ProviderSettings(
-        openai_api_key=_revealed(settings.openai_api_key),
-        openai_base_url=settings.openai_base_url,
-        local_speech=speech,
     )
 
 

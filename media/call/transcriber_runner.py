@@ -9,7 +9,15 @@ from typing import Any
 
 from media.machine.inputs import EndOfTurnHeard, FinalHeard, Input, PartialHeard, ProviderFailed
 from media.providers.errors import ProviderError
-from media.providers.speech_to_text import EndOfTurn, Final, Partial, SpeechToText, TranscriptionStream
+from media.providers.speech_to_text import (
+    EagerEndOfTurn,
+    EndOfTurn,
+    Final,
+    Partial,
+    SpeechToText,
+    TranscriptionStream,
+    TurnResumed,
+)
 
 _REPLAY_FRAMES = 500
 """Ten seconds of audio since the last final are given to the transcriber that takes over."""
@@ -106,6 +114,9 @@ class TranscriberRunner:
                             self._feed(FinalHeard(text=text, confidence=confidence))
                         case EndOfTurn():
                             self._feed(EndOfTurnHeard())
+                        case EagerEndOfTurn() | TurnResumed():
+                            # The partial beside it has told the machine the words; it answers to finished turns only.
+                            continue
         finally:
             if self._stream is opened:
                 self._stream = None

@@ -19,17 +19,9 @@ from pydantic import ValidationError
 
 from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
-from media.providers.errors import Category, ProviderError
+from media.providers.errors import Category, ProviderError, category_of_status
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
-_STATUS: Mapping[int, Category] = {
-    401: "unauthorized",
-    403: "forbidden",
-    408: "timeout",
-    429: "quota",
-    503: "overloaded",
-    529: "overloaded",
-}
 _EVENT_STREAM = "text/event-stream"
 _JSON = "application/json"
 
@@ -209,7 +201,7 @@ def _provider_error(provider: str, error: openai.OpenAIError) -> ProviderError:
         category, detail = "timeout", "the connection timed out"
     elif isinstance(error, openai.APIStatusError):
         status = error.status_code
-        category = _STATUS.get(status, "server" if status >= 500 else "bad-request")
+        category = category_of_status(status)
         detail = f"HTTP {status}" + (f", {error.code}" if error.code else "")
     elif isinstance(error, openai.APIConnectionError):
         category, detail = "failed", "the connection failed or broke off"

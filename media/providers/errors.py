@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Final, Literal
 
 Category = Literal[
     "not-configured", "unauthorized", "forbidden", "quota", "bad-request", "overloaded", "server", "timeout", "failed"
@@ -10,6 +11,21 @@ Category = Literal[
 Stage = Literal["transcriber", "model", "voice"]
 
 PERMANENT: frozenset[Category] = frozenset({"not-configured", "unauthorized", "forbidden", "bad-request"})
+
+_OF_STATUS: Final[Mapping[int, Category]] = {
+    401: "unauthorized",
+    402: "quota",
+    403: "forbidden",
+    408: "timeout",
+    429: "quota",
+    503: "overloaded",
+    529: "overloaded",
+}
+
+
+def category_of_status(status: int) -> Category:
+    """What an HTTP status of 400 or more says about who is to blame, and whether trying again can help."""
+    return _OF_STATUS.get(status, "server" if status >= 500 else "bad-request")
 
 
 class ProviderError(Exception):

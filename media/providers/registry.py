@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping
-from importlib import import_module
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import httpx
 
@@ -19,15 +18,22 @@ from media.providers.local.worker import WorkerProcess
 from media.providers.settings import ProviderSettings
 from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
-
-if TYPE_CHECKING:
-    import openai
+from media.providers.vendors import Vendors, load_vendors
 
 LOCAL = "vapi"
 """Vapi's own provider name; here it means the providers of this installation. The default of every stage."""
 
 Configuration = Mapping[str, Any]
 Provider = TypeVar("Provider")
+Factories = Mapping[str, Callable[[Configuration], Provider]]
+
+
+@runtime_checkable
+class Warmed(Protocol):
+    """A provider that works sooner when it is told that a call is about to begin."""
+
+    def warm(self) -> None:
+        """Open what will be needed; never waits, and leaves failures to whoever needs it then."""
 
 
 class ProviderRegistry:
@@ -38,25 +44,24 @@ class ProviderRegistry:
 
     def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient) -> None:
         self._settings = settings
-        self._tenant_client = tenant_client
-        self._openai: openai.AsyncOpenAI | None = None
+        self._vendors = Vendors(settings, tenant_client)
         self._voice_worker = WorkerProcess("media.providers.local.voice_worker", LOCAL, "voice")
         self._recogniser_workers = [
             WorkerProcess("media.providers.local.recogniser_worker", LOCAL, "transcriber")
             for _ in range(max(settings.recogniser_workers, 1))
         ]
-        self._models: Mapping[str, Callable[[Configuration], LanguageModel]] = {
-            LOCAL: lambda _assistant: GuidedConversation(),
-            "openai": self._openai_chat,
-            "custom-llm": self._custom_llm,
+        self._models: Factories[LanguageModel] = _of_section("model", self._vendors.models) | {
+            LOCAL: lambda _assistant: GuidedConversation()
         }
-        self._transcribers: Mapping[str, Callable[[Configuration], SpeechToText]] = {LOCAL: self._local_recogniser}
-        self._voices: Mapping[str, Callable[[Configuration], TextToSpeech]] = {LOCAL: self._local_voice}
+        self._transcribers: Factories[SpeechToText] = _of_section("transcriber", self._vendors.transcribers) | {
+            LOCAL: self._local_recogniser
+        }
+        self._voices: Factories[TextToSpeech] = _of_section("voice", self._vendors.voices) | {LOCAL: self._local_voice}
 
     async def start(self) -> None:
         """Start the speech workers and wait until each can work or has said what this machine lacks."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(asyncio.to_thread(_load_vendors))
+            group.create_task(load_vendors())
             if self._settings.local_speech:
                 for worker in (self._voice_worker, *self._recogniser_workers):
                     group.create_task(worker.start())
@@ -65,9 +70,7 @@ class ProviderRegistry:
         """End the workers, and with them every recognition and synthesis that still runs, and the connections."""
         for worker in (self._voice_worker, *self._recogniser_workers):
             await worker.close()
-        if self._openai is not None:
-            await self._openai.close()
-            self._openai = None
+        await self._vendors.close()
 
     @property
     def unavailable(self) -> tuple[str, ...]:
@@ -107,18 +110,6 @@ class ProviderRegistry:
         """Usable voices: the configured one, then those of its fallback plan; as ``transcribers``."""
         return _usable("voice", self.voice, assistant, _plan(assistant, "voice", "voices"))
 
-    def _openai_chat(self, assistant: Configuration) -> LanguageModel:
-        from media.providers.openai_chat import OpenAiChat, openai_client
-
-        if self._openai is None:
-            self._openai = openai_client(self._settings.openai_api_key, self._settings.openai_base_url)
-        return OpenAiChat(self._openai, _section(assistant, "model"))
-
-    def _custom_llm(self, assistant: Configuration) -> LanguageModel:
-        from media.providers.custom_llm import CustomLlm
-
-        return CustomLlm(self._tenant_client, _section(assistant, "model"))
-
     def _local_recogniser(self, assistant: Configuration) -> SpeechToText:
         worker = min(self._recogniser_workers, key=lambda candidate: candidate.load)
         self._refuse_unavailable(worker, "transcriber")
@@ -136,15 +127,16 @@ class ProviderRegistry:
             raise ProviderError(LOCAL, stage, "not-configured", missing)
 
 
-def _load_vendors() -> None:
-    """Import what the OpenAI SDK brings along, most of a second, while the workers start: no call shall wait for it."""
-    for module in ("media.providers.openai_chat", "media.providers.custom_llm"):
-        import_module(module)
+def _of_section(stage: Stage, factories: Factories[Provider]) -> dict[str, Callable[[Configuration], Provider]]:
+    """Factories that take the assistant, from those that take one stage's section of it."""
+
+    def taking(make: Callable[[Configuration], Provider]) -> Callable[[Configuration], Provider]:
+        return lambda assistant: make(_section(assistant, stage))
+
+    return {name: taking(make) for name, make in factories.items()}
 
 
-def _make(
-    stage: Stage, factories: Mapping[str, Callable[[Configuration], Provider]], assistant: Configuration
-) -> Provider:
+def _make(stage: Stage, factories: Factories[Provider], assistant: Configuration) -> Provider:
     name = str(_section(assistant, stage).get("provider") or LOCAL)
     factory = factories.get(name)
     if factory is None:
@@ -168,6 +160,8 @@ def _usable(
             refusal = refusal or error
     if refusal is not None and not usable:
         raise refusal
+    if isinstance(usable[0], Warmed):
+        usable[0].warm()
     return usable
 
 

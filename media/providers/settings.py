@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
+class VendorAccess:
+    """How a vendor is reached. ``base_url`` empty is the vendor's own; a vendor without a key is not configured."""
+
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderSettings:
-    """A key of None means that the provider is not configured: assistants that name it are refused at call start.
+    """``vendors`` by Vapi's provider name; assistants that name one without a key are refused at call start.
 
-    ``openai_base_url`` None is the vendor's own. ``local_speech`` False starts no worker processes (a deployment that
-    only uses vendors); ``recogniser_workers`` is the number of recogniser processes, each for 16 speaking callers."""
+    ``local_speech`` False starts no worker processes (a deployment that only uses vendors); ``recogniser_workers`` is
+    the number of recogniser processes, each for 16 speaking callers."""
 
-    openai_api_key: str | None = field(default=None, repr=False)
-    openai_base_url: str | None = None
+    vendors: Mapping[str, VendorAccess] = field(default_factory=dict)
     local_speech: bool = True
     recogniser_workers: int = 1
+
+    def vendor(self, name: str) -> VendorAccess:
+        """What is known of a vendor; without key and base URL where nothing is."""
+        return self.vendors.get(name, VendorAccess())

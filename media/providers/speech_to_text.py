@@ -39,17 +39,31 @@ class EndOfTurn:
     """The provider's own judgement that the speaker has finished."""
 
 
-TranscriptFact = Partial | Final | EndOfTurn
+@dataclass(frozen=True, slots=True)
+class EagerEndOfTurn:
+    """The speaker has probably finished: time to prepare an answer to ``text``, not to give it."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResumed:
+    """The speaker goes on after ``EagerEndOfTurn``: what was prepared is worth nothing."""
+
+
+TranscriptFact = Partial | Final | EndOfTurn | EagerEndOfTurn | TurnResumed
 
 
 @dataclass(frozen=True, slots=True)
 class TranscriberTraits:
     """``native_end_of_turn``: decides turns itself. ``needs_finalize``: gives its final only when told that speech
-    has stopped. ``p99_ms``: what to expect between end of speech and final."""
+    has stopped. ``p99_ms``: what to expect between end of speech and final. ``word_times``: finals carry their words
+    with times."""
 
     native_end_of_turn: bool = False
     needs_finalize: bool = False
     p99_ms: float = 500.0
+    word_times: bool = False
 
 
 class TranscriptionStream(Protocol):

@@ -10,7 +10,7 @@ from media.chat.plan import Models
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
 from media.providers.registry import ProviderRegistry
-from media.providers.settings import ProviderSettings
+from media.providers.settings import ProviderSettings, VendorAccess
 from media.tools.egress import guarded_client
 from streams.log.embedded import EmbeddedLog
 
@@ -28,7 +28,8 @@ def chatting(
     """A tier over ``log``; with ``openai_base_url`` provider ``openai`` is there too."""
     client = guarded_client(LOOPBACK, timeout_s=5)
     key = "sk-test" if openai_base_url else None
-    providers = ProviderSettings(openai_api_key=key, openai_base_url=openai_base_url, local_speech=False)
+    access = {"openai": VendorAccess(key, openai_base_url or "")}
+    providers = ProviderSettings(access, local_speech=False)
     return ChatTier(
         commands=log,
         documents=log,

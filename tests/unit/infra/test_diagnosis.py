@@ -28,13 +28,15 @@ def test_a_fresh_machine_has_no_problem_and_says_how_to_begin(tmp_path: Path) ->
 
 
 def test_keys_are_told_as_set_or_not_and_never_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert findings(tmp_path)["OPENAI_API_KEY"].status == "absent"
+    assert findings(tmp_path)["provider openai"].status == "absent"
     monkeypatch.setenv("OPENAI_API_KEY", "sk-very-secret")
 
     result = CliRunner().invoke(app, ["doctor", "--data-dir", str(tmp_path), "--json"])
 
     told = {entry["check"]: entry for entry in json.loads(result.stdout)}
-    assert (told["OPENAI_API_KEY"]["status"], told["OPENAI_API_KEY"]["detail"]) == ("ok", "set")
+    assert told["provider openai"]["status"] == "ok"
+    assert "OPENAI_API_KEY is set" in told["provider openai"]["detail"]
+    assert "https://api.openai.com/v1" in told["provider openai"]["detail"]
     assert "very-secret" not in result.stdout
 
 

@@ -14,7 +14,7 @@ from media.providers.ended_reason import ended_reason
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest, TextDelta
 from media.providers.registry import ProviderRegistry
-from media.providers.settings import ProviderSettings
+from media.providers.settings import ProviderSettings, VendorAccess
 from tests.simulators.openai_server import OpenAiServer, Say
 from tests.unit.media.providers.speech import needs_speech
 
@@ -56,7 +56,7 @@ async def test_an_assistant_without_a_model_gets_the_guided_conversation(client:
 
 async def test_openai_with_a_key_reaches_the_configured_base_url(client: httpx.AsyncClient) -> None:
     async with OpenAiServer(Say("Hello.")) as server:
-        registry = ProviderRegistry(ProviderSettings(openai_api_key="sk-1", openai_base_url=server.base_url), client)
+        registry = ProviderRegistry(ProviderSettings({"openai": VendorAccess("sk-1", server.base_url)}), client)
         model = registry.model({"model": {"provider": "openai", "model": "gpt-4o"}})
         facts = [fact async for fact in model.stream(HELLO)]
         await registry.close()
@@ -75,7 +75,7 @@ async def test_a_custom_llm_is_asked_at_its_url(client: httpx.AsyncClient) -> No
 
 
 def test_keys_do_not_show_in_the_settings_text() -> None:
-    assert "sk-secret" not in repr(ProviderSettings(openai_api_key="sk-secret"))
+    assert "sk-secret" not in repr(ProviderSettings({"openai": VendorAccess("sk-secret")}))
 
 
 @needs_speech

@@ -1,0 +1,137 @@
+"""The vendors' providers by Vapi's names, and what their calls share: clients, sockets, connections kept open.
+
+Adding a provider is one module beside this one, one line in a table here, and one case in the contract suite.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import httpx
+
+from media.providers.errors import Stage
+from media.providers.language_model import LanguageModel
+from media.providers.settings import ProviderSettings
+from media.providers.speech_to_text import SpeechToText
+from media.providers.text_to_speech import TextToSpeech
+
+if TYPE_CHECKING:
+    from media.providers.cartesia_access import CartesiaAccess
+    from media.providers.deepgram_access import DeepgramAccess
+
+Section = Mapping[str, Any]
+"""The assistant's ``transcriber``, ``model`` or ``voice`` object."""
+Shared = TypeVar("Shared")
+
+_MODULES: Final = (
+    "media.providers.openai_chat",
+    "media.providers.custom_llm",
+    "media.providers.deepgram_listen",
+    "media.providers.deepgram_flux",
+    "media.providers.deepgram_speak",
+    "media.providers.cartesia_voice",
+    "media.providers.cartesia_listen",
+)
+
+
+class Vendors:
+    """See the module. Nothing is imported or connected before an assistant asks; close it after the last call."""
+
+    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient) -> None:
+        self._settings = settings
+        self._tenant_client = tenant_client
+        self._shared: dict[str, Any] = {}
+        self._closers: list[Callable[[], Awaitable[None]]] = []
+        self.transcribers: Mapping[str, Callable[[Section], SpeechToText]] = {
+            "deepgram": self._deepgram_listen,
+            "cartesia": self._cartesia_listen,
+        }
+        self.models: Mapping[str, Callable[[Section], LanguageModel]] = {
+            "openai": self._openai_chat,
+            "custom-llm": self._custom_llm,
+        }
+        self.voices: Mapping[str, Callable[[Section], TextToSpeech]] = {
+            "deepgram": self._deepgram_speak,
+            "cartesia": self._cartesia_voice,
+        }
+
+    async def close(self) -> None:
+        """End every connection, what was opened last first."""
+        closers = reversed(self._closers)
+        self._shared, self._closers = {}, []
+        for close in closers:
+            await close()
+
+    def _once(self, name: str, make: Callable[[], Shared], close: Callable[[Shared], Awaitable[None]]) -> Shared:
+        if name not in self._shared:
+            made = self._shared[name] = make()
+            self._closers.append(lambda: close(made))
+        shared: Shared = self._shared[name]
+        return shared
+
+    # Deepgram
+
+    def _deepgram(self, stage: Stage) -> DeepgramAccess:
+        from media.providers.deepgram_access import DeepgramAccess
+
+        access = self._settings.vendor("deepgram")
+        return self._once("deepgram", lambda: DeepgramAccess(access, stage), DeepgramAccess.close)
+
+    def _deepgram_listen(self, section: Section) -> SpeechToText:
+        from media.providers import deepgram_flux, deepgram_listen
+
+        access = self._deepgram("transcriber")
+        if str(section.get("model") or "").startswith(deepgram_flux.MODELS):
+            return deepgram_flux.DeepgramFlux(access, section)
+        return deepgram_listen.DeepgramListen(access, section)
+
+    def _deepgram_speak(self, section: Section) -> TextToSpeech:
+        from media.providers.deepgram_speak import DeepgramSpeak, SpeakConnections
+
+        access = self._deepgram("voice")
+        connections = self._once("deepgram speak", lambda: SpeakConnections(access), SpeakConnections.close)
+        return DeepgramSpeak(connections, section)
+
+    # Cartesia
+
+    def _cartesia(self, stage: Stage) -> CartesiaAccess:
+        from media.providers.cartesia_access import CartesiaAccess
+
+        access = self._settings.vendor("cartesia")
+        return self._once("cartesia", lambda: CartesiaAccess(access, stage), CartesiaAccess.close)
+
+    def _cartesia_listen(self, section: Section) -> SpeechToText:
+        from media.providers.cartesia_listen import CartesiaListen
+
+        return CartesiaListen(self._cartesia("transcriber"), section)
+
+    def _cartesia_voice(self, section: Section) -> TextToSpeech:
+        from media.providers.cartesia_line import Lines
+        from media.providers.cartesia_voice import CartesiaVoice
+
+        access = self._cartesia("voice")
+        return CartesiaVoice(self._once("cartesia lines", lambda: Lines(access), Lines.close), section)
+
+    # OpenAI and the tenants' own
+
+    def _openai_chat(self, section: Section) -> LanguageModel:
+        from media.providers.openai_chat import OpenAiChat, openai_client
+
+        access = self._settings.vendor("openai")
+        client = self._once(
+            "openai", lambda: openai_client(access.api_key, access.base_url or None), lambda made: made.close()
+        )
+        return OpenAiChat(client, section)
+
+    def _custom_llm(self, section: Section) -> LanguageModel:
+        from media.providers.custom_llm import CustomLlm
+
+        return CustomLlm(self._tenant_client, section)
+
+
+async def load_vendors() -> None:
+    """Import what the SDKs bring along, seconds of work, on a thread: no call shall wait for it."""
+    await asyncio.to_thread(lambda: [import_module(name) for name in _MODULES])
