@@ -12,14 +12,15 @@ from domain.configuration.lookup import Configurations
 def with_stored_tools(
     config: Mapping[str, Any], stored: Configurations
 ) -> tuple[dict[str, Any], tuple[ConfigurationUse, ...]]:
-    """``config`` with the tools of ``model.toolIds`` and ``model.toolRefs`` behind ``model.tools``, and which versions
-    they were found at.
+    """``config`` with the tools of ``model.toolIds`` and ``model.toolRefs`` behind ``model.tools``, those that hooks
+    name by ``toolId`` in their place, and which versions they were found at.
 
     A tool is taken once, at the version that ``toolRefs`` pins where it does. Raises ``NotStored``.
     """
+    config, hooked = _with_hook_tools(config, stored)
     model = config.get("model")
     if not isinstance(model, Mapping):
-        return dict(config), ()
+        return dict(config), hooked
     pinned = {
         ref["toolId"]: ref.get("version")
         for ref in _listed(model.get("toolRefs"))
@@ -27,11 +28,34 @@ def with_stored_tools(
     }
     wanted = dict.fromkeys((*(id for id in _listed(model.get("toolIds")) if isinstance(id, str)), *pinned))
     if not wanted:
-        return dict(config), ()
+        return dict(config), hooked
     found = [stored.find("tool", id, pinned.get(id)) for id in wanted]
     tools = [*_listed(model.get("tools")), *({**tool.config, "id": tool.id} for tool in found)]
     used = tuple(ConfigurationUse(kind="tool", id=tool.id, version=tool.version) for tool in found)
-    return {**config, "model": {**model, "tools": tools}}, used
+    return {**config, "model": {**model, "tools": tools}}, (*used, *hooked)
+
+
+def _with_hook_tools(
+    config: Mapping[str, Any], stored: Configurations
+) -> tuple[Mapping[str, Any], tuple[ConfigurationUse, ...]]:
+    used: dict[str, ConfigurationUse] = {}
+
+    def action(value: Any) -> Any:
+        if not isinstance(value, Mapping) or value.get("tool") or not isinstance(value.get("toolId"), str):
+            return value
+        found = stored.find("tool", value["toolId"], None)
+        used[found.id] = ConfigurationUse(kind="tool", id=found.id, version=found.version)
+        return {**value, "tool": {**found.config, "id": found.id}}
+
+    def hook(value: Any) -> Any:
+        return {**value, "do": [action(each) for each in _listed(value.get("do"))]} if _has_actions(value) else value
+
+    hooks = [hook(value) for value in _listed(config.get("hooks"))]
+    return ({**config, "hooks": hooks}, tuple(used.values())) if used else (config, ())
+
+
+def _has_actions(hook: Any) -> bool:
+    return isinstance(hook, Mapping) and isinstance(hook.get("do"), list)
 
 
 def _listed(value: Any) -> list[Any]:

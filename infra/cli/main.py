@@ -19,6 +19,7 @@ from infra.cli import (
     events,
     org,
     rebuild,
+    replay,
     replica,
     roles,
     sql,
@@ -44,6 +45,7 @@ app.command("stream", short_help="Run the stream processors on Kafka.")(stream.s
 app.command("demo", short_help="Hold one spoken call and show it.")(demo.demo)
 app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
 app.command("verify", short_help="Check the log's records and their chain.")(verify.verify)
+app.command("replay", short_help="Step a recorded call again.")(replay.replay)
 app.command("doctor", short_help="What is configured, what is missing.")(doctor.doctor)
 app.add_typer(rebuild.app, name="rebuild", short_help="Make the tables again from the log.")
 app.add_typer(org.app, name="org")

@@ -57,6 +57,7 @@ def test_help_names_every_command() -> None:
         "rebuild",
         "dead",
         "verify",
+        "replay",
         "archive",
         "doctor",
     ):
