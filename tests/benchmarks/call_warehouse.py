@@ -55,12 +55,13 @@ def tell(store: AnalyticsStore, calls: int, seed: int = 1) -> int:
 def copy(store: AnalyticsStore, tables: Sequence[Table], head: int, copies: range) -> None:
     """Add these copies (numbered from 1) of everything up to ``head`` to ``tables``."""
     for table in tables:
-        store.client().command(
-            f"INSERT INTO {table.physical} SELECT {_copied(table, head)} FROM {table.physical} AS told "
-            f"CROSS JOIN (SELECT number AS copy FROM numbers({copies.start}, {len(copies)})) AS copies "
-            f"WHERE told.log_ordinal <= {head}",
-            settings={"insert_deduplicate": 0, "max_partitions_per_insert_block": 1000},
-        )
+        for name in table.names():
+            store.client().command(
+                f"INSERT INTO {name} SELECT {_copied(table, head)} FROM {name} AS told "
+                f"CROSS JOIN (SELECT number AS copy FROM numbers({copies.start}, {len(copies)})) AS copies "
+                f"WHERE told.log_ordinal <= {head}",
+                settings={"insert_deduplicate": 0, "max_partitions_per_insert_block": 1000},
+            )
 
 
 def _copied(table: Table, head: int) -> str:
@@ -86,7 +87,12 @@ def fill(store: AnalyticsStore, calls: int, *, told: int = TOLD, without: Sequen
     """Fill an empty, migrated store with about ``calls`` calls (a multiple of ``told``)."""
     told = min(told, calls)
     head = tell(store, told)
-    tables = [table for table in TABLES if table.name not in without]
+    # What belongs to no call (sessions, say) is not told here.
+    tables = [
+        table
+        for table in TABLES
+        if table.name not in without and {"call_id", "originator_id"} & set(table.column_names)
+    ]
     until = calls // told
     for first in range(1, until, COPIES_AT_ONCE):
         copy(store, tables, head, range(first, min(first + COPIES_AT_ONCE, until)))
