@@ -22,6 +22,13 @@ MOCK_FETCH_WAIT_MS = 5
 MOCK_IDENTITY = LogIdentity("mock", "mock")
 
 
+class NotUtf8(str):
+    """The name of a header as another client might write it, and ours cannot read."""
+
+    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
+        return b"\xff" + super().encode(encoding, errors)
+
+
 def on_mock(bootstrap: str, prefix: str | None = None) -> KafkaLocation:
     return KafkaLocation((bootstrap,), prefix or fresh_topic("t"), MOCK_API_VERSION)
 

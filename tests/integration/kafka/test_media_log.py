@@ -21,6 +21,7 @@ from streams.media_log import kafka as fragments_on_kafka
 from streams.media_log.kafka import KafkaFragmentLog
 from tests.brokers import MOCK_API_VERSION, MockKafka, fresh_topic
 from tests.contracts.fragment_contract import batch, fragment, numbers
+from tests.contracts.kafka_nodes import NotUtf8
 
 QUICK_MS = 20
 
@@ -144,13 +145,6 @@ def test_strangers_records_are_passed_over(here: Installation) -> None:
     log.append([batch("call-1", "media-1", fragment(2, 2))])
     assert numbers(log.read("call-1")) == [1, 2]
     assert log.dropped("call-1") == 0
-
-
-class NotUtf8(str):
-    """A header's name as another client might write it."""
-
-    def encode(self, encoding: str = "utf-8", errors: str = "strict") -> bytes:
-        return b"\xff" + super().encode(encoding, errors)
 
 
 def test_records_that_the_client_cannot_take_apart_are_passed_over(here: Installation) -> None:

@@ -14,13 +14,13 @@ from domain.log.codec import EventCodec
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from infra.kafka.cluster import DevCluster
-from streams.kafka.clients import admin, partition
+from streams.kafka.clients import admin, partition, producer
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.halt import Halted
 from streams.log.kafka.log import replica_path
 from streams.log.kafka.replica import Replica
 from tests.brokers import MockKafka
-from tests.contracts.kafka_nodes import MOCK_IDENTITY, on_broker, on_mock, open_tally_log
+from tests.contracts.kafka_nodes import MOCK_IDENTITY, NotUtf8, on_broker, on_mock, open_tally_log
 from tests.contracts.log_contract import START
 from tests.contracts.tally import TALLIES, TALLY_TYPES, Added, Opened
 from tests.unit.streams.log.partition import placed, sent
@@ -98,6 +98,21 @@ async def test_what_was_applied_on_its_acknowledgement_must_be_what_is_read_late
         await other.record("c", [OPENED], [START])
         await asyncio.to_thread(node._shards[0]._follower._thread.join, 10)
         assert "record at offset 1 is not the one" in (node.halted or "")
+
+
+async def test_a_record_that_the_client_cannot_take_apart_halts_the_node(
+    tmp_path: Path, kafka_broker: DevCluster
+) -> None:
+    location = on_broker(kafka_broker.bootstrap)
+    with closing(open_tally_log(location, tmp_path)) as node:
+        await node.record("a", [OPENED], [START])
+        with closing(producer(location)) as strange:
+            strange.send(location.topic("log"), b"{}", b"x", [(NotUtf8("name"), b"")], 0).get(timeout=30)
+        assert not node._shards[0].replica.wait_past(10**9, 60)
+        assert "halted at offset 1: the Kafka client cannot read what stands there" in str(node.halted)
+        assert len(node.history("a")) == 1
+    with pytest.raises(Halted, match="cannot read what stands there"):
+        open_tally_log(location, tmp_path)
 
 
 async def test_two_processes_do_not_share_a_replica(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:

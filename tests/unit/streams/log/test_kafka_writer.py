@@ -164,6 +164,26 @@ async def test_a_command_of_unknown_outcome_happens_once_when_sent_again(node: K
     assert (state.total, len(node.history("a"))) == (5, 2)
 
 
+async def test_who_waits_for_a_cluster_that_is_known_to_be_away_hears_so_sooner(
+    open_node: Callable[[], KafkaLog], mock_kafka: MockKafka, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    node = open_node()
+    await opened(node)
+    monkeypatch.setattr("streams.log.kafka.writer.AWAY_SECONDS", 0.1)
+    mock_kafka.pause()
+    waited: list[float] = []
+    for number in range(2):
+        began = time.monotonic()
+        with pytest.raises(OutcomeUnknown):
+            await node.record("a", [Added(amount=1)], [START], commit_id=f"c{number}")
+        waited.append(time.monotonic() - began)
+    assert waited[0] > 1.0 > waited[1]
+    mock_kafka.resume()
+    for number in range(2):
+        await node.record("a", [Added(amount=1)], [START], commit_id=f"c{number}")
+    assert total(node) == 2
+
+
 async def test_another_commit_under_an_id_of_unknown_outcome_is_refused(node: KafkaLog, mock_kafka: MockKafka) -> None:
     await opened(node)
     mock_kafka.pause()
