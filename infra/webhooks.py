@@ -23,9 +23,11 @@ from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.pipeline import Pipeline
 from streams.webhooks.addressing import Addressing, RecordedConfigurations
+from streams.webhooks.conversations import ChatOutbox, SessionOutbox
 from streams.webhooks.credentials import Credentials
 from streams.webhooks.dispatcher import Dispatcher, Limits
-from streams.webhooks.outbox import CallOutbox, DeliveryOutcomes
+from streams.webhooks.outbox import CallOutbox
+from streams.webhooks.outcomes import DeliveryOutcomes
 from streams.webhooks.recorder import Recorder
 from streams.webhooks.sender import Sender
 from streams.webhooks.store import DeliveryStore
@@ -78,8 +80,11 @@ async def opened_webhooks(
             ),
             storage.log,
         )
+        addressing = Addressing(RecordedConfigurations(storage.log, storage.log))
         processors = (
-            CallOutbox(Addressing(RecordedConfigurations(storage.log, storage.log)), views.urls),
+            CallOutbox(addressing, views.urls),
+            ChatOutbox(addressing),
+            SessionOutbox(addressing),
             DeliveryOutcomes(),
         )
         letters = DeadLetters(seat.folder.processing)

@@ -34,6 +34,7 @@ from infra.roles import Addresses, Role
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
 from infra.watch import REAP_SECONDS, watching_leases
+from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
 from media.providers.registry import ProviderRegistry
@@ -114,6 +115,8 @@ async def run_system(
                 )
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
+        if role != "media" and settings.kafka is None:
+            await parts.enter_async_context(opened_webhooks(settings, seat, storage, addresses, secret))
         tier = None
         await speaking
         if role != "api":

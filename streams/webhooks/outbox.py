@@ -1,7 +1,7 @@
-"""The outbox: pure processors that turn events into messages for tenants' servers, and attempts into their outcomes.
+"""The outbox of calls: a pure processor that turns events into messages for tenants' servers.
 
 Everything follows from the log: an outbox that was lost is folded again, and what was delivered stays delivered,
-because the attempts are on the log too.
+because the attempts are on the log too (``outcomes``).
 """
 
 from __future__ import annotations
@@ -30,22 +30,12 @@ from domain.server_messages.calls import (
     report_fields,
 )
 from domain.server_messages.selection import patience_of, selected_type
-from domain.webhook.events import (
-    DeliveryAttempted,
-    EndpointDisabled,
-    EndpointEnabled,
-    MessageExpired,
-    ReplayRequested,
-)
-from domain.webhook.origin import origin_of
-from domain.webhook.signature import endpoint_id, message_id
 from streams.webhooks.addressing import Addressing, Subscription
-from streams.webhooks.rows import MESSAGES, OUTCOMES, REPLAYS, SWITCHES, Message, Outcome
+from streams.webhooks.rendering import rendered
+from streams.webhooks.rows import MESSAGES, Message
 
 REPORT_WAIT_MS: Final = 60_000
 """How long a report waits for the recordings of its call, which are stored after it has ended."""
-BODY_BYTES: Final = 1 << 20
-"""A larger message loses the longest parts of its artifact."""
 
 Json = dict[str, Any]
 UrlsOf = Callable[[KeptCall], CallUrls]
@@ -102,26 +92,15 @@ class CallOutbox:
     def _message(
         self, call: Call, subscription: Subscription, recorded: Recorded, number: int, fields: Json
     ) -> Message:
-        kind, happened_ms = fields["type"], round(recorded.time.timestamp() * 1000)
-        org_id = call.org_id if isinstance(call, Deleted) else call.identity.org_id
-        origin = origin_of(subscription.server.url)
-        endpoint = endpoint_id(org_id, origin)
+        kind = fields["type"]
         report = kind == REPORT
-        source = f"{recorded.originator_id}.{REPORT}" if report else f"{recorded.id}.{number}"
-        body = {**fields, "timestamp": happened_ms, **self._common(call, subscription, kind)}
         waits = report and isinstance(call, Ended) and call.start is not None and not _is_logged(call)
-        return Message(
-            id=message_id(endpoint, source),
-            org_id=org_id,
-            endpoint_id=endpoint,
-            origin=origin,
-            about=recorded.originator_id,
-            type=kind,
-            patience=patience_of(kind),
-            event_id=recorded.id,
-            happened_ms=happened_ms,
-            body=bounded_body(body),
+        return rendered(
+            fields | self._common(call, subscription, kind),
+            recorded,
+            org_id=call.org_id if isinstance(call, Deleted) else call.identity.org_id,
             server=subscription.server,
+            source=f"{recorded.originator_id}.{REPORT}" if report else f"{recorded.id}.{number}",
             wait_ms=REPORT_WAIT_MS if waits else 0,
         )
 
@@ -142,64 +121,3 @@ class CallOutbox:
 
 def _is_logged(call: Ended) -> bool:
     return any(artifact.track == "log" for artifact in call.artifacts)
-
-
-def bounded_body(message: Json) -> bytes:
-    """The request's body. One that is too large loses messages of its artifact, and says so."""
-    body = msgspec.json.encode({"message": message})
-    for name in ("messagesOpenAIFormatted", "messages"):
-        if len(body) <= BODY_BYTES:
-            return body
-        artifact = {key: part for key, part in (message.get("artifact") or {}).items() if key != name}
-        message = {key: part for key, part in message.items() if key != name} | {
-            "artifact": {**artifact, "truncated": True}
-        }
-        body = msgspec.json.encode({"message": message})
-    return body
-
-
-@dataclass(frozen=True)
-class DeliveryOutcomes:
-    """What is already on the log about deliveries."""
-
-    name: str = "webhook-outcomes"
-    version: int = 1
-    handles: frozenset[str] = frozenset(
-        kind.TYPE for kind in (DeliveryAttempted, MessageExpired, EndpointDisabled, EndpointEnabled, ReplayRequested)
-    )
-
-    def initial(self) -> None:
-        """Each event says all there is to know."""
-
-    def apply(self, state: None, event: Positioned) -> tuple[None, Iterable[Effect]]:
-        """A row for each outcome, switch or replay."""
-        recorded = event.recorded
-        at_ms = round(recorded.time.timestamp() * 1000)
-        match recorded.event:
-            case DeliveryAttempted() as attempted:
-                return None, (Rows(OUTCOMES, ((_outcome(attempted),),)),)
-            case MessageExpired(message_id=id):
-                gone = Outcome(
-                    message_id=id, attempt=0, failure="stale", status=None, at_ms=at_ms, next_ms=0, detail="too late"
-                )
-                return None, (Rows(OUTCOMES, ((gone,),)),)
-            case EndpointDisabled():
-                return None, (Rows(SWITCHES, ((recorded.originator_id, False, at_ms),)),)
-            case EndpointEnabled():
-                return None, (Rows(SWITCHES, ((recorded.originator_id, True, at_ms),)),)
-            case ReplayRequested(message_ids=ids, kind=kind):
-                return None, (Rows(REPLAYS, tuple((id, kind, at_ms) for id in ids)),)
-        return None, ()
-
-
-def _outcome(attempted: DeliveryAttempted) -> Outcome:
-    due = attempted.next_attempt_at
-    return Outcome(
-        message_id=attempted.message_id,
-        attempt=attempted.attempt,
-        failure=attempted.failure,
-        status=attempted.status,
-        at_ms=round(attempted.started_at.timestamp() * 1000),
-        next_ms=round(due.timestamp() * 1000) if due else 0,
-        detail=attempted.detail,
-    )

@@ -1,0 +1,64 @@
+"""What is on the log about deliveries, as rows for the outbox: attempts, replays, endpoints switched off and on."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from domain.log.ports import Positioned
+from domain.processing import Effect, Rows
+from domain.webhook.events import (
+    DeliveryAttempted,
+    EndpointDisabled,
+    EndpointEnabled,
+    MessageExpired,
+    ReplayRequested,
+)
+from streams.webhooks.rows import OUTCOMES, REPLAYS, SWITCHES, Outcome
+
+
+@dataclass(frozen=True)
+class DeliveryOutcomes:
+    """What is already on the log about deliveries."""
+
+    name: str = "webhook-outcomes"
+    version: int = 1
+    handles: frozenset[str] = frozenset(
+        kind.TYPE for kind in (DeliveryAttempted, MessageExpired, EndpointDisabled, EndpointEnabled, ReplayRequested)
+    )
+
+    def initial(self) -> None:
+        """Each event says all there is to know."""
+
+    def apply(self, state: None, event: Positioned) -> tuple[None, Iterable[Effect]]:
+        """A row for each outcome, switch or replay."""
+        recorded = event.recorded
+        at_ms = round(recorded.time.timestamp() * 1000)
+        match recorded.event:
+            case DeliveryAttempted() as attempted:
+                return None, (Rows(OUTCOMES, ((_outcome(attempted),),)),)
+            case MessageExpired(message_id=id):
+                gone = Outcome(
+                    message_id=id, attempt=0, failure="stale", status=None, at_ms=at_ms, next_ms=0, detail="too late"
+                )
+                return None, (Rows(OUTCOMES, ((gone,),)),)
+            case EndpointDisabled():
+                return None, (Rows(SWITCHES, ((recorded.originator_id, False, at_ms),)),)
+            case EndpointEnabled():
+                return None, (Rows(SWITCHES, ((recorded.originator_id, True, at_ms),)),)
+            case ReplayRequested(message_ids=ids, kind=kind):
+                return None, (Rows(REPLAYS, tuple((id, kind, at_ms) for id in ids)),)
+        return None, ()
+
+
+def _outcome(attempted: DeliveryAttempted) -> Outcome:
+    due = attempted.next_attempt_at
+    return Outcome(
+        message_id=attempted.message_id,
+        attempt=attempted.attempt,
+        failure=attempted.failure,
+        status=attempted.status,
+        at_ms=round(attempted.started_at.timestamp() * 1000),
+        next_ms=round(due.timestamp() * 1000) if due else 0,
+        detail=attempted.detail,
+    )
