@@ -46,6 +46,7 @@ from api.routes.operator import operator_routes
 from api.routes.simulation_extras import simulation_extra_routes
 from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
+from api.routes.web_calls import web_call_routes
 
 _DESCRIPTION: Final = """
 Voice-AI calls on an event log, with Vapi's wire format: official SDKs work by base URL only.
@@ -87,8 +88,9 @@ EVERYTHING: Final[Sequence[Routes]] = (
     operator_routes,
     forwarded_routes,
     live_routes,
+    web_call_routes,
 )
-CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, forwarded_routes, live_routes)
+CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, forwarded_routes, live_routes, web_call_routes)
 """What a process needs that only serves calls: their sound, their control, and a word on its health."""
 
 

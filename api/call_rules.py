@@ -14,9 +14,11 @@ from domain.configuration.lookup import NotStored, StoredConfigurations
 from domain.log.ports import Document, Documents
 
 WEBSOCKET: Final = "vapi.websocket"
-WEBSOCKET_CALL: Final = "vapi.websocketCall"
+WEBRTC: Final = "callfold.webrtc"
 NO_PHONE_NUMBER: Final = "Couldn't Get Phone Number. Need Either `phoneNumberId` Or `phoneNumber`."
 
+_CALL_TYPES: Final = {WEBSOCKET: "vapi.websocketCall", WEBRTC: "webCall"}
+"""Vapi's type of a call by its transport. Vapi's own web calls are rooms of a vendor; ours are a name of our own."""
 _PHONE_FIELDS: Final = ("phoneNumberId", "phoneNumber", "customerId", "customer", "customers")
 _TARGETS: Final = ("assistantId", "assistant", "squadId", "squad", "workflowId", "workflow")
 _REFERENCES: Final = (
@@ -30,21 +32,23 @@ _DEFAULT_SAMPLE_RATE_HZ: Final = {"pcm_s16le": 16_000, "mulaw": 8_000}
 
 
 @dataclass(frozen=True)
-class WebSocketCall:
+class ConnectedCall:
     """A call that we can hold. ``transport`` has its defaults filled in."""
 
+    type: str
     transport: dict[str, Any]
     assistant_id: str | None
 
 
-def websocket_call(body: dict[str, Any], documents: Documents, org_id: str) -> WebSocketCall:
+def connected_call(body: dict[str, Any], documents: Documents, org_id: str) -> ConnectedCall:
     """What a valid body asks for. Raises ``Problem``: 400 for a contradiction, 501 for what is not built yet."""
     given = {name for name, value in body.items() if value is not None}
     transport: dict[str, Any] = body.get("transport") or {}
-    if transport.get("provider") != WEBSOCKET:
+    provider = transport.get("provider")
+    if provider not in _CALL_TYPES:
         _require_known(body, "phoneNumberId", "phone_number", "Phone Number", documents, org_id)
         raise _phone_call(given)
-    _refuse_phone_fields(given)
+    _refuse_phone_fields(given, provider)
     _require_one_target(given)
     _require_known(body, "squadId", "squad", "Squad", documents, org_id)
     if given & {"workflowId", "workflow"}:
@@ -54,7 +58,7 @@ def websocket_call(body: dict[str, Any], documents: Documents, org_id: str) -> W
     _check_assistant(body, given, documents, org_id)
     check_references(_REFERENCES, body, documents, org_id)
     _check_squad(body, documents, org_id)
-    return WebSocketCall(_with_defaults(transport), body.get("assistantId"))
+    return ConnectedCall(_CALL_TYPES[provider], _with_defaults(transport), body.get("assistantId"))
 
 
 def _phone_call(given: set[str]) -> Problem:
@@ -69,11 +73,11 @@ def _phone_call(given: set[str]) -> Problem:
     )
 
 
-def _refuse_phone_fields(given: set[str]) -> None:
+def _refuse_phone_fields(given: set[str], provider: str) -> None:
     found = [
         Issue(
             "FIELD_NOT_ALLOWED",
-            f"property {field} should not exist when transport.provider is {WEBSOCKET}",
+            f"property {field} should not exist when transport.provider is {provider}",
             f"/body/{field}",
         )
         for field in _PHONE_FIELDS
@@ -146,6 +150,8 @@ def _check_squad(body: dict[str, Any], documents: Documents, org_id: str) -> Non
 
 
 def _with_defaults(transport: dict[str, Any]) -> dict[str, Any]:
+    if transport["provider"] == WEBRTC:
+        return {"provider": WEBRTC, "conversationType": "voice"}
     audio: dict[str, Any] = transport.get("audioFormat") or {}
     encoding = audio.get("format", "pcm_s16le")
     rate = audio.get("sampleRate") or _DEFAULT_SAMPLE_RATE_HZ[encoding]

@@ -41,6 +41,7 @@ class CallViews:
         plan = monitor_plan(state, self._documents)
         return CallUrls(
             websocket=self._signed(websocket, call_id, "transport"),
+            web=self._signed(http, call_id, "webrtc"),
             listen=self._signed(websocket, call_id, "listen") if is_enabled(plan, "listen") else "",
             control=self._signed(http, call_id, "control") if is_enabled(plan, "control") else "",
             artifacts={

@@ -14,6 +14,7 @@ from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
+from domain.web_calls import WebCalls
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,8 @@ class ApiDependencies:
     readiness: Callable[[], tuple[bool, str]] = always_ready
     trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
+    web_calls: WebCalls | None = None
+    """Where browsers connect; without it they are told that calls are served elsewhere."""
     chats: Chats | None = None
     shards: Callable[[], Sequence[int]] = one_shard
     knowledge: Knowledge = field(default_factory=NoKnowledge)

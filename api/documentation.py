@@ -16,7 +16,7 @@ from starlette.routing import Route
 from api.documented_answers import ANSWERS, refusals, refusals_of
 from api.documented_examples import example_of
 from api.models.analytics import AnalyticsBody
-from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
+from api.models.call import CallBody, CallChanges, CallDeletion, SessionOffer, WebCallBody
 from api.models.chat import ResponsesBody
 from api.models.insight import InsightRunBody
 from api.models.knowledge_base import SearchBody
@@ -60,6 +60,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     Rebuild,
     ResponsesBody,
     SearchBody,
+    SessionOffer,
     SqlStatement,
     WebCallBody,
 )

@@ -71,7 +71,8 @@ ANSWERS: Final[dict[str, Schema]] = {
         cost={**_NUMBER, "description": "US dollars."},
         costBreakdown=_OBJECT,
         costs=_list(_OBJECT),
-        transport=_object("How the caller is connected.", "", provider=_TEXT, websocketCallUrl=_TEXT),
+        transport=_object("How the caller is connected.", "", provider=_TEXT, websocketCallUrl=_TEXT, callUrl=_TEXT),
+        webCallUrl={**_TEXT, "description": "Where a browser sends its offer. Only of a webCall."},
         monitor=_object("For who listens or steers.", "", listenUrl=_TEXT, controlUrl=_TEXT),
         messages=_list(_OBJECT),
         artifact=_OBJECT,
@@ -82,6 +83,14 @@ ANSWERS: Final[dict[str, Schema]] = {
             concurrencyBlocked=_FLAG,
             concurrencyLimit=_NUMBER,
             remainingConcurrentCalls=_NUMBER,
+        ),
+    ),
+    "SessionAnswer": _object("The answer to an offer.", "type sdp", type={**_TEXT, "enum": ["answer"]}, sdp=_TEXT),
+    "IceServers": _object(
+        "What a browser needs before it makes its offer.",
+        "iceServers",
+        iceServers=_list(
+            _object("As RTCPeerConnection takes it.", "urls", urls=_list(_TEXT), username=_TEXT, credential=_TEXT)
         ),
     ),
     "Event": _object(

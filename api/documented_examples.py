@@ -106,7 +106,8 @@ EXAMPLES: Final[dict[str, JsonObject]] = {
         },
         "assistantOverrides": {"variableValues": {"name": "Mary"}},
     },
-    "WebCallBody": {"assistantId": _ASSISTANT, "transport": {"provider": "vapi.websocket"}},
+    "WebCallBody": {"assistantId": _ASSISTANT},
+    "SessionOffer": {"type": "offer", "sdp": "v=0\r\n..."},
     "CallChanges": {"name": "Mary's call"},
     "CallDeletion": {},
     "AnalyticsBody": {

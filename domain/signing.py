@@ -11,7 +11,7 @@ from base64 import urlsafe_b64encode
 from hashlib import sha256
 from typing import Literal
 
-Purpose = Literal["transport", "listen", "control", "forward"]
+Purpose = Literal["transport", "webrtc", "listen", "control", "forward"]
 """``forward`` is between our own processes: one asks another to act on a call that the other serves."""
 
 DownloadVerdict = Literal["valid", "expired", "forged"]

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+_SCHEMES = ("stun", "stuns", "turn", "turns")
+
 
 class OfferRefused(Exception):
     """The offer cannot be answered with a call; the message says what about it, or about this server."""
@@ -22,6 +24,21 @@ class IceServer:
     url: str
     username: str = ""
     credential: str = ""
+
+
+def parse_ice_server(text: str) -> IceServer:
+    """Read ``stun:host[:port]`` (RFC 7064) or ``turn:user:password@host[:port][?transport=udp]`` (RFC 7065, whose URIs
+    carry no credentials; these stand before the host as in other URLs). Raises ``ValueError``."""
+    scheme, colon, rest = text.strip().partition(":")
+    credentials, at, address = rest.rpartition("@")
+    username, _, credential = credentials.partition(":")
+    if scheme not in _SCHEMES or not colon or not address:
+        raise ValueError(f"an ICE server is stun:host:port or turn:user:password@host:port, not {scheme}:...")
+    if scheme.startswith("turn") and not (username and credential):
+        raise ValueError(f"{scheme}:{address} needs user:password@ before the host")
+    if scheme.startswith("stun") and at:
+        raise ValueError(f"{scheme}:{address} takes no user and password")
+    return IceServer(f"{scheme}:{address}", username, credential)
 
 
 class WebCalls(Protocol):

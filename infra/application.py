@@ -15,6 +15,7 @@ from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
 from domain.chats import Chats
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
+from domain.web_calls import WebCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
 from infra.live import Live
@@ -52,6 +53,7 @@ def application(
     operator_token: str,
     media_url: str = "",
     own_calls: LiveCalls | None = None,
+    web_calls: WebCalls | None = None,
     chats: Chats | None = None,
     routes: Sequence[Routes] = EVERYTHING,
     limits: ApiLimits | None = None,
@@ -63,6 +65,7 @@ def application(
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
     ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves,
+    ``web_calls`` those of them that browsers hold,
     ``chats`` are held by this process too.
     """
     log = storage.log
@@ -93,6 +96,7 @@ def application(
             readiness=gate.readiness,
             trouble=gate.trouble,
             own_calls=own_calls,
+            web_calls=web_calls,
             chats=chats,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),

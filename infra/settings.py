@@ -15,6 +15,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
+from domain.web_calls import parse_ice_server
 from streams.kafka.access import KafkaAccess, Mechanism, Security
 from streams.kafka.location import KafkaLocation
 
@@ -225,6 +226,16 @@ class Settings(BaseSettings):
         json_schema_extra={"unit": "s"},
         description="How long SIGTERM waits for running calls to be ended and recorded.",
     )
+    ice_servers: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+        (),
+        description="STUN and TURN servers for calls from browsers, separated by commas: `stun:host:port`, "
+        "`turn:user:password@host:port`. Browsers are told them, passwords too.",
+    )
+    webrtc_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Addresses of this machine that browsers are told to send their sound to, separated by commas; "
+        "empty means all of them, without loopback ones.",
+    )
     code_program: Path | None = Field(
         None,
         description="Deno's executable, which runs the TypeScript of `code` tools in processes without access to files "
@@ -344,6 +355,28 @@ class Settings(BaseSettings):
                 raise ValueError(
                     "give provider=URL pairs, separated by commas, such as groq=https://gateway.example/v1"
                 )
+        return value
+
+    @field_validator("ice_servers", "webrtc_addresses", mode="before")
+    @classmethod
+    def _parted(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("ice_servers")
+    @classmethod
+    def _ice_servers(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        for server in value:
+            parse_ice_server(server.get_secret_value())
+        return value
+
+    @field_validator("webrtc_addresses")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for address in value:
+            try:
+                ipaddress.ip_address(address)
+            except ValueError as error:
+                raise ValueError(f"{error}; give addresses such as 192.0.2.10,2001:db8::10") from None
         return value
 
     @model_validator(mode="after")

@@ -34,6 +34,7 @@ from infra.roles import Addresses, Role
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
 from infra.watch import REAP_SECONDS, watching_leases
+from infra.web_calls import opened_web_calls
 from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
@@ -145,6 +146,7 @@ async def run_system(
             secret=secret,
             operator_token=operator_token,
             own_calls=tier,
+            web_calls=await parts.enter_async_context(opened_web_calls(settings, tier)) if tier else None,
             chats=chats,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
             limits=api_limits(settings),

@@ -37,15 +37,30 @@ class WebSocketTransport(Closed):
     conversation_type: Literal["voice"] | None = None
 
 
+class WebRtcTransport(Closed):
+    """The caller is a browser: sound over WebRTC, client messages over a data channel."""
+
+    provider: Literal["callfold.webrtc"]
+    conversation_type: Literal["voice"] | None = None
+
+
 class OtherTransport(Open):
     """A carrier or a room; calls over these are not served yet."""
 
-    provider: Literal["vapi.websocket", "twilio", "vonage", "telnyx", "vapi.sip", "daily"]
+    provider: Literal["vapi.websocket", "callfold.webrtc", "twilio", "vonage", "telnyx", "vapi.sip", "daily"]
 
 
 Transport = Annotated[
-    Annotated[WebSocketTransport, Tag(mark("vapi.websocket"))] | Annotated[OtherTransport, Tag(mark("other"))],
-    Discriminator(by_field("provider", {"vapi.websocket": mark("vapi.websocket")}, mark("other"))),
+    Annotated[WebSocketTransport, Tag(mark("vapi.websocket"))]
+    | Annotated[WebRtcTransport, Tag(mark("callfold.webrtc"))]
+    | Annotated[OtherTransport, Tag(mark("other"))],
+    Discriminator(
+        by_field(
+            "provider",
+            {"vapi.websocket": mark("vapi.websocket"), "callfold.webrtc": mark("callfold.webrtc")},
+            mark("other"),
+        )
+    ),
 ]
 
 
@@ -109,6 +124,13 @@ class WebCallBody(Closed):
     workflow: JsonObject | None = None
     workflow_overrides: JsonObject | None = None
     room_delete_on_user_leave_enabled: bool | None = None
+
+
+class SessionOffer(Closed):
+    """A browser's offer (RFC 9429) with all its candidates: one audio section and one data channel."""
+
+    type: Literal["offer"]
+    sdp: Annotated[str, Field(min_length=1, max_length=65_536)]
 
 
 class CallChanges(Closed):

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from api.authentication import Principal
 from api.bodies import check
-from api.call_rules import WEBSOCKET_CALL, websocket_call
+from api.call_rules import WEBRTC, connected_call
 from api.call_slots import LIMIT_REACHED, CallSlots
 from api.call_views import CallViews
 from api.context import ApiContext
@@ -79,11 +79,7 @@ def call_routes(context: ApiContext) -> APIRouter:
         check(WebCallBody, body)
         check_target(principal, body)
         if body.get("transport") is None:
-            raise Problem(
-                501,
-                "Calls over WebRTC are not built yet.",
-                detail='Send transport: {"provider": "vapi.websocket"} and connect to transport.websocketCallUrl.',
-            )
+            body = {**body, "transport": {"provider": WEBRTC}}
         return await _start(request, principal, body, WebCallBody)
 
     async def _start(request: Request, principal: Principal, body: dict[str, Any], model: type[BaseModel]) -> Response:
@@ -92,10 +88,10 @@ def call_routes(context: ApiContext) -> APIRouter:
 
         def command() -> CreateCall:
             _require_ready(context)
-            wanted = websocket_call(body, documents, principal.org_id)
+            wanted = connected_call(body, documents, principal.org_id)
             return CreateCall(
                 org_id=principal.org_id,
-                type=WEBSOCKET_CALL,
+                type=wanted.type,
                 request=body,
                 transport=wanted.transport,
                 assistant_id=wanted.assistant_id,

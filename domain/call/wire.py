@@ -20,11 +20,13 @@ from domain.write_only import without_secrets
 class CallUrls(msgspec.Struct, frozen=True, kw_only=True):
     """Where a call can be reached. Empty texts are left out of the body.
 
-    ``websocket`` is where the caller's audio goes, ``listen`` and ``control`` are for who watches, ``artifacts``
-    maps a track (``stereo``, ``mono``, ``customer``, ``assistant``, ``log``) to its download address.
+    ``websocket`` is where the caller's audio goes, ``web`` where a browser's offer does; ``listen`` and ``control`` are
+    for who watches, ``artifacts`` maps a track (``stereo``, ``mono``, ``customer``, ``assistant``, ``log``) to its
+    download address.
     """
 
     websocket: str = ""
+    web: str = ""
     listen: str = ""
     control: str = ""
     artifacts: Mapping[str, str] = {}
@@ -51,6 +53,7 @@ def call_body(state: Call, *, urls: CallUrls) -> dict[str, Any]:
     optional = {
         "name": state.name,
         "assistantId": identity.assistant_id,
+        "webCallUrl": (urls.web or None) if identity.type == "webCall" else None,
         "startedAt": iso_ms(started) if started else None,
         "endedAt": iso_ms(ended) if ended else None,
         "assistantVersion": start.assistant_version if start else None,
@@ -69,7 +72,8 @@ def call_body(state: Call, *, urls: CallUrls) -> dict[str, Any]:
 
 def _transport(state: KeptCall, urls: CallUrls) -> dict[str, Any]:
     transport = {**without_secrets(state.identity.transport), "conversationType": "voice"}
-    return {**transport, "websocketCallUrl": urls.websocket} if urls.websocket else transport
+    name, url = ("callUrl", urls.web) if state.identity.type == "webCall" else ("websocketCallUrl", urls.websocket)
+    return {**transport, name: url} if url else transport
 
 
 def _monitor(state: KeptCall, urls: CallUrls) -> dict[str, str]:

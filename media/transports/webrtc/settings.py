@@ -7,8 +7,6 @@ from dataclasses import dataclass
 
 from domain.web_calls import IceServer
 
-_SCHEMES = ("stun", "stuns", "turn", "turns")
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebRtcSettings:
@@ -29,18 +27,3 @@ class WebRtcSettings:
     """Messages from the browser that may wait to be read."""
     channel_cap_bytes: int = 1 << 20
     """Messages to the browser that may wait to be sent before it counts as gone."""
-
-
-def parse_ice_server(text: str) -> IceServer:
-    """Read ``stun:host[:port]`` (RFC 7064) or ``turn:user:password@host[:port][?transport=udp]`` (RFC 7065, whose URIs
-    carry no credentials; these stand before the host as in other URLs). Raises ``ValueError``."""
-    scheme, colon, rest = text.strip().partition(":")
-    credentials, at, address = rest.rpartition("@")
-    username, _, credential = credentials.partition(":")
-    if scheme not in _SCHEMES or not colon or not address:
-        raise ValueError(f"an ICE server is stun:host:port or turn:user:password@host:port, not {scheme}:...")
-    if scheme.startswith("turn") and not (username and credential):
-        raise ValueError(f"{scheme}:{address} needs user:password@ before the host")
-    if scheme.startswith("stun") and at:
-        raise ValueError(f"{scheme}:{address} takes no user and password")
-    return IceServer(f"{scheme}:{address}", username, credential)

@@ -1,0 +1,108 @@
+"""Where a browser connects to its call over WebRTC: offer and answer in one exchange (RFC 9429, no trickling).
+
+The token in the path is the credential, as for a call's WebSocket, and works for as long as the call waits for its
+caller: once it is claimed or over, nobody else gets in.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api.bodies import check
+from api.catching_up import call_arrived
+from api.context import ApiContext
+from api.documentation import describe
+from api.errors import Problem, bad_request, conflict, not_found
+from api.models.call import SessionOffer
+from api.responses import json_response
+from domain.call.state import Deleted, Ended, Queued
+from domain.log.ports import Document
+from domain.signing import is_call_token
+from domain.web_calls import IceServer, OfferRefused, TooManyPeers, WebCalls
+
+
+def web_call_routes(context: ApiContext) -> APIRouter:
+    """``/{call_id}/{token}/webrtc``: what a call's ``webCallUrl`` names."""
+    router = APIRouter(tags=["Calls"])
+    dependencies = context.dependencies
+    settings = dependencies.settings
+
+    async def waiting(call_id: str, token: str) -> WebCalls:
+        """Who answers for the call. Raises ``Problem`` where nobody does."""
+        document = None
+        if is_call_token(settings.signing_secret, call_id, "webrtc", token):
+            document = await call_arrived(
+                dependencies.log,
+                dependencies.documents,
+                call_id,
+                shards=dependencies.shards(),
+                within_s=settings.limits.position_wait_seconds,
+            )
+        if document is None or isinstance(document.state, Deleted):
+            raise not_found("Call", call_id)
+        _require_queued(document)
+        if dependencies.web_calls is None:
+            raise Problem(
+                501, "This process serves no calls.", detail="Connect to one that does (callfold media or callfold up)."
+            )
+        return dependencies.web_calls
+
+    @router.get(
+        "/{call_id}/{token}/webrtc",
+        summary="What a browser needs to connect to its call",
+        **describe(answer="IceServers"),
+    )
+    async def ice_servers(call_id: str, token: str) -> Response:
+        web_calls = await waiting(call_id, token)
+        shown = {"iceServers": [_shown(server) for server in web_calls.ice_servers]}
+        return _fresh(shown)
+
+    @router.post(
+        "/{call_id}/{token}/webrtc",
+        summary="Connect a browser to its call",
+        **describe(body=SessionOffer, answer="SessionAnswer"),
+    )
+    async def offer(request: Request, call_id: str, token: str) -> Response:
+        web_calls = await waiting(call_id, token)
+        body = await context.body(request)
+        check(SessionOffer, body)
+        try:
+            answer = await web_calls.answer(call_id, body["sdp"])
+        except TooManyPeers as full:
+            raise Problem(
+                503, f"No browser can connect now: {full}.", detail="Try again.", headers={"retry-after": "1"}
+            ) from full
+        except OfferRefused as refused:
+            raise bad_request(
+                f"The call cannot be connected: {refused}.",
+                detail="Offer one audio track with Opus and one data channel, with all candidates in the SDP.",
+            ) from refused
+        return _fresh({"type": "answer", "sdp": answer})
+
+    return router
+
+
+def _fresh(body: dict[str, Any]) -> Response:
+    response = json_response(body)
+    response.headers["cache-control"] = "no-store"
+    return response
+
+
+def _require_queued(document: Document) -> None:
+    if isinstance(document.state, Ended):
+        raise conflict(
+            "call-ended", f"The call has ended with {document.state.end.reason}.", detail="Create a new call."
+        )
+    if not isinstance(document.state, Queued):
+        raise conflict("call-connected", "Another browser holds the call already.", detail="Create a new call.")
+
+
+def _shown(server: IceServer) -> dict[str, Any]:
+    shown: dict[str, Any] = {"urls": [server.url]}
+    if server.username:
+        shown |= {"username": server.username, "credential": server.credential}
+    return shown
