@@ -20,7 +20,7 @@ from streams.archive.segment import segments
 from streams.archive.source import opened_source
 from streams.log.append import EMBEDDED_SHARD
 from streams.log.head_file import HeadFile
-from streams.log.kafka.log import replica_path
+from streams.log.kafka.replica_folder import replica_path
 
 
 class NothingToArchive(Exception):

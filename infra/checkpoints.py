@@ -57,7 +57,7 @@ def sign_replicas(
     To be called before the log is opened. Raises ``LogUnavailable``.
     """
     from streams.log.head_topic import HeadTopic
-    from streams.log.kafka.log import replica_path
+    from streams.log.kafka.replica_folder import replica_path
 
     key = checkpoint_key(settings, seat.folder)
     topic = HeadTopic(location)

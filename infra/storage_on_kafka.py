@@ -16,7 +16,8 @@ from media.call.leases import process_is_gone, process_name
 from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import check_room, prepare
 from streams.leases.kafka import KafkaLeases
-from streams.log.kafka.log import KafkaLog, replica_path
+from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.replica_folder import replica_path
 from streams.media_log.kafka import KafkaFragmentLog
 
 FIRST_ORGANIZATIONS = UUID("5d7c0b0e-6d6a-4f0e-9a43-2f7f2f3f6c11")

@@ -62,7 +62,7 @@ def verify_kafka(location: KafkaLocation, folder: DataFolder, trusted: frozenset
     """A log on Kafka: every partition is read again. Raises ``UnfitCluster`` and ``LogUnavailable``."""
     from streams.kafka.topics import identify
     from streams.log.head_topic import HeadTopic
-    from streams.log.kafka.log import replica_path
+    from streams.log.kafka.replica_folder import replica_path
     from streams.log.topic_audit import audit_topic
 
     cluster = identify(location)

@@ -59,7 +59,7 @@ def bootstrap(
     from domain.log.ports import LogUnavailable
     from infra.cli.failure import CommandFailed
     from infra.cli.terminal import print_json, print_table
-    from streams.log.kafka.log import replaced_from_snapshots
+    from streams.log.kafka.replica_folder import replaced_from_snapshots
 
     settings, folder = _on_kafka(data_dir)
     given = source or settings.replica_snapshots

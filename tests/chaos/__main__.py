@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from math import ceil
 from pathlib import Path
 from statistics import median
 
@@ -48,17 +49,18 @@ def drills(kills: int, minutes: float) -> Sequence[Drill]:
     race = Plan(processes=4, replication=3)
     swarm = Plan(processes=3, shards=4, organizations=8, tallies=200, replication=3)
     few = Plan(processes=3, tallies=20, replication=3)
-    rounds = max(1, kills // 4)
     return (
-        Drill("writers killed, one aggregate", race, rounds, lambda _, step: _killed(rounds, step)),
-        Drill("writers killed, four shards", swarm, rounds, lambda _, step: _killed(rounds, step)),
+        Drill("writers killed, one aggregate", race, *_kills(race, kills)),
+        Drill("writers killed, four shards", swarm, *_kills(swarm, kills)),
         Drill("leader killed every 10 s", few, losses, lambda on, step: _lost(on, losses, step, pause=False)),
         Drill("leader paused every 10 s", few, losses, lambda on, step: _lost(on, losses, step, pause=True)),
     )
 
 
-def _killed(rounds: int, step: Callable[[], None]) -> Callable[[str], Faults]:
-    return kill_everybody(rounds, every=40, after_each=step)
+def _kills(plan: Plan, kills: int) -> tuple[int, Callable[[DevCluster, Callable[[], None]], Callable[[str], Faults]]]:
+    """How often all writers are killed at once, and the faults that do it."""
+    rounds = ceil(kills / plan.processes)
+    return rounds, lambda _, step: kill_everybody(rounds, every=40, after_each=step)
 
 
 def _lost(cluster: DevCluster, times: int, step: Callable[[], None], *, pause: bool) -> Callable[[str], Faults]:

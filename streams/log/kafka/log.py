@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import random
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -12,8 +11,6 @@ from heapq import merge
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TypeVar
-
-import msgspec
 
 from domain.aggregate import Aggregate
 from domain.aggregates import AGGREGATES
@@ -29,9 +26,10 @@ from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
 from streams.log.documents import Bounds
 from streams.log.kafka.applying import ReplicaTail
-from streams.log.kafka.bootstrap import save_snapshot, set_aside, snapshot_shards, start_from_snapshot
+from streams.log.kafka.bootstrap import save_snapshot, start_from_snapshot
 from streams.log.kafka.offsets import position_at
 from streams.log.kafka.pruning import Prunable
+from streams.log.kafka.replica_folder import locked, replica_path
 from streams.log.kafka.routing import FIRST, Router
 from streams.log.kafka.sending import WriterCounters
 from streams.log.kafka.shard import LogShard
@@ -93,7 +91,7 @@ class KafkaLog:
         """
         codec = EventCodec(types)
         with ExitStack() as undo:
-            lock = _locked(folder)
+            lock = locked(folder)
             undo.callback(lock.close)
             opened: dict[int, LogShard] = {}
             for number in range(shards):
@@ -327,49 +325,3 @@ class KafkaLog:
             end = asking.end_offsets([place])[place]
         if end and not first.wait_past(end - 1, NEWEST_SECONDS):
             raise LogUnavailable(f"this node has not caught up with offset {end} of shard {FIRST}; try again")
-
-
-def replica_path(folder: Path, shard: int) -> Path:
-    """The file of a shard's replica."""
-    return folder / f"shard-{shard}.db"
-
-
-class Replaced(msgspec.Struct, frozen=True):
-    """A shard whose replica was replaced by a copy of a snapshot; ``aside`` is where the old one went."""
-
-    shard: int
-    snapshot: Path
-    aside: Path | None
-
-
-def replaced_from_snapshots(folder: Path, source: Path) -> list[Replaced]:
-    """Start the replicas in ``folder`` again from the newest snapshots in ``source``; empty where it has none.
-
-    Raises ``LogUnavailable``, also where a process uses the replicas.
-    """
-    with closing(_locked(folder)):
-        done = []
-        for shard in snapshot_shards(source):
-            path = replica_path(folder, shard)
-            aside = set_aside(path)
-            snapshot = start_from_snapshot(source, shard, path)
-            if snapshot is not None:
-                done.append(Replaced(shard, snapshot, aside))
-        return done
-
-
-def _locked(folder: Path) -> IO[bytes]:
-    """Hold the folder: two processes on one replica would each apply what the other has applied."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / "replicas.lock").open("ab")
-    except OSError as problem:
-        raise LogUnavailable(f"the replica folder {folder} cannot be used: {problem}") from problem
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        lock.close()
-        raise LogUnavailable(
-            f"another process uses the replicas in {folder}; give each process a folder of its own"
-        ) from None
-    return lock

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import msgspec
 from kafka.errors import KafkaError
+from msgspec.structs import replace
 
 from domain.event import Recorded
-from domain.log.commit import Commit
+from domain.log.commit import Commit, Slot
 from domain.log.envelope import Record
+from domain.log.ports import LogUnavailable
 from domain.log.receipt import Receipt
 from streams.kafka.clients import Sent
 from streams.log.proposals import Outcome, Proposal
+
+MAX_RACES = 100
+"""Races that facts may lose to other nodes before their sender is asked to try again."""
 
 
 class WriterCounters(msgspec.Struct):
@@ -61,3 +66,23 @@ def acknowledged(sent: Sent | None) -> int | None:
 def expired(sent: Sent | None) -> bool:
     """Whether the producer has given the record up. One that it still works on is not expired."""
     return sent is not None and sent.is_done and sent.failed()
+
+
+def again(proposal: Proposal) -> Proposal:
+    """The next attempt at facts that have lost a race, under an id of its own. Raises ``LogUnavailable``."""
+    if proposal.attempt >= MAX_RACES:
+        raise LogUnavailable(
+            f"{proposal.originator_id} was changed by other nodes {MAX_RACES} times in a row; try again"
+        )
+    return replace(proposal, attempt=proposal.attempt + 1)
+
+
+def commit_of(proposal: Proposal, slots: tuple[Slot, ...]) -> Commit:
+    """What is sent for a proposal: the same bytes whenever it is sent for the same slots."""
+    return Commit(
+        commit_id=proposal.sent_as,
+        slots=slots,
+        topics=proposal.topics,
+        bodies=proposal.bodies,
+        tracking=proposal.tracking,
+    )

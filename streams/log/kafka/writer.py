@@ -13,7 +13,6 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from kafka.errors import KafkaError
-from msgspec.structs import replace
 
 from domain.event import Recorded
 from domain.log.chain import record_hash
@@ -28,7 +27,7 @@ from streams.kafka.unfit import UnfitCluster
 from streams.log.append import Settled
 from streams.log.kafka.halt import Halted, shorter_log
 from streams.log.kafka.replica import Plan, Replica
-from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged, expired
+from streams.log.kafka.sending import CommitOnItsWay, WriterCounters, acknowledged, again, commit_of, expired
 from streams.log.proposals import Outcome, Proposal, ProposalQueue, recorded
 
 SETTLE_SECONDS = 20.0
@@ -43,9 +42,6 @@ CLOSE_SECONDS = 5.0
 
 LARGEST_BYTES = MAX_RECORD_BYTES - 64 * 1024
 """Value and headers of one commit; the rest is for Kafka's framing."""
-
-MAX_RACES = 100
-"""Races that facts may lose to other nodes before their sender is asked to try again."""
 
 REMEMBERED = 10_000
 """Commits of unknown outcome whose bytes are kept, so that a sender's next attempt sends the same ones."""
@@ -177,7 +173,7 @@ class ShardWriter(ProposalQueue):
         if slots is None:
             first = plan.transaction.next_version(proposal.originator_id)
             slots = tuple(Slot(proposal.originator_id, first + index) for index in range(len(proposal.bodies)))
-        return _commit(proposal, slots)
+        return commit_of(proposal, slots)
 
     def _refuse_unreadable(self, commit: Commit) -> None:
         for slot in commit.slots:
@@ -307,7 +303,7 @@ class ShardWriter(ProposalQueue):
         if item.proposal.slots is not None:
             return Outcome(item.receipt, (), {})
         try:
-            return _again(item.proposal)
+            return again(item.proposal)
         except LogUnavailable as refusal:
             return refusal
 
@@ -321,32 +317,13 @@ class ShardWriter(ProposalQueue):
         """What the log's verdict on this commit id means for whoever proposed under it."""
         accepted = known.receipt.verdict.accepted
         if proposal.slots is None and not accepted:
-            return _again(proposal)
+            return again(proposal)
         slots = known.slots if proposal.slots is None else proposal.slots
         same = len(slots) == len(proposal.bodies)
-        if not same or record_hash(to_record(_commit(proposal, slots))) != known.record_hash:
+        if not same or record_hash(to_record(commit_of(proposal, slots))) != known.record_hash:
             raise CommitIdReused(proposal.sent_as)
         events = recorded(slots, proposal.facts) if accepted and proposal.facts else ()
         return Outcome(known.receipt, events, {})
-
-
-def _again(proposal: Proposal) -> Proposal:
-    """The next attempt at facts that have lost a race, under an id of its own. Raises ``LogUnavailable``."""
-    if proposal.attempt >= MAX_RACES:
-        raise LogUnavailable(
-            f"{proposal.originator_id} was changed by other nodes {MAX_RACES} times in a row; try again"
-        )
-    return replace(proposal, attempt=proposal.attempt + 1)
-
-
-def _commit(proposal: Proposal, slots: tuple[Slot, ...]) -> Commit:
-    return Commit(
-        commit_id=proposal.sent_as,
-        slots=slots,
-        topics=proposal.topics,
-        bodies=proposal.bodies,
-        tracking=proposal.tracking,
-    )
 
 
 def _outcome(entry: CommitOnItsWay | Outcome | Exception | Proposal) -> Outcome | Exception | Proposal:

@@ -21,7 +21,8 @@ from infra.data_folder import DataFolder
 from infra.replica_upkeep import ReplicaUpkeep
 from infra.settings import load
 from streams.kafka.location import KafkaLocation
-from streams.log.kafka.log import KafkaLog, replaced_from_snapshots, replica_path
+from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.replica_folder import replaced_from_snapshots, replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_mock, open_tally_log
 from tests.contracts.log_contract import START

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from streams.archive.restoring import archived_log, restore
 from streams.archive.verification import verify_archive
-from streams.log.kafka.log import replica_path
+from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_mock, open_tally_log
 from tests.contracts.log_contract import START, seen

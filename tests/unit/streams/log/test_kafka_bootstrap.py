@@ -17,7 +17,8 @@ from streams.kafka.identity import LogIdentity
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.bootstrap import KEPT, save_snapshot, snapshots, start_from_snapshot
 from streams.log.kafka.halt import Halted
-from streams.log.kafka.log import KafkaLog, replica_path
+from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_broker, on_mock, open_tally_log
 from tests.contracts.log_contract import START, seen

@@ -17,8 +17,8 @@ from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import admin, partition, producer
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.halt import Halted
-from streams.log.kafka.log import replica_path
 from streams.log.kafka.replica import Replica
+from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import MOCK_IDENTITY, NotUtf8, on_broker, on_mock, open_tally_log
 from tests.contracts.log_contract import START

@@ -14,8 +14,8 @@ from streams.kafka.clients import producer
 from streams.kafka.location import KafkaLocation
 from streams.log.kafka.applying import ReadRecord
 from streams.log.kafka.halt import Halted
-from streams.log.kafka.log import replica_path
 from streams.log.kafka.reading_ahead import ReadingAhead
+from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_mock, open_tally_log
 from tests.contracts.tally import Added, Opened
