@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from decimal import Context, Decimal
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -93,6 +94,7 @@ def _row(total: Reading) -> CostRow:
     )
 
 
+@lru_cache(4096)
 def _decimal(amount: float) -> Decimal:
     """Tokens and characters are most of what is metered, and whole numbers need no rounding."""
     whole = amount % 1 == 0 and amount < _EXACT

@@ -17,6 +17,7 @@ from projections import rebuild as rebuilding
 from projections.encoding import encode_rows
 from projections.folds import CALL_EVENTS, PROCESSORS
 from projections.rebuild import Comparison, rebuild, table_hash
+from projections.retention import keep_for
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Column
@@ -138,6 +139,21 @@ def test_what_was_replaced_is_kept_until_told(
     assert set(rebuilding.drop_replaced(store)) == kept
     assert rebuilding.drop_replaced(store) == ()
     assert not kept & tables_of(store)
+
+
+def test_rows_that_have_expired_are_not_missed_and_go_on_expiring(
+    store: AnalyticsStore, log: MemoryLog, replay: EmbeddedReplay, live: ClickHouseSink
+) -> None:
+    keep_for(store, {"costs": 1})
+    try:
+        replay(live, log.head(), quietly)
+        store.client().command("OPTIMIZE TABLE costs_v1 FINAL")
+        assert store.client().command("SELECT count() FROM costs_v1") == 0
+        assert rebuild(store, replay, live, until=[log.head()]).equal
+        assert keep_for(store, {"costs": 1}) == []
+    finally:
+        keep_for(store, {})
+    assert not rebuild(store, replay, live, until=[log.head()]).equal
 
 
 def test_one_table_alone_is_rebuilt_no_further_than_the_others_stand(
