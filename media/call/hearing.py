@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from media.audio.beep import BeepDetector
 from media.audio.framing import SILENCE
 from media.audio.intake import Intake
 from media.audio.recording import Recording
 from media.audio.voice_activity import Started, Stopped, VoiceActivity
 from media.call.listeners import Listeners
 from media.call.transcriber_runner import TranscriberRunner
-from media.machine.inputs import Input, SpeechStarted, SpeechStopped
+from media.machine.inputs import BeepHeard, Input, SpeechStarted, SpeechStopped
 
 
 class Hearing:
@@ -24,6 +25,8 @@ class Hearing:
         recording: Recording | None,
         listeners: Listeners,
         feed: Callable[[Input], None],
+        *,
+        beeps: BeepDetector | None = None,
     ) -> None:
         self._intake = intake
         self._activity = activity
@@ -31,6 +34,7 @@ class Hearing:
         self._recording = recording
         self._listeners = listeners
         self._feed = feed
+        self._beeps = beeps
         self.muted = False
 
     def pump(self, now_ms: float) -> None:
@@ -42,6 +46,8 @@ class Hearing:
             self._recording.customer(frame, now_ms)
         self._listeners.customer(frame)
         self._transcriber.hear(frame)
+        if self._beeps is not None and self._beeps.push(frame):
+            self._feed(BeepHeard(at_ms=now_ms))
         match self._activity.push(frame, now_ms):
             case Started(at_ms=at_ms):
                 self._feed(SpeechStarted(at_ms=at_ms))

@@ -23,6 +23,7 @@ from domain.configuration.lookup import Configurations, StoredConfigurations
 from domain.egress import EgressPolicy
 from domain.live_calls import CallSocket
 from domain.log.ports import Documents, EventLog
+from media.audio.beep import BeepDetector
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.audio.intake import Intake
 from media.audio.playout import Playout
@@ -316,7 +317,15 @@ def assemble(
     return Parts(
         transport=transport,
         playout=playout,
-        hearing=Hearing(intake, activity, transcriber, recording, listeners, session.feed),
+        hearing=Hearing(
+            intake,
+            activity,
+            transcriber,
+            recording,
+            listeners,
+            session.feed,
+            beeps=BeepDetector() if prepared.plan.voicemail.wanted else None,
+        ),
         transcriber=transcriber,
         model=_model_runner(session, prepared.cast, workshop),
         voice=_voice_runner(session, playout, prepared.cast, workshop),

@@ -24,7 +24,7 @@ def ask_when_possible(m: Moment) -> None:
     state = m.state
     if not state.answer_owed or state.request is not None or state.tools or state.connected_ms is None:
         return
-    if state.handover is not None:
+    if state.handover is not None or state.voicemail in ("waiting", "leaving"):
         return
     if m.armed("backoff") or (state.user is not None and not state.user.decided):
         return

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from domain.call.events import Role, Warned
-from media.machine import answering, ending, handovers, history, interruption, speaking, tools
+from media.machine import answering, ending, handovers, history, interruption, keypad, speaking, tools
 from media.machine.destinations import DestinationInvalid
-from media.machine.inputs import ControlReceived
+from media.machine.inputs import ControlReceived, KeyPressed
 from media.machine.moment import Moment
 from media.machine.outputs import Mute
 from media.machine.tools import ENDED_AFTER_MESSAGE
@@ -42,6 +42,8 @@ def on_control(m: Moment, control: ControlReceived) -> None:
             _add_message(m, message)
         case "control":
             _control(m, message)
+        case "dtmf":
+            _keys(m, message)
         case "handoff":
             _handoff(m, message)
         case "tool-call-result":
@@ -82,6 +84,16 @@ def _add_message(m: Moment, message: dict[str, Any]) -> None:
     if m.state.request is not None and m.state.request.utterance_id is None:
         answering.abort(m)
     m.set(answer_owed=True)
+
+
+def _keys(m: Moment, message: dict[str, Any]) -> None:
+    """``{"type": "dtmf", "digit": "5"}``; ``digits`` are several."""
+    keys = message.get("digits") or message.get("digit")
+    if not isinstance(keys, str) or not keys or not set(keys) <= keypad.KEYS:
+        _invalid(m, "dtmf needs the keys in digit or digits: 0 to 9, *, #, A to D.")
+        return
+    for key in keys[: keypad.MOST_KEYS]:
+        keypad.on_key(m, KeyPressed(key=key))
 
 
 def _handoff(m: Moment, message: dict[str, Any]) -> None:

@@ -216,6 +216,24 @@ class TransferProgressed(_Input, frozen=True, kw_only=True):
     detail: str = ""
 
 
+class KeyPressed(_Input, frozen=True, kw_only=True):
+    """The caller pressed one key of the phone: a digit, ``*``, ``#``, ``A`` to ``D``."""
+
+    key: str
+
+
+class BeepHeard(_Input, frozen=True, kw_only=True):
+    """A steady tone as answering machines give it; ``at_ms`` is when it ended."""
+
+    at_ms: float
+
+
+class MachineAnswered(_Input, frozen=True, kw_only=True):
+    """The carrier has told a machine from a person; ``beeped``: it is ready to record."""
+
+    beeped: bool = False
+
+
 class ControlReceived(_Input, frozen=True, kw_only=True):
     """A live-control message as sent (``say``, ``add-message``, ``control``, ``end-call``, ``hangup``, ...)."""
 
@@ -252,6 +270,9 @@ Input = (
     | DestinationAnswered
     | AssistantResolved
     | TransferProgressed
+    | KeyPressed
+    | BeepHeard
+    | MachineAnswered
     | ControlReceived
     | EndRequested
 )

@@ -44,6 +44,8 @@ def voice_went_on(m: Moment) -> None:
     playing, user = m.state.speaking, m.state.user
     if playing is None or not playing.interruptible or not m.state.user_voiced or m.state.end_reason is not None:
         return
+    if m.state.voicemail == "leaving" and (user is None or not user.text):
+        return
     if user is None or not only_acknowledges(m, user.text):
         interrupt(m, "voice")
 
@@ -76,6 +78,8 @@ def interrupt(m: Moment, by: Interruption) -> None:
         rest = request.carry + request.buffer.text
     elif request is not None and not request.called_tools:
         m.set(ask_again=True)
+    if playing.end_reason is not None and m.state.voicemail == "leaving":
+        m.set(voicemail="off")
     m.change_utterance(playing.utterance_id, cut_by=by, generated="".join(playing.chunks) + rest)
     m.disarm(TIMER)
     stopped = m.utterance(playing.utterance_id)

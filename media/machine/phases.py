@@ -22,7 +22,7 @@ def phase_of(state: MachineState) -> Phase:
         return Phase.USER_SPEAKING if state.user_voiced else Phase.ENDPOINTING
     if state.utterances:
         return Phase.CORKED
-    if state.tools or state.handover is not None:
+    if state.tools or state.handover is not None or state.voicemail == "waiting":
         return Phase.TOOL_WAIT
     if state.request is not None or state.answer_owed:
         return Phase.THINKING

@@ -1,7 +1,6 @@
 """The policy of one conversation: an assistant's resolved configuration, parsed, defaulted and frozen.
 
-Out of scope here: voicemail detection and keypad input; ``unsupported`` names what an assistant configured of
-these, so that the call can say so.
+``unsupported`` names what an assistant configured and the call does without, so that it can say so.
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ import msgspec
 
 from domain.call.late_templates import below
 from media.machine.hook_plan import HookPlan, read_hooks
+from media.machine.listening_plans import KeypadPlan, VoicemailPlan, read_keypad, read_voicemail
 from media.machine.reading import PlanInvalid, Section
 from media.machine.speaking_plans import (
     StartSpeaking,
@@ -55,7 +55,7 @@ TOOL_BUDGET = 200
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
-_UNSUPPORTED = ("keypadInputPlan", "voicemailDetection", "backgroundSound", "compliancePlan")
+_UNSUPPORTED = ("backgroundSound", "compliancePlan")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,6 +112,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     clock_origin_ms: float
     unsupported: tuple[str, ...]
+    keypad: KeypadPlan = KeypadPlan()
+    voicemail: VoicemailPlan = VoicemailPlan()
     hooks: tuple[HookPlan, ...] = ()
     ignored_hooks: tuple[str, ...] = ()
     voicemail_message: str = ""
@@ -199,6 +201,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             server_available=server_available,
             tool_budget=tool_budget,
             variables=dict(variables or {}),
+            keypad=read_keypad(assistant),
+            voicemail=read_voicemail(assistant),
             hooks=hooks,
             ignored_hooks=ignored_hooks,
             unsupported=(

@@ -14,7 +14,16 @@ from media.text.formatting import speakable
 GATE_HOLD_MS = 3_000.0
 """How long a ready answer is held because the caller makes sounds without words before it is played all the same."""
 
-_FORCED = {"first-message", "say", "tool-message", "end-message", "idle-message", "fallback", "hook"}
+_FORCED = {
+    "first-message",
+    "say",
+    "tool-message",
+    "end-message",
+    "idle-message",
+    "fallback",
+    "hook",
+    "voicemail-message",
+}
 
 
 def say(

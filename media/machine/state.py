@@ -177,6 +177,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``answer_prompt`` is what the model is asked instead of the
     conversation (a hook's prompt). ``hook_counts`` says how often each of the present assistant's hooks has fired,
     ``hook_tools`` which tools of hooks run, ``elapsed_hooks`` are those that time fires.
+    ``keys`` are those pressed since the last entry. ``voicemail``: whether a machine is listened for, its beep is
+    waited for, or the message is being left.
     ``variables`` is the call's one bag of them. ``call_ids`` are those of every tool call so far, also of calls that a
     hand-over took out of the history. ``took_over`` is how long the history was when the present assistant
     began, ``listening_since_ms`` when its transcriber did.
@@ -233,6 +235,10 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     hook_tools: tuple[RunningTool, ...] = ()
     elapsed_hooks: tuple[HookPlan, ...] = ()
     ending_hooks_done: bool = False
+
+    keys: str = ""
+    voicemail: Literal["off", "listening", "waiting", "leaving"] = "off"
+    voicemail_checks: int = 0
 
     variables: Mapping[str, Any] = {}
     tools_called: int = 0

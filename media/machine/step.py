@@ -19,6 +19,7 @@ from media.machine import (
     handovers,
     history,
     hooks,
+    keypad,
     phases,
     speaking,
     timers,
@@ -27,10 +28,12 @@ from media.machine import (
     turns,
     usage,
     variables,
+    voicemail,
 )
 from media.machine.hook_plan import CUSTOMER_INTERRUPTED
 from media.machine.inputs import (
     AssistantResolved,
+    BeepHeard,
     Connected,
     ControlReceived,
     DestinationAnswered,
@@ -39,6 +42,8 @@ from media.machine.inputs import (
     EndRequested,
     FinalHeard,
     Input,
+    KeyPressed,
+    MachineAnswered,
     ModelCalledTools,
     ModelFailed,
     ModelFinished,
@@ -115,6 +120,7 @@ def _on_connected(m: Moment, _: Connected) -> None:
     m.arm(timers.MAX_DURATION, m.now + plan.max_duration_ms)
     handovers.warn_of_ignored(m)
     hooks.on_connected(m)
+    voicemail.on_connected(m)
     if plan.first_message_mode == "assistant-speaks-first-with-model-generated-message":
         m.set(answer_owed=True)
     phases.wait(m)
@@ -183,6 +189,9 @@ _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     DestinationAnswered: handovers.on_destination,
     AssistantResolved: handovers.on_resolved,
     TransferProgressed: transfers.on_progress,
+    KeyPressed: keypad.on_key,
+    BeepHeard: voicemail.on_beep,
+    MachineAnswered: voicemail.on_machine,
     ControlReceived: control.on_control,
     EndRequested: _on_end_requested,
 }

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from domain.call.events import Warned
-from media.machine import answering, ending, endpointing, history, hooks, interruption, speaking, tools, turns
+from media.machine import (
+    answering,
+    ending,
+    endpointing,
+    history,
+    hooks,
+    interruption,
+    keypad,
+    speaking,
+    tools,
+    turns,
+    voicemail,
+)
 from media.machine.hook_plan import MODEL_SLOW
 from media.machine.inputs import TimerFired
 from media.machine.moment import Moment
@@ -72,6 +84,9 @@ _HANDLERS: dict[str, Callable[[Moment], None]] = {
     interruption.TIMER: interruption.voice_went_on,
     interruption.BACKOFF: _nothing,
     "gate": _nothing,
+    keypad.TIMER: keypad.submit,
+    voicemail.CHECK_TIMER: voicemail.on_check,
+    voicemail.BEEP_TIMER: voicemail.on_beep_overdue,
     MAX_DURATION: _max_duration,
     SILENCE: _silence,
     IDLE: _idle,

@@ -56,6 +56,31 @@ TOOL_NAMES = (
     *("handoff", "transferCall", "number", "ask"),
 )
 
+SAYING = {"type": "say", "exact": ["Excuse me.", "Pardon?"]}
+DOING: list[dict[str, Any]] = [
+    SAYING,
+    {"type": "say", "prompt": "Say something kind. {{transcript}}"},
+    {"type": "message.add", "message": {"role": "system", "content": "Hurry."}},
+    {
+        "type": "tool",
+        "tool": {"type": "function", "function": {"name": "tell"}, "server": {"url": "https://x.example"}},
+    },
+    {"type": "tool", "tool": {"type": "endCall"}},
+    {"type": "transfer", "destination": {"type": "number", "number": "+4912345678"}},
+]
+HOOKS: list[dict[str, Any]] = [
+    {"on": on, "do": [action], **more}
+    for on, more in (
+        ("call.ending", {}),
+        ("assistant.speech.interrupted", {}),
+        ("customer.speech.interrupted", {}),
+        ("customer.speech.timeout", {"options": {"timeoutSeconds": 2}}),
+        ("model.response.timeout", {}),
+        ("call.timeElapsed", {"options": {"seconds": 3}}),
+    )
+    for action in DOING
+]
+
 configs = st.fixed_dictionaries(
     {"model": st.just({"tools": TOOLS, "messages": [{"role": "system", "content": "Be kind."}]})},
     optional={
@@ -92,6 +117,10 @@ configs = st.fixed_dictionaries(
         "messagePlan": st.just(
             {"idleMessages": ["Still there?"], "idleTimeoutSeconds": 1, "silenceTimeoutMessage": "I hang up."}
         ),
+        "keypadInputPlan": st.just({"enabled": True, "timeoutSeconds": 1, "delimiters": "#"}),
+        "voicemailDetection": st.just({"provider": "vapi", "backoffPlan": {"startAtSeconds": 1}}),
+        "voicemailMessage": st.just("Please call us back."),
+        "hooks": st.lists(st.sampled_from(HOOKS), max_size=3),
     },
 )
 words = st.sampled_from(
@@ -99,6 +128,7 @@ words = st.sampled_from(
         "hello",
         "I need a table",
         "for six people.",
+        "please leave a message after the tone",
         "wait",
         "yeah",
         "okay sure",
@@ -156,10 +186,14 @@ actions: st.SearchStrategy[Action] = st.one_of(
                 {"type": "control", "control": "say-first-message"},
                 {"type": "control", "control": "mute-assistant"},
                 {"type": "say"},
+                {"type": "dtmf", "digit": "5"},
+                {"type": "dtmf", "digits": "12#"},
             ]
         ),
     ),
     st.tuples(st.just("late"), st.none()),
+    st.tuples(st.just("beep"), st.none()),
+    st.tuples(st.just("machine"), st.booleans()),
 )
 exchanges = st.tuples(hearing, passing, actions, passing).map(list)
 scripts = st.lists(exchanges, min_size=1, max_size=10).map(lambda parts: [action for part in parts for action in part])
@@ -196,6 +230,8 @@ class Walk(Scenario):
             "error": lambda: self._answer(None),
             "control": lambda: self.feed(inputs.ControlReceived(message=value)),
             "late": self._late,
+            "beep": lambda: self.feed(inputs.BeepHeard(at_ms=self.now)),
+            "machine": lambda: self.feed(inputs.MachineAnswered(beeped=value)),
         }
         doers[kind]()
 
