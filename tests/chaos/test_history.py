@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from math import inf
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.chaos.history import Claimed, Ended, Held, HistoryFile, Invoked, Step, check, read_history
+from tests.chaos.history import Claimed, Ended, Held, HistoryFile, Invoked, Step, check, read_history, silences
 
 
 def sent(commit_id: str, *claims: Claimed) -> Invoked:
@@ -96,3 +97,10 @@ def test_a_line_that_a_kill_cut_short_is_left_out(tmp_path: Path) -> None:
     with path.open("ab") as file:
         file.write(b'{"type":"invoke","comm')
     assert list(read_history([path])) == GOOD_HISTORY
+
+
+def test_after_each_fault_the_longest_silence_is_told() -> None:
+    history: list[Step] = [Ended(f"c{at_s}", "ok", at_s=at_s) for at_s in (0.5, 1.5, 5.0, 11.0, 12.0)]
+    history.append(Ended("refused", "fail", at_s=3.0))
+    assert silences(history, [1.0, 10.0]) == (3.5, 1.0)
+    assert silences(history, [1.0, 10.0, 20.0])[-1] == inf

@@ -241,6 +241,30 @@ def test_an_address_of_something_else_is_refused(stranger: str) -> None:
         prepare(KafkaLocation.parse(f"kafka://{stranger}"))
 
 
+def test_a_silent_address_among_others_holds_nobody_up(
+    kafka_broker: DevCluster, stranger: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A frozen broker takes connections and says nothing; here it is the first to be asked."""
+    monkeypatch.setattr(connecting, "FIRST_ANSWER_MS", 300)
+    monkeypatch.setattr("random.SystemRandom.sample", lambda _, addresses, count: list(addresses))
+    location = KafkaLocation((stranger, kafka_broker.bootstrap), fresh_topic("start"))
+    assert prepare(location, replication=1).brokers == 1
+
+
+def test_a_producer_that_is_closed_leaves_nothing_running(mock_kafka: MockKafka) -> None:
+    location = KafkaLocation(tuple(mock_kafka.bootstrap.split(",")), fresh_topic("start"), MOCK_API_VERSION)
+    sending = producer(location)
+    sending.send(location.topic("log"), value=b"1", partition=0).get(timeout=30)
+    before = {thread for thread in threading.enumerate() if thread.name.startswith("callfold-network")}
+    mock_kafka.pause()
+    left = sending.send(location.topic("log"), value=b"2", partition=0)
+    sending.close(timeout=0.1)
+    for thread in before:
+        thread.join(30)
+    assert not any(thread.is_alive() for thread in before)
+    assert left.failed()
+
+
 def test_old_brokers_are_refused(mock_kafka: MockKafka) -> None:
     location = KafkaLocation(tuple(mock_kafka.bootstrap.split(",")), protocol=MOCK_API_VERSION)
     with pytest.raises(UnfitCluster, match=r"run Kafka 2\.2, and the log needs 3\.3 or newer"):
