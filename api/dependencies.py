@@ -15,6 +15,7 @@ from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
 from domain.web_calls import WebCalls
+from domain.webhook.deliveries import Deliveries
 
 
 @dataclass(frozen=True)
@@ -149,6 +150,8 @@ class ApiDependencies:
     live_figures: LiveFigures | None = None
     metrics: Callable[[], bytes] | None = None
     """What ``/metrics`` answers; it may block."""
+    deliveries: Deliveries | None = None
+    """Where this node delivers messages to tenants' servers."""
 
     def health(self) -> tuple[bool, str]:
         """Whether requests should be sent here, and a sentence why not."""

@@ -24,6 +24,7 @@ from infra.projecting import ClosedAnalytics, Projecting
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.upkeep import Upkeep
+from infra.webhooks import Webhooks
 
 
 @dataclass(slots=True)
@@ -61,6 +62,7 @@ def application(
     live: Live | None = None,
     metrics: Metrics | None = None,
     metrics_token: str | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
@@ -70,6 +72,7 @@ def application(
     """
     log = storage.log
     maintenance = projecting.maintenance if projecting else None
+    held = (*(live.held if live else ()), *(webhooks.held if webhooks else ()))
     return create_app(
         ApiDependencies(
             commands=metrics.timed(log) if metrics else log,
@@ -92,7 +95,7 @@ def application(
             new_call_id=time_ordered_id,
             random_bytes=os.urandom,
             fragments=storage.fragments,
-            maintenance=Upkeep(maintenance, live.held) if live else maintenance,
+            maintenance=Upkeep(maintenance, held) if held else maintenance,
             readiness=gate.readiness,
             trouble=gate.trouble,
             own_calls=own_calls,
@@ -102,6 +105,7 @@ def application(
             knowledge=knowledge or NoKnowledge(),
             live_figures=live.figures if live else None,
             metrics=metrics.exposition if metrics else None,
+            deliveries=webhooks.deliveries if webhooks else None,
         ),
         routes,
     )

@@ -7,11 +7,14 @@ import contextlib
 import random
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 from api.call_views import CallViews
 from api.dependencies import ApiSettings
 from domain.egress import EgressPolicy
+from domain.processing import Processor
 from infra.data_folder import Seat
 from infra.egress.sessions import OrganizationSessions
 from infra.identifiers import now, random_id
@@ -26,6 +29,7 @@ from streams.webhooks.addressing import Addressing, RecordedConfigurations
 from streams.webhooks.conversations import ChatOutbox, SessionOutbox
 from streams.webhooks.credentials import Credentials
 from streams.webhooks.dispatcher import Dispatcher, Limits
+from streams.webhooks.listening import RecordedDeliveries
 from streams.webhooks.outbox import CallOutbox
 from streams.webhooks.outcomes import DeliveryOutcomes
 from streams.webhooks.recorder import Recorder
@@ -44,6 +48,7 @@ class Webhooks:
 
     store: DeliveryStore
     dispatcher: Dispatcher
+    deliveries: RecordedDeliveries
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
     held: tuple[HeldInFile, ...] = ()
 
@@ -80,12 +85,21 @@ async def opened_webhooks(
             ),
             storage.log,
         )
-        addressing = Addressing(RecordedConfigurations(storage.log, storage.log))
-        processors = (
-            CallOutbox(addressing, views.urls),
-            ChatOutbox(addressing),
-            SessionOutbox(addressing),
-            DeliveryOutcomes(),
+
+        def outbox(addressing: Addressing) -> tuple[Processor[Any], ...]:
+            return CallOutbox(addressing, views.urls), ChatOutbox(addressing), SessionOutbox(addressing)
+
+        configurations = RecordedConfigurations(storage.log, storage.log)
+        processors = (*outbox(Addressing(configurations)), DeliveryOutcomes())
+        deliveries = RecordedDeliveries(
+            store=store,
+            log=storage.log,
+            configurations=configurations,
+            outbox=outbox,
+            shard_of=partial(_shard_of, storage),
+            secret=secret,
+            version=version("callfold"),
+            clock=now,
         )
         letters = DeadLetters(seat.folder.processing)
         parts.callback(letters.close)
@@ -103,7 +117,12 @@ async def opened_webhooks(
         parts.push_async_callback(_cancelled, sending)
         pruning = asyncio.create_task(_pruning(store, sessions))
         parts.push_async_callback(_cancelled, pruning)
-        yield Webhooks(store, dispatcher, runners, (HeldInFile(runners, letters, names),))
+        yield Webhooks(store, dispatcher, deliveries, runners, (HeldInFile(runners, letters, names),))
+
+
+def _shard_of(storage: Storage, org_id: str) -> int:
+    document = storage.log.get("organization", org_id)
+    return (document.state.shard or 0) if document is not None else 0
 
 
 async def _sending(storage: Storage, runners: Mapping[int, EmbeddedRunner], dispatcher: Dispatcher) -> None:

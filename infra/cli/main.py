@@ -17,6 +17,7 @@ from infra.cli import (
     dev,
     doctor,
     events,
+    listen,
     org,
     rebuild,
     replay,
@@ -26,6 +27,7 @@ from infra.cli import (
     stream,
     up,
     verify,
+    webhooks,
 )
 from infra.cli.failure import CommandFailed
 
@@ -47,11 +49,13 @@ app.command("sql", short_help="Ask the ClickHouse tables.")(sql.sql)
 app.command("verify", short_help="Check the log's records and their chain.")(verify.verify)
 app.command("replay", short_help="Step a recorded call again.")(replay.replay)
 app.command("doctor", short_help="What is configured, what is missing.")(doctor.doctor)
+app.command("listen", short_help="Post an organization's messages to this machine.")(listen.listen)
 app.add_typer(rebuild.app, name="rebuild", short_help="Make the tables again from the log.")
 app.add_typer(org.app, name="org")
 app.add_typer(calls.app, name="calls")
 app.add_typer(events.app, name="events")
 app.add_typer(dead.app, name="dead")
+app.add_typer(webhooks.app, name="webhooks")
 app.add_typer(analysts.app, name="analysts")
 app.add_typer(archive.app, name="archive")
 app.add_typer(replica.app, name="replica")

@@ -158,6 +158,15 @@ class Operator:
         held = {"processor": processor, "originator": originator}
         return await self._object("POST", "/operator/dead-letters/drop", json=held)
 
+    async def webhooks(self, organization: str, method: str, path: str, **request: Any) -> Any:
+        """What the webhook routes answer for an organisation; where there is only one, it need not be named."""
+        if not organization:
+            known = await self.organizations()
+            if len(known) != 1:
+                raise CommandFailed(f"there are {len(known)} organizations; name one with --organization")
+            organization = known[0]["id"]
+        return await self._answer(method, f"/operator/organizations/{organization}/webhooks{path}", **request)
+
     async def _object(self, method: str, path: str, **request: Any) -> Json:
         answer: Json = await self._answer(method, path, **request)
         return answer

@@ -68,7 +68,7 @@ class Addressing:
 
     def of_request(self, request: Mapping[str, Any], org_id: str, at: datetime) -> Subscription | None:
         """Before the assistant is resolved: from what the request names."""
-        return self._subscription(self._assistant(request, org_id, at), request, org_id, at)
+        return self._subscription(self.assistant_of_request(request, org_id, at), request, org_id, at)
 
     def of_assistant(
         self, assistant: Mapping[str, Any], request: Mapping[str, Any], org_id: str, at: datetime
@@ -86,7 +86,8 @@ class Addressing:
         shown = {**without_secrets(number, "phone_number"), "id": request.get("phoneNumberId")} if number else None
         return Subscription(server=server, wanted=server_messages(assistant), phone_number=shown)
 
-    def _assistant(self, request: Mapping[str, Any], org_id: str, at: datetime) -> Json:
+    def assistant_of_request(self, request: Mapping[str, Any], org_id: str, at: datetime) -> Json:
+        """The assistant that a request names, with its overrides: the first one of a squad."""
         target: Mapping[str, Any] = request
         squad = request.get("squad") or self._stored("squad", request.get("squadId"), org_id, at)
         if isinstance(squad, dict) and squad.get("members"):

@@ -59,6 +59,7 @@ def _outcome(attempted: DeliveryAttempted) -> Outcome:
         failure=attempted.failure,
         status=attempted.status,
         at_ms=round(attempted.started_at.timestamp() * 1000),
+        total_ms=attempted.total_ms,
         next_ms=round(due.timestamp() * 1000) if due else 0,
         detail=attempted.detail,
     )

@@ -50,5 +50,6 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     failure: str
     status: int | None
     at_ms: int
+    total_ms: float = 0.0
     next_ms: int
     detail: str

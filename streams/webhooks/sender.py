@@ -16,8 +16,8 @@ import msgspec
 from domain.egress import EgressBlocked, check_url
 from domain.log.ports import Clock
 from domain.webhook.events import Failure
-from domain.webhook.signature import endpoint_key, standard_signature
 from streams.webhooks.credentials import Credentials, CredentialUnusable, Sessions, Signed
+from streams.webhooks.delivery_headers import own_headers
 from streams.webhooks.store import Due
 
 ANSWER_BYTES: Final = 64 << 10
@@ -84,17 +84,16 @@ class Sender:
 
     def _headers(self, due: Due, signed: Signed, attempt: int, authentication: Mapping[str, str]) -> dict[str, str]:
         delivery = due.delivery
-        key = endpoint_key(self.secret, delivery.endpoint_id)
-        headers = {
-            "content-type": "application/json",
-            "accept": "application/json",
-            "accept-encoding": "identity",
-            "user-agent": f"callfold-webhooks/{self.version}",
-            "webhook-id": signed.id,
-            "webhook-timestamp": str(signed.timestamp),
-            "webhook-signature": standard_signature((key,), signed.id, signed.timestamp, signed.body),
-            "callfold-event-id": delivery.event_id,
-            "callfold-call-id": delivery.about,
+        headers = own_headers(
+            self.secret,
+            self.version,
+            id=signed.id,
+            endpoint_id=delivery.endpoint_id,
+            event_id=delivery.event_id,
+            about=delivery.about,
+            timestamp=signed.timestamp,
+            body=signed.body,
+        ) | {
             "callfold-sequence": str(delivery.sequence),
             "callfold-attempt": str(attempt),
         }

@@ -17,6 +17,7 @@ import msgspec
 from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
 from domain.server_messages.server import Server
+from domain.webhook.deliveries import Attempt, Delivered, Delivery, Selection
 from streams.webhooks.rows import MESSAGES, OUTCOMES, REPLAYS, SWITCHES, Message, Outcome
 
 VERSION: Final = 1
@@ -39,38 +40,16 @@ _TABLES: Final = (
     "CREATE INDEX IF NOT EXISTS lanes ON messages (endpoint_id, about, sequence)",
     "CREATE INDEX IF NOT EXISTS shown ON messages (org_id, number)",
     "CREATE INDEX IF NOT EXISTS over ON messages (ended_ms) WHERE ended_ms IS NOT NULL",
+    """CREATE TABLE IF NOT EXISTS attempts (
+        message_id TEXT NOT NULL, attempt INTEGER NOT NULL, at_ms INTEGER NOT NULL, total_ms REAL NOT NULL,
+        failure TEXT NOT NULL, status INTEGER, detail TEXT NOT NULL, PRIMARY KEY (message_id, attempt))
+        WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS disabled (endpoint_id TEXT PRIMARY KEY, since_ms INTEGER NOT NULL)",
 )
 _COLUMNS: Final = (
-    "id, org_id, endpoint_id, origin, about, sequence, type, patience, event_id, happened_ms, due_ms, state, attempts, "
-    "base, replay, failure, status, detail"
+    "number, id, org_id, endpoint_id, origin, about, sequence, type, patience, event_id, happened_ms, due_ms, state, "
+    "attempts, base, replay, failure, status, detail"
 )
-
-
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """A message and how far it got. ``state`` is ``pending``, ``delivered``, ``dead`` or ``stale``.
-
-    ``base`` are the attempts before it was last asked for again: the schedule counts from there.
-    """
-
-    id: str
-    org_id: str
-    endpoint_id: str
-    origin: str
-    about: str
-    sequence: int
-    type: str
-    patience: str
-    event_id: str
-    happened_ms: int
-    due_ms: int
-    state: str
-    attempts: int
-    base: int
-    replay: str
-    failure: str
-    status: int | None
-    detail: str
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -93,7 +72,7 @@ class DeliveryStore:
         self._connection.execute("PRAGMA synchronous = NORMAL")
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
         if version not in (0, VERSION):
-            for table in ("positions", "messages", "disabled"):
+            for table in ("positions", "messages", "attempts", "disabled"):
                 self._connection.execute(f"DROP TABLE IF EXISTS {table}")
         for statement in _TABLES:
             self._connection.execute(statement)
@@ -193,6 +172,19 @@ class DeliveryStore:
         )
 
     def _settle(self, outcome: Outcome, touched: set[tuple[str, str]]) -> None:
+        if outcome.attempt:
+            self._connection.execute(
+                "INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?)",
+                (
+                    outcome.message_id,
+                    outcome.attempt,
+                    outcome.at_ms,
+                    outcome.total_ms,
+                    outcome.failure,
+                    outcome.status,
+                    outcome.detail,
+                ),
+            )
         if not outcome.failure:
             state = "delivered"
         elif outcome.next_ms:
@@ -280,31 +272,43 @@ class DeliveryStore:
 
     # Looking at it
 
-    def list(
-        self,
-        org_id: str,
-        *,
-        states: Sequence[str] = (),
-        endpoint: str = "",
-        about: str = "",
-        since_ms: int = 0,
-        until_ms: int = 1 << 62,
-        limit: int = 100,
-        before: int = 1 << 62,
-    ) -> Sequence[Delivery]:
-        """Messages of an organisation, newest first."""
-        conditions: Mapping[str, Any] = {"endpoint_id": endpoint, "about": about}
-        named = [(column, value) for column, value in conditions.items() if value]
-        where = "".join(f" AND {column} = ?" for column, _ in named)
-        if states:
-            where += f" AND state IN ({', '.join('?' * len(states))})"
+    def list(self, org_id: str, chosen: Selection, limit: int) -> Sequence[Delivery]:
+        """Messages of an organisation, newest first. See ``Deliveries.list``."""
+        named = {"endpoint_id": chosen.endpoint_id, "about": chosen.about, "type": chosen.type}
+        conditions = {column: value for column, value in named.items() if value}
+        where = "".join(f" AND {column} = ?" for column in conditions)
+        if chosen.states:
+            where += f" AND state IN ({', '.join('?' * len(chosen.states))})"
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT {_COLUMNS} FROM messages WHERE org_id = ? AND number < ? AND happened_ms >= ? "  # noqa: S608
+                f"SELECT {_COLUMNS} FROM messages WHERE org_id = ? AND number < ? AND happened_ms >= ? "  # noqa: S608 - our own column names
                 f"AND happened_ms < ?{where} ORDER BY number DESC LIMIT ?",
-                (org_id, before, since_ms, until_ms, *(value for _, value in named), *states, limit),
+                (
+                    org_id,
+                    chosen.before,
+                    chosen.since_ms,
+                    chosen.until_ms,
+                    *conditions.values(),
+                    *chosen.states,
+                    limit,
+                ),
             ).fetchall()
         return [_delivery(row) for row in rows]
+
+    def get(self, org_id: str, message_id: str) -> Delivered | None:
+        """One message with its attempts. See ``Deliveries.get``."""
+        due = self.load(message_id)
+        if due is None or due.delivery.org_id != org_id:
+            return None
+        with self._lock:
+            rows = self._connection.execute(
+                "SELECT attempt, at_ms, total_ms, failure, status, detail FROM attempts WHERE message_id = ? "
+                "ORDER BY attempt",
+                (message_id,),
+            ).fetchall()
+        names = Attempt.__struct_fields__
+        attempts = tuple(Attempt(**dict(zip(names, row, strict=True))) for row in rows)
+        return Delivered(delivery=due.delivery, body=due.body, attempts=attempts)
 
     def counts(self) -> Mapping[str, int]:
         """How many messages there are in each state."""
@@ -314,8 +318,10 @@ class DeliveryStore:
     def prune(self) -> int:
         """Forget what has been over for long; how many."""
         with self._lock:
-            gone = self._connection.execute(
-                "DELETE FROM messages WHERE ended_ms < ?", (self._ms() - int(KEPT.total_seconds() * 1000),)
+            before_ms = self._ms() - int(KEPT.total_seconds() * 1000)
+            gone = self._connection.execute("DELETE FROM messages WHERE ended_ms < ?", (before_ms,))
+            self._connection.execute(
+                "DELETE FROM attempts WHERE at_ms < ? AND message_id NOT IN (SELECT id FROM messages)", (before_ms,)
             )
         return gone.rowcount
 

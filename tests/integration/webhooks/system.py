@@ -76,6 +76,11 @@ class Delivering:
                     break
         return found
 
+    async def caught_up(self) -> None:
+        """Wait until the outbox knows all that is on the log."""
+        for shard, runner in self.webhooks.runners.items():
+            await runner.reached(self.storage.log.head(shard))
+
 
 LOGGED = ArtifactStored(
     track="log", location="calls/log", sha256="00" * 32, size_bytes=10, content_type="application/gzip"
