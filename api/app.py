@@ -29,6 +29,7 @@ from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.boards import board_routes
+from api.routes.call_page import call_page_routes
 from api.routes.calls import call_routes
 from api.routes.campaign_contacts import campaign_contact_routes
 from api.routes.chats import CHAT_SHOWS, chat_routes
@@ -89,6 +90,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     forwarded_routes,
     live_routes,
     web_call_routes,
+    call_page_routes,
 )
 CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, forwarded_routes, live_routes, web_call_routes)
 """What a process needs that only serves calls: their sound, their control, and a word on its health."""

@@ -1,0 +1,111 @@
+"""A person talks to an assistant from the page that the server gives, in a real browser with a file as its voice."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from infra.demo import speech
+from tests.end_to_end.chromium import Tab, browsing, write_microphone
+from tests.end_to_end.system_process import SystemProcess, running
+
+pytestmark = pytest.mark.timeout(300)  # a whole system and a whole browser, which a busy machine starts slowly
+
+SPOKEN_SECONDS = 90.0
+QUESTION = "what are your opening hours"
+ASSISTANT = {
+    "name": "Riley",
+    "firstMessage": "Hello.",
+    "transcriber": {"provider": "vapi"},
+    "voice": {"provider": "vapi", "voiceId": "Elliot"},
+    "model": {
+        "provider": "vapi",
+        "model": "guided-conversation",
+        "messages": [
+            {
+                "role": "system",
+                "content": "You are Riley, the receptionist of a dentist.\n\n# Facts\n"
+                "Opening hours: We are open from eight until six.\nParking: There is free parking.",
+            }
+        ],
+    },
+}
+REMEMBER_PEERS = """(() => {
+    const Real = window.RTCPeerConnection;
+    window.peers = [];
+    window.RTCPeerConnection = class extends Real { constructor(...given) { super(...given); peers.push(this); } };
+})()"""
+HEARD = """(async () => {
+    const stats = [...(await peers[0].getStats()).values()].find((row) => row.type === "inbound-rtp");
+    return [stats.totalAudioEnergy, stats.packetsReceived, stats.codecId];
+})()"""
+
+
+@pytest.fixture(scope="module")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemProcess]:
+    if reason := speech.missing_part():
+        pytest.skip(reason)
+    # A machine without a network has this address only, and Chromium is told to use it.
+    with running(tmp_path_factory.mktemp("browser") / "data", CALLFOLD_WEBRTC_ADDRESSES="127.0.0.1") as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page(system: SystemProcess) -> str:
+    """The page's address, with a stored assistant and the public key in it."""
+    assert system.organization is not None
+    with system.api(system.organization["privateKey"]) as api:
+        created = api.post("/assistant", json=ASSISTANT)
+    assert created.status_code == 201, created.text
+    return f"{system.url}/call-me?assistant={created.json()['id']}#key={system.organization['publicKey']}"
+
+
+@pytest.fixture
+async def tab(tmp_path: Path) -> AsyncIterator[Tab]:
+    spoken = await speech.synthesize([QUESTION])
+    microphone = tmp_path / "microphone.wav"
+    # Asked again and again, as the file begins anew: nobody knows when the call begins.
+    write_microphone(microphone, bytes(64_000) + spoken[QUESTION] + bytes(160_000))
+    async with browsing(tmp_path, microphone=microphone) as opened:
+        await opened.command("Page.addScriptToEvaluateOnNewDocument", source=REMEMBER_PEERS)
+        yield opened
+
+
+def calls(system: SystemProcess) -> list[dict[str, Any]]:
+    assert system.organization is not None
+    with system.api(system.organization["privateKey"]) as api:
+        listed: list[dict[str, Any]] = api.get("/call").json()
+    return listed
+
+
+def said_by(role: str, words: str) -> str:
+    spoken = f'[...document.querySelectorAll("#transcript [data-role={role}] span:not(.partial)")]'
+    return f"{spoken}.map((part) => part.textContent).find((text) => text.toLowerCase().includes({json.dumps(words)}))"
+
+
+async def test_a_person_speaks_with_an_assistant_and_hears_it(system: SystemProcess, page: str, tab: Tab) -> None:
+    await tab.open(page)
+    await tab.evaluate("document.getElementById('begin').click()")
+
+    asked = await tab.until(said_by("user", "opening hours"), SPOKEN_SECONDS)
+    answered = await tab.until(said_by("assistant", "eight"), SPOKEN_SECONDS)
+    latency = await tab.until("/[0-9]+ ms/.exec(document.getElementById('latency').value)?.[0]", SPOKEN_SECONDS)
+    energy, packets, _ = await tab.evaluate(HEARD)
+    await tab.evaluate("document.getElementById('end').click()")
+    ended = await tab.until("/over.*/.exec(document.getElementById('status').textContent)?.[0]", SPOKEN_SECONDS)
+
+    assert "opening hours" in asked.lower()
+    assert "six" in answered
+    assert latency.endswith(" ms")
+    assert energy > 0.01  # seconds of full loudness: silence has none
+    assert packets > 100
+    assert "manually-canceled" in ended
+    (call,) = calls(system)
+    assert (call["type"], call["status"], call["endedReason"]) == ("webCall", "ended", "manually-canceled")
+    heard = " ".join(message["message"] for message in call["messages"] if message["role"] == "user")
+    assert "opening hours" in heard.lower()
+    assert call["artifact"]["recordingUrl"]
