@@ -120,6 +120,11 @@ class Settings(BaseSettings):
         description="Days after which rows leave the analytics tables, by table: `messages=90,*=730` (`*` is every "
         "table that is not named); empty means that they stay. The log itself is not touched.",
     )
+    zero_data_retention: bool = Field(
+        False,
+        description="Keep neither recordings, transcripts and messages, nor logs of any call: only that it was, what "
+        "it cost and how fast it was.",
+    )
     fragment_days: int = Field(
         30,
         ge=0,

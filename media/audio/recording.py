@@ -77,15 +77,19 @@ class Recording:
         """Samples that are in the file (or were handed out for writing)."""
         self._customer_end = 0
         self._arrivals: list[tuple[bytes, float]] = []
+        self.silenced = False
+        """What is heard now must not be kept: it becomes silence."""
 
     def customer(self, frame: bytes, at_ms: float) -> None:
         """A frame of the caller that ended at ``at_ms``."""
-        if self._file is None:
+        if self._file is None or self.silenced:
             return
         self._arrivals.append((frame, at_ms - FRAME_MS))
 
     def assistant(self, frame: bytes, at_ms: float) -> None:
         """A frame that begins to sound for the caller at ``at_ms``."""
+        if self.silenced:
+            return
         self._place(1, round(at_ms * _SAMPLES_PER_MS), np.frombuffer(frame, np.int16))
 
     def cut_assistant(self, at_ms: float) -> None:

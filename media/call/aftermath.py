@@ -16,6 +16,7 @@ import msgspec
 from domain.artifacts import ArtifactStore
 from domain.call.events import ArtifactStored, Track
 from domain.event import Event
+from media.audio.mp3 import MP3, Mp3Unavailable, encode
 from media.audio.recording import Recording, derive_tracks
 
 WAV = "audio/wav"
@@ -41,6 +42,8 @@ class FinishedCall(Protocol):
 
     call_id: str
     ended_ms: float
+    log_kept: bool
+    as_mp3: bool
     facts: list[tuple[Event, float]]
 
     def record(self, event: Event) -> None: ...
@@ -64,7 +67,9 @@ class Aftermath:
     ) -> None:
         """Store what can be stored. A recording that cannot be is left for ``Salvage``."""
         if recording is not None and not recording.abandoned:
-            await self._recorded(call, lambda: self._keep_recording(call.call_id, recording, call.ended_ms))
+            await self._recorded(call, lambda: self._keep_recording(call, recording))
+        if not call.log_kept:
+            return
         facts = [(event, wall_time(at_ms)) for event, at_ms in call.facts]
         await self._recorded(call, lambda: self._keep_log(call.call_id, facts))
 
@@ -77,10 +82,10 @@ class Aftermath:
 
         await storing(self.threads, work, record)
 
-    def _keep_recording(self, call_id: str, recording: Recording, ended_ms: float) -> Outcome:
+    def _keep_recording(self, call: FinishedCall, recording: Recording) -> Outcome:
         try:
-            length_ms = self.recordings.submit(recording.finish, ended_ms).result()
-            outcome = store_recording(self.artifacts, call_id, recording.path, length_ms)
+            length_ms = self.recordings.submit(recording.finish, call.ended_ms).result()
+            outcome = store_recording(self.artifacts, call.call_id, recording.path, length_ms, as_mp3=call.as_mp3)
         except OSError as error:
             outcome = Outcome(warnings=[(NOT_STORED, f"the recording waits for the disk: {_reason(error)}")])
         if recording.gaps_ms:
@@ -108,8 +113,12 @@ async def storing(thread: Executor, work: Callable[[], Outcome], record: Callabl
     await asyncio.shield(done)
 
 
-def store_recording(store: ArtifactStore, call_id: str, stereo: Path, length_ms: float) -> Outcome:
+def store_recording(
+    store: ArtifactStore, call_id: str, stereo: Path, length_ms: float, *, as_mp3: bool = False
+) -> Outcome:
     """Store a finished stereo file, which moves away, and as many of the tracks derived from it as can be. Blocking.
+
+    ``as_mp3``: in that form, where it can be made; else as it is, with a warning.
 
     Raises ``OSError`` where the stereo file itself cannot be stored; it stays where it is then.
     """
@@ -120,20 +129,40 @@ def store_recording(store: ArtifactStore, call_id: str, stereo: Path, length_ms:
         derived = derive_tracks(stereo, stereo.parent)
     except OSError as error:
         derived, problem = {}, _reason(error)
-    outcome.stored.append(_put(store, call_id, "stereo", stereo, WAV, length_ms))
+    files = {"stereo": stereo, **derived}
+    content_type = WAV
+    if as_mp3:
+        files, content_type = _compressed(files, outcome)
+    outcome.stored.append(_put(store, call_id, "stereo", files["stereo"], content_type, length_ms))
     for track in _TRACKS:
         if track not in derived:
             continue
         try:
-            outcome.stored.append(_put(store, call_id, track, derived[track], WAV, length_ms))
+            outcome.stored.append(_put(store, call_id, track, files[track], content_type, length_ms))
             missing.remove(track)
         except OSError as error:
             problem = _reason(error)
-            derived[track].unlink(missing_ok=True)
+            files[track].unlink(missing_ok=True)
     if missing:
         detail = f"the tracks {', '.join(missing)} could not be made from the stereo recording: {problem}"
         outcome.warnings.append((NOT_STORED, detail))
     return outcome
+
+
+def _compressed(files: dict[str, Path], outcome: Outcome) -> tuple[dict[str, Path], str]:
+    """All of them as mp3, or none; the WAV files go where it could be done."""
+    made: dict[str, Path] = {}
+    try:
+        for track, path in files.items():
+            made[track] = encode(path)
+    except (Mp3Unavailable, OSError) as error:
+        for path in made.values():
+            path.unlink(missing_ok=True)
+        outcome.warnings.append(("recording-not-compressed", f"stored as wav: {error}"))
+        return files, WAV
+    for path in files.values():
+        path.unlink()
+    return made, MP3
 
 
 def store_call_log(

@@ -23,6 +23,7 @@ from media.call.fragments import FragmentSource
 from media.call.journal import Journal
 from media.call.parts import Conversation, Parts
 from media.call.recorder import write_along
+from media.call.retention import KEEP_ALL, Retention
 from media.call.timers import Timers
 from media.machine.inputs import (
     Connected,
@@ -78,6 +79,7 @@ class CallSession:
         client_messages: ClientMessageFilter,
         files: Executor,
         closing_grace_s: float,
+        retention: Retention = KEEP_ALL,
     ) -> None:
         self.call_id = call_id
         self.clock = clock
@@ -86,6 +88,12 @@ class CallSession:
         """Every event of the call with its instant: what the call log shows."""
         self._conversation = conversation
         self._fragments = fragments
+        self.retention = retention
+        """What of the call may be kept from now on."""
+        self.as_mp3 = retention.mp3
+        """Whether the recording is wanted as mp3."""
+        self.log_kept = retention.log
+        """Whether all assistants so far let the call log be kept."""
         self._client_messages = client_messages
         self._files = files
         self._closing_grace_s = closing_grace_s
@@ -157,6 +165,13 @@ class CallSession:
         """Another assistant has the word, with client messages of its own."""
         self._client_messages = wanted
 
+    def keep(self, retention: Retention) -> None:
+        """Another assistant has the word, who may have less of the call kept, or more."""
+        self.retention = retention
+        self.log_kept = self.log_kept and retention.log
+        if self._parts is not None and self._parts.recording is not None:
+            self._parts.recording.silenced = not retention.recording
+
     def playout_started(self, utterance_id: int) -> None:
         self.feed(PlayoutStarted(utterance_id=utterance_id))
 
@@ -181,7 +196,8 @@ class CallSession:
         return task
 
     def record(self, event: Event) -> None:
-        """Append a domain event of this call, in order."""
+        """Append a domain event of this call, in order, with no more of it than may be kept."""
+        event = self.retention.kept(event)
         at_ms = self.clock.now_ms()
         self.facts.append((event, at_ms))
         self.journal.append(event, self.clock.wall_time(at_ms))
@@ -292,7 +308,8 @@ class CallSession:
         if self._hung_up.is_set():
             return
         now_ms = self.clock.now_ms()
-        self._fragments.note("machine.input", now_ms, happened)
+        if self.retention.words:
+            self._fragments.note("machine.input", now_ms, happened)
         self._carry_out_all(self._conversation.step(happened, now_ms), now_ms)
 
     def _carry_out_all(self, outputs: Sequence[Output], now_ms: float) -> None:
@@ -358,5 +375,6 @@ class CallSession:
                     parts.playout.muted = muted
 
     def note(self, kind: str, data: dict[str, Any]) -> None:
-        """Keep a fragment of this call."""
-        self._fragments.note(kind, self.clock.now_ms(), data)
+        """Keep a fragment of this call, where it may be kept."""
+        if self.retention.keeps_fragment(kind):
+            self._fragments.note(kind, self.clock.now_ms(), data)

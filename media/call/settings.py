@@ -70,6 +70,8 @@ class MediaSettings:
     lease_s: float = 5.0
     """An owner whose heartbeat is older than this is dead and its calls are ended."""
     reap_every_s: float = 2.0
+    zero_data_retention: bool = False
+    """Keep neither recordings, words nor logs of any call."""
     listener_cap_ms: int = 1_000
     """Audio one listener may lag behind before its oldest is dropped."""
     tool_timeout_s: float = 20.0

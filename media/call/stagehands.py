@@ -20,6 +20,7 @@ from domain.write_only import without_secrets
 from media.call.client_messages import ClientMessageFilter
 from media.call.crew import Backstage, Cast, Crew, Stage
 from media.call.providers import Providers
+from media.call.retention import Retention, RetentionConflict, retention_of
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.providers.language_model import ModelRequest
@@ -110,6 +111,7 @@ def put_to_work(
 
     def switch(before: Cast, after: Cast) -> None:
         change_over(session, before, after, client)
+        session.keep(_retention(session, after, settings))
 
     bench = tool_bench(
         toolbox, client, mcp, org_id=org_id, assistant=assistant, snapshot=snapshot, now=now, settings=settings
@@ -135,6 +137,15 @@ def put_to_work(
         switch=switch,
     )
     return Crew(stage, backstage)
+
+
+def _retention(session: CallSession, cast: Cast, settings: MediaSettings) -> Retention:
+    """What may be kept while the next assistant has the word; nothing where it cannot be told."""
+    try:
+        return retention_of(cast.config, zero_data_retention=settings.zero_data_retention)
+    except RetentionConflict as conflict:
+        session.warned("retention-conflict", str(conflict))
+        return Retention(recording=False, words=False, log=False)
 
 
 def change_over(session: CallSession, before: Cast, after: Cast, client: httpx.AsyncClient) -> None:

@@ -40,6 +40,7 @@ from media.call.model_runner import ModelRunner
 from media.call.outbox import Outbox
 from media.call.parts import Conversation, Parts
 from media.call.providers import Providers
+from media.call.retention import Retention, RetentionConflict, retention_of
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.speaking import Speaking
@@ -130,6 +131,7 @@ class Prepared:
     facts: CallFacts
     stored: Configurations
     audio_format: AudioFormat
+    retention: Retention
 
     @property
     def plan(self) -> CallPlan:
@@ -181,6 +183,10 @@ def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop
         audio_format = AudioFormat.from_transport(call.identity.transport)
     except UnsupportedFormat as error:
         raise StartRefused("call.start.error-get-transport", str(error)) from error
+    try:
+        retention = retention_of(chosen.resolved.config, zero_data_retention=workshop.settings.zero_data_retention)
+    except RetentionConflict as error:
+        raise StartRefused("assistant-not-valid", str(error)) from error
     squad = chosen.role.squad
     try:
         made = cast(
@@ -196,7 +202,7 @@ def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop
         raise StartRefused(workshop.ended_reason(error), str(error)) from error
     except PlanInvalid as error:
         raise StartRefused("assistant-not-valid", str(error)) from error
-    return Prepared(made, call.identity.org_id, chosen.facts, chosen.stored, audio_format)
+    return Prepared(made, call.identity.org_id, chosen.facts, chosen.stored, audio_format, retention)
 
 
 def open_session(
@@ -218,6 +224,7 @@ def open_session(
         client_messages=ClientMessageFilter(prepared.plan.client_messages),
         files=workshop.files,
         closing_grace_s=settings.closing_grace_s,
+        retention=prepared.retention,
     )
     session.record(
         CallStarted(
@@ -250,7 +257,7 @@ def open_session(
 
 async def open_recording(session: CallSession, prepared: Prepared, workshop: Workshop) -> Recording | None:
     """The call's recording, where it is to have one and the disk lets it."""
-    if not _recorded(prepared.resolved.config):
+    if not prepared.retention.recording:
         return None
     path = recording_path(workshop.settings.live_dir, session.call_id)
     try:
@@ -368,10 +375,6 @@ def _voice_runner(session: CallSession, playout: Playout, first: Cast, workshop:
         ahead_ms=workshop.settings.synthesis_ahead_ms,
         warn=session.warned,
     )
-
-
-def _recorded(assistant: Mapping[str, Any]) -> bool:
-    return _mapping(assistant.get("artifactPlan")).get("recordingEnabled") is not False
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -55,7 +55,8 @@ TOOL_BUDGET = 200
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
-_UNSUPPORTED = ("backgroundSound", "compliancePlan")
+_UNSUPPORTED = ("backgroundSound",)
+_COMPLIANCE = ("securityFilterPlan", "recordingConsentPlan")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -207,6 +208,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             ignored_hooks=ignored_hooks,
             unsupported=(
                 *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
+                *(f"compliancePlan.{name}" for name in _COMPLIANCE if assistant.section("compliancePlan").has(name)),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
                 *(
                     f"The schema at {tool.problem}; its arguments are not checked;"
