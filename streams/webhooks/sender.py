@@ -173,5 +173,5 @@ def _unanswered(error: Exception) -> Sent:
         case aiohttp.ClientResponseError() | aiohttp.ClientPayloadError():
             return Sent(failure="reset", detail=f"the answer is no HTTP or broke off: {type(error).__name__}")
         case aiohttp.InvalidURL():
-            return Sent(failure="connect", detail="the server's URL cannot be used")
+            return Sent(failure="egress_blocked", detail="the server's URL is none that can be requested")
     return Sent(failure="reset", detail=f"the connection broke: {type(error).__name__}")
