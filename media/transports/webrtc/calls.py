@@ -186,15 +186,18 @@ class _Peer:
 def _check_offer(offer: str) -> None:
     """Sound and messages, no less and no more: whatever else is offered would queue up unread."""
     try:
-        kinds = sorted(media.kind for media in SessionDescription.parse(offer).media)
+        sections = SessionDescription.parse(offer).media
     except _UNUSABLE as error:
         raise OfferRefused(f"the offer is no session description: {error}") from error
     except AssertionError as error:
         raise OfferRefused("the offer is no session description") from error
+    kinds = sorted(section.kind for section in sections)
     if kinds != _WANTED:
         raise OfferRefused(
             f"the offer must have one audio section and one data channel; it has {', '.join(kinds) or 'nothing'}"
         )
+    if not all(section.dtls and section.dtls.fingerprints for section in sections):
+        raise OfferRefused("the offer has no fingerprint of the browser's certificate")
 
 
 def _offer_only(addresses: Sequence[str]) -> None:
