@@ -179,9 +179,10 @@ async def found_organization(storage: Storage, name: str, secret: bytes, *, orga
 
 def _registry(settings: Settings, parts: contextlib.AsyncExitStack, *, speech: bool) -> ProviderRegistry:
     """Without ``speech`` there are language models only, and no processes beside this one."""
-    tenants = guarded_client(EgressPolicy.parse(settings.egress_allow), timeout_s=_TENANT_MODEL_SECONDS)
+    egress = EgressPolicy.parse(settings.egress_allow)
+    tenants = guarded_client(egress, timeout_s=_TENANT_MODEL_SECONDS)
     parts.push_async_callback(tenants.aclose)
-    registry = ProviderRegistry(provider_settings(settings, speech=speech), tenants)
+    registry = ProviderRegistry(provider_settings(settings, speech=speech), tenants, egress)
     parts.push_async_callback(registry.close)
     return registry
 

@@ -19,7 +19,7 @@ from pydantic import ValidationError
 
 from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
-from media.providers.errors import Category, ProviderError, category_of_status
+from media.providers.errors import Category, ProviderError, Stage, category_of_status
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
 _EVENT_STREAM = "text/event-stream"
@@ -88,7 +88,7 @@ async def stream_chat(
     except EgressBlocked as error:
         raise ProviderError(provider, "model", "bad-request", str(error)) from error
     except openai.OpenAIError as error:
-        raise _provider_error(provider, error) from error
+        raise failure_of(provider, error) from error
     except httpx.HTTPError as error:
         # The body of an answer that is not a stream is read past the SDK's own error handling.
         detail = f"the answer broke off or is too long ({type(error).__name__})"
@@ -142,7 +142,7 @@ async def _pieces(
         raise ProviderError(provider, "model", "failed", "the answer broke off before its end")
     for index in sorted(calls):
         call = calls[index]
-        yield _tool_call(call.id or f"call_{index}", call.name, "".join(call.arguments))
+        yield tool_call(call.id or f"call_{index}", call.name, "".join(call.arguments))
     yield usage or Usage(0, -(-written // 4), estimated=True)
 
 
@@ -155,13 +155,13 @@ async def _whole(provider: str, completion: ChatCompletion, longest: int) -> Asy
         yield TextDelta(text)
     for call in message.tool_calls or ():
         if call.type == "function":
-            yield _tool_call(call.id, call.function.name, call.function.arguments)
+            yield tool_call(call.id, call.function.name, call.function.arguments)
     if message.function_call is not None:
-        yield _tool_call("call_0", message.function_call.name, message.function_call.arguments)
+        yield tool_call("call_0", message.function_call.name, message.function_call.arguments)
     yield _usage(completion) if completion.usage else Usage(0, -(-len(text) // 4), estimated=True)
 
 
-def _tool_call(call_id: str, name: str, arguments: str) -> ToolCallRequest:
+def tool_call(call_id: str, name: str, arguments: str) -> ToolCallRequest:
     """What cannot be read goes back to the model as the tool's answer: models often get it right the second time."""
     call_id, name = joined_surrogates(call_id), joined_surrogates(name)
     try:
@@ -194,7 +194,7 @@ def _count(value: object) -> int:
     return min(max(value, 0), _MOST_TOKENS) if isinstance(value, int) else 0
 
 
-def _provider_error(provider: str, error: openai.OpenAIError) -> ProviderError:
+def failure_of(provider: str, error: openai.OpenAIError, stage: Stage = "model") -> ProviderError:
     """The category a policy acts on. Details name status and code only: vendors' messages quote keys and prompts."""
     category: Category
     if isinstance(error, openai.APITimeoutError):
@@ -209,4 +209,4 @@ def _provider_error(provider: str, error: openai.OpenAIError) -> ProviderError:
         category, detail = "server", f"an error within the stream{f', {error.code}' if error.code else ''}"
     else:
         category, detail = "failed", type(error).__name__
-    return ProviderError(provider, "model", category, detail)
+    return ProviderError(provider, stage, category, detail)

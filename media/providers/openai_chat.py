@@ -6,29 +6,49 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
+import httpx2
 import openai
 
 from media.providers.chat_stream import stream_chat
-from media.providers.errors import ProviderError
+from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import ModelFact, ModelRequest
+from media.providers.settings import VendorAccess
 
 PROVIDER = "openai"
 DEFAULT_MODEL = "gpt-4o-mini"
 FIRST_TOKEN_S = 10.0
 CONNECT_S = 3.0
+_KEPT_S = 120.0
+"""How long a connection waits for its next request: longer than a turn takes."""
 
 _REASONING = re.compile(r"^(?:o\d|gpt-5)")
 """Models that refuse ``temperature`` other than 1."""
 
 
-def openai_client(api_key: str | None, base_url: str | None) -> openai.AsyncOpenAI:
+def openai_client(
+    access: VendorAccess,
+    *,
+    stage: Stage = "model",
+    provider: str = PROVIDER,
+    variable: str = "OPENAI_API_KEY",
+    own_url: str | None = None,
+) -> openai.AsyncOpenAI:
     """A client that neither retries nor waits long: fallbacks are the call's business, and a caller is waiting.
 
+    Connections stay open between the turns of a conversation. ``own_url`` is the vendor's where it is not OpenAI's.
     Raises ``ProviderError`` (``not-configured``) without a key."""
-    if not api_key:
-        raise ProviderError(PROVIDER, "model", "not-configured", "set OPENAI_API_KEY, or choose another model provider")
+    if not access.api_key:
+        raise ProviderError(provider, stage, "not-configured", f"set {variable}, or choose another {stage} provider")
     timeout = openai.Timeout(60.0, connect=CONNECT_S)
-    return openai.AsyncOpenAI(api_key=api_key, base_url=base_url, max_retries=0, timeout=timeout)
+    return openai.AsyncOpenAI(
+        api_key=access.api_key,
+        base_url=access.base_url or own_url,
+        max_retries=0,
+        timeout=timeout,
+        http_client=openai.DefaultAsyncHttpxClient(
+            timeout=timeout, limits=httpx2.Limits(max_connections=1_000, keepalive_expiry=_KEPT_S)
+        ),
+    )
 
 
 class OpenAiChat:

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import httpx
 
+from domain.egress import EgressPolicy
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
 from media.providers.local.dialogue.model import GuidedConversation
@@ -40,11 +41,13 @@ class ProviderRegistry:
     """Owns the speech workers and makes the providers of a call. Start it before use, close it after the last call.
 
     ``tenant_client`` makes the requests to URLs that tenants configure; it must refuse private addresses itself. It
-    stays the caller's to close."""
+    stays the caller's to close. ``egress`` says which private networks the WebSockets of tenants may reach."""
 
-    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient) -> None:
+    def __init__(
+        self, settings: ProviderSettings, tenant_client: httpx.AsyncClient, egress: EgressPolicy | None = None
+    ) -> None:
         self._settings = settings
-        self._vendors = Vendors(settings, tenant_client)
+        self._vendors = Vendors(settings, tenant_client, egress or EgressPolicy())
         self._voice_worker = WorkerProcess("media.providers.local.voice_worker", LOCAL, "voice")
         self._recogniser_workers = [
             WorkerProcess("media.providers.local.recogniser_worker", LOCAL, "transcriber")

@@ -7,18 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import httpx
 
+from domain.egress import EgressPolicy
+from media.providers.compatible_vendors import COMPATIBLE
 from media.providers.errors import Stage
 from media.providers.language_model import LanguageModel
 from media.providers.settings import ProviderSettings
+from media.providers.sockets import Sockets
 from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
 
 if TYPE_CHECKING:
+    import openai
+
     from media.providers.cartesia_access import CartesiaAccess
     from media.providers.deepgram_access import DeepgramAccess
 
@@ -34,28 +40,42 @@ _MODULES: Final = (
     "media.providers.deepgram_speak",
     "media.providers.cartesia_voice",
     "media.providers.cartesia_listen",
+    "media.providers.openai_responses",
+    "media.providers.openai_voice",
+    "media.providers.openai_listen",
+    "media.providers.anthropic_messages",
+    "media.providers.compatible_models",
+    "media.providers.custom_transcriber",
+    "media.providers.custom_voice",
 )
 
 
 class Vendors:
     """See the module. Nothing is imported or connected before an assistant asks; close it after the last call."""
 
-    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient) -> None:
+    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient, egress: EgressPolicy) -> None:
         self._settings = settings
+        self._egress = egress
         self._tenant_client = tenant_client
         self._shared: dict[str, Any] = {}
         self._closers: list[Callable[[], Awaitable[None]]] = []
         self.transcribers: Mapping[str, Callable[[Section], SpeechToText]] = {
             "deepgram": self._deepgram_listen,
             "cartesia": self._cartesia_listen,
+            "openai": self._openai_listen,
+            "custom-transcriber": self._custom_transcriber,
         }
         self.models: Mapping[str, Callable[[Section], LanguageModel]] = {
-            "openai": self._openai_chat,
+            "openai": self._openai_model,
+            "anthropic": self._anthropic,
             "custom-llm": self._custom_llm,
+            **{name: partial(self._compatible, name) for name in COMPATIBLE},
         }
         self.voices: Mapping[str, Callable[[Section], TextToSpeech]] = {
             "deepgram": self._deepgram_speak,
             "cartesia": self._cartesia_voice,
+            "openai": self._openai_voice,
+            "custom-voice": self._custom_voice,
         }
 
     async def close(self) -> None:
@@ -115,21 +135,87 @@ class Vendors:
         access = self._cartesia("voice")
         return CartesiaVoice(self._once("cartesia lines", lambda: Lines(access), Lines.close), section)
 
-    # OpenAI and the tenants' own
+    # OpenAI, and who speaks as it does
 
-    def _openai_chat(self, section: Section) -> LanguageModel:
-        from media.providers.openai_chat import OpenAiChat, openai_client
+    def _openai(self, stage: Stage) -> openai.AsyncOpenAI:
+        from media.providers.openai_chat import openai_client
 
         access = self._settings.vendor("openai")
-        client = self._once(
-            "openai", lambda: openai_client(access.api_key, access.base_url or None), lambda made: made.close()
-        )
+        return self._once("openai", lambda: openai_client(access, stage=stage), _closed)
+
+    def _openai_model(self, section: Section) -> LanguageModel:
+        from media.providers.openai_chat import OpenAiChat
+        from media.providers.openai_responses import OpenAiResponses, needs_responses
+
+        client = self._openai("model")
+        if needs_responses(str(section.get("model") or "")):
+            return OpenAiResponses(client, section)
         return OpenAiChat(client, section)
+
+    def _openai_listen(self, section: Section) -> SpeechToText:
+        import openai
+
+        from media.providers.openai_listen import OpenAiListen
+
+        client = self._openai("transcriber")
+        return OpenAiListen(client, self._sockets("openai", openai.OpenAIError), section)
+
+    def _openai_voice(self, section: Section) -> TextToSpeech:
+        from media.providers.openai_voice import OpenAiVoice
+
+        return OpenAiVoice(self._openai("voice"), section)
+
+    def _compatible(self, name: str, section: Section) -> LanguageModel:
+        from media.providers.compatible_models import CompatibleChat
+        from media.providers.openai_chat import openai_client
+
+        access, vendor = self._settings.vendor(name), COMPATIBLE[name]
+        client = self._once(
+            name,
+            lambda: openai_client(access, provider=name, variable=vendor.key_variable, own_url=vendor.base_url),
+            _closed,
+        )
+        return CompatibleChat(name, client, section)
+
+    # Anthropic
+
+    def _anthropic(self, section: Section) -> LanguageModel:
+        from media.providers.anthropic_messages import AnthropicMessages, anthropic_client
+
+        access = self._settings.vendor("anthropic")
+        client = self._once("anthropic", lambda: anthropic_client(access), _closed)
+        return AnthropicMessages(client, section)
+
+    # The tenants' own
 
     def _custom_llm(self, section: Section) -> LanguageModel:
         from media.providers.custom_llm import CustomLlm
 
         return CustomLlm(self._tenant_client, section)
+
+    def _custom_voice(self, section: Section) -> TextToSpeech:
+        from media.providers.custom_voice import CustomVoice
+
+        return CustomVoice(self._tenant_client, section)
+
+    def _custom_transcriber(self, section: Section) -> SpeechToText:
+        from media.providers.custom_transcriber import CustomTranscriber
+        from media.tools.egress import resolve
+
+        # A redirect to another host is refused with a ValueError.
+        sockets = self._sockets("custom-transcriber", ValueError)
+        return CustomTranscriber(sockets, self._egress, resolve, section)
+
+    def _sockets(self, provider: str, *errors: type[Exception]) -> Sockets:
+        return self._once(f"{provider} sockets", lambda: Sockets(provider, errors), Sockets.close)
+
+
+class _Closable(Protocol):
+    async def close(self) -> None: ...
+
+
+async def _closed(client: _Closable) -> None:
+    await client.close()
 
 
 async def load_vendors() -> None:

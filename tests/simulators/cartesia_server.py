@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -37,8 +38,8 @@ class CartesiaServer(VendorServer):
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/tts/websocket", lambda request: self.socket(request, self._voice)),
-            web.get("/stt/turns/websocket", lambda request: self.socket(request, self._turns)),
+            web.get("/tts/websocket", partial(self.socket, serve=self._voice)),
+            web.get("/stt/turns/websocket", partial(self.socket, serve=self._turns)),
         ]
 
     async def _voice(self, wire: Wire) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -30,9 +31,9 @@ class DeepgramServer(VendorServer):
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.get("/v1/listen", lambda request: self.socket(request, self._listen)),
-            web.get("/v2/listen", lambda request: self.socket(request, self._flux)),
-            web.get("/v1/speak", lambda request: self.socket(request, self._speak)),
+            web.get("/v1/listen", partial(self.socket, serve=self._listen)),
+            web.get("/v2/listen", partial(self.socket, serve=self._flux)),
+            web.get("/v1/speak", partial(self.socket, serve=self._speak)),
         ]
 
     async def _listen(self, wire: Wire) -> None:

@@ -73,6 +73,8 @@ class VendorServer:
     """Subclasses name their routes in ``routes``."""
 
     scheme = "Bearer"
+    key_header = "authorization"
+    content_type = "text/event-stream"
 
     def __init__(self, *, faults: Sequence[Fault] = ()) -> None:
         self.faults = list(faults)
@@ -82,9 +84,10 @@ class VendorServer:
         """Every decoded text message or request body."""
         self.audio_bytes = 0
         self.open = 0
+        self.callers: set[Any] = set()
         self.release = asyncio.Event()
         self._changed = asyncio.Condition()
-        self._sockets: set[web.WebSocketResponse] = set()
+        self._wires: set[Wire] = set()
 
     def routes(self) -> list[web.RouteDef]:
         raise NotImplementedError
@@ -107,10 +110,8 @@ class VendorServer:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release.set()
-        for socket in set(self._sockets):
-            transport = socket.get_extra_info("socket") and socket._req and socket._req.transport
-            if transport:
-                transport.abort()
+        for wire in set(self._wires):
+            wire.abort()
         await self._runner.cleanup()
 
     async def until(self, condition: Callable[[], bool]) -> None:
@@ -137,10 +138,10 @@ class VendorServer:
             return refusal
         socket = web.WebSocketResponse(compress=False)
         await socket.prepare(request)
-        self._sockets.add(socket)
         self.open += 1
         await self.note()
         wire = Wire(self, request, socket, fault)
+        self._wires.add(wire)
         try:
             if isinstance(fault, Garbage):
                 await socket.send_str(fault.text)
@@ -149,15 +150,50 @@ class VendorServer:
             pass
         finally:
             self.open -= 1
-            self._sockets.discard(socket)
+            self._wires.discard(wire)
             await wire.cancel_jobs()
             await asyncio.shield(self.note())
         return socket
 
+    async def events(self, request: web.Request, events: Callable[[Any], Sequence[bytes]]) -> web.StreamResponse:
+        """One request with a JSON body, answered by these pieces of a stream, as the script has it."""
+        fault = self.next_fault()
+        body = await request.json()
+        self.received.append(body)
+        self.callers.add(request.transport.get_extra_info("peername") if request.transport else None)
+        self.connections = len(self.callers)
+        await self.note()
+        if (refusal := self.refusal(request, fault)) is not None:
+            return refusal
+        response = web.StreamResponse(headers={"content-type": self.content_type})
+        self.open += 1
+        try:
+            if isinstance(fault, HalfOpen):
+                await self.release.wait()
+            await response.prepare(request)
+            if isinstance(fault, Garbage):
+                await response.write(b"event: x\ndata: " + fault.text.encode() + b"\n\n")
+            for number, piece in enumerate(events(body)):
+                match fault:
+                    case Reset(after=after) if number >= after:
+                        if request.transport is not None:
+                            request.transport.abort()
+                        return response
+                    case HangUp(after=after) if number >= after:
+                        return response
+                    case Hold(after=after) if number >= after:
+                        await self.release.wait()
+                await response.write(piece)
+        finally:
+            self.open -= 1
+            await asyncio.shield(self.note())
+        return response
+
     def refusal(self, request: web.Request, fault: Fault) -> web.Response | None:
         """The answer to a wrong key or to what the script refuses; ``None`` where the request is served."""
-        if request.headers.get("authorization", "") != f"{self.scheme} {KEY}":
-            return web.Response(status=401, text=f"no such key {request.headers.get('authorization')}")
+        given = request.headers.get(self.key_header, "")
+        if given.removeprefix(self.scheme).strip() != KEY:
+            return web.Response(status=401, text=f"no such key {given}")
         if isinstance(fault, Refuse):
             headers = {} if fault.retry_after is None else {"retry-after": str(fault.retry_after)}
             return web.json_response({"error": {"message": f"refused {KEY}"}}, status=fault.status, headers=headers)

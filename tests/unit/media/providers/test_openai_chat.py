@@ -10,6 +10,7 @@ import pytest
 from media.providers.errors import Category, ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
 from media.providers.openai_chat import OpenAiChat, openai_client
+from media.providers.settings import VendorAccess
 from tests.simulators.openai_server import (
     Answer,
     CallTools,
@@ -34,7 +35,7 @@ REQUEST = ModelRequest(
 async def ask(
     server: OpenAiServer, *, model: str = "gpt-4o-mini", first_token_s: float = 5.0, request: ModelRequest = REQUEST
 ) -> list[ModelFact]:
-    client = openai_client("sk-test", server.base_url)
+    client = openai_client(VendorAccess("sk-test", server.base_url))
     try:
         chat = OpenAiChat(client, {"model": model}, first_token_s=first_token_s)
         async with aclosing(chat.stream(request)) as facts:
@@ -161,7 +162,7 @@ async def test_a_first_token_that_does_not_come_is_a_timeout(answer: Hold) -> No
 async def test_a_dead_host_is_a_failure() -> None:
     async with OpenAiServer(Say("x")) as server:
         gone = server.base_url
-    client = openai_client("sk-test", gone)
+    client = openai_client(VendorAccess("sk-test", gone))
     with pytest.raises(ProviderError) as caught:
         async for _ in OpenAiChat(client, {}).stream(REQUEST):
             pass
@@ -171,7 +172,7 @@ async def test_a_dead_host_is_a_failure() -> None:
 
 async def test_closing_the_stream_early_closes_the_connection() -> None:
     async with OpenAiServer(Hold(after="One two three")) as server:
-        client = openai_client("sk-test", server.base_url)
+        client = openai_client(VendorAccess("sk-test", server.base_url))
         async with aclosing(OpenAiChat(client, {}).stream(REQUEST)) as facts:
             assert await anext(facts) == TextDelta("One ")
         await asyncio.wait_for(server.client_gone.wait(), 5)
@@ -181,7 +182,7 @@ async def test_closing_the_stream_early_closes_the_connection() -> None:
 
 async def test_cancelling_the_reader_closes_the_connection() -> None:
     async with OpenAiServer(Hold(after="One")) as server:
-        client = openai_client("sk-test", server.base_url)
+        client = openai_client(VendorAccess("sk-test", server.base_url))
         first = asyncio.Event()
 
         async def read() -> None:
@@ -199,6 +200,6 @@ async def test_cancelling_the_reader_closes_the_connection() -> None:
 
 async def test_without_a_key_it_is_not_configured() -> None:
     with pytest.raises(ProviderError) as caught:
-        openai_client(None, None)
+        openai_client(VendorAccess())
     assert caught.value.category == "not-configured"
     assert "OPENAI_API_KEY" in caught.value.detail
