@@ -62,8 +62,12 @@ async def opened_webhooks(
     secret: bytes,
     *,
     reached: Callable[[str], None] = lambda point: None,
+    sends: bool = True,
 ) -> AsyncIterator[Webhooks]:
-    """Deliver what the log says is to be delivered, from this process. One process of an installation does."""
+    """Deliver what the log says is to be delivered, from this process. One process of an installation does.
+
+    Without ``sends`` the outbox is kept up and nothing leaves. ``reached`` is told the named points of a delivery.
+    """
     async with contextlib.AsyncExitStack() as parts:
         store = DeliveryStore(seat.folder.root / "webhooks.db", clock=now)
         parts.callback(store.close)
@@ -113,8 +117,9 @@ async def opened_webhooks(
         recording = asyncio.create_task(recorder.run())
         parts.push_async_callback(_cancelled, recording)
         parts.push_async_callback(_flushed, recorder)
-        sending = asyncio.create_task(_sending(storage, runners, dispatcher))
-        parts.push_async_callback(_cancelled, sending)
+        if sends:
+            sending = asyncio.create_task(_sending(storage, runners, dispatcher))
+            parts.push_async_callback(_cancelled, sending)
         pruning = asyncio.create_task(_pruning(store, sessions))
         parts.push_async_callback(_cancelled, pruning)
         yield Webhooks(store, dispatcher, deliveries, runners, (HeldInFile(runners, letters, names),))

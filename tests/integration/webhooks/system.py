@@ -89,11 +89,19 @@ LOGGED = ArtifactStored(
 
 @contextlib.asynccontextmanager
 async def delivering(
-    folder: Path, org_id: str = "", reached: Callable[[str], None] = lambda point: None, **settings: Any
+    folder: Path,
+    org_id: str = "",
+    reached: Callable[[str], None] = lambda point: None,
+    *,
+    paused: bool = False,
+    **settings: Any,
 ) -> AsyncIterator[Delivering]:
+    """A system over the log in ``folder``; ``paused`` only fills its outbox."""
     chosen = Settings(data_dir=folder, **{"egress_allow": LOOPBACK, **settings})
     with DataFolder(folder).own() as seat, opened_storage(chosen, seat) as storage:
-        async with opened_webhooks(chosen, seat, storage, ADDRESSES, SECRET, reached=reached) as webhooks:
+        async with opened_webhooks(
+            chosen, seat, storage, ADDRESSES, SECRET, reached=reached, sends=not paused
+        ) as webhooks:
             yield Delivering(storage, webhooks, org_id or random_id())
 
 
