@@ -48,6 +48,7 @@ from api.routes.simulation_extras import simulation_extra_routes
 from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
 from api.routes.web_calls import web_call_routes
+from api.routes.webhooks import operator_webhook_routes, webhook_routes
 
 _DESCRIPTION: Final = """
 Voice-AI calls on an event log, with Vapi's wire format: official SDKs work by base URL only.
@@ -84,6 +85,8 @@ EVERYTHING: Final[Sequence[Routes]] = (
     insight_routes,
     board_routes,
     live_figure_routes,
+    webhook_routes,
+    operator_webhook_routes,
     health_routes,
     metrics_routes,
     operator_routes,

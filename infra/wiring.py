@@ -116,8 +116,9 @@ async def run_system(
                 )
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
+        webhooks = None
         if role != "media" and settings.kafka is None:
-            await parts.enter_async_context(opened_webhooks(settings, seat, storage, addresses, secret))
+            webhooks = await parts.enter_async_context(opened_webhooks(settings, seat, storage, addresses, secret))
         tier = None
         await speaking
         if role != "api":
@@ -152,6 +153,7 @@ async def run_system(
             limits=api_limits(settings),
             knowledge=knowledge,
             live=live,
+            webhooks=webhooks,
             metrics=metrics,
             metrics_token=_revealed(settings.metrics_token),
         )
@@ -204,6 +206,7 @@ def _tier(
             connect_within_s=settings.connect_seconds,
             lease_s=storage.lease_seconds,
             reap_every_s=REAP_SECONDS,
+            zero_data_retention=settings.zero_data_retention,
         ),
         clock=now,
         new_id=random_id,
