@@ -1,0 +1,134 @@
+"""Deliveries a second to a fast server on loopback, beside bare POSTs by aiohttp of the same bytes.
+
+``python -m tests.benchmarks.webhooks`` prints both, and how long after its commit a message arrives first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+import sys
+import tempfile
+import time
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import aiohttp
+from aiohttp import web
+
+from domain.call.events import CallCreated
+from infra.identifiers import now, random_id
+from tests.integration.webhooks.system import Delivering, delivering
+
+MESSAGES = 4_000
+PACED = 300
+ENDPOINTS = 10
+IN_FLIGHT = 20
+
+
+def serve(connection: Connection) -> None:
+    """A receiver in a process of its own: counts, and keeps when each message came."""
+    arrived: dict[str, float] = {}
+
+    async def take(request: web.Request) -> web.Response:
+        if request.path == "/arrived":
+            return web.json_response(arrived)
+        await request.read()
+        about = request.headers.get("callfold-call-id", "")
+        arrived.setdefault(about, time.time())
+        return web.Response()
+
+    async def run() -> None:
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", take)
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        sites = [web.TCPSite(runner, f"127.0.0.{number + 1}", 0) for number in range(ENDPOINTS)]
+        for site in sites:
+            await site.start()
+        connection.send([f"http://{host}:{port}" for host, port in runner.addresses])
+        await asyncio.Event().wait()
+
+    asyncio.run(run())
+
+
+async def bare(urls: list[str], body: bytes) -> float:
+    """Seconds for as many POSTs of the same size, as many at once."""
+    waiting = iter(range(MESSAGES))
+
+    async def post(session: aiohttp.ClientSession, url: str) -> None:
+        for _ in waiting:
+            async with session.post(url, data=body) as answer:
+                await answer.read()
+
+    async with aiohttp.ClientSession() as session:
+        began = time.perf_counter()
+        await asyncio.gather(*(post(session, url) for url in urls for _ in range(IN_FLIGHT)))
+        return time.perf_counter() - began
+
+
+def created(system: Delivering, url: str) -> CallCreated:
+    return CallCreated(
+        org_id=system.org_id,
+        type="vapi.websocketCall",
+        request={"assistant": {"name": "Mary", "server": {"url": url}, "serverMessages": ["status-update"]}},
+        transport={"provider": "vapi.websocket"},
+    )
+
+
+async def backlog(folder: Path, urls: list[str]) -> tuple[float, int]:
+    """Seconds until a backlog is delivered and on the delivery log; and the size of a body."""
+    async with delivering(folder, paused=True) as system:
+        org_id = system.org_id
+        for start in range(0, MESSAGES, 200):
+            await asyncio.gather(
+                *(
+                    system.record(random_id(), created(system, urls[number % len(urls)]))
+                    for number in range(start, start + 200)
+                )
+            )
+        await system.caught_up()
+    async with delivering(folder, org_id) as system:
+        began = time.perf_counter()
+        attempts = await system.attempts(MESSAGES, 120)
+        return time.perf_counter() - began, attempts[0].request_bytes
+
+
+async def delays(folder: Path, url: str) -> list[float]:
+    """Milliseconds from the commit of an event to the arrival of its message, at a steady rate."""
+    committed: dict[str, float] = {}
+    async with delivering(folder) as system:
+        for _ in range(PACED):
+            call_id = random_id()
+            await system.record(call_id, created(system, url))
+            committed[call_id] = now().timestamp()
+            await asyncio.sleep(0.005)
+        await system.attempts(PACED)
+    async with aiohttp.ClientSession() as session, session.get(f"{url}/arrived") as answer:
+        arrived = await answer.json()
+    return sorted((arrived[call_id] - at) * 1000 for call_id, at in committed.items())
+
+
+async def main(urls: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        seconds, size = await backlog(Path(folder) / "backlog", urls)
+        base = await bare(urls, b"x" * size)
+        paced = await delays(Path(folder) / "paced", urls[0])
+    print(f"bodies of {size} bytes, {MESSAGES} messages to {ENDPOINTS} origins")
+    print(f"bare aiohttp POSTs      {MESSAGES / base:8.0f} /s")
+    print(f"signed and recorded     {MESSAGES / seconds:8.0f} /s   {base / seconds:.2f} of bare")
+    quantiles = statistics.quantiles(paced, n=100)
+    print(f"commit to arrival       p50 {quantiles[49]:.1f} ms   p99 {quantiles[98]:.1f} ms")
+
+
+if __name__ == "__main__":
+    context = get_context("spawn")
+    ours, theirs = context.Pipe()
+    receiver = context.Process(target=serve, args=(theirs,), daemon=True)
+    receiver.start()
+    try:
+        asyncio.run(main(ours.recv()))
+    finally:
+        receiver.kill()
+    sys.exit(0)
