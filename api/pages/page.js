@@ -17,8 +17,7 @@ at("start").addEventListener("submit", async (event) => {
   at("begin").disabled = true;
   at("error").hidden = true;
   try {
-    line = await dial(at("assistant").value.trim(), at("key").value.trim());
-    at("mute").focus();
+    await dial(at("assistant").value.trim(), at("key").value.trim());
   } catch (error) {
     over();
     if (!(error instanceof CallFailed)) console.error(error);
@@ -36,13 +35,15 @@ async function dial(assistantId, key) {
   line = dialled;
   say("Connecting …");
   dialled.call = await placeCall({ assistantId, key, microphone, onMessage: take, onOver: hungUp });
+  // It may have been ended in the meantime, which has been said then.
+  if (line !== dialled) return;
   player.srcObject = dialled.call.sound;
-  await player.play();
+  player.play().catch(() => say("Connected, but the browser does not play sound. Press any button."));
   dialled.ears = new Ears({ own: microphone, their: dialled.call.sound }, showLevel, showLatency);
   at("start").hidden = true;
   at("call").hidden = at("talk").hidden = at("write").hidden = false;
   say("Connected. Speak when you like.");
-  return dialled;
+  at("mute").focus();
 }
 
 function take(message) {
@@ -51,7 +52,7 @@ function take(message) {
   } else if (message.type === "tool-calls") {
     const names = (message.toolCallList ?? []).map((call) => call.function?.name ?? call.name).join(", ");
     note(`The assistant uses ${names || "a tool"}.`);
-  } else if (message.type === "status-update" && message.status === "ended") {
+  } else if (message.type === "status-update" && message.status === "ended" && line) {
     line.reason = message.endedReason ?? "";
   } else if (message.type === "error") {
     fail(new CallFailed("The server ended the call.", message.message));
@@ -100,10 +101,9 @@ function showLatency(ms) {
 }
 
 at("mute").addEventListener("click", () => {
-  const muted = at("mute").ariaPressed !== "true";
+  const muted = at("mute").textContent === "Mute";
   for (const track of line.microphone.getAudioTracks()) track.enabled = !muted;
-  at("mute").ariaPressed = String(muted);
-  at("mute").textContent = muted ? "Unmute" : "Mute";
+  showMuted(muted);
   say(muted ? "You are muted." : "You can be heard.");
 });
 
@@ -136,12 +136,16 @@ function over() {
   for (const track of line?.microphone.getTracks() ?? []) track.stop();
   line = null;
   player.srcObject = null;
-  at("mute").ariaPressed = "false";
-  at("mute").textContent = "Mute";
+  showMuted(false);
   at("begin").disabled = at("end").disabled = false;
   at("call").hidden = at("write").hidden = true;
   at("start").hidden = false;
   say("");
+}
+
+function showMuted(muted) {
+  at("mute").textContent = muted ? "Unmute" : "Mute";
+  at("mute").classList.toggle("quiet", !muted);
 }
 
 function say(words) {

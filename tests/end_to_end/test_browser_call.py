@@ -109,3 +109,21 @@ async def test_a_person_speaks_with_an_assistant_and_hears_it(system: SystemProc
     heard = " ".join(message["message"] for message in call["messages"] if message["role"] == "user")
     assert "opening hours" in heard.lower()
     assert call["artifact"]["recordingUrl"]
+
+
+async def test_a_person_without_a_microphone_or_with_a_wrong_key_is_told_what_to_do(page: str, tmp_path: Path) -> None:
+    shown = "document.getElementById('error').hidden ? '' : document.getElementById('error').innerText"
+    async with browsing(tmp_path, allowed=False) as tab:
+        await tab.open(page)
+        await tab.evaluate("document.getElementById('begin').click()")
+        denied = await tab.until(shown, SPOKEN_SECONDS)
+    async with browsing(tmp_path) as tab:
+        await tab.open(page.partition("#")[0] + "#key=wrong")
+        await tab.evaluate("document.getElementById('begin').click()")
+        refused = await tab.until(shown, SPOKEN_SECONDS)
+        again = await tab.evaluate("document.getElementById('begin').disabled")
+
+    assert "The microphone is not allowed." in denied
+    assert "site settings" in denied
+    assert "key" in refused.lower()
+    assert again is False
