@@ -28,6 +28,7 @@ from api.resources.knowledge_bases import KNOWLEDGE_BASES
 from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
+from api.routes.asyncapi import asyncapi_routes
 from api.routes.boards import board_routes
 from api.routes.call_page import call_page_routes
 from api.routes.calls import call_routes
@@ -87,6 +88,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     live_figure_routes,
     webhook_routes,
     operator_webhook_routes,
+    asyncapi_routes,
     health_routes,
     metrics_routes,
     operator_routes,
