@@ -7,7 +7,15 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from media.machine.inputs import EndOfTurnHeard, FinalHeard, Input, PartialHeard, ProviderFailed
+from media.machine.inputs import (
+    EagerTurnHeard,
+    EndOfTurnHeard,
+    FinalHeard,
+    Input,
+    PartialHeard,
+    ProviderFailed,
+    TurnResumedHeard,
+)
 from media.providers.errors import ProviderError
 from media.providers.speech_to_text import (
     EagerEndOfTurn,
@@ -114,9 +122,10 @@ class TranscriberRunner:
                             self._feed(FinalHeard(text=text, confidence=confidence))
                         case EndOfTurn():
                             self._feed(EndOfTurnHeard())
-                        case EagerEndOfTurn() | TurnResumed():
-                            # The partial beside it has told the machine the words; it answers to finished turns only.
-                            continue
+                        case EagerEndOfTurn(text=text):
+                            self._feed(EagerTurnHeard(text=text))
+                        case TurnResumed():
+                            self._feed(TurnResumedHeard())
         finally:
             if self._stream is opened:
                 self._stream = None

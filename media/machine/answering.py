@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import Warned
-from media.machine import history, speaking, usage
+from media.machine import history, speaking, speculation, usage
 from media.machine.inputs import ModelFinished, ModelText
 from media.machine.moment import Moment
 from media.machine.outputs import AbortModel, StartModel
@@ -49,6 +49,9 @@ def ask_when_possible(m: Moment) -> None:
 
 def abort(m: Moment) -> None:
     """Give up the running request. One that has called tools is complete but for its usage and is let be."""
+    if speculation.is_ahead(m):
+        speculation.give_up(m)
+        return
     request = m.state.request
     if request is None or request.called_tools:
         return
@@ -59,12 +62,15 @@ def abort(m: Moment) -> None:
 
 def on_text(m: Moment, token: ModelText) -> None:
     """A token: whole clauses go to the voice at once."""
+    if speculation.on_text(m, token):
+        return
     request = m.state.request
     if request is None or request.request_id != token.request_id or request.called_tools:
         return
     if not request.text:
-        m.mark("t4", request.turn, m.now)
-        request = replace(request, anchors=replace(request.anchors, t4=m.now))
+        t4 = m.now if request.anchors.t4 is None else request.anchors.t4
+        m.mark("t4", request.turn, t4)
+        request = replace(request, anchors=replace(request.anchors, t4=t4))
     m.notify("model-output", output=token.text, turnId=turn_id(request))
     buffer, pieces = chunking.feed(m.plan.chunks, request.buffer, token.text)
     request = replace(request, text=request.text + token.text, buffer=buffer)
@@ -79,6 +85,8 @@ def on_text(m: Moment, token: ModelText) -> None:
 
 def on_finished(m: Moment, finished: ModelFinished) -> None:
     """The answer is complete: the rest of it goes to the voice."""
+    if speculation.on_finished(m, finished):
+        return
     request = m.state.request
     if request is None or request.request_id != finished.request_id:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domain.call.events import CallEnded
-from media.machine import answering, history, speaking, usage
+from media.machine import answering, history, speaking, speculation, usage
 from media.machine.moment import Moment
 from media.machine.outputs import AbortModel, HangUp
 from media.machine.state import Phase
@@ -66,7 +66,9 @@ def finish(m: Moment) -> None:
 
 def _abort(m: Moment) -> None:
     request = m.state.request
-    if request is not None:
+    if request is not None and request.ahead_of:
+        speculation.give_up(m)
+    elif request is not None:
         m.emit(AbortModel(request_id=request.request_id))
         usage.meter_model(m, request, None)
         m.set(request=None)

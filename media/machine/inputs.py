@@ -58,6 +58,16 @@ class EndOfTurnHeard(_Input, frozen=True, kw_only=True):
     """The transcriber's own end-of-turn signal."""
 
 
+class EagerTurnHeard(_Input, frozen=True, kw_only=True):
+    """The transcriber thinks that the turn has probably ended with ``text``: time to prepare an answer."""
+
+    text: str
+
+
+class TurnResumedHeard(_Input, frozen=True, kw_only=True):
+    """The caller goes on after ``EagerTurnHeard``."""
+
+
 class EndpointingAnswered(_Input, frozen=True, kw_only=True):
     """A smart endpointing provider's answer to ``AskEndpointing`` ``ask_id``: wait this long from now.
 
@@ -254,6 +264,8 @@ Input = (
     | PartialHeard
     | FinalHeard
     | EndOfTurnHeard
+    | EagerTurnHeard
+    | TurnResumedHeard
     | EndpointingAnswered
     | ModelText
     | ModelCalledTools

@@ -11,7 +11,7 @@ import msgspec
 from domain.call.events import Activation, Interruption
 from media.machine.destinations import Destination
 from media.machine.hook_plan import HookPlan
-from media.machine.inputs import AssistantResolved, RequestedTool
+from media.machine.inputs import AssistantResolved, ModelFinished, RequestedTool
 from media.machine.plan import CallPlan
 from media.machine.tool_plan import ToolPlan
 from media.text.chunking import ChunkBuffer
@@ -73,7 +73,10 @@ class UserTurn(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """The model request that runs. ``utterance_id`` is set once its first text went to the voice."""
+    """The model request that runs. ``utterance_id`` is set once its first text went to the voice.
+
+    ``ahead_of``: the turn is not decided yet; these are the words it is about, and what comes of it is ``held``.
+    """
 
     request_id: int
     turn: int
@@ -84,6 +87,10 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     carry: str = ""
     utterance_id: int | None = None
     called_tools: bool = False
+    ahead_of: tuple[str, ...] = ()
+    held_text: str = ""
+    held_calls: tuple[RequestedTool, ...] = ()
+    held_finish: ModelFinished | None = None
 
 
 class Utterance(msgspec.Struct, frozen=True, kw_only=True):

@@ -22,6 +22,7 @@ from media.machine import (
     keypad,
     phases,
     speaking,
+    speculation,
     timers,
     tools,
     transfers,
@@ -37,6 +38,7 @@ from media.machine.inputs import (
     Connected,
     ControlReceived,
     DestinationAnswered,
+    EagerTurnHeard,
     EndOfTurnHeard,
     EndpointingAnswered,
     EndRequested,
@@ -59,6 +61,7 @@ from media.machine.inputs import (
     ToolReturned,
     TransferProgressed,
     TransportClosed,
+    TurnResumedHeard,
     VoiceFinished,
     VoiceStarted,
 )
@@ -101,6 +104,7 @@ def _settle(m: Moment) -> None:
     tools.settle(m)
     if m.state.end_reason is None:
         turns.settle(m)
+        speculation.settle(m)
         answering.ask_when_possible(m)
     hooks.on_ending(m)
     speaking.open_gate(m)
@@ -135,6 +139,8 @@ def _on_end_requested(m: Moment, requested: EndRequested) -> None:
 
 
 def _on_model_failed(m: Moment, failed: ModelFailed) -> None:
+    if speculation.on_failed(m, failed):
+        return
     request = m.state.request
     if request is not None and request.request_id == failed.request_id:
         usage.meter_model(m, request, None)
@@ -173,6 +179,8 @@ _HANDLERS: dict[type, Callable[[Moment, Any], None]] = {
     PartialHeard: turns.on_partial,
     FinalHeard: turns.on_final,
     EndOfTurnHeard: turns.on_end_of_turn,
+    EagerTurnHeard: speculation.on_eager,
+    TurnResumedHeard: speculation.on_resumed,
     EndpointingAnswered: endpointing.on_answered,
     ModelText: answering.on_text,
     ModelCalledTools: tools.on_called,

@@ -12,7 +12,7 @@ from typing import Any, cast, get_args
 from msgspec.structs import replace
 
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure, Warned
-from media.machine import answering, ending, handovers, history, hooks, speaking, transfers, variables
+from media.machine import answering, ending, handovers, history, hooks, speaking, speculation, transfers, variables
 from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, ToolReturned
 from media.machine.moment import Moment
 from media.machine.outputs import CallTool
@@ -38,6 +38,8 @@ _FAILURES: frozenset[str] = frozenset(get_args(ToolFailure))
 
 def on_called(m: Moment, called: ModelCalledTools) -> None:
     """The model's answer is a set of tool calls; text of the same answer is not spoken unless it can be heard."""
+    if speculation.on_called(m, called):
+        return
     request = m.state.request
     if request is None or request.request_id != called.request_id or request.called_tools:
         return

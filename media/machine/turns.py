@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import TranscriptFinalized, TurnDecided
-from media.machine import answering, endpointing, history, hooks, interruption, speaking
+from media.machine import answering, endpointing, history, hooks, interruption, speaking, speculation
 from media.machine.inputs import EndOfTurnHeard, FinalHeard, PartialHeard, SpeechStarted, SpeechStopped
 from media.machine.moment import Moment
 from media.machine.outputs import FinalizeTranscript, Note
@@ -163,7 +163,7 @@ def _set_aside(m: Moment, user: UserTurn) -> None:
 
 def _answer_under_way(m: Moment) -> bool:
     request = m.state.request
-    if request is not None and not request.called_tools:
+    if request is not None and not request.called_tools and not request.ahead_of:
         return True
     return any(utterance.source == "model" and not utterance.opened for utterance in m.state.utterances)
 
@@ -198,7 +198,8 @@ def _take_back(m: Moment) -> None:
     if state.speaking is not None:
         return
     asked = state.answer_owed or _answer_under_way(m)
-    answering.abort(m)
+    if not (speculation.is_ahead(m) and speculation.still_fits(m)):
+        answering.abort(m)
     for utterance in m.state.utterances:
         if utterance.source == "model" and not utterance.opened:
             speaking.drop(m, utterance)

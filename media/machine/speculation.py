@@ -1,0 +1,165 @@
+"""Thinking ahead: where the transcriber says that the caller has probably finished, the model is asked at once.
+
+Nothing of the answer is shown, spoken or carried out before the turn is decided. If the turn ends with the words that
+were asked about, the answer is taken as if it had come now; if there are others, or the caller goes on, it is thrown
+away.
+"""
+
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from media.machine import answering, history, tools, usage
+from media.machine.inputs import (
+    EagerTurnHeard,
+    ModelCalledTools,
+    ModelFailed,
+    ModelFinished,
+    ModelText,
+    TurnResumedHeard,
+)
+from media.machine.moment import Moment
+from media.machine.outputs import AbortModel, Note, StartModel
+from media.machine.speaking_plans import words_of
+from media.machine.state import Anchors, ModelRequest
+
+
+def on_eager(m: Moment, heard: EagerTurnHeard) -> None:
+    """The caller has probably finished; only where the transcriber decides alone does that mean anything."""
+    user = m.state.user
+    if m.plan.start.smart != "native" or user is None or user.decided or not _possible(m):
+        return
+    text = heard.text.strip() or user.text
+    if words_of(text) != words_of(user.text):
+        return
+    request_id = m.state.request_count + 1
+    messages = (*history.messages_for_model(m.state), {"role": "user", "content": text})
+    turn = user.number or m.state.turn + 1
+    m.mark("t3", turn, m.now)
+    request = ModelRequest(
+        request_id=request_id,
+        turn=turn,
+        prompt_characters=sum(len(str(message.get("content") or "")) for message in messages),
+        anchors=Anchors(t3=m.now),
+        ahead_of=words_of(text),
+    )
+    m.set(request=request, request_count=request_id)
+    m.emit(StartModel(request_id=request_id, turn=turn, messages=messages))
+
+
+def on_resumed(m: Moment, _: TurnResumedHeard) -> None:
+    """The caller goes on."""
+    if is_ahead(m):
+        give_up(m)
+
+
+def is_ahead(m: Moment) -> bool:
+    """Whether the request that runs is one that nobody is owed an answer to yet."""
+    return m.state.request is not None and bool(m.state.request.ahead_of)
+
+
+def still_fits(m: Moment) -> bool:
+    """Whether the caller has said what the request that runs ahead was about, and nothing else."""
+    request, user = m.state.request, m.state.user
+    return request is not None and user is not None and words_of(user.text) == request.ahead_of
+
+
+def give_up(m: Moment) -> None:
+    """Throw away what was prepared; what it used is metered as ever."""
+    request = m.state.request
+    if request is None:
+        return
+    m.emit(Note(type="speculation.dropped", data={"turn": request.turn}))
+    if request.held_finish is None:
+        m.emit(AbortModel(request_id=request.request_id))
+    usage.meter_model(m, request, request.held_finish)
+    m.set(request=None)
+
+
+def settle(m: Moment) -> None:
+    """What runs ahead of words that have changed or gone is worth nothing; what fits a decided turn is its answer."""
+    if not is_ahead(m):
+        return
+    user = m.state.user
+    if not still_fits(m):
+        give_up(m)
+    elif user is not None and user.decided and m.state.answer_owed and not m.armed("backoff"):
+        _take(m)
+
+
+def on_text(m: Moment, token: ModelText) -> bool:
+    """Keep a token of a request that runs ahead; whether it was one."""
+    request = m.state.request
+    if request is None or not request.ahead_of or request.request_id != token.request_id:
+        return False
+    anchors = request.anchors if request.held_text else replace(request.anchors, t4=m.now)
+    m.set(
+        request=replace(
+            request, held_text=request.held_text + token.text, text=request.text + token.text, anchors=anchors
+        )
+    )
+    return True
+
+
+def on_called(m: Moment, called: ModelCalledTools) -> bool:
+    """Keep the tool calls of a request that runs ahead; whether it was one."""
+    request = m.state.request
+    if request is None or not request.ahead_of or request.request_id != called.request_id:
+        return False
+    m.set(request=replace(request, held_calls=called.calls))
+    return True
+
+
+def on_finished(m: Moment, finished: ModelFinished) -> bool:
+    """Keep the end of a request that runs ahead; whether it was one."""
+    request = m.state.request
+    if request is None or not request.ahead_of or request.request_id != finished.request_id:
+        return False
+    m.set(request=replace(request, held_finish=finished))
+    return True
+
+
+def on_failed(m: Moment, failed: ModelFailed) -> bool:
+    """A request that ran ahead has failed: the one after the decision will tell whether that matters."""
+    request = m.state.request
+    if request is None or not request.ahead_of or request.request_id != failed.request_id:
+        return False
+    usage.meter_model(m, request, None)
+    m.set(request=None)
+    return True
+
+
+def _possible(m: Moment) -> bool:
+    state = m.state
+    busy = state.request is not None or state.tools or state.hook_tools or state.utterances or state.answer_prompt
+    waits = state.first_message_owed or state.handover is not None or state.voicemail in ("waiting", "leaving")
+    return not busy and not waits and not m.armed("backoff") and state.connected_ms is not None
+
+
+def _take(m: Moment) -> None:
+    """The turn is decided: give out what was held, as if it came now."""
+    request = m.state.request
+    assert request is not None, "something runs ahead"
+    anchors = replace(m.state.answer_anchors, t3=request.anchors.t3, t4=request.anchors.t4)
+    text, calls, finish = request.held_text, request.held_calls, request.held_finish
+    m.set(
+        request=replace(
+            request,
+            ahead_of=(),
+            held_text="",
+            held_calls=(),
+            held_finish=None,
+            text="",
+            turn=m.state.turn,
+            anchors=anchors,
+        ),
+        answer_owed=False,
+        ask_again=False,
+    )
+    m.emit(Note(type="speculation.taken", data={"turn": m.state.turn, "characters": len(text)}))
+    if text:
+        answering.on_text(m, ModelText(request_id=request.request_id, text=text))
+    if calls:
+        tools.on_called(m, ModelCalledTools(request_id=request.request_id, calls=calls))
+    if finish is not None:
+        answering.on_finished(m, finish)

@@ -1,0 +1,117 @@
+"""Thinking ahead of the decision: sooner where it was right, unnoticed where it was wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domain.call.events import MessageCommitted, ToolCalled, TurnMeasured, UsageMetered
+from media.machine import inputs, outputs
+from media.machine.inputs import RequestedTool
+from tests.unit.media.machine.scenario import Reply, Scenario
+
+QUICK: dict[str, Any] = {"firstMessage": "Hello.", "startSpeakingPlan": {"waitSeconds": 0}}
+
+
+def call_with(*replies: Reply, **config: Any) -> Scenario:
+    call = Scenario({**QUICK, **config}, native_end_of_turn=True)
+    call.connect().run_until_quiet()
+    call.replies = list(replies)
+    call.feed(inputs.SpeechStarted(at_ms=call.now))
+    call.run(300)
+    call.feed(inputs.PartialHeard(text="When do you open"))
+    call.feed(inputs.SpeechStopped(at_ms=call.now))
+    return call
+
+
+def eager(call: Scenario, text: str = "When do you open") -> Scenario:
+    call.feed(inputs.EagerTurnHeard(text=text))
+    return call
+
+
+def over(call: Scenario, text: str = "When do you open?") -> Scenario:
+    call.feed(inputs.FinalHeard(text=text, confidence=0.9))
+    call.feed(inputs.EndOfTurnHeard())
+    return call
+
+
+def test_an_answer_that_was_prepared_is_there_when_the_turn_is_decided() -> None:
+    call = eager(call_with(Reply("At nine.", delay_ms=200))).run(400)
+    assert not call.outputs(outputs.Synthesize)[1:]
+    assert not call.told("model-output")
+    over(call)
+    decided_ms = call.now
+    assert [order.text for order in call.outputs(outputs.Synthesize)][1] == "At nine."
+    call.run_until_quiet()
+    assert len(call.outputs(outputs.StartModel)) == 1
+    assert call.messages()[1:] == [("user", "When do you open?"), ("assistant", "At nine.")]
+    turn = call.events(TurnMeasured)[-1]
+    assert turn.t3_ms is not None
+    assert turn.t7_ms == decided_ms + call.voice_ms
+    assert turn.t3_ms < decided_ms
+
+
+def test_an_answer_that_is_still_being_made_goes_on_as_it_comes() -> None:
+    call = eager(call_with(Reply("At nine in the morning.", delay_ms=200, token_ms=50))).run(250)
+    over(call).run_until_quiet()
+    assert len(call.outputs(outputs.StartModel)) == 1
+    assert not call.outputs(outputs.AbortModel)
+    assert call.messages()[-1] == ("assistant", "At nine in the morning.")
+    assert "".join(message["output"] for message in call.told("model-output")) == "At nine in the morning."
+
+
+def test_a_caller_who_goes_on_gets_an_answer_to_all_of_it() -> None:
+    call = eager(call_with(Reply("At nine."), Reply("On Sunday at ten."))).run(300)
+    call.feed(inputs.TurnResumedHeard())
+    assert len(call.events(MessageCommitted)) == 1
+    call.feed(inputs.PartialHeard(text="When do you open on Sunday"))
+    over(call, "When do you open on Sunday?").run_until_quiet()
+    assert call.messages()[1:] == [("user", "When do you open on Sunday?"), ("assistant", "On Sunday at ten.")]
+    asked = [order.messages[-1]["content"] for order in call.outputs(outputs.StartModel)]
+    assert asked == ["When do you open", "When do you open on Sunday?"]
+
+
+def test_other_words_at_the_end_are_asked_about_anew() -> None:
+    call = eager(call_with(Reply("At nine."), Reply("At six."))).run(300)
+    over(call, "When do you close?").run_until_quiet()
+    assert call.messages()[-1] == ("assistant", "At six.")
+
+
+def test_no_tool_is_called_before_the_turn_is_decided() -> None:
+    tools = [{"type": "function", "function": {"name": "look"}, "server": {"url": "https://x.example"}, "messages": []}]
+    call = call_with(Reply(calls=(RequestedTool("c1", "look", {}),)), Reply("It is free."), model={"tools": tools})
+    call.results["look"] = (50.0, inputs.ToolReturned(tool_call_id="", result="free"))
+    eager(call).run(400)
+    assert not call.events(ToolCalled)
+    over(call).run_until_quiet()
+    assert len(call.events(ToolCalled)) == 1
+    assert call.messages()[-1] == ("assistant", "It is free.")
+
+
+def test_what_was_used_is_metered_once() -> None:
+    call = eager(call_with(Reply("At nine."))).run(400)
+    over(call).run_until_quiet()
+    assert len([reading for reading in call.events(UsageMetered) if reading.meter == "model"]) == 1
+    call = eager(call_with(Reply("At nine."), Reply("At six."))).run(400)
+    over(call, "When do you close?").run_until_quiet()
+    assert len([reading for reading in call.events(UsageMetered) if reading.meter == "model"]) == 2
+
+
+def test_a_failure_ahead_of_the_decision_is_none() -> None:
+    call = eager(call_with(Reply(fails="pipeline-error-x"), Reply("At nine."))).run(400)
+    assert call.ended is None
+    over(call).run_until_quiet()
+    assert call.messages()[-1] == ("assistant", "At nine.")
+
+
+def test_under_a_smart_plan_the_transcribers_guess_counts_for_nothing() -> None:
+    plan = {"waitSeconds": 0, "smartEndpointingPlan": {"provider": "livekit"}}
+    call = eager(call_with(Reply("At nine."), startSpeakingPlan=plan))
+    assert not call.outputs(outputs.StartModel)
+
+
+def test_the_end_of_the_call_ends_it() -> None:
+    call = eager(call_with(Reply("At nine."))).run(400)
+    call.feed(inputs.TransportClosed())
+    call.run(1_100)
+    assert call.ended == "customer-ended-call"
+    assert "running" not in call.requests.values()
