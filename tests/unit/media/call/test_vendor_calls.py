@@ -108,7 +108,7 @@ async def test_a_turn_ends_when_the_vendor_says_so(tmp_path: Path) -> None:
 
 async def test_another_transcriber_takes_over_in_the_middle_of_a_turn_and_loses_nothing(tmp_path: Path) -> None:
     plan = {"transcribers": [{"provider": "openai", "model": "gpt-4o-transcribe"}]}
-    faults = [Reset(after=8), Refuse(401)]
+    faults: list[Fault] = [Reset(after=8), Refuse(401)]
     async with calls(tmp_path, ears=faults, heard_by_openai=ASKS[:1]) as (rig, vendors):
         caller = await dial(rig, assistant(firstMessage="", transcriber={**EARS, "fallbackPlan": plan}))
         await caller.speak(800, 400)
