@@ -14,6 +14,7 @@ from media.machine.inputs import (
     Input,
     PartialHeard,
     ProviderFailed,
+    TranscriberReplaced,
     TurnResumedHeard,
 )
 from media.providers.errors import ProviderError
@@ -54,6 +55,7 @@ class TranscriberRunner:
         self._finalize_due = False
         self._worked = False
         self._task: asyncio.Task[Any] | None = None
+        self._expected = _abilities(transcribers)
 
     def hear(self, frame: bytes) -> None:
         """One 20 ms frame."""
@@ -71,6 +73,7 @@ class TranscriberRunner:
     def use(self, transcribers: Sequence[SpeechToText], spawn: Callable[[Any, str], object]) -> None:
         """Listen with these from now on: what was said since the last final is given to them again."""
         self._transcribers = transcribers
+        self._expected = _abilities(transcribers)
         if self._task is not None:
             self._task.cancel()
             spawn(self.run(), "transcriber")
@@ -101,6 +104,14 @@ class TranscriberRunner:
         assert failure is not None
         self._feed(ProviderFailed(stage="transcriber", ended_reason=self._ended_reason(failure)))
 
+    def _announce(self, transcriber: SpeechToText) -> None:
+        """The machine counts on what the configured transcriber does; a replacement may do less, or more."""
+        abilities = _abilities((transcriber,))
+        if abilities != self._expected:
+            self._expected = abilities
+            native, on_request = abilities
+            self._feed(TranscriberReplaced(native_end_of_turn=native, final_on_request=on_request))
+
     async def _listen(self, transcriber: SpeechToText) -> None:
         opened: TranscriptionStream | None = None
         try:
@@ -109,6 +120,7 @@ class TranscriberRunner:
                 for frame in self._unsettled:
                     stream.feed(frame)
                 self._stream = stream
+                self._announce(transcriber)
                 if self._finalize_due:
                     self._finalize_due = False
                     stream.finalize()
@@ -130,3 +142,11 @@ class TranscriberRunner:
             if self._stream is opened:
                 self._stream = None
         raise ProviderError(transcriber.provider, "transcriber", "failed", "the stream ended before the call did")
+
+
+def _abilities(transcribers: Sequence[SpeechToText]) -> tuple[bool, bool]:
+    """Whether the first of them signals turns itself, and whether it gives its final only when asked."""
+    if not transcribers:
+        return False, False
+    traits = transcribers[0].traits
+    return traits.native_end_of_turn, traits.needs_finalize

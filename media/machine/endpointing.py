@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import re
 
+from msgspec.structs import replace
+
 from media.machine import history
-from media.machine.inputs import EndpointingAnswered
+from media.machine.inputs import EndpointingAnswered, TranscriberReplaced
 from media.machine.moment import Moment
 from media.machine.outputs import AskEndpointing
 from media.machine.plan import CallPlan
@@ -120,6 +122,19 @@ def on_answered(m: Moment, answer: EndpointingAnswered) -> None:
         _wait(m, *heuristic(m.plan, user.text))
     else:
         _wait(m, "custom-endpointing-model", answer.timeout_ms)
+
+
+def on_transcriber_replaced(m: Moment, replaced: TranscriberReplaced) -> None:
+    """Without turn signals the text decides from now on, also about the turn that is open; with them, they do.
+
+    A smart plan goes on deciding whoever listens."""
+    start = m.plan.start
+    if start.smart in ("native", "off"):
+        start = replace(start, smart="native" if replaced.native_end_of_turn else "off")
+    m.set(plan=replace(m.plan, start=start, final_on_request=replaced.final_on_request))
+    user = m.state.user
+    if user is not None and not user.decided and m.state.end_reason is None:
+        watch(m, final=False)
 
 
 def _wait(m: Moment, rule: str, wait_ms: float) -> None:

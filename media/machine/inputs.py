@@ -68,6 +68,14 @@ class TurnResumedHeard(_Input, frozen=True, kw_only=True):
     """The caller goes on after ``EagerTurnHeard``."""
 
 
+class TranscriberReplaced(_Input, frozen=True, kw_only=True):
+    """Another transcriber of the fallback plan listens from now on: whether it signals turns itself, and whether it
+    gives its final only when asked."""
+
+    native_end_of_turn: bool = False
+    final_on_request: bool = False
+
+
 class EndpointingAnswered(_Input, frozen=True, kw_only=True):
     """A smart endpointing provider's answer to ``AskEndpointing`` ``ask_id``: wait this long from now.
 
@@ -266,6 +274,7 @@ Input = (
     | EndOfTurnHeard
     | EagerTurnHeard
     | TurnResumedHeard
+    | TranscriberReplaced
     | EndpointingAnswered
     | ModelText
     | ModelCalledTools

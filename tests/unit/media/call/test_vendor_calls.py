@@ -120,6 +120,19 @@ async def test_another_transcriber_takes_over_in_the_middle_of_a_turn_and_loses_
     assert vendors.deepgram.connections == 2
 
 
+async def test_when_a_transcriber_without_turn_signals_takes_over_the_text_decides(tmp_path: Path) -> None:
+    plan = {"transcribers": [EARS]}
+    flux = {"provider": "deepgram", "model": "flux-general-en", "fallbackPlan": plan}
+    async with calls(tmp_path, ears=[Reset(after=8), Refuse(403)]) as (rig, vendors):
+        caller = await dial(rig, assistant(firstMessage="", transcriber=flux))
+        await caller.speak(800, 400)
+        await caller.until_said(1)
+        events = await caller.hang_up()
+    assert texts(events, "user") == [ASKS[0]]
+    assert [event.rule for event in events if event.TYPE == "call.turn_decided"] == ["number"]  # "two"
+    assert vendors.deepgram.connections == 3
+
+
 async def test_another_voice_takes_over_in_mid_call_and_the_sentence_is_not_lost(tmp_path: Path) -> None:
     plan = {"voices": [{"provider": "deepgram", "voiceId": "asteria", "model": "aura-2"}]}
     async with calls(tmp_path, mouth=[Reset(after=2), Refuse(503), Refuse(503)]) as (rig, vendors):
