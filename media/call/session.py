@@ -137,6 +137,8 @@ class CallSession:
             if not parts.playout.idle:
                 parts.playout.pump(now_ms)
                 parts.voice.room()
+            else:
+                parts.speaking.rest(now_ms)
             parts.listeners.tick(now_ms)
         except Exception as fault:
             self._break(fault)

@@ -23,6 +23,7 @@ from domain.configuration.lookup import Configurations, StoredConfigurations
 from domain.egress import EgressPolicy
 from domain.live_calls import CallSocket
 from domain.log.ports import Documents, EventLog
+from media.audio.ambience import office
 from media.audio.beep import BeepDetector
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.audio.intake import Intake
@@ -293,8 +294,9 @@ def assemble(
         send_cap_ms=settings.send_cap_ms,
     )
     listeners = Listeners(settings.listener_cap_ms)
+    speaking = Speaking(transport, recording, listeners, office() if prepared.plan.background == "office" else None)
     playout = Playout(
-        Speaking(transport, recording, listeners),
+        speaking,
         lead_ms=settings.playout_lead_ms,
         on_started=session.playout_started,
         on_finished=session.playout_finished,
@@ -340,6 +342,7 @@ def assemble(
         endpointing=endpointing_questions(session, prepared.cast, client),
         listeners=listeners,
         recording=recording,
+        speaking=speaking,
     )
 
 

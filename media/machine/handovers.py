@@ -99,7 +99,9 @@ def on_resolved(m: Moment, resolved: AssistantResolved) -> None:
         return
     usage.meter_tokens(m, resolved.prompt_tokens, resolved.completion_tokens)
     running = tools.remove(m, resolved.tool_call_id)
-    if running is not None and running.destination is not None:
+    if running is not None and m.state.handover is not None:
+        tools.fail(m, running.call, "rejected", "The conversation is being handed over already.")
+    elif running is not None and running.destination is not None:
         by: Activation = "handoff" if running.plan.kind == "handoff" else "transfer"
         m.set(
             handover=PendingHandover(

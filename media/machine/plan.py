@@ -55,7 +55,7 @@ TOOL_BUDGET = 200
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
-_UNSUPPORTED = ("backgroundSound",)
+_WEB_TRANSPORTS = ("vapi.websocket", "vapi.webrtc", "daily", "livekit")
 _COMPLIANCE = ("securityFilterPlan", "recordingConsentPlan")
 
 
@@ -117,6 +117,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     voicemail: VoicemailPlan = VoicemailPlan()
     hooks: tuple[HookPlan, ...] = ()
     ignored_hooks: tuple[str, ...] = ()
+    background: Literal["off", "office", "file"] = "off"
     voicemail_message: str = ""
     server_available: bool = False
     tool_budget: int = TOOL_BUDGET
@@ -166,6 +167,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         transcriber = _provider(assistant.section("transcriber"))
         first_message = assistant.text("firstMessage").strip()
         threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
+        background = _background(assistant, transport_provider)
         return cls(
             assistant=dict(config),
             name=assistant.text("name"),
@@ -198,6 +200,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             price_table=price_table,
             final_on_request=final_on_request,
             clock_origin_ms=clock_origin_ms,
+            background=background,
             voicemail_message=assistant.text("voicemailMessage").strip(),
             server_available=server_available,
             tool_budget=tool_budget,
@@ -207,7 +210,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             hooks=hooks,
             ignored_hooks=ignored_hooks,
             unsupported=(
-                *(name for name in _UNSUPPORTED if config.get(name) not in (None, [], {}, "off")),
+                *(("backgroundSound as an audio file",) if background == "file" else ()),
                 *(f"compliancePlan.{name}" for name in _COMPLIANCE if assistant.section("compliancePlan").has(name)),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
                 *(
@@ -237,6 +240,14 @@ def _late_messages(late: Iterable[str]) -> tuple[int, ...]:
     """The positions of the prompt's messages whose content stayed a template."""
     found = (path.split(".") for path in below(late, "model.messages"))
     return tuple(int(path[0]) for path in found if path[0].isdecimal() and path[1:] == ["content"])
+
+
+def _background(assistant: Section, transport: str) -> Literal["off", "office", "file"]:
+    """The sound of an office is the default on the phone, none in the browser."""
+    chosen = assistant.text("backgroundSound")
+    if not chosen:
+        return "off" if transport in _WEB_TRANSPORTS else "office"
+    return "off" if chosen == "off" else "office" if chosen == "office" else "file"
 
 
 def _is_audio_file(text: str) -> bool:

@@ -116,6 +116,35 @@ def test_a_silent_native_transcriber_cannot_hold_the_turn_for_ever() -> None:
     assert [event.rule for event in call.events(TurnDecided)] == ["native-limit"]
 
 
+def test_the_text_decides_an_open_turn_when_a_transcriber_without_turn_signals_takes_over() -> None:
+    call = Scenario(native_end_of_turn=True).connect()
+    call.feed(inputs.FinalHeard(text="Hello."))
+    call.run(500)
+    assert call.events(TurnDecided) == []
+    call.feed(inputs.TranscriberReplaced())
+    call.run(101)
+    assert [event.rule for event in call.events(TurnDecided)] == ["punctuation"]
+
+
+def test_turn_signals_decide_once_a_transcriber_that_gives_them_takes_over() -> None:
+    call = Scenario().connect()
+    call.feed(inputs.TranscriberReplaced(native_end_of_turn=True))
+    call.feed(inputs.FinalHeard(text="Hello."))
+    call.run(1_000)
+    assert call.events(TurnDecided) == []
+    call.feed(inputs.EndOfTurnHeard())
+    assert [event.rule for event in call.events(TurnDecided)] == ["native"]
+
+
+def test_a_smart_plan_goes_on_deciding_whoever_listens() -> None:
+    smart = {"startSpeakingPlan": {"smartEndpointingEnabled": True}}
+    call = Scenario(smart, native_end_of_turn=True).connect()
+    call.feed(inputs.TranscriberReplaced(native_end_of_turn=True))
+    call.feed(inputs.FinalHeard(text="Hello."))
+    call.feed(inputs.EndOfTurnHeard())
+    assert call.events(TurnDecided) == []
+
+
 def test_what_was_not_understood_is_answered_without_the_wait_for_unfinished_words() -> None:
     call = Scenario().connect()
     call.feed(inputs.SpeechStarted(at_ms=0))

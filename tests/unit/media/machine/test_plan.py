@@ -149,9 +149,9 @@ def test_end_call_function_enabled_makes_an_end_call_tool() -> None:
 
 
 def test_an_audio_file_as_first_message_is_not_read_out() -> None:
-    audio = plan({"firstMessage": "https://cdn.example/hello.mp3", "backgroundSound": "office"})
+    audio = plan({"firstMessage": "https://cdn.example/hello.mp3", "backgroundSound": "https://cdn.example/room.wav"})
     assert audio.first_message == ""
-    assert audio.unsupported == ("backgroundSound", "firstMessage as an audio file")
+    assert audio.unsupported == ("backgroundSound as an audio file", "firstMessage as an audio file")
 
 
 def test_what_clients_and_usage_see_holds_no_secret() -> None:

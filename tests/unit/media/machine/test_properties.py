@@ -193,6 +193,8 @@ actions: st.SearchStrategy[Action] = st.one_of(
     ),
     st.tuples(st.just("late"), st.none()),
     st.tuples(st.just("beep"), st.none()),
+    st.tuples(st.just("eager"), st.none()),
+    st.tuples(st.just("resumed"), st.none()),
     st.tuples(st.just("machine"), st.booleans()),
 )
 exchanges = st.tuples(hearing, passing, actions, passing).map(list)
@@ -210,8 +212,8 @@ endings = st.sampled_from(
 class Walk(Scenario):
     """A scenario that is driven by drawn actions."""
 
-    def __init__(self, config: dict[str, Any], script: list[Reply]) -> None:
-        super().__init__(config)
+    def __init__(self, config: dict[str, Any], script: list[Reply], *, native: bool = False) -> None:
+        super().__init__(config, native_end_of_turn=native)
         self.answered: list[str] = []
         self.replies = list(script)
 
@@ -230,6 +232,8 @@ class Walk(Scenario):
             "error": lambda: self._answer(None),
             "control": lambda: self.feed(inputs.ControlReceived(message=value)),
             "late": self._late,
+            "eager": lambda: self.feed(inputs.EagerTurnHeard(text="")),
+            "resumed": lambda: self.feed(inputs.TurnResumedHeard()),
             "beep": lambda: self.feed(inputs.BeepHeard(at_ms=self.now)),
             "machine": lambda: self.feed(inputs.MachineAnswered(beeped=value)),
         }
@@ -276,11 +280,11 @@ class Walk(Scenario):
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(configs, st.lists(replies, min_size=3, max_size=10), scripts, endings)
+@given(configs, st.lists(replies, min_size=3, max_size=10), scripts, endings, st.booleans())
 def test_any_conversation_keeps_the_rules(
-    config: dict[str, Any], script: list[Reply], acts: list[Action], ending: inputs.Input
+    config: dict[str, Any], script: list[Reply], acts: list[Action], ending: inputs.Input, native: bool
 ) -> None:
-    walk = Walk(config, script)
+    walk = Walk(config, script, native=native)
     walk.connect()
     for action in acts:
         walk.act(action)
@@ -314,10 +318,12 @@ def test_any_conversation_keeps_the_rules(
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(configs, st.lists(replies, min_size=3, max_size=10), scripts)
-def test_no_conversation_gets_stuck(config: dict[str, Any], script: list[Reply], acts: list[Action]) -> None:
+@given(configs, st.lists(replies, min_size=3, max_size=10), scripts, st.booleans())
+def test_no_conversation_gets_stuck(
+    config: dict[str, Any], script: list[Reply], acts: list[Action], native: bool
+) -> None:
     """Once the caller is quiet and every tool has answered, some timer ends the call by itself."""
-    walk = Walk({**config, "silenceTimeoutSeconds": 20, "maxDurationSeconds": 43_200}, script)
+    walk = Walk({**config, "silenceTimeoutSeconds": 20, "maxDurationSeconds": 43_200}, script, native=native)
     walk.connect()
     for action in acts:
         walk.act(action)
