@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from infra import settings
+from infra.provider_access import provider_settings
 from infra.settings import LOOPBACK, Settings, SettingsInvalid, load
 
 README = Path(__file__).parents[3] / "README.md"
@@ -37,9 +38,23 @@ def test_networks_are_read_as_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load().egress_allow == LOOPBACK
 
 
+def test_vendors_can_be_reached_at_other_servers(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CALLFOLD_PROVIDER_URLS", "groq=https://gateway.example/v1/, openai=http://10.0.0.5:8000/v1")
+    monkeypatch.setenv("GROQ_API_KEY", "gsk-1")
+
+    vendors = provider_settings(load(), speech=False).vendors
+
+    assert (vendors["groq"].base_url, vendors["groq"].api_key) == ("https://gateway.example/v1", "gsk-1")
+    assert vendors["openai"].base_url == "http://10.0.0.5:8000/v1"
+    assert vendors["deepgram"].base_url == "https://api.deepgram.com"
+    assert vendors["xai"].api_key is None
+
+
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
+        ("CALLFOLD_PROVIDER_URLS", "gateway.example", "give provider=URL pairs"),
+        ("CALLFOLD_PROVIDER_URLS", "groq=gateway.example", "http:// or https://"),
         ("CALLFOLD_LOG", "kafka://", "an address is empty"),
         ("CALLFOLD_LOG", "kafka://user:secret@broker:9092", "kafka://***@broker:9092"),
         ("CALLFOLD_KAFKA_REPLICATION", "0", "greater than or equal to 1"),
