@@ -20,6 +20,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 from aiortc import MediaStreamTrack, RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import MediaStreamError
@@ -116,7 +117,9 @@ async def documented(heard: Heard) -> AsyncIterator[Answer]:
     async def listen(track: MediaStreamTrack) -> None:
         try:
             while True:
-                heard.take((await track.recv()).to_ndarray().tobytes())
+                frame = await track.recv()
+                assert isinstance(frame, av.AudioFrame)
+                heard.take(frame.to_ndarray().tobytes())
         except MediaStreamError:
             return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -209,6 +210,22 @@ async def test_a_server_that_stops_leaves_its_browsers() -> None:
             await person.closed.wait()
         with pytest.raises(TooManyPeers, match="shutting down"):
             await calls.answer("b", person.connection.localDescription.sdp)
+
+
+async def test_calls_that_are_over_leave_no_threads_and_no_tasks() -> None:
+    served = Served()
+    async with serving(served) as calls:
+        threads, tasks = threading.active_count(), len(asyncio.all_tasks())
+        for number in range(4):
+            async with browser() as person:
+                await connected(calls, person, f"call-{number}")
+                person.tell({"type": "bye"})
+                await over(f"call-{number}")
+
+        assert calls.peers == 0
+        # The loop's own pool may have grown by the threads that names are looked up on.
+        assert threading.active_count() <= threads + 1
+        assert len(asyncio.all_tasks()) <= tasks + 1
 
 
 async def offer_of(build: Callable[[RTCPeerConnection], None]) -> str:
