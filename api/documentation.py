@@ -44,6 +44,7 @@ TAGS: Final = [
     {"name": "Analytics", "description": "Figures over calls: counts, sums, averages, by group and over time."},
     {"name": "Insights", "description": "Questions over calls that are kept and asked again, as charts."},
     {"name": "Boards", "description": "Insights side by side."},
+    {"name": "Webhooks", "description": "Messages to your servers: what was delivered, why not, and sending it again."},
     {"name": "Events", "description": "The event log itself: a call's history, and a live stream."},
     {"name": "Operator", "description": "The installation: organizations, all calls, SQL. Needs the operator token."},
     {"name": "Health", "description": "For load balancers and people in a hurry."},

@@ -125,11 +125,13 @@ def _routes(context: ApiContext, prefix: str, who: Who, *, shown: bool) -> APIRo
     @router.post("/endpoints/{id}/disable", summary="Send nothing there", **_described())
     async def disable(request: Request, id: str) -> Response:
         org_id = await who(request)
+        endpoint_of(org_id, id)
         return json_response(endpoint_body(await command(id, DisableEndpoint(org_id=org_id))))
 
     @router.post("/endpoints/{id}/enable", summary="Go on, beginning with what was held", **_described())
     async def enable(request: Request, id: str) -> Response:
         org_id = await who(request)
+        endpoint_of(org_id, id)
         return json_response(endpoint_body(await command(id, EnableEndpoint(org_id=org_id))))
 
     @router.post("/endpoints/{id}/recover", summary="Send many messages again", **_described(202))

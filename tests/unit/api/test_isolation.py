@@ -29,7 +29,7 @@ from tests.unit.api.installation import SECRET, Installation, install
 
 ENDLESS = {"/event"}
 """Answers without an end; another test reads them."""
-OPEN_TO_ALL = {"/", "/health", "/health/live", "/health/ready"}
+OPEN_TO_ALL = {"/", "/health", "/health/live", "/health/ready", "/asyncapi.json"}
 SIGNED = {"/artifact/{call_id}/{track}"}
 """Paths whose own signature opens them, and nothing else."""
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
