@@ -1,14 +1,14 @@
 """Deepgram's voices over WebSocket, https://developers.deepgram.com/reference/text-to-speech/speak-streaming.
 
 A connection says one text after the other and is kept for the next one, of whichever call. One whose text is given up
-is told to clear and closed, and another takes its place: audio that was under way can reach nobody.
+is told to clear, and kept once the vendor says that it has: audio that was under way until then reaches nobody.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from typing import Any, Final
 
 from deepgram.speak.v1.socket_client import AsyncV1SocketClient
@@ -23,6 +23,8 @@ TRAITS: Final = VoiceTraits(word_times=False, p99_ms=350.0)
 _DEFAULT_VOICE: Final = "thalia"
 _IDLE_CONNECTIONS: Final = 8
 """Kept of one voice; more are closed when their text has been said."""
+_CLEAR_S: Final = 2.0
+"""How long the vendor may take to clear; a connection that takes longer is closed."""
 
 
 class SpeakConnections:
@@ -32,6 +34,7 @@ class SpeakConnections:
         self._access = access
         self._idle: dict[str, list[_Connection]] = {}
         self._opening: dict[str, asyncio.Task[None]] = {}
+        self._clearing: set[asyncio.Task[None]] = set()
 
     def warm(self, model: str) -> None:
         """Open a connection for a voice that is about to speak, unless one waits already."""
@@ -56,8 +59,15 @@ class SpeakConnections:
         else:
             await connection.close()
 
+    def give_up(self, model: str, connection: _Connection) -> None:
+        """Nobody wants the rest of its text."""
+        task = asyncio.create_task(self._clear(model, connection))
+        self._clearing.add(task)
+        task.add_done_callback(self._clearing.discard)
+
     async def close(self) -> None:
         """After the last call."""
+        await asyncio.gather(*self._clearing)
         for task in list(self._opening.values()):
             task.cancel()
         await asyncio.gather(*self._opening.values(), return_exceptions=True)
@@ -65,6 +75,16 @@ class SpeakConnections:
             for connection in connections:
                 await connection.close()
         self._idle.clear()
+
+    async def _clear(self, model: str, connection: _Connection) -> None:
+        try:
+            async with asyncio.timeout(_CLEAR_S):
+                await connection.clear()
+        except (TimeoutError, ProviderError):
+            # It is worth nothing to the next text, which opens another.
+            await connection.close()
+        else:
+            await self.give_back(model, connection)
 
     async def _open_ahead(self, model: str) -> None:
         try:
@@ -106,6 +126,17 @@ class _Connection:
             raise self._access.sockets.failure(error, "voice") from error
         raise ProviderError(PROVIDER, "voice", "failed", "the vendor closed the connection")
 
+    async def clear(self) -> None:
+        """Have the vendor forget its text, and read past what was under way. Raises ``ProviderError``."""
+        try:
+            await self._socket.send_clear()
+            async for message in self._socket:
+                if getattr(message, "type", None) == "Cleared":
+                    return
+        except self._access.sockets.errors as error:
+            raise self._access.sockets.failure(error, "voice") from error
+        raise ProviderError(PROVIDER, "voice", "failed", "the vendor closed the connection")
+
     async def close(self) -> None:
         await self._stack.aclose()
 
@@ -133,23 +164,25 @@ class DeepgramSpeak:
         """See ``TextToSpeech``. A connection that turns out to be closed before it said anything is replaced once."""
         while True:
             connection = await self._connections.take(self._model)
-            spoke = done = False
+            spoke = settled = False
             samples = SpeechSamples(RATE_HZ)
             try:
-                async for piece in connection.speak(text):
-                    spoke = True
-                    if pcm := samples.take(piece):
-                        yield AudioChunk(pcm)
-                done = True
+                async with aclosing(connection.speak(text)) as pieces:
+                    async for piece in pieces:
+                        spoke = True
+                        if pcm := samples.take(piece):
+                            yield AudioChunk(pcm)
+                settled = True
+                await self._connections.give_back(self._model, connection)
             except ProviderError:
+                settled = True
+                await connection.close()
                 if spoke or not connection.kept:
                     raise
                 continue
             finally:
-                if done:
-                    await self._connections.give_back(self._model, connection)
-                else:
-                    await connection.close()
+                if not settled:
+                    self._connections.give_up(self._model, connection)
             return
 
 

@@ -79,11 +79,13 @@ MODELS: Sequence[Case] = (
 
 
 @asynccontextmanager
-async def registry_of(vendors: Mapping[str, str], key: str = KEY) -> AsyncIterator[ProviderRegistry]:
+async def registry_of(
+    vendors: Mapping[str, str], key: str = KEY, *, local_speech: bool = False
+) -> AsyncIterator[ProviderRegistry]:
     """A registry whose vendors are at these base URLs."""
     async with guarded_client(LOOPBACK, timeout_s=5) as client:
         access = {name: VendorAccess(key, url) for name, url in vendors.items()}
-        registry = ProviderRegistry(ProviderSettings(access, local_speech=False), client, LOOPBACK)
+        registry = ProviderRegistry(ProviderSettings(access, local_speech=local_speech), client, LOOPBACK)
         try:
             yield registry
         finally:

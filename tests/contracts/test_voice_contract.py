@@ -12,9 +12,11 @@ import pytest
 from media.providers.ended_reason import ended_reason
 from media.providers.errors import ProviderError
 from media.providers.scripted import ScriptedTextToSpeech
+from media.providers.speech_to_text import Final, Partial
 from media.providers.text_to_speech import AudioChunk, TextToSpeech, WordTime
 from tests.contracts.provider_cases import VOICES, Case, registry_of
 from tests.simulators.vendor_server import KEY, Fault, HalfOpen, Refuse, Reset, VendorServer
+from tests.unit.media.providers.speech import needs_speech
 
 TEXT = "Your table is booked for seven."
 SHORT = "Good."
@@ -64,6 +66,35 @@ async def test_each_text_is_spoken_whole_over_one_connection(case: Case) -> None
 
 async def test_the_scripted_voice_keeps_the_same() -> None:
     await speaks_all_of_it(ScriptedTextToSpeech(ms_per_character=MS_PER_CHARACTER))
+
+
+@needs_speech
+@pytest.mark.long
+async def test_the_local_voice_and_recogniser_keep_the_same() -> None:
+    said = "yes please"
+    async with registry_of({}, local_speech=True) as registry:
+        await registry.start()
+        speaking, hearing = registry.voice({}), registry.transcriber({})
+        pcm = b""
+        words: list[WordTime] = []
+        async for fact in speaking.synthesize(said):
+            if isinstance(fact, AudioChunk):
+                pcm += fact.pcm
+            else:
+                words.append(fact)
+        assert [said[word.start_char : word.end_char] for word in words] == said.split()
+        assert 0 <= words[0].start_ms < words[1].start_ms < len(pcm) / BYTES_PER_MS
+        async with asyncio.timeout(60), hearing.connect() as stream:
+            heard = bytes(640 * 20) + pcm + bytes(640 * 20)
+            for at in range(0, len(heard) - 639, 640):
+                stream.feed(heard[at : at + 640])
+            stream.finalize()
+            facts = []
+            async for heard_fact in stream:
+                facts.append(heard_fact)
+                if isinstance(heard_fact, Final):
+                    break
+    assert all(isinstance(earlier, Partial) for earlier in facts[:-1])
 
 
 @every_case
