@@ -19,8 +19,9 @@ from domain.processing import Effect, Processor, Rows
 from domain.registry import EVENT_TYPES
 from domain.session.aggregate import SESSION
 from domain.session.events import EVENTS as SESSIONS
+from domain.webhook.events import DeliveryAttempted, EndpointFound
 from projections.table import Row, Table
-from projections.tables import calls, chats, costs, events, latencies, messages, sessions, tool_calls, turns
+from projections.tables import calls, chats, costs, deliveries, events, latencies, messages, sessions, tool_calls, turns
 
 
 class _CallTable(Protocol):
@@ -108,6 +109,25 @@ class SessionTable:
         return session, (Rows(sessions.TABLE.name, sessions.rows(session, event)),)
 
 
+@dataclass(frozen=True)
+class DeliveryTable:
+    """Attempts at delivering messages. The state is the organisation's id, which the endpoint's first event carries."""
+
+    name: str = "delivery-table"
+    version: int = 1
+    handles: frozenset[str] = frozenset({EndpointFound.TYPE, DeliveryAttempted.TYPE})
+
+    def initial(self) -> str:
+        """Unknown before the endpoint was found."""
+        return ""
+
+    def apply(self, state: str, event: Positioned) -> tuple[str, Iterable[Effect]]:
+        """One row for an attempt."""
+        if isinstance(event.recorded.event, EndpointFound):
+            return event.recorded.event.org_id, ()
+        return state, (Rows(deliveries.TABLE.name, deliveries.rows(state, event)),)
+
+
 _EVENTS = events.TABLE.name
 
 
@@ -135,4 +155,4 @@ def _organisation(first: Recorded) -> str:
     return str(getattr(first.event, "org_id", first.originator_id))
 
 
-PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), ChatTable(), SessionTable(), EventTable())
+PROCESSORS: tuple[Processor[Any], ...] = (CallTables(), ChatTable(), SessionTable(), DeliveryTable(), EventTable())

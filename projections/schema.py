@@ -11,7 +11,7 @@ from projections.store import AnalyticsStore
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0005"
+HEAD = "0006"
 """The newest migration; stated here so that a store that has it opens without loading Alembic."""
 
 VERSION_TABLE = "schema_versions"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from projections.tables import calls, chats, costs, events, latencies, messages, sessions, tool_calls, turns
+from projections.tables import calls, chats, costs, deliveries, events, latencies, messages, sessions, tool_calls, turns
 
 MARKER = events.TABLE
 """Every event has one row here, and it is written last: its highest ordinal says how far all tables are."""
@@ -16,6 +16,7 @@ TABLES = (
     latencies.TABLE,
     chats.TABLE,
     sessions.TABLE,
+    deliveries.TABLE,
     MARKER,
 )
 BY_NAME = {table.name: table for table in TABLES}
