@@ -1,23 +1,21 @@
-"""Every setting of callfold: type, default, unit, bounds, one sentence. `python -m infra.settings` prints the table."""
+"""Every setting of callfold: type, default, unit, bounds, one sentence."""
 
 from __future__ import annotations
 
 import ipaddress
 import os
-import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-import msgspec
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
 from domain.web_calls import parse_ice_server
-from streams.kafka.access import KafkaAccess, Mechanism, Security
-from streams.kafka.location import KafkaLocation
+from infra.log_settings import LogSettings
+from infra.vendor_settings import VendorSettings, base_url
 
 PREFIX = "CALLFOLD_"
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -28,7 +26,7 @@ class SettingsInvalid(Exception):
     """One or more settings cannot be used; the message names each variable, what is wrong and what is legal."""
 
 
-class Settings(BaseSettings):
+class Settings(LogSettings, VendorSettings):
     """Read once at start from the environment, and from the file that ``CALLFOLD_ENV_FILE`` names."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
@@ -58,57 +56,6 @@ class Settings(BaseSettings):
         "",
         description="Name or address by which the other processes of the installation reach this one, to forward "
         "control of its calls; empty means the address it listens on.",
-    )
-    log: str = Field(
-        "sqlite",
-        description="Where the event log lives: `sqlite`, inside the data folder, or "
-        "`kafka://host:port[,host:port...][?topics=prefix]`, shared by any number of machines.",
-    )
-    kafka_replication: int = Field(
-        3,
-        ge=1,
-        le=9,
-        json_schema_extra={"unit": "brokers"},
-        description="On how many brokers every record of a log on Kafka is kept; fewer than 3 is for development.",
-    )
-    kafka_shards: int = Field(
-        1,
-        ge=1,
-        le=256,
-        json_schema_extra={"unit": "partitions"},
-        description="Partitions of a log on Kafka: each takes commits on its own, and an organization stays in one.",
-    )
-    kafka_security: Security = Field(
-        "plaintext",
-        description="How the brokers of a log on Kafka are spoken to: with TLS (`ssl`, `sasl_ssl`) or without, with a "
-        "user name and password (`sasl_...`) or without.",
-    )
-    kafka_ca_file: Path | None = Field(
-        None, description="Certificates (PEM) that those of the brokers must lead to; unset means the system's."
-    )
-    kafka_cert_file: Path | None = Field(
-        None, description="Certificate (PEM) that this process shows to brokers which ask for one."
-    )
-    kafka_key_file: Path | None = Field(None, description="Private key (PEM) of that certificate.")
-    kafka_key_password: SecretStr | None = Field(None, description="Password of that private key, if it has one.")
-    kafka_sasl: Mechanism = Field("SCRAM-SHA-512", description="How user name and password are proven to brokers.")
-    kafka_username: str = Field("", description="User name at the brokers, for `sasl_...`.")
-    kafka_password: SecretStr | None = Field(None, description="Password at the brokers, for `sasl_...`.")
-    replica_snapshots: Path | None = Field(
-        None,
-        description="Folder that each process copies its replicas of a log on Kafka to, once an hour, and that a "
-        "process without any starts from; shared by the machines, or brought to them.",
-    )
-    replica_days: float = Field(
-        0.0,
-        ge=0,
-        le=36_500,
-        json_schema_extra={"unit": "days"},
-        description="How long replicas of a log on Kafka keep what was said and done in calls that have ended; older "
-        "ones are given up once the archive has them. 0 means for ever.",
-    )
-    archive_dir: Path | None = Field(
-        None, description="Folder of the archive (`callfold archive --to`) that tells what replicas may give up."
     )
     clickhouse: str = Field(
         "embedded",
@@ -270,65 +217,6 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "console", "json"] = Field(
         "auto", description="Log lines for people or for machines; `auto` is `console` on a terminal, else `json`."
     )
-    openai_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENAI_API_KEY", description="Key for provider `openai` (models, voices, transcribers)."
-    )
-    openai_base_url: str = Field(
-        "https://api.openai.com/v1",
-        validation_alias="OPENAI_BASE_URL",
-        description="Where provider `openai` is reached, or any server that speaks its protocol.",
-    )
-    deepgram_api_key: SecretStr | None = Field(
-        None, validation_alias="DEEPGRAM_API_KEY", description="Key for provider `deepgram` (transcribers, voices)."
-    )
-    deepgram_base_url: str = Field(
-        "https://api.deepgram.com",
-        validation_alias="DEEPGRAM_BASE_URL",
-        description="Where provider `deepgram` is reached.",
-    )
-    cartesia_api_key: SecretStr | None = Field(
-        None, validation_alias="CARTESIA_API_KEY", description="Key for provider `cartesia` (voices, transcribers)."
-    )
-    cartesia_base_url: str = Field(
-        "https://api.cartesia.ai",
-        validation_alias="CARTESIA_BASE_URL",
-        description="Where provider `cartesia` is reached.",
-    )
-    anthropic_api_key: SecretStr | None = Field(
-        None, validation_alias="ANTHROPIC_API_KEY", description="Key for model provider `anthropic`."
-    )
-    groq_api_key: SecretStr | None = Field(
-        None, validation_alias="GROQ_API_KEY", description="Key for model provider `groq`."
-    )
-    together_api_key: SecretStr | None = Field(
-        None, validation_alias="TOGETHER_API_KEY", description="Key for model provider `together-ai`."
-    )
-    openrouter_api_key: SecretStr | None = Field(
-        None, validation_alias="OPENROUTER_API_KEY", description="Key for model provider `openrouter`."
-    )
-    deepinfra_api_key: SecretStr | None = Field(
-        None, validation_alias="DEEPINFRA_API_KEY", description="Key for model provider `deepinfra`."
-    )
-    perplexity_api_key: SecretStr | None = Field(
-        None, validation_alias="PERPLEXITY_API_KEY", description="Key for model provider `perplexity-ai`."
-    )
-    anyscale_api_key: SecretStr | None = Field(
-        None, validation_alias="ANYSCALE_API_KEY", description="Key for model provider `anyscale`."
-    )
-    xai_api_key: SecretStr | None = Field(
-        None, validation_alias="XAI_API_KEY", description="Key for model provider `xai`."
-    )
-    deepseek_api_key: SecretStr | None = Field(
-        None, validation_alias="DEEPSEEK_API_KEY", description="Key for model provider `deep-seek`."
-    )
-    cerebras_api_key: SecretStr | None = Field(
-        None, validation_alias="CEREBRAS_API_KEY", description="Key for model provider `cerebras`."
-    )
-    provider_urls: Annotated[Mapping[str, str], NoDecode] = Field(
-        {},
-        description="Base URLs of other servers that speak a vendor's protocol, by provider: "
-        "`groq=https://gateway.example/v1,anthropic=https://...`; unnamed vendors are reached at their own.",
-    )
 
     @field_validator("egress_allow", mode="before")
     @classmethod
@@ -343,24 +231,6 @@ class Settings(BaseSettings):
             except ValueError as error:
                 raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
         return networks
-
-    @field_validator("provider_urls", mode="before")
-    @classmethod
-    def _urls_by_provider(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        pairs = [part.partition("=") for part in value.split(",") if part.strip()]
-        return {name.strip(): cls._base_url(url.strip()) for name, _, url in pairs}
-
-    @field_validator("provider_urls")
-    @classmethod
-    def _named_urls(cls, value: Mapping[str, str]) -> Mapping[str, str]:
-        for name, url in value.items():
-            if not name or not url:
-                raise ValueError(
-                    "give provider=URL pairs, separated by commas, such as groq=https://gateway.example/v1"
-                )
-        return value
 
     @field_validator("ice_servers", "webrtc_addresses", mode="before")
     @classmethod
@@ -384,32 +254,10 @@ class Settings(BaseSettings):
                 raise ValueError(f"{error}; give addresses such as 192.0.2.10,2001:db8::10") from None
         return value
 
-    @model_validator(mode="after")
-    def _go_together(self) -> Settings:
-        if self.log != "sqlite":
-            self._kafka_access().check()
-        if self.replica_days and self.archive_dir is None:
-            raise ValueError(
-                f"{PREFIX}REPLICA_DAYS needs {PREFIX}ARCHIVE_DIR: nothing is given up before the archive has it"
-            )
-        return self
-
-    @field_validator("public_url", "media_url", "openai_base_url", "deepgram_base_url", "cartesia_base_url")
+    @field_validator("public_url", "media_url")
     @classmethod
     def _base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and (parts.scheme not in ("http", "https") or not parts.hostname):
-            raise ValueError(f"{value!r} is not an http:// or https:// URL")
-        return value.rstrip("/")
-
-    @field_validator("log")
-    @classmethod
-    def _known_log(cls, value: str) -> str:
-        if value.startswith("kafka://"):
-            return str(KafkaLocation.parse(value))
-        if value != "sqlite":
-            raise ValueError(f"{value!r} is no kind of log; use sqlite (the default) or kafka://host:port")
-        return value
+        return base_url(value)
 
     @field_validator("clickhouse")
     @classmethod
@@ -478,25 +326,6 @@ class Settings(BaseSettings):
         return _http(self.node_host, port or self.port) if self.node_host else self.local_url(port)
 
     @property
-    def kafka(self) -> KafkaLocation | None:
-        """Where the log is on Kafka; ``None`` where it is a file."""
-        if self.log == "sqlite":
-            return None
-        return msgspec.structs.replace(KafkaLocation.parse(self.log), access=self._kafka_access())
-
-    def _kafka_access(self) -> KafkaAccess:
-        return KafkaAccess(
-            security=self.kafka_security,
-            ca_file=self.kafka_ca_file,
-            cert_file=self.kafka_cert_file,
-            key_file=self.kafka_key_file,
-            key_password=self.kafka_key_password.get_secret_value() if self.kafka_key_password else "",
-            mechanism=self.kafka_sasl,
-            username=self.kafka_username,
-            password=self.kafka_password.get_secret_value() if self.kafka_password else "",
-        )
-
-    @property
     def listens_everywhere(self) -> bool:
         """Whether the listening address says nothing about how others reach this machine."""
         return self.host in _NAMES
@@ -538,40 +367,3 @@ def variable(field: str) -> str:
     """The environment variable of a field."""
     alias = Settings.model_fields[field].validation_alias
     return alias if isinstance(alias, str) else PREFIX + field.upper()
-
-
-def markdown_table() -> str:
-    """The settings as the README shows them."""
-    properties = Settings.model_json_schema(by_alias=False)["properties"]
-    lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    for field, about in Settings.model_fields.items():
-        schema = properties[field]
-        shown = "" if about.default in (None, (), "", {}) else f"`{about.default}`"
-        text = str(about.description).replace("|", "\\|")
-        lines.append(f"| `{variable(field)}` | {_type_and_bounds(schema)} | {shown} | {text} |")
-    return "\n".join(lines)
-
-
-def _type_and_bounds(schema: dict[str, Any]) -> str:
-    if choices := schema.get("enum"):
-        return " or ".join(f"`{choice}`" for choice in choices)
-    variants = [schema, *schema.get("anyOf", ())]
-    if any(variant.get("format") == "password" for variant in variants):
-        return "secret text"
-    if any(variant.get("format") == "path" for variant in variants):
-        return "path"
-    kind = {
-        "string": "text",
-        "integer": "integer",
-        "number": "number",
-        "array": "list",
-        "boolean": "true or false",
-        "object": "pairs",
-    }[schema["type"]]
-    bounds = f", {schema['minimum']:g} to {schema['maximum']:g}" if "minimum" in schema else ""
-    unit = f" {schema['unit']}" if "unit" in schema else ""
-    return kind + bounds + unit
-
-
-if __name__ == "__main__":
-    sys.stdout.write(markdown_table() + "\n")

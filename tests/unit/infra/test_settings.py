@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-from infra import settings
 from infra.provider_access import provider_settings
-from infra.settings import LOOPBACK, Settings, SettingsInvalid, load
+from infra.settings import LOOPBACK, Settings, SettingsInvalid, load, variable
+from infra.settings_table import markdown_table
 
 README = Path(__file__).parents[3] / "README.md"
 
@@ -12,7 +12,7 @@ README = Path(__file__).parents[3] / "README.md"
 @pytest.fixture(autouse=True)
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for field in Settings.model_fields:
-        monkeypatch.delenv(settings.variable(field), raising=False)
+        monkeypatch.delenv(variable(field), raising=False)
     monkeypatch.delenv("CALLFOLD_ENV_FILE", raising=False)
 
 
@@ -134,4 +134,4 @@ def test_a_port_picked_by_the_system_is_in_the_base_url() -> None:
 
 
 def test_the_readme_documents_every_setting_as_the_code_has_it() -> None:
-    assert settings.markdown_table() in README.read_text()
+    assert markdown_table() in README.read_text()
