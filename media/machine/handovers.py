@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from domain.call.context_engineering import DELETE, ROLLING, Message, kept
 from domain.call.events import Activation, AssistantActivated, Warned
-from media.machine import history, speaking, tools, transfers, usage, variables
+from media.machine import history, speaking, tool_results, transfers, usage, variables
 from media.machine.destinations import ARGUMENT, Destination, DestinationInvalid, choose, read_destination
 from media.machine.inputs import AssistantResolved, DestinationAnswered, RequestedTool
 from media.machine.moment import Moment
@@ -74,7 +74,7 @@ def resolve(m: Moment, tool_call_id: str, destination: Destination, arguments: d
 
 def on_destination(m: Moment, answered: DestinationAnswered) -> None:
     """A server has named where to go; a transfer's number is the transfer's business."""
-    running = tools.running(m, answered.tool_call_id)
+    running = tool_results.running(m, answered.tool_call_id)
     if running is None or m.state.end_reason is not None:
         return
     try:
@@ -98,9 +98,9 @@ def on_resolved(m: Moment, resolved: AssistantResolved) -> None:
     if m.state.end_reason is not None:
         return
     usage.meter_tokens(m, resolved.prompt_tokens, resolved.completion_tokens)
-    running = tools.remove(m, resolved.tool_call_id)
+    running = tool_results.remove(m, resolved.tool_call_id)
     if running is not None and m.state.handover is not None:
-        tools.fail(m, running.call, "rejected", "The conversation is being handed over already.")
+        tool_results.fail(m, running.call, "rejected", "The conversation is being handed over already.")
     elif running is not None and running.destination is not None:
         by: Activation = "handoff" if running.plan.kind == "handoff" else "transfer"
         m.set(
@@ -163,7 +163,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
     call = pending.call
     if call is not None:
         name = plan.name or pending.destination.key or "the next assistant"
-        tools.complete(m, call, pending.result or f"The conversation was handed to {name}.")
+        tool_results.complete(m, call, pending.result or f"The conversation was handed to {name}.")
     variables.take(m, resolved.variables, resolved.tool_call_id)
     context = pending.destination.context
     own = (call.id,) if call is not None else ()
@@ -277,14 +277,14 @@ def _extra(call: RequestedTool) -> dict[str, Any]:
 
 def _fail(m: Moment, running: RunningTool, failure: str, error: str) -> None:
     """The present assistant stays; its model is told why."""
-    tools.remove(m, running.call.id)
+    tool_results.remove(m, running.call.id)
     m.record(Warned(code="destination-refused", detail=f"{running.call.name}: {error}", at_ms=m.now))
-    tools.fail(m, running.call, failure, error)
-    tools.settle_with(m, running.call, "")
+    tool_results.fail(m, running.call, failure, error)
+    tool_results.settle_with(m, running.call, "")
 
 
 def _refused(m: Moment, pending: PendingHandover, why: str) -> None:
     m.record(Warned(code="handoff-failed", detail=why, at_ms=m.now))
     if pending.call is not None:
-        tools.fail(m, pending.call, "error", "The conversation cannot be handed over now.")
-        tools.settle_with(m, pending.call, "")
+        tool_results.fail(m, pending.call, "error", "The conversation cannot be handed over now.")
+        tool_results.settle_with(m, pending.call, "")

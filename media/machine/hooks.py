@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from domain.call.events import HookTriggered, ToolCalled, ToolCompleted, ToolFailed, TransferEnded, TransferRequested
-from media.machine import answering, ending, handovers, history, speaking, tools, transfers, variables
+from media.machine import answering, ending, handovers, history, speaking, tool_results, tools, transfers, variables
 from media.machine.destinations import ARGUMENT
 from media.machine.hook_plan import (
     CALL_ENDING,
@@ -203,7 +203,7 @@ def _run(m: Moment, tool: ToolPlan) -> None:
     m.record(
         ToolCalled(tool_call_id=call.id, name=tool.name, kind=tool.type, arguments=sent, turn=m.state.turn, at_ms=m.now)
     )
-    m.notify("tool-calls", toolCallList=[tools.shown(call)])
+    m.notify("tool-calls", toolCallList=[tool_results.shown(call)])
     if tool.kind == "unsupported":
         _fail(m, call, "rejected", refusal_of(tool.type))
     elif m.state.tools_called >= m.plan.tool_budget:
@@ -293,7 +293,6 @@ def _complete(m: Moment, call: RequestedTool, result: str) -> None:
 
 
 def _fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
-    m.record(
-        ToolFailed(tool_call_id=call.id, name=call.name, failure=tools.category(failure), error=error, at_ms=m.now)
-    )
+    kind = tool_results.category(failure)
+    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=kind, error=error, at_ms=m.now))
     m.notify("tool-calls-result", toolCallResult={"toolCallId": call.id, "name": call.name, "error": error})

@@ -14,7 +14,7 @@ from media.machine import (
     interruption,
     keypad,
     speaking,
-    tools,
+    tool_delays,
     turns,
     voicemail,
 )
@@ -30,8 +30,8 @@ def on_timer(m: Moment, fired: TimerFired) -> None:
     if m.state.timers.get(fired.timer) != fired.generation:
         return
     m.set(timers={name: value for name, value in m.state.timers.items() if name != fired.timer})
-    if fired.timer.startswith(tools.DELAY_TIMER):
-        tools.on_delay(m, fired.timer.removeprefix(tools.DELAY_TIMER))
+    if fired.timer.startswith(tool_delays.DELAY_TIMER):
+        tool_delays.on_delay(m, fired.timer.removeprefix(tool_delays.DELAY_TIMER))
         return
     if hooks.on_timer(m, fired.timer):
         return

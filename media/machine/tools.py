@@ -7,11 +7,11 @@ tool's own ``request-complete`` or ``request-failed``, then the model's own word
 from __future__ import annotations
 
 import json
-from typing import Any, cast, get_args
+from typing import Any
 
 from msgspec.structs import replace
 
-from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure, Warned
+from domain.call.events import ToolCalled, Warned
 from media.machine import answering, ending, handovers, history, hooks, speaking, speculation, transfers, variables
 from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, ToolReturned
 from media.machine.moment import Moment
@@ -20,9 +20,10 @@ from media.machine.reading import PlanInvalid
 from media.machine.rejection import Said, Situation
 from media.machine.state import HistoryEntry, ModelRequest, RunningTool, ToolOutcome
 from media.machine.tool_admission import model_arguments, refusal
-from media.machine.tool_plan import MESSAGE_SPACING_MS, ToolMessage, ToolPlan, read_message
+from media.machine.tool_delays import arm_delay
+from media.machine.tool_plan import ToolMessage, ToolPlan, read_message
+from media.machine.tool_results import complete, fail, remove, shown
 
-DELAY_TIMER = "tool-delay:"
 ENDED_BY_TOOL = "assistant-ended-call"
 ENDED_AFTER_MESSAGE = "assistant-ended-call-after-message-spoken"
 ASYNC_RESULT = "The request was sent."
@@ -32,8 +33,6 @@ ENDING_RESULT = "The call ends."
 VOICEMAIL_REASON = "voicemail"
 MOST_ROUNDS = 25
 """Answers in a row that call tools before the caller has said anything more: a model that goes on is in a loop."""
-
-_FAILURES: frozenset[str] = frozenset(get_args(ToolFailure))
 
 
 def on_called(m: Moment, called: ModelCalledTools) -> None:
@@ -124,27 +123,6 @@ def on_client_answer(m: Moment, message: dict[str, Any]) -> bool:
     return True
 
 
-def on_delay(m: Moment, tool_call_id: str) -> None:
-    """A tool takes its time: say so, unless something else is being said or was just said."""
-    running = next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
-    if running is None:
-        return
-    stages = _delay_stages(running)
-    if running.delays_said >= len(stages) or m.state.end_reason is not None:
-        return
-    quiet_from = m.state.last_said_ms + MESSAGE_SPACING_MS
-    if m.state.utterances or m.state.user is not None or m.state.user_voiced:
-        m.arm(DELAY_TIMER + tool_call_id, m.now + MESSAGE_SPACING_MS)
-        return
-    if m.now < quiet_from:
-        m.arm(DELAY_TIMER + tool_call_id, quiet_from)
-        return
-    speaking.say(m, m.pick(stages[running.delays_said][1]), "tool-message", cacheable=True)
-    running = replace(running, delays_said=running.delays_said + 1)
-    m.set(tools=tuple(running if tool.call.id == tool_call_id else tool for tool in m.state.tools))
-    _arm_delay(m, running)
-
-
 def settle(m: Moment) -> None:
     """Send out what waited for a message to be spoken; go on when every call of the batch was answered."""
     if m.state.end_reason is not None:
@@ -224,7 +202,7 @@ def _start_and_wait(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool
     message = _start_message(m, call, tool, filled)
     running = RunningTool(call=call, plan=tool, started_ms=m.now, sent=message is None or not message.blocking)
     m.set(tools=(*m.state.tools, running))
-    _arm_delay(m, running)
+    arm_delay(m, running)
     if running.sent:
         _call_tool(m, call, tool)
     return filled or message is not None
@@ -323,44 +301,6 @@ def _refuse(m: Moment, call: RequestedTool, why: str) -> None:
     _settle(m, call, None)
 
 
-def settle_with(m: Moment, call: RequestedTool, said: str) -> None:
-    """A call of the batch is over, and this is to be said of it."""
-    m.set(outcomes=(*m.state.outcomes, ToolOutcome(call=call, said=said)))
-
-
-def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
-    """What the model is told of a call that is over."""
-    m.record(ToolCompleted(tool_call_id=call.id, name=call.name, result=result, at_ms=m.now))
-    shown: dict[str, Any] = {"toolCallId": call.id, "name": call.name, "result": result}
-    if metadata is not None:
-        shown["metadata"] = metadata
-    _put_result(m, call, result, shown)
-
-
-def category(failure: str) -> ToolFailure:
-    """The failure's name in the log; whatever has none of its own is an error."""
-    return cast(ToolFailure, failure) if failure in _FAILURES else "error"
-
-
-def fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
-    """The model is told why a call came to nothing."""
-    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=category(failure), error=error, at_ms=m.now))
-    _put_result(m, call, error, {"toolCallId": call.id, "name": call.name, "error": error})
-
-
-def _put_result(m: Moment, call: RequestedTool, text: str, shown: dict[str, Any]) -> None:
-    m.notify("tool-calls-result", toolCallResult=shown)
-    entry = HistoryEntry(
-        role="tool_result",
-        text=text or history.NO_RESULT,
-        call_id=call.id,
-        name=call.name,
-        started_ms=m.now,
-        ended_ms=m.now,
-    )
-    history.add(m, entry)
-
-
 def _settle(m: Moment, call: RequestedTool, message: ToolMessage | None) -> None:
     outcome = ToolOutcome(call=call)
     if message is not None and message.role == "system":
@@ -372,20 +312,6 @@ def _settle(m: Moment, call: RequestedTool, message: ToolMessage | None) -> None
     m.set(outcomes=(*m.state.outcomes, outcome))
 
 
-def running(m: Moment, tool_call_id: str) -> RunningTool | None:
-    """The call of that id, if it runs."""
-    return next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
-
-
-def remove(m: Moment, tool_call_id: str) -> RunningTool | None:
-    """Take a call out of those that run; ``None`` for one that does not."""
-    found = next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
-    if found is not None:
-        m.set(tools=tuple(tool for tool in m.state.tools if tool is not found))
-        m.disarm(DELAY_TIMER + tool_call_id)
-    return found
-
-
 def _message(m: Moment, values: dict[str, Any]) -> ToolMessage | None:
     """A message sent by the tool server; one that cannot be read is left out with a warning."""
     try:
@@ -394,30 +320,3 @@ def _message(m: Moment, values: dict[str, Any]) -> ToolMessage | None:
         m.record(Warned(code="tool-message-invalid", detail=str(error), at_ms=m.now))
         return None
     return message if message.text else None
-
-
-def _delay_stages(running: RunningTool) -> list[tuple[float, list[str]]]:
-    """Delay messages by their time; several of one time are variants."""
-    stages: dict[float, list[str]] = {}
-    for message in running.plan.at("request-response-delayed", running.call.arguments):
-        if message.text:
-            stages.setdefault(message.after_ms, []).append(message.text)
-    return sorted(stages.items())
-
-
-def _arm_delay(m: Moment, running: RunningTool) -> None:
-    stages = _delay_stages(running)
-    if running.delays_said < len(stages):
-        m.arm(DELAY_TIMER + running.call.id, running.started_ms + stages[running.delays_said][0])
-
-
-def shown(call: RequestedTool) -> dict[str, Any]:
-    """A call as client messages show it."""
-    function = {"name": call.name, "arguments": call.arguments}
-    return {
-        "id": call.id,
-        "type": "function",
-        **function,
-        "parameters": call.arguments,
-        "function": function,
-    }

@@ -12,7 +12,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domain.call.events import TransferEnded, TransferRequested, TransferStatus
-from media.machine import ending, handovers, hooks, tools
+from media.machine import ending, handovers, hooks, tool_results, tools
 from media.machine.destinations import (
     ARGUMENT,
     DEFAULT_TRANSFER_MESSAGE,
@@ -81,18 +81,18 @@ def send(m: Moment, running: RunningTool) -> None:
 
 def on_progress(m: Moment, progress: TransferProgressed) -> None:
     """The carrier tells how it went. Connected, our part of the call is over."""
-    running = tools.running(m, progress.transfer_id)
+    running = tool_results.running(m, progress.transfer_id)
     if running is None or running.destination is None or m.state.end_reason is not None:
         hooks.on_transfer(m, progress)
         return
     if progress.status not in _CONNECTED:
         _failed(m, running, running.destination, progress.status, progress.detail)
         return
-    tools.remove(m, running.call.id)
+    tool_results.remove(m, running.call.id)
     m.record(
         TransferEnded(transfer_id=progress.transfer_id, status=progress.status, detail=progress.detail, at_ms=m.now)
     )
-    tools.complete(m, running.call, "The call was transferred.")
+    tool_results.complete(m, running.call, "The call was transferred.")
     m.notify("status-update", status="forwarding", destination=running.destination.config)
     ending.begin(m, FORWARDED)
 
@@ -110,17 +110,17 @@ def _towards(m: Moment, running: RunningTool) -> RunningTool:
 
 def _failed(m: Moment, running: RunningTool, destination: Destination, status: TransferStatus, detail: str) -> None:
     """What the transfer plan's ``fallbackPlan`` says happens; without one the model is told and goes on."""
-    tools.remove(m, running.call.id)
+    tool_results.remove(m, running.call.id)
     m.record(TransferEnded(transfer_id=running.call.id, status=status, detail=detail, at_ms=m.now))
     plan = destination.config.get("transferPlan")
     fallback = plan.get("fallbackPlan") if isinstance(plan, Mapping) else None
     error = detail or f"The transfer ended with {status}."
-    tools.fail(m, running.call, "error", error)
+    tool_results.fail(m, running.call, "error", error)
     message = message_text(fallback.get("message")) if isinstance(fallback, Mapping) else None
     if isinstance(fallback, Mapping) and fallback.get("endCallEnabled") is not False:
         ending.begin(m, FALLBACK_REASON, message or "")
         return
-    tools.settle_with(m, running.call, (message or "").strip())
+    tool_results.settle_with(m, running.call, (message or "").strip())
 
 
 def _carried(m: Moment) -> bool:
