@@ -29,10 +29,7 @@ _OPENING: Final = {"role": "user", "content": "(The call begins.)"}
 
 
 def anthropic_client(access: VendorAccess) -> anthropic.AsyncAnthropic:
-    """A client that does not retry. Raises ``ProviderError`` (``not-configured``) without a key."""
-    if not access.api_key:
-        detail = "set ANTHROPIC_API_KEY, or choose another model provider"
-        raise ProviderError(PROVIDER, "model", "not-configured", detail)
+    """A client that does not retry; ``access`` has a key."""
     return anthropic.AsyncAnthropic(
         api_key=access.api_key,
         base_url=access.base_url or None,

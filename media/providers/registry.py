@@ -64,7 +64,7 @@ class ProviderRegistry:
     async def start(self) -> None:
         """Start the speech workers and wait until each can work or has said what this machine lacks."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(load_vendors())
+            group.create_task(load_vendors(self._settings))
             if self._settings.local_speech:
                 for worker in (self._voice_worker, *self._recogniser_workers):
                     group.create_task(worker.start())

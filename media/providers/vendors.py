@@ -9,13 +9,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
 import httpx
 
 from domain.egress import EgressPolicy
 from media.providers.compatible_vendors import COMPATIBLE
-from media.providers.errors import Stage
+from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
 from media.providers.settings import ProviderSettings
 from media.providers.sockets import Sockets
@@ -43,11 +44,12 @@ _MODULES: Final = (
     "media.providers.openai_responses",
     "media.providers.openai_voice",
     "media.providers.openai_listen",
-    "media.providers.anthropic_messages",
     "media.providers.compatible_models",
     "media.providers.custom_transcriber",
     "media.providers.custom_voice",
 )
+_MODULES_OF_CONFIGURED: Final = {"anthropic": ("media.providers.anthropic_messages",)}
+"""What is so slow to import that only those who use it shall wait for it."""
 
 
 class Vendors:
@@ -180,9 +182,12 @@ class Vendors:
     # Anthropic
 
     def _anthropic(self, section: Section) -> LanguageModel:
+        access = self._settings.vendor("anthropic")
+        if not access.api_key:  # asked here: importing the SDK alone takes more than a second
+            detail = "set ANTHROPIC_API_KEY, or choose another model provider"
+            raise ProviderError("anthropic", "model", "not-configured", detail)
         from media.providers.anthropic_messages import AnthropicMessages, anthropic_client
 
-        access = self._settings.vendor("anthropic")
         client = self._once("anthropic", lambda: anthropic_client(access), _closed)
         return AnthropicMessages(client, section)
 
@@ -218,6 +223,7 @@ async def _closed(client: _Closable) -> None:
     await client.close()
 
 
-async def load_vendors() -> None:
-    """Import what the SDKs bring along, seconds of work, on a thread: no call shall wait for it."""
-    await asyncio.to_thread(lambda: [import_module(name) for name in _MODULES])
+async def load_vendors(settings: ProviderSettings) -> None:
+    """Import what the SDKs bring along, up to seconds of work, on a thread: no call shall wait for it."""
+    used = [modules for name, modules in _MODULES_OF_CONFIGURED.items() if settings.vendor(name).api_key]
+    await asyncio.to_thread(lambda: [import_module(name) for name in chain(_MODULES, *used)])
