@@ -38,7 +38,7 @@ def assert_whole(found: dict[str, Any]) -> None:
     assert found["events"] == [found["head"]] * 3
     assert found["unequal"] == []
     assert found["parked"] == 0
-    assert {table for table, rows in found["rows"].items() if not rows} == {"chats", "sessions"}
+    assert {table for table, rows in found["rows"].items() if not rows} == {"chats", "deliveries", "sessions"}
 
 
 def killed_at(folder: Path, way: str, step: str, count: int) -> bool:

@@ -152,11 +152,14 @@ async def test_a_browser_starts_calls_with_a_public_key_as_far_as_it_may(
     started = await client.post("/call/web", json=body, headers=page)
     assert started.status_code == 201, started.text
     assert started.json()["transport"]["websocketCallUrl"].startswith("wss://")
+    in_browser = await client.post("/call/web", json={**body, "transport": None}, headers=page)
+    assert in_browser.status_code == 201, in_browser.text
+    assert in_browser.json()["webCallUrl"].startswith("https://")
     for changed, headers, status in (
         ({"assistantId": other}, page, 403),
         ({"assistantId": None, "assistant": {}}, page, 403),
         ({}, {**page, "origin": "https://elsewhere.example"}, 403),
-        ({"transport": None}, page, 501),
+        ({"transport": {"provider": "twilio"}}, page, 400),
         ({}, {**page, "authorization": f"Bearer {founding.private_key}"}, 401),
     ):
         answer = await client.post("/call/web", json={**body, **changed}, headers=headers)

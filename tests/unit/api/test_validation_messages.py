@@ -86,7 +86,7 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
             "INVALID_FORMAT",
             "/body/startSpeakingPlan/customEndpointingRules/0/regex",
         ),
-        ({"model": "gpt-4o"}, "model must be an object", "INVALID_TYPE", "/body/model"),
+        ({"model": 4}, "model must be an object", "INVALID_TYPE", "/body/model"),
         ({"model": {"model": "gpt-4o"}}, "model.provider is required", "FIELD_REQUIRED", "/body/model/provider"),
         (
             {"model": {"provider": "openai"}},
@@ -269,7 +269,7 @@ WEBSOCKET = {"provider": "vapi.websocket"}
         ),
         (
             {"transport": {"provider": "carrier-pigeon"}},
-            "transport.provider must be one of the following values: vapi.websocket, twilio, vonage, telnyx, "
+            "transport.provider must be one of the following values: vapi.websocket, callfold.webrtc, twilio, vonage, telnyx, "
             "vapi.sip, daily",
         ),
         ({"assistant": {"foo": 1}}, "assistant.property foo should not exist"),
