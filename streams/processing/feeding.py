@@ -53,6 +53,7 @@ class FragmentFollower:
         self._positions: dict[int, int] = {}
         self._fragments = 0
         self._failure: BaseException | None = None
+        self._over = False
         self._stopping = threading.Event()
         self._moved = threading.Condition()
         self._thread = threading.Thread(target=self._run, name="fragment-follower", daemon=True)
@@ -73,7 +74,7 @@ class FragmentFollower:
         """Wait until the fragments up to a batch are in the sink; false after the time, or when it ended before."""
         with self._moved:
             return self._moved.wait_for(
-                lambda: self._positions.get(partition, -1) >= number or not self._thread.is_alive(), timeout_s
+                lambda: self._positions.get(partition, -1) >= number or self._over, timeout_s
             ) and (self._positions.get(partition, -1) >= number)
 
     def status(self) -> FeedStatus:
@@ -104,6 +105,7 @@ class FragmentFollower:
             logger.exception("fragments.failed")
         finally:
             with self._moved:
+                self._over = True
                 self._moved.notify_all()
 
     def _carry(self, partition: int) -> int:
