@@ -12,6 +12,7 @@ from tests.integration.kafka.observing import NO_LEADER, Topic
 pytestmark = pytest.mark.timeout(300)  # brokers notice the death of others after seconds, and start on a busy machine
 
 
+@pytest.mark.long  # tests/chaos does the same to commits, in the default run
 def test_acknowledged_records_survive_a_leader_killed_and_one_frozen(kafka_brokers: DevCluster) -> None:
     topic = Topic(kafka_brokers, fresh_topic("kept"))
     topic.create(copies_on=[1, 2, 3])
