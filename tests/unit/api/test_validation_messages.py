@@ -269,8 +269,8 @@ WEBSOCKET = {"provider": "vapi.websocket"}
         ),
         (
             {"transport": {"provider": "carrier-pigeon"}},
-            "transport.provider must be one of the following values: vapi.websocket, callfold.webrtc, twilio, vonage, telnyx, "
-            "vapi.sip, daily",
+            "transport.provider must be one of the following values: vapi.websocket, callfold.webrtc, twilio, "
+            "vonage, telnyx, vapi.sip, daily",
         ),
         ({"assistant": {"foo": 1}}, "assistant.property foo should not exist"),
         (
