@@ -28,6 +28,7 @@ def wait_until_read(system: SystemProcess, file_id: str) -> None:
             next(line for line in stream.iter_lines() if line.startswith("data: "))
 
 
+@pytest.mark.long  # over a killed system; tests/unit/api holds every route of them
 def test_files_and_knowledge_bases_through_the_official_sdk(tmp_path: Path) -> None:
     with running(tmp_path / "data", role="api") as first:
         assert first.organization is not None

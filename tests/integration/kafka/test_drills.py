@@ -33,6 +33,7 @@ def test_acknowledged_records_survive_a_leader_killed_and_one_frozen(kafka_broke
     assert topic.records() == [b"before", b"without the first", b"without the second"]
 
 
+@pytest.mark.long  # tests/chaos/test_kafka_losses.py does the same to the log, in the default run
 def test_a_topic_that_asks_for_two_copies_refuses_what_one_would_lose(kafka_brokers: DevCluster) -> None:
     """The same deaths on two topics: one refuses to write with one copy, the other accepts and loses by it."""
     careful, careless = (Topic(kafka_brokers, fresh_topic(name)) for name in ("careful", "careless"))
