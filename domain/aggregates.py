@@ -15,7 +15,9 @@ from domain.file.aggregate import FILE
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE
 from domain.organization.aggregate import ORGANIZATION
 from domain.session.aggregate import SESSION
+from domain.traffic.aggregate import TRAFFIC
 from domain.webhook.aggregate import ENDPOINT
+from domain.webhook.outbox import OUTBOX
 
 _ALL: tuple[Aggregate[Any, Any], ...] = (
     ORGANIZATION,
@@ -26,7 +28,9 @@ _ALL: tuple[Aggregate[Any, Any], ...] = (
     KNOWLEDGE_BASE,
     SESSION,
     CHAT,
+    TRAFFIC,
     ENDPOINT,
+    OUTBOX,
 )
 
 AGGREGATES: Mapping[str, Aggregate[Any, Any]] = MappingProxyType({aggregate.kind: aggregate for aggregate in _ALL})

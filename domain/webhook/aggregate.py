@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from domain.aggregate import Aggregate, Conflicting, DocumentKeys, NotFound, Refused
 from domain.event import Event, Recorded
 from domain.webhook.commands import (
+    ClaimEndpoint,
     DisableEndpoint,
     EnableEndpoint,
     EndpointCommand,
@@ -19,6 +20,7 @@ from domain.webhook.commands import (
 )
 from domain.webhook.events import (
     DeliveryAttempted,
+    EndpointClaimed,
     EndpointDisabled,
     EndpointEnabled,
     EndpointFound,
@@ -56,6 +58,8 @@ def evolve(state: Endpoint | None, recorded: Recorded) -> Endpoint:
             exhausted = state.exhausted + (event.next_attempt_at is None)
             since = state.failing_since or event.started_at
             return replace(state, failing_since=since, failures=state.failures + 1, exhausted=exhausted)
+        case EndpointClaimed(owner=owner):
+            return replace(state, owner=owner)
         case EndpointDisabled(reason=reason):
             return replace(state, disabled=reason)
         case EndpointEnabled():
@@ -67,8 +71,10 @@ def evolve(state: Endpoint | None, recorded: Recorded) -> Endpoint:
 def decide(state: Endpoint | None, command: EndpointCommand) -> Sequence[Event]:
     """The events that ``command`` leads to, or ``Refused``."""
     if isinstance(command, RecordDeliveries):
-        found = [] if state is not None else [EndpointFound(org_id=command.org_id, origin=command.origin)]
-        return [*found, *command.facts, *_given_up(state, command.facts)]
+        return [*_found(state, command), *command.facts, *_given_up(state, command.facts)]
+    if isinstance(command, ClaimEndpoint):
+        faster = state is not None and state.owner != command.instead_of
+        return [] if faster else [*_found(state, command), EndpointClaimed(owner=command.owner)]
     if state is None or state.org_id != command.org_id:
         raise NotFound("The endpoint does not exist.", field="id", fix="List what there is.")
     match command:
@@ -84,6 +90,10 @@ def decide(state: Endpoint | None, command: EndpointCommand) -> Sequence[Event]:
             if len(ids) > MOST_REPLAYED:
                 raise Refused(f"{len(ids)} messages are too many at once.", fix=f"Ask for {MOST_REPLAYED} at most.")
             return [ReplayRequested(message_ids=ids, kind=kind)]
+
+
+def _found(state: Endpoint | None, command: RecordDeliveries | ClaimEndpoint) -> Sequence[Event]:
+    return [] if state is not None else [EndpointFound(org_id=command.org_id, origin=command.origin)]
 
 
 def _given_up(state: Endpoint | None, facts: Sequence[Event]) -> Sequence[Event]:

@@ -17,6 +17,15 @@ class RecordDeliveries(msgspec.Struct, frozen=True, kw_only=True):
     facts: tuple[Event, ...]
 
 
+class ClaimEndpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Let ``owner`` serve it, unless the one it belonged to, ``instead_of``, has been followed by another already."""
+
+    org_id: str
+    origin: str
+    owner: str
+    instead_of: str
+
+
 class DisableEndpoint(msgspec.Struct, frozen=True, kw_only=True):
     """Send nothing there any more."""
 
@@ -37,4 +46,4 @@ class RequestReplay(msgspec.Struct, frozen=True, kw_only=True):
     kind: Literal["manual", "recover"]
 
 
-EndpointCommand = RecordDeliveries | DisableEndpoint | EnableEndpoint | RequestReplay
+EndpointCommand = ClaimEndpoint | RecordDeliveries | DisableEndpoint | EnableEndpoint | RequestReplay

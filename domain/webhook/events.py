@@ -35,6 +35,13 @@ class EndpointFound(Event, frozen=True, kw_only=True):
     origin: str
 
 
+class EndpointClaimed(Event, frozen=True, kw_only=True):
+    """From here on this process serves the endpoint, for as long as it lives; ``owner`` is its name."""
+
+    TYPE: ClassVar[str] = "webhook.endpoint_claimed"
+    owner: str
+
+
 class DeliveryAttempted(Event, frozen=True, kw_only=True):
     """One request was made, or refused by ourselves. ``failure`` is empty where the receiver took the message.
 
@@ -94,8 +101,18 @@ class ReplayRequested(Event, frozen=True, kw_only=True):
     kind: Literal["manual", "recover"]
 
 
+class OutboxStarted(Event, frozen=True, kw_only=True):
+    """The installation delivers messages from here on. ``after`` are positions (``shard:ordinal``), one of each shard:
+    events up to there happened when nothing was delivered, and are told to nobody."""
+
+    TYPE: ClassVar[str] = "outbox.started"
+    after: tuple[str, ...]
+
+
 EVENTS: tuple[type[Event], ...] = (
+    OutboxStarted,
     EndpointFound,
+    EndpointClaimed,
     DeliveryAttempted,
     MessageExpired,
     EndpointDisabled,

@@ -9,7 +9,7 @@ import msgspec
 
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """``failing_since`` is when the first of the failures began that no success came between; ``failures`` counts them.
-    ``disabled`` says why nothing is sent; empty where it is in use."""
+    ``owner`` is the process that serves it, ``disabled`` says why nothing is sent; empty where it is in use."""
 
     id: str
     org_id: str
@@ -17,6 +17,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     version: int
+    owner: str = ""
     disabled: str = ""
     failing_since: datetime | None = None
     failures: int = 0

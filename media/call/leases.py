@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import time
+from math import inf
 from pathlib import Path
 from typing import Protocol
 
@@ -29,6 +30,9 @@ class Leases(Protocol):
 
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
+
+    def current(self) -> bool:
+        """Whether this process was heard so lately that nobody can have taken it for dead."""
 
     def release(self) -> None:
         """This process serves nothing any more."""
@@ -63,16 +67,20 @@ class FileLeases:
     def alive(self, owner: str) -> bool:
         if owner == self._owner:
             return True
-        if process_is_gone(owner):
-            return False
-        try:
-            age_s = time.time() - self._path(owner).stat().st_mtime
-        except (FileNotFoundError, ValueError):
-            return False
-        return age_s <= self._lease_s
+        return not process_is_gone(owner) and self._age_s(owner) <= self._lease_s
+
+    def current(self) -> bool:
+        return self._age_s(self._owner) <= self._lease_s / 2
 
     def release(self) -> None:
         self._path(self._owner).unlink(missing_ok=True)
+
+    def _age_s(self, owner: str) -> float:
+        """Since its last heartbeat; without end where there is none."""
+        try:
+            return time.time() - self._path(owner).stat().st_mtime
+        except (FileNotFoundError, ValueError):
+            return inf
 
     def _path(self, owner: str) -> Path:
         name = f"{owner}.lease"

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from math import inf
 
 import msgspec
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
@@ -66,6 +67,7 @@ class KafkaLeases:
         self._lease_s = lease_s
         self._waited_for_since_s: float | None = None
         self._renewed_at_s = 0.0
+        self._came_back_at_s = -inf
         self._released = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
@@ -115,6 +117,11 @@ class KafkaLeases:
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
         return owner == self._owner or (not self._is_gone(owner) and self._beats.alive(owner))
+
+    def current(self) -> bool:
+        """Whether a heartbeat of this process came back so lately that nobody can have taken it for dead: who judges
+        it counts a lease, less one step of their own, from when they read that one."""
+        return not self._released and time.monotonic() - self._came_back_at_s <= self._lease_s / 2
 
     def trouble(self) -> str:
         """Why the others cannot hear this process, or it them; empty when its own heartbeats come back in time."""
@@ -172,7 +179,7 @@ class KafkaLeases:
                 _log.warning("leases.foreign_record", extra={"offset": record.offset})
                 continue
             if beat.owner == self._owner:
-                self._waited_for_since_s = now_s
+                self._waited_for_since_s = self._came_back_at_s = now_s
             self._beats = self._beats.left(beat.owner) if beat.left else self._beats.heard(beat.owner, now_s)
 
     def _seek_to_now(self) -> None:

@@ -15,12 +15,15 @@ import msgspec
 from domain.aggregates import AGGREGATES
 from domain.configuration.state import ActiveConfiguration
 from domain.log.ports import Documents, EventLog
+from domain.organization.state import Organization
 from domain.overrides import apply_overrides
 from domain.server_messages.selection import server_messages
 from domain.server_messages.server import Server, most_specific
 from domain.write_only import without_secrets
 
 Json = dict[str, Any]
+
+_CONFIGURED = (ActiveConfiguration, Organization)
 
 
 class Subscription(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,7 +52,7 @@ class RecordedConfigurations:
         """As ``ConfigurationsAt.find``."""
         document = self._documents.get(kind, id, org_id=org_id)
         if document is not None and document.keys.updated_at <= at:
-            return document.state.config if isinstance(document.state, ActiveConfiguration) else None
+            return document.state.config if isinstance(document.state, _CONFIGURED) else None
         state: Any = None
         for positioned in self._log.history(id):
             if positioned.recorded.time > at:
@@ -57,7 +60,7 @@ class RecordedConfigurations:
             if positioned.recorded.event.TYPE.partition(".")[0] != kind:
                 return None
             state = AGGREGATES[kind].evolve(state, positioned.recorded)
-        return state.config if isinstance(state, ActiveConfiguration) and state.org_id == org_id else None
+        return state.config if isinstance(state, _CONFIGURED) and state.org_id == org_id else None
 
 
 class Addressing:
@@ -80,7 +83,7 @@ class Addressing:
         self, assistant: Mapping[str, Any], request: Mapping[str, Any], org_id: str, at: datetime
     ) -> Subscription | None:
         number = self._stored("phone_number", request.get("phoneNumberId"), org_id, at)
-        server = most_specific(assistant, number)
+        server = most_specific(assistant, number, self._stored("organization", org_id, org_id, at))
         if server is None:
             return None
         shown = {**without_secrets(number, "phone_number"), "id": request.get("phoneNumberId")} if number else None

@@ -7,53 +7,46 @@ goes out again under the same id.
 from __future__ import annotations
 
 import asyncio
+import heapq
 import logging
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Coroutine, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Final, cast
+from typing import Any, Final, cast
 
-from domain.log.ports import Clock
+from domain.log.ports import Clock, LogUnavailable
 from domain.server_messages.selection import Patience
 from domain.webhook.events import DeliveryAttempted, MessageExpired, ReplayKind
 from domain.webhook.origin import without_query
 from domain.webhook.schedule import is_stale, next_attempt
-from streams.webhooks.breaker import Breaker
+from streams.webhooks.claims import Claims
+from streams.webhooks.due import Due, DueMessages, DueRow
+from streams.webhooks.endpoint_queue import NEVER, EndpointQueue
 from streams.webhooks.recorder import Recorder
-from streams.webhooks.sender import Sender
-from streams.webhooks.store import DeliveryStore, Due
+from streams.webhooks.sender import Sender, Sent
 
 logger = logging.getLogger(__name__)
 
-IDLE_SECONDS: Final = 60.0
 MOST_UNSETTLED: Final = 2_000
 """Messages of one endpoint that were sent and whose outcome has not come back through the log: then the log is slow,
 and sending on would only make more duplicates after a crash."""
+WATCH_MS: Final = 1_000.0
+"""How often it is looked whether the owner of an endpoint still lives, and a claim that failed is repeated."""
+CERTAIN_MS: Final = 100.0
+"""How soon it is looked again whether this process is still heard."""
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Requests in flight at once."""
+    """Requests in flight at once. Near ``total`` each organisation may start fewer, so that there is always room for
+    another one."""
 
     per_endpoint: int = 20
     per_organization: int = 100
-
-
-@dataclass
-class _Queue:
-    """What this process has in hand of one endpoint."""
-
-    org_id: str
-    endpoint: str
-    due_ms: float = 0.0
-    in_flight: int = 0
-    unsettled: set[str] = field(default_factory=set)
-    lanes: set[str] = field(default_factory=set)
-    """Calls whose next message must wait, since a first attempt is under way."""
-    breaker: Breaker = field(default_factory=Breaker)
+    total: int = 500
 
 
 class Dispatcher:
@@ -62,30 +55,38 @@ class Dispatcher:
 
     def __init__(
         self,
-        store: DeliveryStore,
+        outbox: DueMessages,
         sender: Sender,
         recorder: Recorder,
+        claims: Claims,
         *,
         clock: Clock,
         jitter: Callable[[], float],
         limits: Limits | None = None,
         reached: Callable[[str], None] = lambda point: None,
     ) -> None:
-        self._store = store
+        self._outbox = outbox
         self._sender = sender
         self._recorder = recorder
+        self._claims = claims
         self._clock = clock
         self._jitter = jitter
         self._limits = limits or Limits()
         self._reached = reached
-        self._queues: dict[str, _Queue] = {}
-        self._turns: OrderedDict[str, OrderedDict[str, _Queue]] = OrderedDict()
-        self._in_flight: dict[str, int] = {}
+        self._queues: dict[str, EndpointQueue] = {}
+        self._turns: OrderedDict[str, OrderedDict[str, EndpointQueue]] = OrderedDict()
+        """Endpoints that may have something to start, by organisation; both in the order of their turns."""
+        self._later: list[tuple[float, str]] = []
+        self._full: dict[str, dict[str, EndpointQueue]] = {}
+        """Endpoints that wait for their organisation's other requests to end."""
+        self._of_organization: Counter[str] = Counter()
+        self._unsettled: dict[str, EndpointQueue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self.attempts = 0
-        self.failures = 0
+        self.in_flight = 0
+        self.outcomes: Counter[str] = Counter()
+        """Attempts by how they ended: ``success`` or the kind of failure."""
 
     def changed(self, endpoints: Iterable[tuple[str, str]], settled: Iterable[str]) -> None:
         """The outbox was written. See ``DeliveryStore.changed``."""
@@ -97,8 +98,7 @@ class Dispatcher:
 
     async def run(self) -> None:
         """For ever. When it is cancelled, what is in flight is given up and will be sent again."""
-        for org_id, endpoint in self._store.waiting():
-            self._queue(org_id, endpoint)
+        self._note(self._outbox.waiting(), ())
         try:
             while True:
                 self._awake.clear()
@@ -114,156 +114,193 @@ class Dispatcher:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _note(self, endpoints: Iterable[tuple[str, str]], settled: Iterable[str]) -> None:
+        for message_id in settled:
+            queue = self._unsettled.pop(message_id, None)
+            if queue is not None:
+                queue.settled(message_id)
+                if len(queue.unsettled) + 1 == MOST_UNSETTLED:
+                    self._turn(queue)
         for org_id, endpoint in endpoints:
-            self._queue(org_id, endpoint).due_ms = 0.0
-        gone = set(settled)
-        if gone:
-            for queue in self._queues.values():
-                if queue.unsettled and not queue.unsettled.isdisjoint(gone):
-                    queue.unsettled -= gone
+            queue = self._queues.get(endpoint)
+            if queue is None:
+                queue = self._queues[endpoint] = EndpointQueue(org_id, endpoint, self._outbox.due)
+            queue.changed()
+            queue.known = self._outbox.endpoint(endpoint)
+            self._turn(queue)
         self._awake.set()
 
-    def _queue(self, org_id: str, endpoint: str) -> _Queue:
-        queue = self._queues.get(endpoint)
-        if queue is None:
-            queue = self._queues[endpoint] = _Queue(org_id, endpoint)
-            self._turns.setdefault(org_id, OrderedDict())[endpoint] = queue
-        return queue
+    def _turn(self, queue: EndpointQueue) -> None:
+        """It gets a turn: perhaps it can start something."""
+        self._turns.setdefault(queue.org_id, OrderedDict())[queue.endpoint] = queue
 
-    def _pump(self) -> float:
-        """Start what can be started, each organisation in turn; for how long there is nothing more to do (s)."""
+    def _pump(self) -> float | None:
+        """Start what can be started, one message of each organisation in turn; for how long there is nothing more to
+        do (s), ``None`` until something happens."""
         now_ms = self._clock().timestamp() * 1000
-        next_ms = now_ms + IDLE_SECONDS * 1000
-        for org_id in tuple(self._turns):
-            self._turns.move_to_end(org_id)
-            queues = self._turns[org_id]
-            for endpoint in tuple(queues):
-                queues.move_to_end(endpoint)
-                queue = queues[endpoint]
-                if queue.due_ms <= now_ms:
-                    self._start_due(queue, now_ms)
-                if queue.due_ms > now_ms:
-                    next_ms = min(next_ms, queue.due_ms)
-        return max((next_ms - now_ms) / 1000, 0.001)
+        while self._later and self._later[0][0] <= now_ms:
+            queue = self._queues[heapq.heappop(self._later)[1]]
+            queue.look_again_ms = NEVER
+            self._turn(queue)
+        while self._turns and self.in_flight < self._limits.total:
+            org_id, queues = self._turns.popitem(last=False)
+            endpoint, queue = queues.popitem(last=False)
+            if self._started_one(queue, now_ms):
+                queues[endpoint] = queue
+            if queues:
+                self._turns[org_id] = queues
+        return max((self._later[0][0] - now_ms) / 1000, 0.001) if self._later else None
 
-    def _start_due(self, queue: _Queue, now_ms: float) -> None:
-        free = min(
-            self._limits.per_endpoint - queue.in_flight,
-            self._limits.per_organization - self._in_flight.get(queue.org_id, 0),
-            MOST_UNSETTLED - len(queue.unsettled),
-        )
-        if free <= 0:
-            # Whoever ends next looks again.
-            return
-        open_at = queue.breaker.open_until_ms
-        if open_at > now_ms:
-            queue.due_ms = open_at
-            return
-        if queue.breaker.probing:
-            free = 1 - queue.in_flight
-        if self._store.is_disabled(queue.endpoint):
-            queue.due_ms = float("inf")
-            return
-        limit = 4 * self._limits.per_endpoint + len(queue.unsettled)
-        rows = self._store.due(queue.endpoint, limit)
-        held = False
-        for id, about, due_ms, tried in rows:
-            if id in queue.unsettled:
-                continue
-            if due_ms > now_ms:
-                queue.due_ms = due_ms
-                return
-            if about in queue.lanes:
-                held = True
-                continue
-            if free <= 0:
-                return
-            free -= 1
-            if tried == 0:
-                queue.lanes.add(about)
-            self._start(queue, id, about, first=tried == 0)
-        if not held and len(rows) < limit:
-            queue.due_ms = float("inf")
+    def _started_one(self, queue: EndpointQueue, now_ms: float) -> bool:
+        """Start the endpoint's next message. Where that is not possible now it is seen to that it gets another turn."""
+        if not self._has_room(queue):
+            return False
+        found = NEVER if queue.known.disabled else queue.next(now_ms)
+        if isinstance(found, float):
+            return self._wait(queue, found)
+        if queue.breaker.open_until_ms > now_ms:
+            return self._wait(queue, queue.breaker.open_until_ms)
+        owner = queue.known.owner
+        if not self._claims.may_send(owner):
+            if self._claims.is_free(owner):
+                if not queue.claiming:
+                    queue.claiming = True
+                    self._spawn(self._claim(queue, found.id))
+                return False
+            return self._wait(queue, now_ms + (CERTAIN_MS if self._claims.is_own(owner) else WATCH_MS))
+        row = queue.start()
+        self._unsettled[row.id] = queue
+        self.in_flight += 1
+        self._of_organization[queue.org_id] += 1
+        self._spawn(self._deliver(queue, row))
+        return True
 
-    def _start(self, queue: _Queue, id: str, about: str, *, first: bool) -> None:
-        queue.unsettled.add(id)
-        queue.in_flight += 1
-        self._in_flight[queue.org_id] = self._in_flight.get(queue.org_id, 0) + 1
-        task = asyncio.create_task(self._deliver(queue, id, about, first))
+    def _has_room(self, queue: EndpointQueue) -> bool:
+        """Whether one more request may be made. Whoever ends next gives the turn back."""
+        most = 1 if queue.breaker.probing else self._limits.per_endpoint
+        if queue.in_flight >= most or len(queue.unsettled) >= MOST_UNSETTLED:
+            return False
+        share = max(1, (self._limits.total - self.in_flight) // 4)
+        if self._of_organization[queue.org_id] >= min(self._limits.per_organization, share):
+            self._full.setdefault(queue.org_id, {})[queue.endpoint] = queue
+            return False
+        return True
+
+    def _wait(self, queue: EndpointQueue, until_ms: float) -> bool:
+        if until_ms < queue.look_again_ms:
+            queue.look_again_ms = until_ms
+            heapq.heappush(self._later, (until_ms, queue.endpoint))
+        return False
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _deliver(self, queue: _Queue, id: str, about: str, first: bool) -> None:
+    async def _claim(self, queue: EndpointQueue, message_id: str) -> None:
+        due = self._outbox.load(message_id)
         try:
-            due = self._store.load(id)
             if due is not None:
-                await self._attempt(queue, due)
+                await self._claims.claim(
+                    queue.org_id, queue.endpoint, due.delivery.origin, instead_of=queue.known.owner
+                )
+        except LogUnavailable as problem:
+            logger.warning("webhooks.not_claimed", extra={"reason": str(problem)})
         finally:
-            queue.in_flight -= 1
-            self._in_flight[queue.org_id] -= 1
-            if first:
-                queue.lanes.discard(about)
-            queue.due_ms = min(queue.due_ms, 0.0)
+            # If it was claimed, by whomever, the outbox says so and there is a turn before this one.
+            queue.claiming = False
+            self._wait(queue, self._clock().timestamp() * 1000 + WATCH_MS)
             self._awake.set()
 
-    async def _attempt(self, queue: _Queue, due: Due) -> None:
-        delivery = due.delivery
+    async def _deliver(self, queue: EndpointQueue, row: DueRow) -> None:
+        try:
+            due = self._outbox.load(row.id)
+            if due is not None and due.delivery.state == "pending":
+                await self._attempt(queue, due)
+            else:
+                # It was settled while it stood in line.
+                self._unsettled.pop(row.id, None)
+                queue.settled(row.id)
+        finally:
+            queue.ended(row)
+            self.in_flight -= 1
+            self._of_organization[queue.org_id] -= 1
+            self._turn(queue)
+            self._turn_those_without_room(queue.org_id)
+            self._awake.set()
+
+    def _turn_those_without_room(self, org_id: str) -> None:
+        """One that ended makes room for its organisation, and perhaps for another one."""
+        waiting = self._full.pop(org_id, {})
+        if self._full:
+            waiting |= self._full.popitem()[1]
+        for queue in waiting.values():
+            self._turn(queue)
+
+    async def _attempt(self, queue: EndpointQueue, due: Due) -> None:
         started = self._clock()
-        happened = datetime.fromtimestamp(delivery.happened_ms / 1000, UTC)
-        patience = cast(Patience, delivery.patience)
-        if is_stale(patience, happened, started):
-            expired = MessageExpired(
-                message_id=delivery.id,
-                message_type=delivery.type,
-                about=delivery.about,
-                event_id=delivery.event_id,
-            )
-            self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, expired)
+        if self._is_too_late(due, started):
             return
-        attempt = delivery.attempts + 1
+        attempt = due.delivery.attempts + 1
         self._reached("before_send")
         began = time.monotonic()
         sent = await self._sender.send(due, attempt)
         total_ms = (time.monotonic() - began) * 1000
         self._reached("after_send")
-        self.attempts += 1
+        self.outcomes[sent.failure or "success"] += 1
         again = None
         if sent.failure:
-            self.failures += 1
             queue.breaker.failed(self._clock().timestamp() * 1000)
-            if not sent.aborted:
-                again = next_attempt(
-                    self._clock(),
-                    attempts=attempt - delivery.base,
-                    patience=patience,
-                    failure=sent.failure,
-                    status=sent.status,
-                    backoff=due.server.backoff,
-                    retry_after_seconds=sent.retry_after_seconds,
-                    jitter=self._jitter(),
-                )
+            again = self._again(due, sent, attempt)
         else:
             queue.breaker.succeeded()
-        self._recorder.add(
-            delivery.org_id,
-            delivery.endpoint_id,
-            delivery.origin,
-            DeliveryAttempted(
-                message_id=delivery.id,
-                message_type=delivery.type,
-                about=delivery.about,
-                event_id=delivery.event_id,
-                url=without_query(due.server.url),
-                attempt=attempt,
-                started_at=started,
-                total_ms=round(total_ms, 3),
-                body_sha256=sha256(due.body).hexdigest(),
-                request_bytes=len(due.body),
-                failure=sent.failure,
-                status=sent.status,
-                response_bytes=sent.response_bytes,
-                detail=sent.detail,
-                replay=cast(ReplayKind, delivery.replay),
-                next_attempt_at=again,
-            ),
+        self._record(due, sent, attempt, started, total_ms, again)
+
+    def _is_too_late(self, due: Due, now: datetime) -> bool:
+        delivery = due.delivery
+        happened = datetime.fromtimestamp(delivery.happened_ms / 1000, UTC)
+        if not is_stale(cast(Patience, delivery.patience), happened, now):
+            return False
+        self.outcomes["stale"] += 1
+        expired = MessageExpired(
+            message_id=delivery.id, message_type=delivery.type, about=delivery.about, event_id=delivery.event_id
         )
+        self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, expired)
+        return True
+
+    def _again(self, due: Due, sent: Sent, attempt: int) -> datetime | None:
+        if sent.aborted or not sent.failure:
+            return None
+        return next_attempt(
+            self._clock(),
+            attempts=attempt - due.delivery.base,
+            patience=cast(Patience, due.delivery.patience),
+            failure=sent.failure,
+            status=sent.status,
+            backoff=due.server.backoff,
+            retry_after_seconds=sent.retry_after_seconds,
+            jitter=self._jitter(),
+        )
+
+    def _record(
+        self, due: Due, sent: Sent, attempt: int, started: datetime, total_ms: float, again: datetime | None
+    ) -> None:
+        delivery = due.delivery
+        attempted = DeliveryAttempted(
+            message_id=delivery.id,
+            message_type=delivery.type,
+            about=delivery.about,
+            event_id=delivery.event_id,
+            url=without_query(due.server.url),
+            attempt=attempt,
+            started_at=started,
+            total_ms=round(total_ms, 3),
+            body_sha256=sha256(due.body).hexdigest(),
+            request_bytes=len(due.body),
+            failure=sent.failure,
+            status=sent.status,
+            response_bytes=sent.response_bytes,
+            detail=sent.detail,
+            replay=cast(ReplayKind, delivery.replay),
+            next_attempt_at=again,
+        )
+        self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, attempted)

@@ -17,8 +17,8 @@ from streams.processing.dead_letters import DeadLetters
 from streams.processing.folding import Folding
 from streams.webhooks.addressing import Addressing, ConfigurationsAt, Subscription
 from streams.webhooks.delivery_headers import own_headers
+from streams.webhooks.kept import KeptMessages
 from streams.webhooks.rows import Message
-from streams.webhooks.store import DeliveryStore
 
 LISTENER: Final = Server(url="https://listener.invalid")
 """Stands for the developer's machine; nothing is ever sent there."""
@@ -52,7 +52,7 @@ class ListeningAddressing(Addressing):
 class RecordedDeliveries:
     """``Deliveries`` over the outbox and the log. ``outbox`` makes the processors that listening folds with."""
 
-    store: DeliveryStore
+    kept: KeptMessages
     log: EventLog
     configurations: ConfigurationsAt
     outbox: Callable[[Addressing], Sequence[Processor[Any]]]
@@ -63,11 +63,11 @@ class RecordedDeliveries:
 
     def list(self, org_id: str, chosen: Selection, limit: int) -> Sequence[Delivery]:
         """See ``Deliveries.list``."""
-        return self.store.list(org_id, chosen, limit)
+        return self.kept.list(org_id, chosen, limit)
 
     def get(self, org_id: str, message_id: str) -> Delivered | None:
         """See ``Deliveries.get``."""
-        return self.store.get(org_id, message_id)
+        return self.kept.get(org_id, message_id)
 
     def signing_key(self, endpoint_id: str) -> str:
         """See ``Deliveries.signing_key``."""

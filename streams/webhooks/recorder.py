@@ -1,14 +1,16 @@
-"""Keeping what came of deliveries: on the log, many attempts of an endpoint in one commit."""
+"""Keeping what came of deliveries: on the log, the attempts at all endpoints of an organisation in one commit."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
+from domain.aggregate import Conflicting
 from domain.event import Event
-from domain.log.ports import Commands, IdSource, LogUnavailable
+from domain.log.ports import Commands, IdSource, LogUnavailable, Step
 from domain.webhook.aggregate import ENDPOINT
 from domain.webhook.commands import RecordDeliveries
 
@@ -20,6 +22,12 @@ MOST_AT_ONCE: Final = 500
 """Facts of one commit."""
 
 
+@dataclass
+class _OfEndpoint:
+    origin: str
+    facts: list[Event] = field(default_factory=list)
+
+
 class Recorder:
     """``add`` from the loop it runs on. What could not be recorded yet is sent again under the same commit id."""
 
@@ -29,14 +37,14 @@ class Recorder:
         self._commands = commands
         self._new_id = new_id
         self._reached = reached
-        self._waiting: dict[str, tuple[str, str, list[Event]]] = {}
+        self._waiting: dict[str, dict[str, _OfEndpoint]] = {}
         self._some = asyncio.Event()
         self._idle = asyncio.Event()
         self._idle.set()
 
     def add(self, org_id: str, endpoint: str, origin: str, fact: Event) -> None:
         """To be recorded soon."""
-        self._waiting.setdefault(endpoint, (org_id, origin, []))[2].append(fact)
+        self._waiting.setdefault(org_id, {}).setdefault(endpoint, _OfEndpoint(origin)).facts.append(fact)
         self._idle.clear()
         self._some.set()
 
@@ -48,8 +56,8 @@ class Recorder:
             self._some.clear()
             waiting, self._waiting = self._waiting, {}
             async with asyncio.TaskGroup() as recording:
-                for endpoint, (org_id, origin, facts) in waiting.items():
-                    recording.create_task(self._record(endpoint, org_id, origin, facts))
+                for org_id, endpoints in waiting.items():
+                    recording.create_task(self._record(org_id, endpoints))
             if not self._waiting:
                 self._idle.set()
 
@@ -57,16 +65,33 @@ class Recorder:
         """Wait until everything is on the log."""
         await self._idle.wait()
 
-    async def _record(self, endpoint: str, org_id: str, origin: str, facts: list[Event]) -> None:
-        for at in range(0, len(facts), MOST_AT_ONCE):
-            command = RecordDeliveries(org_id=org_id, origin=origin, facts=tuple(facts[at : at + MOST_AT_ONCE]))
+    async def _record(self, org_id: str, endpoints: Mapping[str, _OfEndpoint]) -> None:
+        for steps in _commits(org_id, endpoints):
             commit_id = self._new_id()
             self._reached("before_record")
             while True:
                 try:
-                    await self._commands.execute(ENDPOINT, endpoint, command, commit_id=commit_id)
+                    await self._commands.execute_together(steps, commit_id=commit_id)
                     break
-                except LogUnavailable as problem:
+                except (LogUnavailable, Conflicting) as problem:
                     logger.warning("webhooks.not_recorded", extra={"reason": str(problem)})
                     await asyncio.sleep(AGAIN_SECONDS)
             self._reached("after_record")
+
+
+def _commits(org_id: str, endpoints: Mapping[str, _OfEndpoint]) -> Iterator[list[Step]]:
+    """The facts in their order, ``MOST_AT_ONCE`` of them in each."""
+    steps: list[Step] = []
+    room = MOST_AT_ONCE
+    for endpoint, of_endpoint in endpoints.items():
+        left = of_endpoint.facts
+        while left:
+            facts, left = tuple(left[:room]), left[room:]
+            command = RecordDeliveries(org_id=org_id, origin=of_endpoint.origin, facts=facts)
+            steps.append(Step(ENDPOINT, endpoint, command))
+            room -= len(facts)
+            if not room:
+                yield steps
+                steps, room = [], MOST_AT_ONCE
+    if steps:
+        yield steps

@@ -13,6 +13,10 @@ MESSAGES: Final = "webhook-messages"
 """Rows are ``(Message,)``."""
 OUTCOMES: Final = "webhook-outcomes"
 """Rows are ``(Outcome,)``."""
+FOUND: Final = "webhook-endpoints"
+"""Rows are ``(endpoint id, org id)``."""
+CLAIMS: Final = "webhook-claims"
+"""Rows are ``(endpoint id, owner)``."""
 SWITCHES: Final = "webhook-switches"
 """Rows are ``(endpoint id, whether it is in use, ms since 1970)``."""
 REPLAYS: Final = "webhook-replays"
@@ -46,6 +50,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     message_id: str
+    endpoint_id: str
     attempt: int
     failure: str
     status: int | None

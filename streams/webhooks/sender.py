@@ -18,7 +18,7 @@ from domain.log.ports import Clock
 from domain.webhook.events import Failure
 from streams.webhooks.credentials import Credentials, CredentialUnusable, Sessions, Signed
 from streams.webhooks.delivery_headers import own_headers
-from streams.webhooks.store import Due
+from streams.webhooks.due import Due
 
 ANSWER_BYTES: Final = 64 << 10
 """Of an answer to a message that needs none; more is a mistake of the receiver."""

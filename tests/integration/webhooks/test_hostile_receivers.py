@@ -25,8 +25,8 @@ from domain.webhook.signature import endpoint_id
 from infra.egress.sessions import OrganizationSessions
 from infra.identifiers import now
 from streams.webhooks.credentials import Credentials
+from streams.webhooks.due import Due
 from streams.webhooks.sender import Sender, Sent, retry_after
-from streams.webhooks.store import Due
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = EgressPolicy.parse(["127.0.0.0/8", "::1/128"])
