@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, Final, Literal
 
 from fastapi import FastAPI
@@ -29,6 +30,7 @@ TAGS: Final = [
     {"name": "Tools", "description": "What assistants can do besides talking, stored once and referred to by id."},
     {"name": "Phone numbers", "description": "Numbers and SIP addresses, and who answers on them."},
     {"name": "Credentials", "description": "Keys of providers. They can be written and never read back."},
+    {"name": "Organization", "description": "The organization itself, and where its messages go."},
     {"name": "Tokens", "description": "The organization's own keys, and what public ones may be used for."},
     {"name": "Chats", "description": "Conversations in writing: a message and its answer, whole or as it is written."},
     {"name": "Sessions", "description": "Conversations that several chats and calls share."},
@@ -100,7 +102,7 @@ def describe(
     if upload is not None:
         extra["requestBody"] = {"required": True, "content": {"multipart/form-data": {"schema": upload}}}
     if query is not None:
-        parameters += _parameters(query)
+        parameters += (dict(parameter) for parameter in _parameters(query))
     if parameters:
         extra["parameters"] = parameters
     responses: dict[int | str, dict[str, Any]] = {}
@@ -123,7 +125,8 @@ def _reference(name: str) -> dict[str, Any]:
     return {"$ref": f"#/components/schemas/{name}"}
 
 
-def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
+@cache
+def _parameters(query: type[BaseModel]) -> tuple[dict[str, Any], ...]:
     schema = query.model_json_schema(by_alias=True)
     parameters = []
     for name, shape in schema.get("properties", {}).items():
@@ -131,7 +134,7 @@ def _parameters(query: type[BaseModel]) -> list[dict[str, Any]]:
         parameters.append(
             {"name": name, "in": "query", "schema": described, "description": shape.get("description", "")}
         )
-    return parameters
+    return tuple(parameters)
 
 
 def install_openapi(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> None:
