@@ -45,6 +45,7 @@ from api.routes.live import live_routes
 from api.routes.live_figures import live_figure_routes
 from api.routes.metrics import metrics_routes
 from api.routes.operator import operator_routes
+from api.routes.organization import organization_routes
 from api.routes.simulation_extras import simulation_extra_routes
 from api.routes.tokens import token_routes
 from api.routes.unbuilt import unbuilt_routes
@@ -75,6 +76,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     resource_routes(CAMPAIGNS_V2),
     campaign_contact_routes,
     token_routes,
+    organization_routes,
     file_routes,
     knowledge_base_routes,
     knowledge_base_file_routes,

@@ -139,6 +139,15 @@ ANSWERS: Final[dict[str, Schema]] = {
         keys=_list(_object("A key in force.", "id tag issuedAt", id=_TEXT, tag=_TEXT, issuedAt=_TIME)),
         limits={"$ref": "#/components/schemas/OrganizationLimits"},
     ),
+    "Org": _object(
+        "Your organization.",
+        "id name createdAt updatedAt",
+        id=_UUID,
+        name=_TEXT,
+        server={"$ref": "#/components/schemas/Server"},
+        createdAt=_TIME,
+        updatedAt=_TIME,
+    ),
     "RequestEntry": _object(
         "A request that this process has answered.",
         "time requestId method route status ms",

@@ -115,6 +115,7 @@ EXAMPLES: Final[dict[str, JsonObject]] = {
     },
     "NewOrganization": {"name": "Dental Ulm"},
     "OrganizationLimits": {"concurrentCalls": 10, "privateRequestsPerMinute": 6_000},
+    "OrganizationChanges": {"server": {"url": "https://hooks.example.com/callfold", "timeoutSeconds": 10}},
     "SqlStatement": {"statement": "SELECT count() FROM calls", "limit": 100},
     "Rebuild": {"projection": "calls"},
     "HeldEvents": {"processor": "calls", "originator": _OTHER},

@@ -78,6 +78,7 @@ _CLASSES: tuple[type[Event], ...] = (
     organization.KeyRevoked,
     organization.KeyDescribed,
     organization.LimitsSet,
+    organization.OrganizationConfigured,
     *assistant.EVENTS,
     call.CallCreated,
     call.CallRenamed,

@@ -10,6 +10,7 @@ from msgspec.structs import asdict, replace
 from domain.aggregate import Aggregate, Conflicting, DocumentKeys, NotFound, Refused
 from domain.event import Event, Recorded
 from domain.organization.commands import (
+    Configure,
     CreateOrganization,
     DescribeKey,
     IssueKey,
@@ -22,6 +23,7 @@ from domain.organization.events import (
     KeyIssued,
     KeyRevoked,
     LimitsSet,
+    OrganizationConfigured,
     OrganizationCreated,
     OrganizationPlaced,
 )
@@ -53,6 +55,8 @@ def evolve(state: Organization | None, recorded: Recorded) -> Organization:
             return replace(state, keys=keys, updated_at=time, version=version)
         case LimitsSet():
             return replace(state, limits=Limits(**asdict(event)), updated_at=time, version=version)
+        case OrganizationConfigured(config=config):
+            return replace(state, config=config, updated_at=time, version=version)
         case _:
             return replace(state, updated_at=time, version=version)
 
@@ -82,6 +86,9 @@ def decide(state: Organization | None, command: OrganizationCommand) -> Sequence
             return [KeyDescribed(key_id=key_id, name=name, restrictions=restrictions)]
         case SetLimits(limits=limits):
             return _limit(state, limits)
+        case Configure(changes=changes, actor=actor):
+            config = {name: value for name, value in {**state.config, **changes}.items() if value is not None}
+            return [] if config == state.config else [OrganizationConfigured(config=config, actor=actor)]
 
 
 def _require_key(state: Organization, key_id: str) -> Key:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 from domain.organization.events import KeyRestrictions, KeyTag
@@ -45,4 +47,11 @@ class SetLimits(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits
 
 
-OrganizationCommand = CreateOrganization | IssueKey | RevokeKey | DescribeKey | SetLimits
+class Configure(msgspec.Struct, frozen=True, kw_only=True):
+    """Change settings of the organisation's own: those that are named, ``None`` takes one away."""
+
+    changes: dict[str, Any]
+    actor: str = ""
+
+
+OrganizationCommand = CreateOrganization | IssueKey | RevokeKey | DescribeKey | SetLimits | Configure

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import msgspec
 
@@ -73,3 +73,12 @@ class LimitsSet(Event, frozen=True, kw_only=True):
     private_requests_per_minute: int | None = None
     public_requests_per_minute: int | None = None
     concurrent_calls: int | None = None
+
+
+class OrganizationConfigured(Event, frozen=True, kw_only=True):
+    """The organisation's own settings, whole, under their names on the wire: ``server`` is where messages go that
+    neither an assistant nor a phone number sends elsewhere."""
+
+    TYPE: ClassVar[str] = "organization.configured"
+    config: dict[str, Any]
+    actor: str = ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
@@ -41,6 +42,12 @@ class Organization(msgspec.Struct, frozen=True, kw_only=True):
     shard: int | None = None
     keys: tuple[Key, ...] = ()
     limits: Limits = Limits()
+    config: dict[str, Any] = {}
+
+    @property
+    def org_id(self) -> str:
+        """It belongs to itself."""
+        return self.id
 
     def key(self, key_id: str) -> Key | None:
         """The key in force with this id."""
