@@ -1,4 +1,4 @@
-"""Which server messages an assistant asked for (``assistant.serverMessages``), and how patiently each is delivered.
+"""Which messages an assistant asked for (``serverMessages``, ``clientMessages``), and how patiently each is delivered.
 
 The defaults are Vapi's, https://docs.vapi.ai/server-url/events.
 """
@@ -17,8 +17,20 @@ DEFAULT_SERVER_MESSAGES: Final = frozenset(
 )
 """What a server is sent where ``serverMessages`` is absent."""
 
+DEFAULT_CLIENT_MESSAGES: Final = frozenset(
+    {
+        *("conversation-update", "function-call", "hang", "model-output", "speech-update", "status-update"),
+        *("transfer-update", "transcript", "tool-calls", "user-interrupted", "voice-input"),
+        *("workflow.node.started", "assistant.started"),
+    }
+)
+"""What a client is sent where ``clientMessages`` is absent."""
+
 FINAL_TRANSCRIPT: Final = 'transcript[transcriptType="final"]'
 """Listed instead of ``transcript`` by who wants no partials; it is then the message's type too."""
+
+_OLDER_NAMES: Final = {"language-change-detected": "language-changed"}
+"""What a type may be called in lists besides its own name."""
 
 Patience = Literal["durable", "live"]
 """``durable`` messages are tried for days, ``live`` ones for seconds: late, they would be worth nothing."""
@@ -43,7 +55,7 @@ def server_messages(assistant: Mapping[str, Any]) -> frozenset[str]:
 def selected_type(wanted: Set[str], message: Mapping[str, Any]) -> str | None:
     """The type under which the message is sent, or ``None`` where it was not asked for."""
     kind = str(message["type"])
-    if kind in wanted:
+    if kind in wanted or _OLDER_NAMES.get(kind, kind) in wanted:
         return kind
     if kind == "transcript" and message.get("transcriptType") == "final" and FINAL_TRANSCRIPT in wanted:
         return FINAL_TRANSCRIPT

@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Set
 from typing import Any
 
-FINAL_TRANSCRIPT = 'transcript[transcriptType="final"]'
-"""Listed instead of ``transcript`` by clients that want no partials; it is then the message's type too."""
-
-_ALIASES = {"language-change-detected": "language-changed"}
+from domain.server_messages.selection import selected_type
 
 
 class ClientMessageFilter:
@@ -21,9 +18,7 @@ class ClientMessageFilter:
 
     def pass_through(self, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """The message to send, or ``None`` where the client did not ask for it."""
-        kind = str(message.get("type", ""))
-        if kind in self._wanted or _ALIASES.get(kind, kind) in self._wanted:
-            return message
-        if kind == "transcript" and FINAL_TRANSCRIPT in self._wanted and message.get("transcriptType") == "final":
-            return {**message, "type": FINAL_TRANSCRIPT}
-        return None
+        kind = selected_type(self._wanted, message)
+        if kind is None:
+            return None
+        return message if kind == message["type"] else {**message, "type": kind}

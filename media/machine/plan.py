@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from domain.call.late_templates import below
+from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
 from media.machine.hook_plan import HookPlan, read_hooks
 from media.machine.listening_plans import KeypadPlan, VoicemailPlan, read_keypad, read_voicemail
 from media.machine.reading import PlanInvalid, Section
@@ -36,15 +37,6 @@ FIRST_MESSAGE_MODES: tuple[FirstMessageMode, ...] = (
     "assistant-speaks-first-with-model-generated-message",
     "assistant-waits-for-user",
 )
-CLIENT_MESSAGES = frozenset(
-    {
-        *("conversation-update", "function-call", "hang", "model-output", "speech-update", "status-update"),
-        *("transfer-update", "transcript", "tool-calls", "user-interrupted", "voice-input"),
-        *("workflow.node.started", "assistant.started"),
-    }
-)
-"""What a client is sent where ``clientMessages`` is absent."""
-
 TRANSCRIPT_WAIT_MS = 1_500.0
 """How long after a sound its transcript may come before the sound counts as noise."""
 
@@ -260,7 +252,7 @@ def _first_message_mode(assistant: Section) -> FirstMessageMode:
 
 
 def _client_messages(assistant: Section) -> frozenset[str]:
-    return frozenset(assistant.texts("clientMessages")) if assistant.has("clientMessages") else CLIENT_MESSAGES
+    return frozenset(assistant.texts("clientMessages")) if assistant.has("clientMessages") else DEFAULT_CLIENT_MESSAGES
 
 
 def _has_server(assistant: Section) -> bool:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from media.machine.plan import CLIENT_MESSAGES, CallPlan, PlanInvalid
+from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
+from media.machine.plan import CallPlan, PlanInvalid
 from media.text.chunking import DEFAULT_BOUNDARIES
 
 
@@ -28,7 +29,7 @@ def test_defaults() -> None:
     assert (empty.idle.texts, empty.idle.after_ms, empty.idle.max_count) == ((), 10_000, 3)
     assert empty.first_message_mode == "assistant-speaks-first"
     assert not empty.first_message_interruptible
-    assert empty.client_messages == CLIENT_MESSAGES
+    assert empty.client_messages == DEFAULT_CLIENT_MESSAGES
     assert (empty.chunks.enabled, empty.chunks.min_characters) == (True, 30)
     assert empty.chunks.boundaries == DEFAULT_BOUNDARIES
     assert (empty.formatting.enabled, empty.formatting.number_to_digits_cutoff) == (True, 2025)
