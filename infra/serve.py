@@ -16,12 +16,14 @@ from dataclasses import dataclass
 from domain.log.ports import LogUnavailable
 from domain.organization.founding import Founding
 from infra import logging as log_lines
+from infra.application import signing_secret
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.http_server import CannotListen, listen, serving
 from infra.projecting import Fragments, opened_projecting
 from infra.roles import Addresses, Role, RoleUnfit, check, seated
 from infra.settings import Settings
 from infra.storage import opened_storage
+from infra.webhooks import opened_webhooks
 from infra.wiring import System, run_system
 from media.providers.errors import ProviderError
 from projections.store import StoreUnavailable
@@ -114,8 +116,13 @@ async def _stream(settings: Settings, seat: Seat, on_started: Callable[[Started]
     # Faust costs time and memory that other roles do not need.
     from infra.streaming import opened_streaming
 
+    addresses = Addresses.of(settings, public_port=settings.port, own_port=settings.port)
+    secret = signing_secret(settings, seat.folder)
     with stop_signals() as stop, opened_storage(settings, seat) as storage:
-        async with opened_streaming(settings, seat, storage) as streaming:
+        async with (
+            opened_streaming(settings, seat, storage) as streaming,
+            opened_webhooks(settings, seat, storage, addresses, secret),
+        ):
             seat.announce(RunningSystem(os.getpid(), "", "", "stream"))
             on_started(Started("stream", "", os.getpid(), str(seat.folder.root), None))
             logger.info("system.ready", extra={"role": "stream", "seat": seat.name})

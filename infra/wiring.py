@@ -117,8 +117,13 @@ async def run_system(
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None
         webhooks = None
-        if role != "media" and settings.kafka is None:
-            webhooks = await parts.enter_async_context(opened_webhooks(settings, seat, storage, addresses, secret))
+        if role != "media":
+            # Where the log is shared `callfold stream` delivers for API processes.
+            sends = role == "up" or settings.kafka is None
+            webhooks = await parts.enter_async_context(
+                opened_webhooks(settings, seat, storage, addresses, secret, sends=sends)
+            )
+            gate.troubles.append(webhooks.trouble)
         tier = None
         await speaking
         if role != "api":
