@@ -13,17 +13,16 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
-from domain.call.events import CallEnded, Warned
+from domain.call.events import CallEnded
 from domain.event import Event
 from domain.live_calls import CallSocket
 from media.audio.playout import Heard
-from media.call.call_clock import CallClock
+from media.call.chronicle import Chronicle
 from media.call.client_messages import ClientMessageFilter
-from media.call.fragments import FragmentSource
-from media.call.journal import Journal
+from media.call.orders import hand_over
 from media.call.parts import Conversation, Parts
 from media.call.recorder import write_along
-from media.call.retention import KEEP_ALL, Retention
+from media.call.retention import Retention
 from media.call.timers import Timers
 from media.machine.inputs import (
     Connected,
@@ -34,28 +33,7 @@ from media.machine.inputs import (
     PlayoutStarted,
     TransportClosed,
 )
-from media.machine.outputs import (
-    AbortModel,
-    ArmTimer,
-    AskDestination,
-    AskEndpointing,
-    CallTool,
-    DisarmTimer,
-    FinalizeTranscript,
-    HangUp,
-    Mute,
-    Note,
-    Notify,
-    Output,
-    Record,
-    ResolveAssistant,
-    StartModel,
-    StartPlayout,
-    StopPlayout,
-    Synthesize,
-    Transfer,
-    UseAssistant,
-)
+from media.machine.outputs import ArmTimer, CallTool, DisarmTimer, HangUp, Note, Notify, Output, Record, StopPlayout
 
 _log = logging.getLogger(__name__)
 
@@ -71,34 +49,21 @@ class CallSession:
     def __init__(
         self,
         conversation: Conversation,
+        chronicle: Chronicle,
         *,
-        call_id: str,
-        clock: CallClock,
-        journal: Journal,
-        fragments: FragmentSource,
         client_messages: ClientMessageFilter,
         files: Executor,
         closing_grace_s: float,
-        retention: Retention = KEEP_ALL,
     ) -> None:
-        self.call_id = call_id
-        self.clock = clock
-        self.journal = journal
-        self.facts: list[tuple[Event, float]] = []
-        """Every event of the call with its instant: what the call log shows."""
+        self.call_id = chronicle.call_id
+        self.chronicle = chronicle
+        self.clock = chronicle.clock
         self._conversation = conversation
-        self._fragments = fragments
-        self.retention = retention
-        """What of the call may be kept from now on."""
-        self.as_mp3 = retention.mp3
-        """Whether the recording is wanted as mp3."""
-        self.log_kept = retention.log
-        """Whether all assistants so far let the call log be kept."""
         self._client_messages = client_messages
         self._files = files
         self._closing_grace_s = closing_grace_s
         self._loop = asyncio.get_running_loop()
-        self._timers = Timers(self._loop, clock)
+        self._timers = Timers(self._loop, chronicle.clock)
         self._parts: Parts | None = None
         self._group: asyncio.TaskGroup | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -107,8 +72,6 @@ class CallSession:
         self._hung_up = asyncio.Event()
         self._broken: asyncio.Future[None] = self._loop.create_future()
         self._overdue = False
-        self.ended_reason: str | None = None
-        self.ended_ms = 0.0
 
     # What happens, from everywhere.
 
@@ -155,13 +118,13 @@ class CallSession:
         self.feed(ControlReceived(message=message))
 
     def transport_closed(self, detail: str) -> None:
-        self.note("transport.closed", {"detail": detail})
+        self.chronicle.note("transport.closed", {"detail": detail})
         self.feed(TransportClosed())
 
     def warned(self, code: str, detail: str) -> None:
         """Record something a person should know that does not end the call."""
-        at_ms = self.clock.now_ms()
-        self.record(Warned(code=code, detail=detail, at_ms=at_ms))
+        self.chronicle.warned(code, detail)
+        self._mind_the_log()
 
     def pass_client_messages(self, wanted: ClientMessageFilter) -> None:
         """Another assistant has the word, with client messages of its own."""
@@ -169,8 +132,7 @@ class CallSession:
 
     def keep(self, retention: Retention) -> None:
         """Another assistant has the word, who may have less of the call kept, or more."""
-        self.retention = retention
-        self.log_kept = self.log_kept and retention.log
+        self.chronicle.keep(retention)
         if self._parts is not None and self._parts.recording is not None:
             self._parts.recording.silenced = not retention.recording
 
@@ -199,14 +161,11 @@ class CallSession:
 
     def record(self, event: Event) -> None:
         """Append a domain event of this call, in order, with no more of it than may be kept."""
-        event = self.retention.kept(event)
-        at_ms = self.clock.now_ms()
-        self.facts.append((event, at_ms))
-        self.journal.append(event, self.clock.wall_time(at_ms))
-        if isinstance(event, CallEnded):
-            self.ended_reason = event.reason
-            self.ended_ms = at_ms
-        if self.journal.overdue and not self._overdue:
+        self.chronicle.record(event)
+        self._mind_the_log()
+
+    def _mind_the_log(self) -> None:
+        if self.chronicle.journal.overdue and not self._overdue:
             self._overdue = True
             self._loop.call_soon(self.feed, EndRequested(reason=OVERLOAD_REASON))
 
@@ -244,7 +203,7 @@ class CallSession:
                 self._begin()
                 self.feed(Connected())
                 await self._until_over()
-                await parts.transport.close(1000, self.ended_reason or "call ended", self._closing_grace_s)
+                await parts.transport.close(1000, self.chronicle.ended_reason or "call ended", self._closing_grace_s)
                 for task in self._tasks:
                     task.cancel()
         except* Exception as group_fault:
@@ -266,7 +225,7 @@ class CallSession:
     def _end_without_media(self, reason: str) -> None:
         """The tasks are gone: let the machine say what it has to, and make sure that the end is recorded."""
         self.feed(EndRequested(reason=reason))
-        if self.ended_reason is None:
+        if self.chronicle.ended_reason is None:
             self.record(CallEnded(reason=reason, at_ms=self.clock.now_ms()))
         self._hung_up.set()
 
@@ -299,7 +258,7 @@ class CallSession:
     def _begin(self) -> None:
         """What the machine wants before the first input; inputs that this brings about wait for ``Connected``."""
         now_ms = self.clock.now_ms()
-        self._fragments.note("machine.began", now_ms, {})
+        self.chronicle.machine_began(now_ms)
         self._stepping = True
         try:
             self._carry_out_all(self._conversation.begin(now_ms), now_ms)
@@ -310,8 +269,7 @@ class CallSession:
         if self._hung_up.is_set():
             return
         now_ms = self.clock.now_ms()
-        if self.retention.words:
-            self._fragments.note("machine.input", now_ms, happened)
+        self.chronicle.machine_input(happened, now_ms)
         self._carry_out_all(self._conversation.step(happened, now_ms), now_ms)
 
     def _carry_out_all(self, outputs: Sequence[Output], now_ms: float) -> None:
@@ -329,7 +287,7 @@ class CallSession:
             case Record(event=event):
                 self.record(event)
             case Note(type=kind, data=data):
-                self.note(kind, data)
+                self.chronicle.note(kind, data)
             case HangUp():
                 self._hung_up.set()
             case ArmTimer():
@@ -346,37 +304,4 @@ class CallSession:
                     self._parts.playout.stop(utterance_id, now_ms)
             case _:
                 if self._parts is not None and self._group is not None:
-                    self._drive(self._parts, output, now_ms)
-
-    def _drive(self, parts: Parts, output: Output, now_ms: float) -> None:
-        match output:
-            case StartModel(request_id=request_id, messages=messages):
-                parts.model.start(request_id, messages)
-            case AbortModel(request_id=request_id):
-                parts.model.abort(request_id)
-            case Synthesize():
-                parts.voice.synthesize(output)
-            case StartPlayout(utterance_id=utterance_id):
-                parts.playout.release(utterance_id, now_ms)
-            case FinalizeTranscript():
-                parts.transcriber.finalize()
-            case AskEndpointing():
-                parts.endpointing.ask(output)
-            case AskDestination():
-                parts.tools.ask(output)
-            case ResolveAssistant():
-                parts.tools.resolve(output)
-            case UseAssistant():
-                parts.tools.use(output)
-            case Transfer():
-                parts.tools.transfer(output)
-            case Mute(who=who, muted=muted):
-                if who == "customer":
-                    parts.hearing.muted = muted
-                else:
-                    parts.playout.muted = muted
-
-    def note(self, kind: str, data: dict[str, Any]) -> None:
-        """Keep a fragment of this call, where it may be kept."""
-        if self.retention.keeps_fragment(kind):
-            self._fragments.note(kind, self.clock.now_ms(), data)
+                    hand_over(self._parts, output, now_ms)

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from media.call import tier
+from media.call import reception
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import dial
 
@@ -34,7 +34,7 @@ async def test_between_any_two_steps_of_calls_that_begin_everybody_else_has_a_tu
             await asyncio.sleep(0)
 
     for name in STEPS:
-        monkeypatch.setattr(tier, name, noted(name, getattr(tier, name)))
+        monkeypatch.setattr(reception, name, noted(name, getattr(reception, name)))
     async with media_rig(tmp_path) as rig:
         others = asyncio.create_task(everybody_else())
         callers = [await dial(rig) for _ in range(10)]

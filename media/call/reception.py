@@ -1,0 +1,139 @@
+"""One call in this process from its claim until everything about it is recorded."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from time import monotonic
+
+from domain.aggregate import Refused
+from domain.call.aggregate import CALL
+from domain.call.commands import ClaimCall, EndCall
+from domain.call.state import Call, Deleted, KeptCall
+from domain.egress import EgressPolicy
+from domain.live_calls import CallRejected, CallSocket
+from domain.log.ports import Clock, Commands, LogUnavailable
+from media.call.admission import TRY_LATER
+from media.call.aftermath import Aftermath
+from media.call.assembly import Connection, assemble, open_recording, open_session
+from media.call.call_clock import CallClock
+from media.call.parts import Parts
+from media.call.session import CallSession
+from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
+from media.call.workshop import Workshop
+from media.tools.egress import GuardedTransport, guarded_client
+from media.tools.mcp_tools import McpServers
+
+_log = logging.getLogger(__name__)
+
+POLICY = 1008
+SERVER_ERROR = 1011
+"""WebSocket close codes (RFC 6455, section 7.4.1)."""
+
+
+class Reception:
+    """``owner`` and ``address`` are what claims say; a session runs inside the context that ``running`` makes of it."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        workshop: Workshop,
+        aftermath: Aftermath,
+        egress: EgressPolicy,
+        clock: Clock,
+        *,
+        owner: str,
+        address: str,
+        running: Callable[[CallSession], AbstractContextManager[None]],
+    ) -> None:
+        self._commands = commands
+        self._workshop = workshop
+        self._aftermath = aftermath
+        self._egress = egress
+        self._clock = clock
+        self._owner = owner
+        self._address = address
+        self._running = running
+        self._starting = asyncio.Lock()
+
+    async def hold(self, call_id: str, socket: CallSocket) -> None:
+        """Claim the call, hold its conversation, and store what is to be kept of it. Raises ``CallRejected``."""
+        opened_s = monotonic()
+        call = await self._claim(call_id)
+        clock = CallClock(self._clock())
+        opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
+        warnings = EarlyWarnings()
+        settings = self._workshop.settings
+        mcp = McpServers(
+            lambda: GuardedTransport(self._egress),
+            headers={"x-call-id": call_id},
+            warn=warnings.warn,
+            timeout_s=settings.tool_timeout_s,
+            result_cap=settings.tool_result_cap,
+        )
+        async with guarded_client(self._egress, timeout_s=settings.tool_timeout_s) as client, mcp:
+            connection = Connection(socket=socket, client=client, mcp=mcp, opened_ms=opened_ms)
+            try:
+                session, parts = await self._begin(call, clock, connection)
+            except StartRefused as refused:
+                await self._refuse(call_id, refused, socket)
+                raise CallRejected(SERVER_ERROR, refused.reason) from refused
+            warnings.pass_to(session.warned)
+            try:
+                with self._running(session):
+                    await session.run(parts)
+            finally:
+                await self._aftermath.settle(session.chronicle, parts.recording, clock.wall_time)
+                await self._workshop.outbox.fragments.flush()
+                await session.chronicle.journal.flushed()
+
+    async def _claim(self, call_id: str) -> KeptCall:
+        settings = self._workshop.settings
+        command = ClaimCall(owner=self._owner, lease_seconds=settings.lease_s, address=self._address)
+        try:
+            state, _ = await self._commands.execute(CALL, call_id, command)
+        except Refused as refused:
+            raise CallRejected(POLICY, str(refused)) from refused
+        except LogUnavailable as unavailable:
+            raise CallRejected(TRY_LATER, "the log does not take events now; try again later") from unavailable
+        claimed: Call = state
+        if isinstance(claimed, Deleted):
+            raise CallRejected(POLICY, "the call does not exist")
+        return claimed
+
+    async def _begin(self, call: KeptCall, clock: CallClock, connection: Connection) -> tuple[CallSession, Parts]:
+        """Calls begin one after the other, but none waits for the servers that another's tools are listed by.
+
+        Raises ``StartRefused``.
+        """
+        async with self._starting:
+            chosen = choose_assistant(call, clock, self._workshop)
+            await asyncio.sleep(0)
+            if not chosen.waits_for_servers:
+                return await self._put_together(call, chosen, clock, connection)
+        chosen = await chosen.expanded(connection.mcp)
+        async with self._starting:
+            return await self._put_together(call, chosen, clock, connection)
+
+    async def _put_together(
+        self, call: KeptCall, chosen: Chosen, clock: CallClock, connection: Connection
+    ) -> tuple[CallSession, Parts]:
+        """One call at a time and one step in each turn of the loop: calls that run wait for a step at most.
+
+        Raises ``StartRefused``.
+        """
+        prepared = prepare(call, chosen, clock, self._workshop)
+        await asyncio.sleep(0)
+        session = open_session(call, clock, prepared, self._workshop)
+        recording = await open_recording(session, prepared, self._workshop)
+        await asyncio.sleep(0)
+        parts = assemble(session, prepared, self._workshop, connection, recording)
+        await asyncio.sleep(0)
+        return session, parts
+
+    async def _refuse(self, call_id: str, refused: StartRefused, socket: CallSocket) -> None:
+        _log.warning("call.refused", extra={"call_id": call_id, "reason": refused.reason})
+        await self._commands.execute(CALL, call_id, EndCall(reason=refused.reason, message=refused.message))
+        await socket.send_text(f'{{"type":"status-update","status":"ended","endedReason":"{refused.reason}"}}')
