@@ -25,11 +25,11 @@ from streams.kafka.location import KafkaLocation
 from streams.kafka.rules import SAFE_REPLICATION
 from streams.kafka.topics import prepare
 from streams.log import factory
-from streams.log.kafka.routing import FIRST
 from streams.log.kafka.shard import LogShard
 from streams.log.kafka.writer import SETTLE_SECONDS, ShardWriter
 from streams.log.proposals import Proposal
 from streams.log.recorder import LogApplicationRecorder, LogProcessRecorder
+from streams.log.routing import FIRST
 
 LOCATION = "LOG_LOCATION"
 REPLICATION = "LOG_REPLICATION"

@@ -1,4 +1,4 @@
-"""One shard on one node: its replica, who reads the partition into it, who appends to it, and what answers from it."""
+"""A shard of the log on Kafka on one node: its replica, who reads the partition into it, and who appends to it."""
 
 from __future__ import annotations
 
@@ -14,12 +14,10 @@ from streams.kafka.clients import producer
 from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
 from streams.kafka.renewal import RenewedProducer
-from streams.log.commands import LogCommands
-from streams.log.documents import DocumentReader
 from streams.log.kafka.follower import Follower
 from streams.log.kafka.replica import Replica
 from streams.log.kafka.writer import ShardWriter
-from streams.log.reader import LogReader
+from streams.log.shard import Shard
 
 DELIVERY_MS = 7_000
 """How long the producer itself re-sends. Short: the writer then sends the same bytes again, by new metadata."""
@@ -33,7 +31,7 @@ BATCH_BYTES = 512 * 1024
 thread once, and stand together on the log. A larger one is split, and only slower."""
 
 
-class LogShard:
+class LogShard(Shard):
     """Open with ``LogShard.open``; caught up with the log as it was then."""
 
     def __init__(
@@ -46,20 +44,17 @@ class LogShard:
         new_id: IdSource,
         jitter: Callable[[], float],
     ) -> None:
-        self.replica = replica
-        self.writer = writer
-        self.documents = DocumentReader(replica.datastore, replica.states)
-        self.reader = LogReader(replica.datastore, replica.application.codec, replica.shard)
-        self.commands = LogCommands(
+        super().__init__(
             replica.application,
-            self.documents,
-            self.reader,
+            replica.states,
             writer,
-            shard=replica.shard,
+            number=replica.shard,
             clock=clock,
             new_id=new_id,
             jitter=jitter,
         )
+        self.replica = replica
+        self.writer = writer
         self._follower = follower
 
     @classmethod

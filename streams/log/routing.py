@@ -17,7 +17,7 @@ from domain.event import Event, Recorded
 from domain.log.commit import Commit
 from domain.log.ports import LogUnavailable, Step
 from domain.registry import kind_of
-from streams.log.kafka.shard import LogShard
+from streams.log.shard import Shard
 
 FIRST = 0
 """The shard of organisations, and of what belongs to none that was placed."""
@@ -31,7 +31,7 @@ class Router:
 
     def __init__(
         self,
-        shards: Mapping[int, LogShard],
+        shards: Mapping[int, Shard],
         aggregates: Mapping[str, Aggregate[Any, Any]],
         await_newest: Callable[[], None],
     ) -> None:
@@ -93,7 +93,7 @@ class Router:
         found = self.of_originator(originator_id)
         if found is not None:
             return found
-        return self._of_new(self._aggregates.get(kind_of(events[0].TYPE)), originator_id, events)
+        return self._of_new(self._aggregates.get(kind_of(events[0].TYPE)) if events else None, originator_id, events)
 
     def of_commit(self, commit: Commit, events: Sequence[Recorded]) -> int:
         """Where a finished commit is to be appended. Raises ``ValueError`` when it spans shards."""
