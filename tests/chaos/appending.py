@@ -23,6 +23,7 @@ from domain.event import Event
 from domain.log.commit import Commit, Slot
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.log.position import Position
+from tests.chaos.crash_points import Death, die_at
 from tests.chaos.history import Claimed, Ended, Held, HistoryFile, Invoked
 from tests.contracts.log_contract import CODEC, START, Node
 from tests.contracts.tally import TALLY_TYPES, Added, Opened
@@ -46,12 +47,16 @@ class NodeAddress(Protocol):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """Who works (``name`` is in every commit id), on which originators (id and organisation), with which dice."""
+    """Who works (``name`` is in every commit id), on which originators (id and organisation), with which dice.
+
+    ``death`` is where the process kills itself, if it does.
+    """
 
     name: str
     originators: tuple[tuple[str, str], ...]
     seed: int
     history: Path
+    death: Death | None = None
 
 
 def append_until_stopped(
@@ -63,6 +68,8 @@ def append_until_stopped(
     """
     logging.getLogger().addHandler(logging.NullHandler())  # what goes wrong is the point here
     history = HistoryFile(work.history)
+    if work.death is not None:
+        die_at(work.death)
     with closing(history), closing(address.open()) as node:
         parent.send("ready")
         client = _Client(node, work, history, parent.poll, unsure)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import random
+import signal
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from multiprocessing.connection import Connection
+from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Semaphore
 from pathlib import Path
@@ -15,12 +17,15 @@ from pathlib import Path
 import msgspec
 
 from tests.chaos.appending import NodeAddress, Work, append_until_stopped, held
+from tests.chaos.crash_points import CrashPoint, Death, deaths
 from tests.chaos.history import Held, Judgement, check, read_history, silences
 from tests.chaos.log_processes import PROCESSES
 from tests.contracts.log_contract import Node
 
 READY_SECONDS = 60
 STOP_SECONDS = 60
+LATEST_DEATH = 4
+"""How often a process passes a step before it dies there, at most: deaths are the point, not what lies between."""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,14 +61,29 @@ class Workers:
     def kill(self, *indices: int) -> None:
         """Kill processes at whatever they are doing, and start the next ones."""
         for index in indices:
-            process, pipe = self._running[index]
-            process.kill()
-            process.join()
-            pipe.close()
-            self.killed += 1
-            self._incarnations[index] += 1
-            self._running[index] = self._start(index)
+            self._succeed(index)
         for index in indices:
+            self._await_ready(index)
+
+    def die_by_themselves(self, times: int, points: tuple[CrashPoint, ...]) -> None:
+        """Let every process kill itself at one step after the other, and succeed it at once, until so many are dead.
+
+        Nobody waits for anybody: while some start, others write.
+        """
+        ends = deaths(points, random.Random(times), latest=LATEST_DEATH)
+        for index in range(self.count):
+            self._succeed(index, next(ends))
+        to_die = times - self.count
+        for died in range(times):
+            sentinels = {process.sentinel: index for index, (process, _) in enumerate(self._running)}
+            dead = wait(list(sentinels), timeout=READY_SECONDS)
+            assert dead, f"nobody dies any more, after {died} of {times}"
+            index = sentinels[dead[0]]  # type: ignore[index]  # what was given is what comes back
+            process, _ = self._running[index]
+            process.join()
+            assert process.exitcode == -signal.SIGKILL, f"{process.name} ended with {process.exitcode}"
+            self._succeed(index, next(ends) if died < to_die else None)
+        for index in range(self.count):
             self._await_ready(index)
 
     def note_fault(self) -> None:
@@ -102,9 +122,25 @@ class Workers:
         """What all processes wrote down, those killed too."""
         return self._folder.glob("*.jsonl")
 
-    def _start(self, index: int) -> tuple[BaseProcess, Connection]:
+    def _succeed(self, index: int, death: Death | None = None) -> None:
+        """Kill a process, if it still lives, and start the next on its files."""
+        process, pipe = self._running[index]
+        process.kill()
+        process.join()
+        pipe.close()
+        self.killed += 1
+        self._incarnations[index] += 1
+        self._running[index] = self._start(index, death)
+
+    def _start(self, index: int, death: Death | None = None) -> tuple[BaseProcess, Connection]:
         name = f"p{index}.{self._incarnations[index]}"
-        work = Work(name=name, originators=self._originators, seed=index, history=self._folder / f"{name}.jsonl")
+        work = Work(
+            name=name,
+            originators=self._originators,
+            seed=index,
+            history=self._folder / f"{name}.jsonl",
+            death=death,
+        )
         here, there = PROCESSES.Pipe()
         process = PROCESSES.Process(
             target=append_until_stopped,

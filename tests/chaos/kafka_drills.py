@@ -23,10 +23,11 @@ from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import admin, producer
 from streams.kafka.location import KafkaLocation
 from streams.kafka.renewal import RenewedProducer
-from streams.kafka.topics import prepare
+from streams.kafka.topics import Prepared, prepare
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.log import KafkaLog
 from tests.brokers import fresh_topic
+from tests.chaos.crash_points import ON_KAFKA
 from tests.chaos.drill import Outcome, Workers, drill
 from tests.contracts.log_contract import Node, SteppingClock, new_id
 from tests.contracts.tally import TALLIES, TALLY_TYPES
@@ -44,19 +45,17 @@ Faults = Callable[[Workers], None]
 
 
 class KafkaNode(msgspec.Struct, frozen=True):
-    """A node of the log on Kafka, with its replicas in ``folder``."""
+    """A node of the log on Kafka, with its replicas in ``folder``, on topics that were ``prepared``."""
 
     url: str
     folder: Path
-    shards: int = 1
-    replication: int = 1
+    prepared: Prepared
     settle_seconds: float = 10.0
 
     def open(self) -> KafkaLog:
-        location = KafkaLocation.parse(self.url)
-        prepared = prepare(location, shards=self.shards, replication=self.replication)
+        prepared = self.prepared
         return KafkaLog.open(
-            location,
+            KafkaLocation.parse(self.url),
             self.folder,
             identity=prepared.identity,
             shards=prepared.shards,
@@ -87,7 +86,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 def run(cluster: DevCluster, folder: Path, plan: Plan, faults: Callable[[str], Faults]) -> Outcome:
     """One drill on topics of its own, whose location ``faults`` is told."""
     url = f"{cluster.log_url}?topics={fresh_topic('drill')}"
-    node = KafkaNode(url, folder, plan.shards, plan.replication)
+    prepared = prepare(KafkaLocation.parse(url), shards=plan.shards, replication=plan.replication)
+    node = KafkaNode(url, folder, prepared)
     addresses = [msgspec.structs.replace(node, folder=folder / f"node-{number}") for number in range(plan.processes)]
     auditor = msgspec.structs.replace(node, folder=folder / "auditor")
     with closing(addresses[0].open()) as log:
@@ -155,6 +155,11 @@ def kill_everybody(
         workers.await_operations(every)
 
     return lambda url: faults
+
+
+def die_at_every_step(times: int) -> Callable[[str], Faults]:
+    """Let writers kill themselves at every step between a commit and its answer, so many times in all."""
+    return lambda url: lambda workers: workers.die_by_themselves(times, ON_KAFKA)
 
 
 def lose_leaders(cluster: DevCluster, times: int, *, every: int, pause: bool) -> Callable[[str], Faults]:

@@ -3,64 +3,34 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import resource
-import signal
 from contextlib import closing
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from streams.log.embedded import EmbeddedLog
+from tests.chaos.crash_points import Death, die_at
 from tests.contracts.log_contract import START, SteppingClock, new_id
 from tests.contracts.tally import TALLIES, TALLY, TALLY_TYPES, Add, Added, Open
 
-Step = Literal["between acknowledgements", "after insert", "after commit"]
-
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.chaos.log_processes"])
+PROCESSES.set_forkserver_preload(["tests.chaos.log_processes", "tests.chaos.kafka_drills"])
 
 
 def open_tally_log(path: Path) -> EmbeddedLog:
     return EmbeddedLog.open(path, clock=SteppingClock(), new_id=new_id, aggregates=TALLIES, types=TALLY_TYPES)
 
 
-def die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
-
-
-def die_at(log: EmbeddedLog, step: Step, nth: int) -> None:
-    """Make this process kill itself the ``nth`` time it passes ``step``."""
-    from streams.log.append import AppendTransaction
-
-    passed = 0
-
-    def count() -> None:
-        nonlocal passed
-        passed += 1
-        if passed >= nth:
-            die()
-
-    if step == "after insert":
-        write = AppendTransaction.write
-
-        def write_and_count(self: AppendTransaction) -> None:
-            write(self)
-            count()
-
-        AppendTransaction.write = write_and_count  # type: ignore[method-assign]  # a crash point, in this process only
-    elif step == "after commit":
-        log.application.datastore.commits.attach(count)
-
-
-def write_until_killed(path: Path, told: Connection, name: str, step: Step, nth: int) -> None:
-    """Record facts and acknowledge each commit id, several at a time, for ever."""
+def write_until_killed(path: Path, told: Connection, name: str, death: Death | None) -> None:
+    """Record facts and acknowledge each commit id, several at a time, until ``death``, or for ever."""
     log = open_tally_log(path)
-    die_at(log, step, nth)
+    if death is not None:
+        die_at(death)
 
     async def one_after_the_other(lane: int) -> None:
         number = 0
