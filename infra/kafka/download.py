@@ -54,6 +54,12 @@ def download(
             raise
 
 
+def forget_partial(folder: Path) -> None:
+    """Remove what an attempt left that was killed. Nobody may be fetching into ``folder``."""
+    for partial in folder.glob(".*.jar.*"):
+        partial.unlink()
+
+
 def matches(artifact: Artifact, folder: Path) -> bool:
     """Whether the file in ``folder`` is the one that was pinned, by its hash."""
     try:

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from infra.kafka.class_archive import make_class_archive
 from infra.kafka.distribution import Artifact, Distribution, locked
-from infra.kafka.download import Progress, download, matches
+from infra.kafka.download import Progress, download, forget_partial, matches
 from infra.kafka.errors import DownloadFailed
 from infra.kafka.java import find_java
 from infra.kafka.program import Program
@@ -72,6 +72,7 @@ def installed(
             if check:
                 missing = [artifact for artifact in wanted.artifacts if not matches(artifact, folder)]
             if missing:
+                forget_partial(folder)
                 watcher.downloading(len(missing), sum(artifact.size for artifact in missing))
                 fetch(missing, folder, watcher.received)
             if not archive.exists():
