@@ -170,7 +170,13 @@ def _said(clock: CallClock, speaker: _Speaker, message: MessageCommitted) -> dic
             return body | {name: value for name, value in optional.items() if value}
         case "user":
             confidence = {} if message.confidence is None else {"confidence": message.confidence}
-            return {"role": "user", "message": message.text, **times, **confidence}
+            filtered = {
+                "isFiltered": True,
+                "detectedThreats": list(message.threats),
+                "originalMessage": message.original_text,
+            }
+            shown = filtered if message.threats else {}
+            return {"role": "user", "message": message.text, **times, **confidence, **shown}
         case "tool":
             return _result(message.message_id, "", message.text) | _times(clock, message.started_ms)
         case "system":

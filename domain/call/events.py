@@ -154,6 +154,16 @@ class VoicemailDetected(Event, frozen=True, kw_only=True):
     beep_ms: float | None = None
 
 
+class RecordingConsentAnswered(Event, frozen=True, kw_only=True):
+    """The caller has agreed to being recorded, or not. ``kind`` says what was taken for an answer: ``stay-on-line``
+    (they heard what it is about and stayed) or ``verbal`` (they said it)."""
+
+    TYPE: ClassVar[str] = "call.recording_consent_answered"
+    kind: Literal["stay-on-line", "verbal"]
+    granted: bool
+    at_ms: float
+
+
 class TranscriptFinalized(Event, frozen=True, kw_only=True):
     """One final fragment of recognised speech; a user turn can have several."""
 
@@ -180,7 +190,8 @@ class MessageCommitted(Event, frozen=True, kw_only=True):
 
     For the assistant ``text`` is what was heard and ``generated_text`` what the model wrote, where they differ.
     ``source`` says where a spoken text came from: ``model``, ``first-message``, ``say``, ``tool-message``,
-    ``end-message``, ``fallback``.
+    ``end-message``, ``fallback``. ``original_text`` is what the caller said where the security filter changed it,
+    because of ``threats`` (filter types).
     """
 
     TYPE: ClassVar[str] = "call.message_committed"
@@ -194,6 +205,8 @@ class MessageCommitted(Event, frozen=True, kw_only=True):
     source: str = ""
     interrupted: bool = False
     confidence: float | None = None
+    original_text: Personal | None = None
+    threats: tuple[str, ...] = ()
 
 
 class AssistantInterrupted(Event, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ from domain.call.events import (
     CallRenamed,
     CallStarted,
     MessageCommitted,
+    RecordingConsentAnswered,
     ToolCalled,
     ToolCompleted,
     ToolFailed,
@@ -32,6 +33,7 @@ from domain.call.events import (
 from domain.call.state import (
     Call,
     Claim,
+    Consent,
     Deleted,
     End,
     Ended,
@@ -94,6 +96,9 @@ def evolve(state: Call | None, recorded: Recorded) -> Call:
             return replace(state, transfers=transfers, updated_at=time, version=version)
         case TransferEnded():
             return replace(state, transfers=_settled(state.transfers, event), updated_at=time, version=version)
+        case RecordingConsentAnswered():
+            consent = Consent(answer=event, answered_at=time)
+            return replace(state, consent=consent, updated_at=time, version=version)
         case CallRenamed(name=name):
             return replace(state, name=name, updated_at=time, version=version)
         case CallClaimed() | CallStarted() | CallEnded() | CallDeleted():

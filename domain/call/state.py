@@ -13,6 +13,7 @@ from domain.call.events import (
     AssistantActivated,
     ConfigurationUse,
     MessageCommitted,
+    RecordingConsentAnswered,
     ToolCalled,
     ToolCompleted,
     ToolFailed,
@@ -101,6 +102,13 @@ class Transfer(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     ended: TransferEnded | None = None
 
 
+class Consent(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+    """What the caller answered to being recorded, and when."""
+
+    answer: RecordingConsentAnswered
+    answered_at: datetime
+
+
 class End(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     """Why and when it was over. ``at_ms`` is absent where nobody who knew the call's clock ended it."""
 
@@ -130,6 +138,7 @@ class _Kept(msgspec.Struct, frozen=True, gc=False, kw_only=True, tag_field="phas
     variables: dict[str, Any] = {}
     """Values that came up in the call, beside those it started with."""
     transfers: tuple[Transfer, ...] = ()
+    consent: Consent | None = None
 
 
 class Queued(_Kept, frozen=True, gc=False, kw_only=True, tag="queued"):

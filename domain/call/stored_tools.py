@@ -13,11 +13,14 @@ def with_stored_tools(
     config: Mapping[str, Any], stored: Configurations
 ) -> tuple[dict[str, Any], tuple[ConfigurationUse, ...]]:
     """``config`` with the tools of ``model.toolIds`` and ``model.toolRefs`` behind ``model.tools``, those that hooks
-    name by ``toolId`` in their place, and which versions they were found at.
+    name by ``toolId`` and the one of ``recordingConsentPlan.declineToolId`` in their place, and at which versions they
+    were found.
 
     A tool is taken once, at the version that ``toolRefs`` pins where it does. Raises ``NotStored``.
     """
     config, hooked = _with_hook_tools(config, stored)
+    config, declining = _with_decline_tool(config, stored)
+    hooked = (*hooked, *declining)
     model = config.get("model")
     if not isinstance(model, Mapping):
         return dict(config), hooked
@@ -52,6 +55,21 @@ def _with_hook_tools(
 
     hooks = [hook(value) for value in _listed(config.get("hooks"))]
     return ({**config, "hooks": hooks}, tuple(used.values())) if used else (config, ())
+
+
+def _with_decline_tool(
+    config: Mapping[str, Any], stored: Configurations
+) -> tuple[Mapping[str, Any], tuple[ConfigurationUse, ...]]:
+    compliance = config.get("compliancePlan")
+    plan = compliance.get("recordingConsentPlan") if isinstance(compliance, Mapping) else None
+    if not isinstance(compliance, Mapping) or not isinstance(plan, Mapping) or plan.get("declineTool"):
+        return config, ()
+    if not isinstance(plan.get("declineToolId"), str):
+        return config, ()
+    found = stored.find("tool", plan["declineToolId"], None)
+    complete = {**plan, "declineTool": {**found.config, "id": found.id}}
+    use = ConfigurationUse(kind="tool", id=found.id, version=found.version)
+    return {**config, "compliancePlan": {**compliance, "recordingConsentPlan": complete}}, (use,)
 
 
 def _has_actions(hook: Any) -> bool:

@@ -36,6 +36,7 @@ TEMPLATED_FIELDS: tuple[Path, ...] = (
     ("hooks", EACH, "do", EACH, "prompt", ALL_TEXTS),
     ("hooks", EACH, "do", EACH, "message", ALL_TEXTS),
     *(("hooks", EACH, "do", EACH, "tool", *path) for path in _TOOL),
+    *(("compliancePlan", "recordingConsentPlan", "declineTool", *path) for path in _TOOL),
 )
 """Prompts, spoken messages, tool addresses, headers, bodies and static parameters. Not the summary plans of
 transfers, nor the variable values of a destination: their tokens belong to the moment of the transfer."""

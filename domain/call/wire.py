@@ -60,6 +60,9 @@ def call_body(state: Call, *, urls: CallUrls) -> dict[str, Any]:
         "artifactPlan": start.assistant.get("artifactPlan") if start else None,
     }
     body |= {name: value for name, value in optional.items() if value is not None}
+    if state.consent is not None:
+        granted = {"grantedAt": iso_ms(state.consent.answered_at)} if state.consent.answer.granted else {}
+        body["compliance"] = {"recordingConsent": {"type": state.consent.answer.kind, **granted}}
     if isinstance(state, Live | Ended):
         artifact = artifact_body(state, urls.artifacts)
         body |= {"artifact": artifact, "messages": artifact["messages"]}

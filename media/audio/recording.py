@@ -79,17 +79,21 @@ class Recording:
         self._arrivals: list[tuple[bytes, float]] = []
         self.silenced = False
         """What is heard now must not be kept: it becomes silence."""
+        self.empty = True
+        """Nothing that was heard has been kept so far."""
 
     def customer(self, frame: bytes, at_ms: float) -> None:
         """A frame of the caller that ended at ``at_ms``."""
         if self._file is None or self.silenced:
             return
+        self.empty = False
         self._arrivals.append((frame, at_ms - FRAME_MS))
 
     def assistant(self, frame: bytes, at_ms: float) -> None:
         """A frame that begins to sound for the caller at ``at_ms``."""
         if self.silenced:
             return
+        self.empty = False
         self._place(1, round(at_ms * _SAMPLES_PER_MS), np.frombuffer(frame, np.int16))
 
     def cut_assistant(self, at_ms: float) -> None:
@@ -162,6 +166,11 @@ class Recording:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def discard(self) -> None:
+        """Nothing of the call may be kept. Blocking."""
+        self.abandon()
+        self.path.unlink(missing_ok=True)
 
     def _settle_customer(self) -> None:
         """Place the frames that came since the last time.

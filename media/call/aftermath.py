@@ -44,6 +44,7 @@ class FinishedCall(Protocol):
     ended_ms: float
     log_kept: bool
     as_mp3: bool
+    recording_allowed: bool
     facts: list[tuple[Event, float]]
 
     def record(self, event: Event) -> None: ...
@@ -66,7 +67,9 @@ class Aftermath:
         self, call: FinishedCall, recording: Recording | None, wall_time: Callable[[float], datetime]
     ) -> None:
         """Store what can be stored. A recording that cannot be is left for ``Salvage``."""
-        if recording is not None and not recording.abandoned:
+        if recording is not None and recording.empty and not call.recording_allowed:
+            await asyncio.get_running_loop().run_in_executor(self.recordings, recording.discard)
+        elif recording is not None and not recording.abandoned:
             await self._recorded(call, lambda: self._keep_recording(call, recording))
         if not call.log_kept:
             return

@@ -33,6 +33,8 @@ class Chronicle:
         """Whether the recording is wanted as mp3."""
         self.log_kept = retention.log
         """Whether all assistants so far let the call log be kept."""
+        self.recording_allowed = True
+        """Whether the caller may be recorded now, as far as that is the caller's to say."""
         self.ended_reason: str | None = None
         self.ended_ms = 0.0
         self._fragments = fragments
@@ -70,3 +72,8 @@ class Chronicle:
         """Another assistant has the word, who may have less of the call kept, or more."""
         self._retention = retention
         self.log_kept = self.log_kept and retention.log
+
+    @property
+    def records_sound(self) -> bool:
+        """Whether what sounds now may be kept."""
+        return self._retention.recording and self.recording_allowed

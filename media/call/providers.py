@@ -28,23 +28,45 @@ class Providers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """``voice_keys`` tell the voices' sounds apart in the cache; they are empty where nothing may be kept."""
+    """``voice_keys`` tell the voices' sounds apart in the cache; they are empty where nothing may be kept.
+
+    ``consent_voices`` ask for consent to being recorded, where that is not the assistant's own voice.
+    """
 
     transcribers: tuple[SpeechToText, ...]
     models: tuple[LanguageModel, ...]
     voices: tuple[TextToSpeech, ...]
     voice_keys: tuple[str, ...]
+    consent_voices: tuple[TextToSpeech, ...] = ()
+    consent_voice_keys: tuple[str, ...] = ()
 
 
 def choose(providers: Providers, assistant: Mapping[str, Any]) -> Chosen:
     """Raises the ``ProviderError`` of the first stage that nobody can serve."""
-    voices = tuple(providers.voices(assistant))
+    voices, voice_keys = _voices(providers, assistant)
+    asking = _consent_voice(assistant)
+    consent_voices, consent_keys = _voices(providers, {**assistant, "voice": asking}) if asking else ((), ())
     return Chosen(
         transcribers=tuple(providers.transcribers(assistant)),
         models=tuple(providers.models(assistant)),
         voices=voices,
-        voice_keys=tuple(_voice_key(assistant, index, voice) for index, voice in enumerate(voices)),
+        voice_keys=voice_keys,
+        consent_voices=consent_voices,
+        consent_voice_keys=consent_keys,
     )
+
+
+def _voices(providers: Providers, assistant: Mapping[str, Any]) -> tuple[tuple[TextToSpeech, ...], tuple[str, ...]]:
+    voices = tuple(providers.voices(assistant))
+    return voices, tuple(_voice_key(assistant, index, voice) for index, voice in enumerate(voices))
+
+
+def _consent_voice(assistant: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The voice of ``compliancePlan.recordingConsentPlan``, where it has one of its own."""
+    value: Any = assistant
+    for name in ("compliancePlan", "recordingConsentPlan", "voice"):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value if isinstance(value, Mapping) and value else None
 
 
 def _voice_key(assistant: Mapping[str, Any], index: int, voice: TextToSpeech) -> str:

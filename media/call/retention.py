@@ -71,7 +71,7 @@ def without_words(event: Event) -> Event:
     """The event without anything that somebody said, asked or was told."""
     match event:
         case MessageCommitted():
-            return replace(event, text="", generated_text=None)
+            return replace(event, text="", generated_text=None, original_text=None)
         case TranscriptFinalized():
             return replace(event, text="")
         case ToolCalled():

@@ -33,7 +33,18 @@ from media.machine.inputs import (
     PlayoutStarted,
     TransportClosed,
 )
-from media.machine.outputs import ArmTimer, CallTool, DisarmTimer, HangUp, Note, Notify, Output, Record, StopPlayout
+from media.machine.outputs import (
+    AllowRecording,
+    ArmTimer,
+    CallTool,
+    DisarmTimer,
+    HangUp,
+    Note,
+    Notify,
+    Output,
+    Record,
+    StopPlayout,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -133,8 +144,7 @@ class CallSession:
     def keep(self, retention: Retention) -> None:
         """Another assistant has the word, who may have less of the call kept, or more."""
         self.chronicle.keep(retention)
-        if self._parts is not None and self._parts.recording is not None:
-            self._parts.recording.silenced = not retention.recording
+        self._silence_recording()
 
     def playout_started(self, utterance_id: int) -> None:
         self.feed(PlayoutStarted(utterance_id=utterance_id))
@@ -163,6 +173,10 @@ class CallSession:
         """Append a domain event of this call, in order, with no more of it than may be kept."""
         self.chronicle.record(event)
         self._mind_the_log()
+
+    def _silence_recording(self) -> None:
+        if self._parts is not None and self._parts.recording is not None:
+            self._parts.recording.silenced = not self.chronicle.records_sound
 
     def _mind_the_log(self) -> None:
         if self.chronicle.journal.overdue and not self._overdue:
@@ -298,6 +312,9 @@ class CallSession:
                 passed = self._client_messages.pass_through(message)
                 if passed is not None and self._parts is not None:
                     self._parts.transport.send_message(passed)
+            case AllowRecording(allowed=allowed):
+                self.chronicle.recording_allowed = allowed
+                self._silence_recording()
             case StopPlayout(utterance_id=utterance_id):
                 if self._parts is not None:
                     self._parts.voice.stop(utterance_id)

@@ -79,6 +79,8 @@ class MediaSettings:
     """Characters of a tool's result that reach the model; the rest is cut with a warning."""
     tool_budget: int = 200
     """Tool calls that one conversation may have; more are refused to its model."""
+    thinks_ahead: bool = True
+    """Ask the model while the pause still runs that decides whether a turn is over; what was asked in vain is paid."""
     code_at_once: int = 4
     """Code tools that run at the same time in this process; more wait."""
     closing_grace_s: float = 2.0

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from media.audio.playout import Playout
 from media.call.model_runner import CallTasks
+from media.call.providers import Chosen
 from media.machine.inputs import Input, ProviderFailed, VoiceFinished, VoiceStarted
 from media.machine.outputs import Synthesize
 from media.providers.errors import ProviderError
@@ -51,16 +52,45 @@ class _Speech:
     task: asyncio.Task[None]
 
 
-class VoiceRunner:
-    """One call's synthesis. ``voices`` are the configured voice and its fallbacks; once one failed the next stays.
+class Voices:
+    """The configured voice and its fallbacks; once one failed the next stays.
 
-    ``voice_keys`` name each voice's configuration for the cache; an empty key keeps nothing.
+    ``keys`` name each voice's configuration for the cache; an empty key keeps nothing.
     """
+
+    __slots__ = ("_present", "keys", "voices")
+
+    def __init__(self, voices: Sequence[TextToSpeech], keys: Sequence[str]) -> None:
+        self.voices = voices
+        self.keys = keys
+        self._present = 0
+
+    def present(self) -> tuple[TextToSpeech, str] | None:
+        """Who speaks, with the key; ``None``: none is left."""
+        return (self.voices[self._present], self.keys[self._present]) if self._present < len(self.voices) else None
+
+    def give_up(self) -> None:
+        """The present one has failed."""
+        self._present += 1
+
+    def keep_last(self) -> None:
+        """All have failed: the last one is tried again with the next chunk."""
+        self._present = min(self._present, len(self.voices) - 1)
+
+
+def voices_of(chosen: Chosen) -> tuple[Voices, dict[str, Voices]]:
+    """An assistant's own voices, and those that a chunk may name."""
+    others = {"consent": Voices(chosen.consent_voices, chosen.consent_voice_keys)} if chosen.consent_voices else {}
+    return Voices(chosen.voices, chosen.voice_keys), others
+
+
+class VoiceRunner:
+    """One call's synthesis. ``voices`` are the assistant's, ``others`` those that a chunk may name."""
 
     def __init__(
         self,
-        voices: Sequence[TextToSpeech],
-        voice_keys: Sequence[str],
+        voices: Voices,
+        others: Mapping[str, Voices],
         cache: VoiceCache,
         playout: Playout,
         feed: Callable[[Input], None],
@@ -73,7 +103,7 @@ class VoiceRunner:
         warn: Callable[[str, str], None],
     ) -> None:
         self._voices = voices
-        self._voice_keys = voice_keys
+        self._others = others
         self._cache = cache
         self._playout = playout
         self._feed = feed
@@ -83,15 +113,13 @@ class VoiceRunner:
         self._first_audio_s = first_audio_s
         self._ahead_ms = ahead_ms
         self._warn = warn
-        self._current = 0
         self._speeches: dict[int, _Speech] = {}
         self._room = asyncio.Event()
 
-    def use(self, voices: Sequence[TextToSpeech], voice_keys: Sequence[str]) -> None:
+    def use(self, voices: Voices, others: Mapping[str, Voices]) -> None:
         """From the next chunk on speak with these voices."""
         self._voices = voices
-        self._voice_keys = voice_keys
-        self._current = 0
+        self._others = others
 
     def synthesize(self, chunk: Synthesize) -> None:
         """Queue a chunk behind the utterance's earlier ones."""
@@ -128,18 +156,19 @@ class VoiceRunner:
 
     async def _speak(self, chunk: Synthesize) -> ProviderError | None:
         failure: ProviderError | None = None
-        while self._current < len(self._voices):
-            voice = self._voices[self._current]
+        voices = self._others.get(chunk.voice, self._voices)
+        while (present := voices.present()) is not None:
+            voice, key = present
             if failure is not None:
                 self._warn("voice-fallback", f"{failure}; speaking with {voice.provider}")
             try:
-                await self._synthesize(voice, self._voice_keys[self._current], chunk)
+                await self._synthesize(voice, key, chunk)
             except ProviderError as error:
                 failure = error
-                self._current += 1
+                voices.give_up()
                 if not self._playout.discard(chunk.utterance_id, chunk.chunk):
                     # Part of the chunk was heard: speaking it anew would stutter, so the next voice takes the next one.
-                    if self._current < len(self._voices):
+                    if voices.present() is not None:
                         self._warn("voice-fallback", f"{failure}; the rest of a sentence was lost")
                         self._finish(chunk)
                         return None
@@ -147,7 +176,7 @@ class VoiceRunner:
                 continue
             self._finish(chunk)
             return None
-        self._current = min(self._current, len(self._voices) - 1)
+        voices.keep_last()
         return failure
 
     async def _synthesize(self, voice: TextToSpeech, key: str, chunk: Synthesize) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import Warned
-from media.machine import history, speaking, speculation, usage
+from media.machine import consent, history, opening, speaking, speculation, usage
 from media.machine.inputs import ModelFinished, ModelText
 from media.machine.moment import Moment
 from media.machine.outputs import AbortModel, StartModel
@@ -31,6 +31,9 @@ def ask_when_possible(m: Moment) -> None:
     for utterance in state.utterances:
         if utterance.stopping or (utterance.opened and utterance.source != "tool-message"):
             return
+    if consent.pending(m):
+        consent.on_turn(m)
+        return
     if state.first_message_owed and m.plan.first_message and not state.answer_prompt:
         _first_message_instead(m)
         return
@@ -130,13 +133,6 @@ def _first_message_instead(m: Moment) -> None:
     m.set(answer_owed=False, ask_again=False, first_message_owed=False)
     anchors: Anchors = m.state.answer_anchors
     utterance_id = m.state.utterance_count + 1
-    speaking.say(
-        m,
-        m.plan.first_message,
-        "first-message",
-        interruptible=m.plan.first_message_interruptible,
-        cacheable=True,
-        gate_ms=m.state.answer_gate_ms,
-    )
+    opening.say_first_message(m, gate_ms=m.state.answer_gate_ms)
     if m.utterance(utterance_id) is not None:
         speaking.take_anchors(m, utterance_id, anchors)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from domain.call.events import Role, Warned
-from media.machine import answering, ending, handovers, history, interruption, keypad, speaking, tools
+from media.machine import answering, ending, handovers, history, interruption, keypad, opening, speaking, tools
 from media.machine.destinations import DestinationInvalid
 from media.machine.inputs import ControlReceived, KeyPressed
 from media.machine.moment import Moment
@@ -106,9 +106,7 @@ def _handoff(m: Moment, message: dict[str, Any]) -> None:
 def _control(m: Moment, message: dict[str, Any]) -> None:
     wanted = message.get("control")
     if wanted == "say-first-message":
-        if m.plan.first_message:
-            interruptible = m.plan.first_message_interruptible
-            speaking.say(m, m.plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
+        opening.say_first_message(m)
         return
     if wanted not in _MUTES:
         _invalid(m, "control is unknown.")

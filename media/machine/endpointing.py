@@ -143,4 +143,4 @@ def _wait(m: Moment, rule: str, wait_ms: float) -> None:
 
 
 def _with_words(m: Moment, text: str) -> tuple[dict[str, object], ...]:
-    return (*history.messages_for_model(m.state), {"role": "user", "content": text or history.INAUDIBLE})
+    return (*history.messages_for_model(m.state), history.spoken(m.plan, text))

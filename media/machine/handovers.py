@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from domain.call.context_engineering import DELETE, ROLLING, Message, kept
 from domain.call.events import Activation, AssistantActivated, Warned
-from media.machine import history, speaking, tool_results, transfers, usage, variables
+from media.machine import consent, history, opening, speaking, tool_results, transfers, usage, variables
 from media.machine.destinations import ARGUMENT, Destination, DestinationInvalid, choose, read_destination
 from media.machine.inputs import AssistantResolved, DestinationAnswered, RequestedTool
 from media.machine.moment import Moment
@@ -153,6 +153,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
             price_table=before.price_table,
             clock_origin_ms=before.clock_origin_ms,
             tool_budget=before.tool_budget,
+            thinks_ahead=before.thinks_ahead,
             late_templates=resolved.late_templates,
             variables=m.state.variables,
         )
@@ -219,21 +220,10 @@ def warn_of_ignored(m: Moment) -> None:
 def _begin_talking(m: Moment) -> None:
     """The first message plays anew each time its assistant is entered; without one the model takes the word, since the
     caller is owed an answer."""
-    plan = m.plan
-    waits = plan.first_message_mode == "assistant-waits-for-user"
-    if waits:
-        m.set(first_message_owed=True)
-    elif plan.first_message_mode == "assistant-speaks-first" and plan.first_message:
-        m.set(answer_owed=False, first_message_owed=False)
-        speaking.say(
-            m,
-            plan.first_message,
-            "first-message",
-            interruptible=plan.first_message_interruptible,
-            cacheable=True,
-        )
+    if consent.wanted(m):
+        consent.begin(m)
     else:
-        m.set(answer_owed=True, first_message_owed=False)
+        opening.begin(m, owes_answer=True)
 
 
 def _remaining(m: Moment, pending: PendingHandover, before: CallPlan) -> tuple[HistoryEntry, ...]:

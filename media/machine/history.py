@@ -7,6 +7,7 @@ from typing import Any
 
 from domain.call.events import MessageCommitted, Role
 from media.machine.moment import Moment
+from media.machine.plan import CallPlan
 from media.machine.state import HistoryEntry, MachineState, UserTurn
 
 INAUDIBLE = "[inaudible]"
@@ -51,11 +52,19 @@ def commit_asides(m: Moment) -> None:
 
 
 def _commit_turn(m: Moment, user: UserTurn) -> None:
-    text = user.text or INAUDIBLE
     ended_ms = max(user.started_ms, min(user.t0 if user.t0 is not None else m.now, m.now))
-    turn = user.number or m.state.turn
-    _record(m, "user", text, user.started_ms, ended_ms, turn=turn, confidence=user.confidence)
-    entry = HistoryEntry(role="user", text=text, started_ms=user.started_ms, ended_ms=ended_ms)
+    entry = _user_entry(m.plan, user, ended_ms)
+    _record(
+        m,
+        "user",
+        entry.text,
+        user.started_ms,
+        ended_ms,
+        turn=user.number or m.state.turn,
+        confidence=user.confidence,
+        original_text=entry.original or None,
+        threats=entry.threats,
+    )
     m.set(history=(*m.state.history, entry))
 
 
@@ -66,19 +75,16 @@ def commit_assistant(
     heard, generated = heard.strip(), generated.strip()
     if not heard:
         return
-    m.set(message_count=m.state.message_count + 1)
-    m.record(
-        MessageCommitted(
-            message_id=f"m{m.state.message_count}",
-            role="assistant",
-            text=heard,
-            started_ms=started_ms,
-            ended_ms=m.now,
-            turn=turn,
-            generated_text=generated if generated != heard else None,
-            source=source,
-            interrupted=interrupted,
-        )
+    _record(
+        m,
+        "assistant",
+        heard,
+        started_ms,
+        m.now,
+        turn=turn,
+        generated_text=generated if generated != heard else None,
+        source=source,
+        interrupted=interrupted,
     )
     kept = generated if m.plan.model_output_in_messages else heard
     add(m, HistoryEntry(role="assistant", text=kept, started_ms=started_ms, ended_ms=m.now))
@@ -111,6 +117,11 @@ def messages_for_model(state: MachineState) -> tuple[dict[str, Any], ...]:
     return (*_prompt(state), *_openai(_with_pending(state)))
 
 
+def spoken(plan: CallPlan, text: str) -> dict[str, Any]:
+    """What a caller is saying, as the model will read it once it is a message."""
+    return {"role": "user", "content": plan.security.applied(text or INAUDIBLE).text}
+
+
 def wire_messages(state: MachineState) -> list[dict[str, Any]]:
     """The history in the shape of ``artifact.messages``."""
     return [_wire(entry, state.plan.clock_origin_ms, state.connected_ms or 0.0) for entry in _with_pending(state)]
@@ -127,20 +138,27 @@ def spoken_transcript(state: MachineState) -> str:
     return "\n".join(f"{names[entry.role]}: {entry.text}" for entry in _with_pending(state) if entry.role in names)
 
 
-def _record(
-    m: Moment, role: Role, text: str, started_ms: float, ended_ms: float, *, turn: int, confidence: float | None = None
-) -> None:
-    m.set(message_count=m.state.message_count + 1)
+def _record(m: Moment, role: Role, text: str, started_ms: float, ended_ms: float, **facts: Any) -> None:
+    """``facts`` are further fields of ``MessageCommitted``."""
+    number = m.state.message_count + 1
+    m.set(message_count=number)
     m.record(
         MessageCommitted(
-            message_id=f"m{m.state.message_count}",
-            role=role,
-            text=text,
-            started_ms=started_ms,
-            ended_ms=ended_ms,
-            turn=turn,
-            confidence=confidence,
+            message_id=f"m{number}", role=role, text=text, started_ms=started_ms, ended_ms=ended_ms, **facts
         )
+    )
+
+
+def _user_entry(plan: CallPlan, user: UserTurn, ended_ms: float) -> HistoryEntry:
+    original = user.text or INAUDIBLE
+    filtered = plan.security.applied(original)
+    return HistoryEntry(
+        role="user",
+        text=filtered.text,
+        started_ms=user.started_ms,
+        ended_ms=ended_ms,
+        original=original if filtered.threats else "",
+        threats=filtered.threats,
     )
 
 
@@ -149,8 +167,7 @@ def _with_pending(state: MachineState) -> tuple[HistoryEntry, ...]:
     if user is None or not user.decided:
         return state.history
     ended_ms = user.t0 if user.t0 is not None else user.started_ms
-    text = user.text or INAUDIBLE
-    return (*state.history, HistoryEntry(role="user", text=text, started_ms=user.started_ms, ended_ms=ended_ms))
+    return (*state.history, _user_entry(state.plan, user, ended_ms))
 
 
 def _prompt(state: MachineState) -> list[dict[str, Any]]:
@@ -193,6 +210,12 @@ def _wire(entry: HistoryEntry, clock_origin_ms: float, connected_ms: float) -> d
     if entry.role in ("user", "assistant"):
         message["endTime"] = clock_origin_ms + entry.ended_ms
         message["duration"] = entry.ended_ms - entry.started_ms
+        if entry.threats:
+            message |= {
+                "isFiltered": True,
+                "detectedThreats": list(entry.threats),
+                "originalMessage": entry.original,
+            }
     elif entry.role == "tool_calls":
         message["toolCalls"] = [_call(call) for call in entry.calls]
     elif entry.role == "tool_result":

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from domain.call.events import HookTriggered, ToolCalled, ToolCompleted, ToolFailed, TransferEnded, TransferRequested
+from domain.call.events import HookTriggered, TransferEnded, TransferRequested
 from media.machine import answering, ending, handovers, history, speaking, tool_results, tools, transfers, variables
 from media.machine.destinations import ARGUMENT
 from media.machine.hook_plan import (
@@ -110,7 +110,7 @@ def on_returned(m: Moment, returned: ToolReturned) -> None:
     running = _remove(m, returned.tool_call_id)
     if running is None:
         return
-    _complete(m, running.call, returned.result)
+    tool_results.completed(m, running.call, returned.result)
     variables.take(m, returned.variables, running.call.id)
     _say_of_tool(m, running, "request-complete")
 
@@ -120,7 +120,7 @@ def on_erred(m: Moment, erred: ToolErred) -> None:
     running = _remove(m, erred.tool_call_id)
     if running is None:
         return
-    _fail(m, running.call, erred.failure, erred.error)
+    tool_results.failed(m, running.call, erred.failure, erred.error)
     _say_of_tool(m, running, "request-failed")
 
 
@@ -133,9 +133,9 @@ def on_transfer(m: Moment, progress: TransferProgressed) -> None:
         TransferEnded(transfer_id=progress.transfer_id, status=progress.status, detail=progress.detail, at_ms=m.now)
     )
     if progress.status in ("connected", "completed"):
-        _complete(m, running.call, "The call was transferred.")
+        tool_results.completed(m, running.call, "The call was transferred.")
     else:
-        _fail(m, running.call, "error", progress.detail or f"The transfer ended with {progress.status}.")
+        tool_results.failed(m, running.call, "error", progress.detail or f"The transfer ended with {progress.status}.")
 
 
 def _arm(m: Moment, index: int) -> None:
@@ -158,7 +158,7 @@ def _trigger(m: Moment, hook: HookPlan, index: int | None) -> None:
             case AddMessage():
                 _add(m, action)
             case RunTool(tool=tool):
-                _run(m, tool)
+                run_tool(m, tool)
 
 
 def _name(action: Action) -> str:
@@ -195,19 +195,17 @@ def _add(m: Moment, action: AddMessage) -> None:
     m.set(answer_owed=True)
 
 
-def _run(m: Moment, tool: ToolPlan) -> None:
+def run_tool(m: Moment, tool: ToolPlan) -> None:
+    """Call a tool beside the conversation: nobody waits for it, and the model is not asked afterwards."""
     number = m.state.hook_calls + 1
     call = RequestedTool(CALL_ID if number == 1 else f"{CALL_ID}-{number}", tool.name, _arguments(tool))
     m.set(hook_calls=number, call_ids=m.state.call_ids | {call.id})
-    sent = {**call.arguments, **tool.static_arguments}
-    m.record(
-        ToolCalled(tool_call_id=call.id, name=tool.name, kind=tool.type, arguments=sent, turn=m.state.turn, at_ms=m.now)
-    )
+    tool_results.called(m, call, tool, m.state.turn)
     m.notify("tool-calls", toolCallList=[tool_results.shown(call)])
     if tool.kind == "unsupported":
-        _fail(m, call, "rejected", refusal_of(tool.type))
+        tool_results.failed(m, call, "rejected", refusal_of(tool.type))
     elif m.state.tools_called >= m.plan.tool_budget:
-        _fail(m, call, "rejected", f"The conversation has had its {m.plan.tool_budget} tool calls.")
+        tool_results.failed(m, call, "rejected", f"The conversation has had its {m.plan.tool_budget} tool calls.")
     else:
         m.set(tools_called=m.state.tools_called + 1)
         _start(m, call, tool)
@@ -216,11 +214,11 @@ def _run(m: Moment, tool: ToolPlan) -> None:
 def _start(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
     match tool.kind:
         case "endCall" | "voicemail":
-            _complete(m, call, tools.ENDING_RESULT)
+            tool_results.completed(m, call, tools.ENDING_RESULT)
             if m.state.end_reason is None:
                 tools.end_call(m, call, tool)
         case "client":
-            _complete(m, call, tools.CLIENT_RESULT)
+            tool_results.completed(m, call, tools.CLIENT_RESULT)
         case "transferCall" if m.state.end_reason is not None:
             _transfer_at_the_end(m, call, tool)
         case "handoff" | "transferCall":
@@ -228,7 +226,7 @@ def _start(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
         case _:
             m.emit(tools.order(m, call, tool))
             if tool.detached:
-                _complete(m, call, tools.ASYNC_RESULT)
+                tool_results.completed(m, call, tools.ASYNC_RESULT)
                 return
             running = RunningTool(call=call, plan=tool, started_ms=m.now)
             m.set(hook_tools=(*m.state.hook_tools, running))
@@ -239,11 +237,13 @@ def _leave(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
     """Hand-offs and transfers go the way of those that the model asks for."""
     taken = m.state.handover is not None or any(each.plan.kind == tool.kind for each in m.state.tools)
     if m.state.end_reason is not None or taken:
-        _fail(m, call, "rejected", _TOO_LATE if not taken else "The conversation is being handed over already.")
+        tool_results.failed(
+            m, call, "rejected", _TOO_LATE if not taken else "The conversation is being handed over already."
+        )
         return
     started = handovers.start(m, call, tool) if tool.kind == "handoff" else transfers.start(m, call, tool)
     if isinstance(started, str):
-        _fail(m, call, "rejected", started)
+        tool_results.failed(m, call, "rejected", started)
         return
     answering.abort(m)
     m.set(tools=(*m.state.tools, started))
@@ -253,12 +253,12 @@ def _transfer_at_the_end(m: Moment, call: RequestedTool, tool: ToolPlan) -> None
     """Instead of hanging up, connect the caller to somebody."""
     destination = next((each for each in tool.destinations if each.type != "assistant"), None)
     if destination is None:
-        _fail(m, call, "rejected", _TOO_LATE)
+        tool_results.failed(m, call, "rejected", _TOO_LATE)
         return
     m.record(TransferRequested(transfer_id=call.id, destination=destination.config, mode=destination.mode, at_ms=m.now))
     if m.plan.transport.name not in transfers.CARRIERS:
         m.record(TransferEnded(transfer_id=call.id, status="failed", detail=transfers.NO_CARRIER, at_ms=m.now))
-        _fail(m, call, "error", transfers.NO_CARRIER)
+        tool_results.failed(m, call, "error", transfers.NO_CARRIER)
         return
     m.emit(Transfer(transfer_id=call.id, destination=destination.config))
     running = RunningTool(call=call, plan=tool, started_ms=m.now, destination=destination)
@@ -285,14 +285,3 @@ def _remove(m: Moment, tool_call_id: str) -> RunningTool | None:
     if found is not None:
         m.set(hook_tools=tuple(running for running in m.state.hook_tools if running is not found))
     return found
-
-
-def _complete(m: Moment, call: RequestedTool, result: str) -> None:
-    m.record(ToolCompleted(tool_call_id=call.id, name=call.name, result=result, at_ms=m.now))
-    m.notify("tool-calls-result", toolCallResult={"toolCallId": call.id, "name": call.name, "result": result})
-
-
-def _fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
-    kind = tool_results.category(failure)
-    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=kind, error=error, at_ms=m.now))
-    m.notify("tool-calls-result", toolCallResult={"toolCallId": call.id, "name": call.name, "error": error})

@@ -32,7 +32,8 @@ class Synthesize(_Output, frozen=True, kw_only=True):
     """Send one chunk to the voice and queue its audio behind the utterance's earlier chunks; do not play yet.
 
     ``text`` is what history shows (display text), ``spoken`` what the voice gets after formatting. ``cacheable``
-    texts (first message, fillers) may be kept. ``last`` closes the utterance (its text may be empty then).
+    texts (first message, fillers) may be kept. ``last`` closes the utterance (its text may be empty then). ``voice`` is
+    the assistant's where it is empty; ``consent`` is the one that asks for consent to being recorded.
     """
 
     utterance_id: int
@@ -41,6 +42,7 @@ class Synthesize(_Output, frozen=True, kw_only=True):
     spoken: str
     last: bool = False
     cacheable: bool = False
+    voice: str = ""
 
 
 class StartPlayout(_Output, frozen=True, kw_only=True):
@@ -150,6 +152,12 @@ class Mute(_Output, frozen=True, kw_only=True):
     muted: bool
 
 
+class AllowRecording(_Output, frozen=True, kw_only=True):
+    """Whether the caller may be recorded from now on; until the first of these, yes."""
+
+    allowed: bool
+
+
 class Record(_Output, frozen=True, kw_only=True):
     """Append a domain event of this call."""
 
@@ -191,6 +199,7 @@ Output = (
     | ArmTimer
     | DisarmTimer
     | Mute
+    | AllowRecording
     | Record
     | Note
     | Notify

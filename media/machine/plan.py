@@ -12,9 +12,11 @@ import msgspec
 
 from domain.call.late_templates import below
 from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
+from media.machine.consent_plan import ConsentPlan, read_consent
 from media.machine.hook_plan import HookPlan, read_hooks
 from media.machine.listening_plans import KeypadPlan, VoicemailPlan, read_keypad, read_voicemail
 from media.machine.reading import PlanInvalid, Section
+from media.machine.security_filter import SecurityFilter, read_security_filter
 from media.machine.speaking_plans import (
     StartSpeaking,
     StopSpeaking,
@@ -48,7 +50,6 @@ FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you pleas
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
 _WEB_TRANSPORTS = ("vapi.websocket", "vapi.webrtc", "daily", "livekit")
-_COMPLIANCE = ("securityFilterPlan", "recordingConsentPlan")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +77,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     are rendered anew when there are more. ``tool_budget`` is how many tool calls a conversation may have.
     ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long a
     caller who is owed an answer waits before a notice goes out, and before something is said in its place.
+    ``thinks_ahead``: the model is asked as soon as a turn is probably over.
     """
 
     assistant: dict[str, Any]
@@ -107,6 +109,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     unsupported: tuple[str, ...]
     keypad: KeypadPlan = KeypadPlan()
     voicemail: VoicemailPlan = VoicemailPlan()
+    security: SecurityFilter = SecurityFilter()
+    consent: ConsentPlan | None = None
     hooks: tuple[HookPlan, ...] = ()
     ignored_hooks: tuple[str, ...] = ()
     background: Literal["off", "office", "file"] = "off"
@@ -117,6 +121,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     prompt_templates: tuple[dict[str, Any], ...] = ()
     late_prompt: tuple[int, ...] = ()
     final_on_request: bool = False
+    thinks_ahead: bool = False
     transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
     hang_ms: float = HANG_MS
     fallback_ms: float = FALLBACK_MS
@@ -137,6 +142,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         late_templates: Iterable[str] = (),
         variables: Mapping[str, Any] | None = None,
         max_duration_seconds: float | None = None,
+        thinks_ahead: bool = False,
     ) -> CallPlan:
         """Parse a resolved assistant (overrides merged, templates rendered), wire JSON as Vapi shapes it.
 
@@ -144,7 +150,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         final whenever it is told that speech has stopped. ``server_available``: tool calls without a server of their
         own can be delivered somewhere (the organisation's or the number's server). ``late_templates`` are the wire
         paths of texts that are rendered when they are used, ``variables`` what there is to fill them with so far.
-        ``max_duration_seconds`` is the squad's, which counts for the whole call.
+        ``max_duration_seconds`` is the squad's, which counts for the whole call. ``thinks_ahead``: answers are prepared
+        while it is still being decided whether a turn is over.
         Raises ``PlanInvalid``.
         """
         assistant = Section(config)
@@ -196,14 +203,16 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             voicemail_message=assistant.text("voicemailMessage").strip(),
             server_available=server_available,
             tool_budget=tool_budget,
+            thinks_ahead=thinks_ahead,
             variables=dict(variables or {}),
             keypad=read_keypad(assistant),
             voicemail=read_voicemail(assistant),
+            consent=read_consent(assistant, server_available=reachable, late=late),
+            security=read_security_filter(assistant),
             hooks=hooks,
             ignored_hooks=ignored_hooks,
             unsupported=(
                 *(("backgroundSound as an audio file",) if background == "file" else ()),
-                *(f"compliancePlan.{name}" for name in _COMPLIANCE if assistant.section("compliancePlan").has(name)),
                 *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
                 *(
                     f"The schema at {tool.problem}; its arguments are not checked;"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from domain.call.events import AssistantInterrupted, TurnMeasured
 from media.machine import history
 from media.machine.inputs import PlayoutFinished, PlayoutStarted, VoiceFinished, VoiceStarted
@@ -23,6 +25,7 @@ _FORCED = {
     "fallback",
     "hook",
     "voicemail-message",
+    "consent-message",
 }
 
 
@@ -36,12 +39,13 @@ def say(
     gate_ms: float = 0.0,
     end_reason: str | None = None,
     releases: tuple[str, ...] = (),
+    voice: str = "",
 ) -> None:
-    """Queue a given text to be spoken behind what is queued already."""
+    """Queue a given text to be spoken behind what is queued already, by ``voice`` instead of the assistant's."""
     if not speakable(m.plan.formatting, text):
         return
     utterance_id = begin(m, source, interruptible=interruptible, gate_ms=gate_ms)
-    m.change_utterance(utterance_id, end_reason=end_reason, releases=releases)
+    m.change_utterance(utterance_id, end_reason=end_reason, releases=releases, voice=voice)
     buffer, pieces = chunking.feed(m.plan.chunks, chunking.ChunkBuffer(), text)
     rest = chunking.flush(m.plan.chunks, buffer)
     texts = [*pieces, rest] if rest else list(pieces)
@@ -83,6 +87,7 @@ def send(m: Moment, utterance_id: int, text: str, *, last: bool, cacheable: bool
             spoken=spoken,
             last=last,
             cacheable=cacheable,
+            voice=utterance.voice,
         )
     )
     if spoken:
@@ -242,6 +247,6 @@ def heard_text(chunks: tuple[str, ...], heard_chars: tuple[int, ...]) -> str:
     return heard
 
 
-def transcript(m: Moment, role: str, kind: str, text: str) -> None:
-    """A client's ``transcript``: ``partial`` or ``final`` words of either side."""
-    m.notify("transcript", role=role, transcriptType=kind, transcript=text)
+def transcript(m: Moment, role: str, kind: str, text: str, **more: Any) -> None:
+    """A client's ``transcript``: ``partial`` or ``final`` words of either side, and ``more`` fields of it."""
+    m.notify("transcript", role=role, transcriptType=kind, transcript=text, **more)

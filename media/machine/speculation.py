@@ -1,15 +1,19 @@
-"""Thinking ahead: where the transcriber says that the caller has probably finished, the model is asked at once.
+"""Thinking ahead: as soon as the caller has probably finished, the model is asked, while the pause still runs that
+decides whether that is so.
 
-Nothing of the answer is shown, spoken or carried out before the turn is decided. If the turn ends with the words that
-were asked about, the answer is taken as if it had come now; if there are others, or the caller goes on, it is thrown
-away.
+Two things open it: a transcriber that decides turns itself says that the end is near, or the last final fragment of
+what was said is there, the caller is silent, and the words do not look as if they went on. Nothing of the answer is
+shown, spoken or carried out before the turn is decided. If the turn ends with the words that were asked about, in the
+conversation that was asked about, the answer is taken as if it had come now; else it is thrown away.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from msgspec.structs import replace
 
-from media.machine import answering, history, tools, usage
+from media.machine import answering, endpointing, history, tools, usage
 from media.machine.inputs import (
     EagerTurnHeard,
     ModelCalledTools,
@@ -23,6 +27,13 @@ from media.machine.outputs import AbortModel, Note, StartModel
 from media.machine.speaking_plans import words_of
 from media.machine.state import Anchors, ModelRequest
 
+MOST_IN_A_TURN: Final = 3
+"""Requests ahead of one turn; a caller who keeps going on is not worth more of them."""
+LONGEST_PAUSE_MS: Final = 2_500.0
+"""A pause longer than this is asked for where callers are expected to go on."""
+GOES_ON: Final = 0.6
+"""From this chance on that the caller goes on, an answer is not prepared."""
+
 
 def on_eager(m: Moment, heard: EagerTurnHeard) -> None:
     """The caller has probably finished; only where the transcriber decides alone does that mean anything."""
@@ -30,20 +41,40 @@ def on_eager(m: Moment, heard: EagerTurnHeard) -> None:
     if m.plan.start.smart != "native" or user is None or user.decided or not _possible(m):
         return
     text = heard.text.strip() or user.text
-    if words_of(text) != words_of(user.text):
+    if words_of(text) == words_of(user.text):
+        _begin(m, text)
+
+
+def begin_when_likely(m: Moment) -> None:
+    """The caller is silent and all words are there: ask, unless they look unfinished."""
+    state, user = m.state, m.state.user
+    if not m.plan.thinks_ahead or user is None or user.decided or not user.finals or user.partial:
         return
+    if state.user_voiced or state.final_due or not m.armed(endpointing.TIMER) or user.over_assistant:
+        return
+    if not 0 < state.endpoint_wait_ms <= LONGEST_PAUSE_MS or endpointing.still_speaking(user.text) >= GOES_ON:
+        return
+    if words_of(user.text) != state.ahead_words and state.ahead_count < MOST_IN_A_TURN and _possible(m):
+        _begin(m, user.text)
+
+
+def _begin(m: Moment, text: str) -> None:
+    user = m.state.user
+    assert user is not None, "somebody has said what is asked about"
     request_id = m.state.request_count + 1
-    messages = (*history.messages_for_model(m.state), {"role": "user", "content": text})
+    messages = (*history.messages_for_model(m.state), history.spoken(m.plan, text))
     turn = user.number or m.state.turn + 1
+    words = words_of(text)
     m.mark("t3", turn, m.now)
     request = ModelRequest(
         request_id=request_id,
         turn=turn,
         prompt_characters=sum(len(str(message.get("content") or "")) for message in messages),
         anchors=Anchors(t3=m.now),
-        ahead_of=words_of(text),
+        ahead_of=words,
+        ahead_in=messages[:-1],
     )
-    m.set(request=request, request_count=request_id)
+    m.set(request=request, request_count=request_id, ahead_words=words, ahead_count=m.state.ahead_count + 1)
     m.emit(StartModel(request_id=request_id, turn=turn, messages=messages))
 
 
@@ -80,11 +111,14 @@ def settle(m: Moment) -> None:
     """What runs ahead of words that have changed or gone is worth nothing; what fits a decided turn is its answer."""
     if not is_ahead(m):
         return
-    user = m.state.user
+    request, user = m.state.request, m.state.user
     if not still_fits(m):
         give_up(m)
     elif user is not None and user.decided and m.state.answer_owed and not m.armed("backoff"):
-        _take(m)
+        if request is not None and request.ahead_in == history.messages_for_model(m.state)[:-1]:
+            _take(m)
+        else:
+            give_up(m)
 
 
 def on_text(m: Moment, token: ModelText) -> bool:
@@ -146,6 +180,7 @@ def _take(m: Moment) -> None:
         request=replace(
             request,
             ahead_of=(),
+            ahead_in=(),
             held_text="",
             held_calls=(),
             held_finish=None,

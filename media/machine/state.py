@@ -76,6 +76,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     """The model request that runs. ``utterance_id`` is set once its first text went to the voice.
 
     ``ahead_of``: the turn is not decided yet; these are the words it is about, and what comes of it is ``held``.
+    ``ahead_in`` is the conversation before them that it was asked in.
     """
 
     request_id: int
@@ -88,6 +89,7 @@ class ModelRequest(msgspec.Struct, frozen=True, kw_only=True):
     utterance_id: int | None = None
     called_tools: bool = False
     ahead_of: tuple[str, ...] = ()
+    ahead_in: tuple[dict[str, Any], ...] = ()
     held_text: str = ""
     held_calls: tuple[RequestedTool, ...] = ()
     held_finish: ModelFinished | None = None
@@ -98,7 +100,8 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
 
     ``chunks`` are display texts as sent to the voice; ``closed`` when no more will come. ``opened``: the shell was
     told to play it. ``stopping``: it was told to stop and has not answered yet. ``end_reason`` ends the call when
-    this was spoken whole. ``releases`` are tool calls that wait until it was spoken.
+    this was spoken whole. ``releases`` are tool calls that wait until it was spoken. ``voice`` is who speaks it, where
+    it is not the assistant.
     """
 
     utterance_id: int
@@ -120,6 +123,7 @@ class Utterance(msgspec.Struct, frozen=True, kw_only=True):
     t6: float | None = None
     end_reason: str | None = None
     releases: tuple[str, ...] = ()
+    voice: str = ""
 
 
 class RunningTool(msgspec.Struct, frozen=True, kw_only=True):
@@ -160,7 +164,10 @@ class PendingHandover(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
-    """One entry of the conversation. ``calls`` for ``tool_calls``; ``call_id`` and ``name`` for a result."""
+    """One entry of the conversation. ``calls`` for ``tool_calls``; ``call_id`` and ``name`` for a result.
+
+    ``original`` is what the caller really said where the security filter changed it because of ``threats``.
+    """
 
     role: HistoryRole
     text: str = ""
@@ -170,6 +177,8 @@ class HistoryEntry(msgspec.Struct, frozen=True, kw_only=True):
     call_id: str = ""
     name: str = ""
     from_prompt: bool = False
+    original: str = ""
+    threats: tuple[str, ...] = ()
 
 
 class MachineState(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,7 +188,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     ``asides`` are acknowledgements over our speech: messages once that speech is one, never answered.
     ``unheard`` is what was left of a speech that mere voice activity cut off, should it turn out to be noise.
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
-    when the caller made a sound; ask again should it have been nothing. ``timers`` holds the generation of each
+    when the caller made a sound; ask again should it have been nothing. ``ahead_words`` are those that an answer was
+    last prepared to, ``ahead_count`` how many were in this turn. ``timers`` holds the generation of each
     armed timer. ``final_due``: the transcriber was told that speech has stopped and has not given its final yet.
     ``answer_prompt`` is what the model is asked instead of the
     conversation (a hook's prompt). ``hook_counts`` says how often each of the present assistant's hooks has fired,
@@ -188,7 +198,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     waited for, or the message is being left.
     ``variables`` is the call's one bag of them. ``call_ids`` are those of every tool call so far, also of calls that a
     hand-over took out of the history. ``took_over`` is how long the history was when the present assistant
-    began, ``listening_since_ms`` when its transcriber did.
+    began, ``listening_since_ms`` when its transcriber did. ``consent`` is that to being recorded, ``consent_asked`` how
+    often it was asked for.
     """
 
     plan: CallPlan
@@ -236,6 +247,9 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     idle_said: int = 0
     voice_characters: int = 0
 
+    ahead_words: tuple[str, ...] = ()
+    ahead_count: int = 0
+
     answer_prompt: tuple[dict[str, Any], ...] = ()
     hook_counts: Mapping[int, int] = {}
     hook_calls: int = 0
@@ -253,6 +267,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     took_over: int = 0
     handover: PendingHandover | None = None
     listening_since_ms: float = 0.0
+    consent: Literal["unasked", "asking", "waiting", "answering", "granted", "declined"] = "unasked"
+    consent_asked: int = 0
 
     @property
     def speaking(self) -> Utterance | None:

@@ -13,6 +13,7 @@ from typing import Any
 
 from media.machine import (
     answering,
+    consent,
     control,
     ending,
     endpointing,
@@ -20,6 +21,7 @@ from media.machine import (
     history,
     hooks,
     keypad,
+    opening,
     phases,
     speaking,
     speculation,
@@ -72,20 +74,18 @@ from media.machine.plan import CallPlan
 from media.machine.state import MachineState
 
 ENDED_BY_PHRASE = "assistant-said-end-call-phrase"
-_SPEAKS_FIRST = "assistant-speaks-first"
-_WAITS = "assistant-waits-for-user"
 _PHRASE_SOURCES = ("model", "say", "tool-message", "hook")
 
 
 def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
     """The state before the first input, and outputs to carry out at once: the first message goes to the voice while
     the caller is still being connected."""
-    owed = plan.first_message_mode == _WAITS
-    m = Moment(MachineState(plan=plan, first_message_owed=owed, variables=plan.variables), now_ms)
+    m = Moment(MachineState(plan=plan, variables=plan.variables), now_ms)
     variables.render_prompt(m)
-    if plan.first_message_mode == _SPEAKS_FIRST:
-        interruptible = plan.first_message_interruptible
-        speaking.say(m, plan.first_message, "first-message", interruptible=interruptible, cacheable=True)
+    if consent.wanted(m):
+        consent.begin(m)
+    else:
+        opening.prepare(m)
     return m.state, tuple(m.outputs)
 
 
@@ -106,6 +106,7 @@ def _settle(m: Moment) -> None:
     if m.state.end_reason is None:
         turns.settle(m)
         speculation.settle(m)
+        speculation.begin_when_likely(m)
         answering.ask_when_possible(m)
     hooks.on_ending(m)
     speaking.open_gate(m)
@@ -126,7 +127,7 @@ def _on_connected(m: Moment, _: Connected) -> None:
     handovers.warn_of_ignored(m)
     hooks.on_connected(m)
     voicemail.on_connected(m)
-    if plan.first_message_mode == "assistant-speaks-first-with-model-generated-message":
+    if plan.first_message_mode == opening.GENERATED and not consent.pending(m):
         m.set(answer_owed=True)
     phases.wait(m)
 
@@ -163,6 +164,9 @@ def _on_playout_started(m: Moment, started: PlayoutStarted) -> None:
 def _on_playout_finished(m: Moment, finished: PlayoutFinished) -> None:
     utterance = speaking.on_playout_finished(m, finished)
     if utterance is None or m.state.end_reason is not None or finished.stopped:
+        return
+    if utterance.source == consent.SOURCE:
+        consent.on_message_spoken(m)
         return
     if utterance.end_reason is not None:
         ending.begin(m, utterance.end_reason)

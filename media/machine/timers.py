@@ -7,6 +7,7 @@ from collections.abc import Callable
 from domain.call.events import Warned
 from media.machine import (
     answering,
+    consent,
     ending,
     endpointing,
     history,
@@ -85,6 +86,7 @@ _HANDLERS: dict[str, Callable[[Moment], None]] = {
     interruption.BACKOFF: _nothing,
     "gate": _nothing,
     keypad.TIMER: keypad.submit,
+    consent.TIMER: consent.on_timer,
     voicemail.CHECK_TIMER: voicemail.on_check,
     voicemail.BEEP_TIMER: voicemail.on_beep_overdue,
     MAX_DURATION: _max_duration,

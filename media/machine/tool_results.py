@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any, cast, get_args
 
-from domain.call.events import ToolCompleted, ToolFailed, ToolFailure
+from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure
 from media.machine import history
 from media.machine.inputs import RequestedTool
 from media.machine.moment import Moment
 from media.machine.state import HistoryEntry, RunningTool, ToolOutcome
 from media.machine.tool_delays import DELAY_TIMER
+from media.machine.tool_plan import ToolPlan
 
 _FAILURES: frozenset[str] = frozenset(get_args(ToolFailure))
 
@@ -33,28 +34,44 @@ def settle_with(m: Moment, call: RequestedTool, said: str) -> None:
     m.set(outcomes=(*m.state.outcomes, ToolOutcome(call=call, said=said)))
 
 
-def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
-    """What the model is told of a call that is over."""
+def called(m: Moment, call: RequestedTool, tool: ToolPlan | None, turn: int) -> None:
+    """A tool is asked for; ``tool`` is ``None`` where there is none of that name."""
+    sent = call.arguments if tool is None else {**call.arguments, **tool.static_arguments}
+    kind = "unknown" if tool is None else tool.type
+    m.record(ToolCalled(tool_call_id=call.id, name=call.name, kind=kind, arguments=sent, turn=turn, at_ms=m.now))
+
+
+def completed(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
+    """A call is over and has a result: on the log, and to the client."""
     m.record(ToolCompleted(tool_call_id=call.id, name=call.name, result=result, at_ms=m.now))
-    shown: dict[str, Any] = {"toolCallId": call.id, "name": call.name, "result": result}
-    if metadata is not None:
-        shown["metadata"] = metadata
-    _put_result(m, call, result, shown)
+    told = {"toolCallId": call.id, "name": call.name, "result": result}
+    m.notify("tool-calls-result", toolCallResult=told if metadata is None else {**told, "metadata": metadata})
 
 
-def category(failure: str) -> ToolFailure:
+def failed(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
+    """A call came to nothing: on the log, and to the client."""
+    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=_category(failure), error=error, at_ms=m.now))
+    m.notify("tool-calls-result", toolCallResult={"toolCallId": call.id, "name": call.name, "error": error})
+
+
+def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
+    """``completed``, and the model is told."""
+    completed(m, call, result, metadata=metadata)
+    _tell_model(m, call, result)
+
+
+def _category(failure: str) -> ToolFailure:
     """The failure's name in the log; whatever has none of its own is an error."""
     return cast(ToolFailure, failure) if failure in _FAILURES else "error"
 
 
 def fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
-    """The model is told why a call came to nothing."""
-    m.record(ToolFailed(tool_call_id=call.id, name=call.name, failure=category(failure), error=error, at_ms=m.now))
-    _put_result(m, call, error, {"toolCallId": call.id, "name": call.name, "error": error})
+    """``failed``, and the model is told why."""
+    failed(m, call, failure, error)
+    _tell_model(m, call, error)
 
 
-def _put_result(m: Moment, call: RequestedTool, text: str, shown: dict[str, Any]) -> None:
-    m.notify("tool-calls-result", toolCallResult=shown)
+def _tell_model(m: Moment, call: RequestedTool, text: str) -> None:
     entry = HistoryEntry(
         role="tool_result",
         text=text or history.NO_RESULT,

@@ -11,8 +11,19 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain.call.events import ToolCalled, Warned
-from media.machine import answering, ending, handovers, history, hooks, speaking, speculation, transfers, variables
+from domain.call.events import Warned
+from media.machine import (
+    answering,
+    ending,
+    handovers,
+    history,
+    hooks,
+    speaking,
+    speculation,
+    tool_results,
+    transfers,
+    variables,
+)
 from media.machine.inputs import ModelCalledTools, RequestedTool, ToolErred, ToolReturned
 from media.machine.moment import Moment
 from media.machine.outputs import CallTool
@@ -53,13 +64,7 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
     m.notify("model-output", output=listed, turnId=answering.turn_id(request))
     m.notify("tool-calls", toolCallList=listed)
     for call in calls:
-        tool = m.plan.tools.get(call.name)
-        kind = "unknown" if tool is None else tool.type
-        sent = {**call.arguments, **tool.static_arguments} if tool is not None else call.arguments
-        event = ToolCalled(
-            tool_call_id=call.id, name=call.name, kind=kind, arguments=sent, turn=request.turn, at_ms=m.now
-        )
-        m.record(event)
+        tool_results.called(m, call, m.plan.tools.get(call.name), request.turn)
     situation = _situation(m)
     filled, ends = audible, None
     for place, call in enumerate(calls):

@@ -70,7 +70,7 @@ def on_final(m: Moment, heard: FinalHeard) -> None:
         m.emit(Note(type="transcript.dropped", data={"confidence": heard.confidence}))
         text = ""
     if text:
-        speaking.transcript(m, "user", "final", text)
+        _show_final(m, text)
     belated = m.state.unfinished_partial
     if m.state.end_reason is not None or belated:
         m.set(unfinished_partial=False)
@@ -111,6 +111,7 @@ def decide(m: Moment, rule: str, wait_ms: float) -> None:
     user = m.state.user
     assert user is not None, "there is a turn to decide"
     m.disarm(endpointing.TIMER)
+    m.set(ahead_words=(), ahead_count=0)
     if not user.said_something or (user.over_assistant and not user.text):
         m.set(user=None)
         _go_on_after_noise(m)
@@ -227,6 +228,22 @@ def _number(m: Moment) -> int:
 
 def _record_final(m: Moment, text: str, confidence: float | None, turn: int) -> None:
     m.record(TranscriptFinalized(role="user", text=text, turn=turn, at_ms=m.now, confidence=confidence))
+
+
+def _show_final(m: Moment, text: str) -> None:
+    filtered = m.plan.security.applied(text)
+    if not filtered.threats:
+        speaking.transcript(m, "user", "final", text)
+        return
+    speaking.transcript(
+        m,
+        "user",
+        "final",
+        filtered.text,
+        isFiltered=True,
+        detectedThreats=list(filtered.threats),
+        originalTranscript=text,
+    )
 
 
 def _lower(known: float | None, new: float | None) -> float | None:

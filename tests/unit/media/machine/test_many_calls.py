@@ -33,7 +33,12 @@ ANSWERS = ("We open at nine.", "One moment. On Monday we have a table at six, or
 def held(seed: int) -> Scenario:
     """One call: a caller who speaks when it suits, providers that are slow, silent or fail, a tool server likewise."""
     chance = random.Random(seed)  # a seeded simulation, no secret
-    call = Scenario(CONFIG, voice_ms=chance.choice([40, 100, 900]), native_end_of_turn=chance.random() < 0.3)
+    call = Scenario(
+        CONFIG,
+        voice_ms=chance.choice([40, 100, 900]),
+        native_end_of_turn=chance.random() < 0.3,
+        thinks_ahead=seed % 2 == 1,
+    )
     call.replies = [_reply(chance) for _ in range(20)]
     if chance.random() < 0.8:
         answer: inputs.ToolReturned | inputs.ToolErred = inputs.ToolReturned(tool_call_id="", result="Free at six.")

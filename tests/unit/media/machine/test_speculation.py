@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from domain.call.events import MessageCommitted, ToolCalled, TurnMeasured, UsageMetered
+import pytest
+
+from domain.call.events import MessageCommitted, ToolCalled, TurnDecided, TurnMeasured, UsageMetered
 from media.machine import inputs, outputs
 from media.machine.inputs import RequestedTool
 from tests.unit.media.machine.scenario import Reply, Scenario
@@ -115,3 +117,94 @@ def test_the_end_of_the_call_ends_it() -> None:
     call.run(1_100)
     assert call.ended == "customer-ended-call"
     assert "running" not in call.requests.values()
+
+
+PAUSE = {"waitSeconds": 0, "transcriptionEndpointingPlan": {"onPunctuationSeconds": 0.4, "onNoPunctuationSeconds": 1.5}}
+
+
+def ahead(*replies: Reply, **config: Any) -> Scenario:
+    """A call whose transcriber gives finals only; the pause decides."""
+    call = Scenario({"firstMessage": "", "startSpeakingPlan": PAUSE, **config}, thinks_ahead=True)
+    call.replies = list(replies)
+    return call.connect()
+
+
+def asked(call: Scenario) -> list[str]:
+    return [order.messages[-1]["content"] for order in call.outputs(outputs.StartModel)]
+
+
+def test_the_model_thinks_while_the_pause_runs() -> None:
+    call = ahead(Reply("At nine.", delay_ms=200))
+    call.hear("When do you open?", final_after_ms=100)
+    final_ms = call.now
+    assert asked(call) == ["When do you open?"]
+    assert not call.events(TurnDecided)
+    call.run_until_quiet()
+    decided = call.events(TurnDecided)[0].at_ms
+    assert decided == final_ms + 400
+    (played,) = call.times(outputs.StartPlayout)
+    assert played - decided <= 100 + 1e-6, "only the voice is left to wait for"
+    assert asked(call) == ["When do you open?"]
+    assert call.messages()[-1] == ("assistant", "At nine.")
+
+
+def test_without_it_the_model_waits_for_the_decision() -> None:
+    call = Scenario({"firstMessage": "", "startSpeakingPlan": PAUSE})
+    call.replies = [Reply("At nine.")]
+    call.connect().hear("When do you open?")
+    assert not call.outputs(outputs.StartModel)
+
+
+@pytest.mark.parametrize("text", ["I would like to", "My number is 4 and", "Um", "It is for my"])
+def test_words_that_go_on_are_not_answered_ahead(text: str) -> None:
+    call = ahead(Reply("Yes."))
+    call.hear(text)
+    assert not call.outputs(outputs.StartModel)
+
+
+def test_a_long_pause_is_asked_for_because_callers_go_on() -> None:
+    rule = {"type": "customer", "regex": "number", "timeoutSeconds": 3}
+    call = ahead(Reply("Yes."), startSpeakingPlan={**PAUSE, "customEndpointingRules": [rule]})
+    call.hear("My number is up there.")
+    assert not call.outputs(outputs.StartModel)
+
+
+def test_what_was_prepared_is_given_up_when_the_caller_goes_on_and_only_a_few_times() -> None:
+    call = ahead(*[Reply("Yes.", delay_ms=3_000)] * 6)
+    for number in range(5):
+        call.hear(f"Sentence number {'abcde'[number]}.", final_after_ms=0).run(100)
+    assert len(call.outputs(outputs.StartModel)) == 3
+    assert len(call.outputs(outputs.AbortModel)) == 3
+    call.run_until_quiet()
+    assert asked(call)[-1].count("Sentence") == 5
+    metered = [reading for reading in call.events(UsageMetered) if reading.meter == "model"]
+    assert len(metered) == len(call.outputs(outputs.StartModel)) == 4
+
+
+def test_a_cough_does_not_throw_away_what_was_prepared() -> None:
+    call = ahead(Reply("At nine.", delay_ms=300))
+    call.hear("When do you open?")
+    call.feed(inputs.SpeechStarted(at_ms=call.now))
+    call.run(60)
+    call.feed(inputs.SpeechStopped(at_ms=call.now))
+    call.run_until_quiet()
+    assert len(call.outputs(outputs.StartModel)) == 1
+    assert call.messages()[-1] == ("assistant", "At nine.")
+
+
+def test_a_conversation_that_changed_meanwhile_is_asked_about_anew() -> None:
+    call = ahead(Reply("At nine, alas."), Reply("At nine, hurray."))
+    call.hear("When do you open?")
+    news = {"role": "system", "content": "Be merry."}
+    call.feed(inputs.ControlReceived(message={"type": "add-message", "message": news, "triggerResponseEnabled": False}))
+    call.run_until_quiet()
+    assert [len(order.messages) for order in call.outputs(outputs.StartModel)] == [1, 2]
+    assert call.messages()[-1] == ("assistant", "At nine, hurray.")
+
+
+def test_a_failure_ahead_is_not_tried_again_before_the_decision() -> None:
+    call = ahead(Reply(fails="pipeline-error-x"), Reply("At nine."))
+    call.hear("When do you open?").run(300)
+    assert len(call.outputs(outputs.StartModel)) == 1
+    call.run_until_quiet()
+    assert call.messages()[-1] == ("assistant", "At nine.")
