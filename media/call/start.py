@@ -139,6 +139,7 @@ def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop
             clock_origin_ms=clock.origin.timestamp() * 1000,
             tool_budget=workshop.settings.tool_budget,
             transport_provider=transport_provider(call),
+            thinks_ahead=workshop.settings.thinks_ahead,
             max_duration_seconds=squad.max_duration_seconds if squad is not None else None,
         )
     except ProviderError as error:
