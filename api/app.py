@@ -48,6 +48,7 @@ from api.routes.operator import operator_routes
 from api.routes.organization import organization_routes
 from api.routes.simulation_extras import simulation_extra_routes
 from api.routes.tokens import token_routes
+from api.routes.traffic_allocations import traffic_allocation_routes
 from api.routes.unbuilt import unbuilt_routes
 from api.routes.web_calls import web_call_routes
 from api.routes.webhooks import operator_webhook_routes, webhook_routes
@@ -80,6 +81,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     file_routes,
     knowledge_base_routes,
     knowledge_base_file_routes,
+    traffic_allocation_routes,
     call_routes,
     chat_routes,
     download_routes,

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from api.configuration.references import Reference, check_references, under
 from api.errors import Issue, Problem, bad_request, invalid
 from api.resources.assistants import ASSISTANT_REFERENCES
-from api.resources.squads import SQUAD_REFERENCES, squad_rules
-from domain.call.squads import SquadInvalid, read_squad
-from domain.configuration.lookup import NotStored, StoredConfigurations
+from api.resources.squads import SQUAD_REFERENCES, check_inline_squad
 from domain.log.ports import Document, Documents
 
 WEBSOCKET: Final = "vapi.websocket"
@@ -57,7 +55,7 @@ def connected_call(body: dict[str, Any], documents: Documents, org_id: str) -> C
         raise _not_built("Scheduled calls are not built yet.", "Leave out schedulePlan and create the call when due.")
     _check_assistant(body, given, documents, org_id)
     check_references(_REFERENCES, body, documents, org_id)
-    _check_squad(body, documents, org_id)
+    check_inline_squad(body, documents, org_id)
     return ConnectedCall(_CALL_TYPES[provider], _with_defaults(transport), body.get("assistantId"))
 
 
@@ -128,25 +126,6 @@ def _check_assistant(body: dict[str, Any], given: set[str], documents: Documents
             f"Couldn't Get Assistant. `assistantVersion` {wanted} Does Not Exist.",
             detail=f"The versions of this assistant are v1 to v{latest}.",
         )
-
-
-def _check_squad(body: dict[str, Any], documents: Documents, org_id: str) -> None:
-    """An inline squad has to be one that could be stored; no squad may have two members of one name."""
-    inline = body.get("squad")
-    if inline is None:
-        return
-    issues = [
-        replace(issue, message=f"squad.{issue.message}", pointer=issue.pointer.replace("/body", "/body/squad", 1))
-        for issue in squad_rules(inline)
-    ]
-    if issues:
-        raise invalid(issues)
-    try:
-        read_squad(inline, StoredConfigurations(documents, None, org_id), (body.get("squadOverrides"),))
-    except SquadInvalid as error:
-        raise bad_request(str(error), detail="Give every assistant of the squad a name of its own.") from None
-    except NotStored as error:
-        raise bad_request(str(error), detail="Leave out assistantVersion, or name one there is.") from None
 
 
 def _with_defaults(transport: dict[str, Any]) -> dict[str, Any]:

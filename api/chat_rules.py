@@ -9,7 +9,7 @@ from api.configuration.references import Reference, check_references, under
 from api.errors import Issue, Problem, bad_request, invalid
 from api.idempotency import CreationIds
 from api.resources.assistants import ASSISTANT_REFERENCES
-from api.resources.squads import SQUAD_REFERENCES
+from api.resources.squads import SQUAD_REFERENCES, check_inline_squad
 from api.restrictions import check_target
 from domain.chat.messages import input_messages
 from domain.chats import ChatOrder
@@ -34,8 +34,7 @@ def chat_order(
     given = {name for name, value in body.items() if value is not None}
     _check_combination(given)
     check_references(_REFERENCES, body, documents, principal.org_id)
-    if given & {"squadId", "squad"}:
-        raise Problem(501, "Chats with squads are not built yet.", detail="Send assistantId or assistant.")
+    check_inline_squad(body, documents, principal.org_id)
     if "transport" in given:
         raise Problem(
             501,
@@ -50,6 +49,8 @@ def chat_order(
         input=tuple(input_messages(body["input"])),
         assistant_id=body.get("assistantId"),
         assistant=body.get("assistant"),
+        squad_id=body.get("squadId"),
+        squad=body.get("squad"),
         session_id=body.get("sessionId"),
         previous_chat_id=body.get("previousChatId"),
         variable_values=values or {},
@@ -74,7 +75,8 @@ def check_page(principal: Principal, body: dict[str, Any], documents: Documents)
     named = {field: body[field] for field in _TARGETS if body.get(field) is not None}
     if not named and previous is not None:
         identity = previous.state.identity
-        named = {"assistantId": identity.assistant_id, "assistant": identity.assistant}
+        stands = {"assistantId": identity.assistant_id, "assistant": identity.assistant}
+        named = stands if identity.squad_id is None else {"squadId": identity.squad_id}
     session = documents.get("session", body.get("sessionId") or "", org_id=principal.org_id)
     if not named and session is not None:
         named = {field: session.state.config.get(field) for field in _TARGETS}

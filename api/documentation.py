@@ -23,15 +23,16 @@ from api.models.insight import InsightRunBody
 from api.models.knowledge_base import SearchBody
 from api.models.operator import HeldEvents, NewOrganization, OrganizationLimits, Rebuild, SqlStatement
 from api.models.organization import OrganizationChanges
+from api.models.traffic_allocation import TrafficAllocationBody
 from api.object_schemas import changes_name, forms_of, listed_schema, object_name, page_of, untitled
 
 TAGS: Final = [
     {"name": "Assistants", "description": "Configurations that calls are held with."},
+    {"name": "Traffic allocations", "description": "Which versions of an assistant get how many of its calls."},
     {"name": "Squads", "description": "Assistants that hand a call to each other."},
     {"name": "Tools", "description": "What assistants can do besides talking, stored once and referred to by id."},
     {"name": "Phone numbers", "description": "Numbers and SIP addresses, and who answers on them."},
     {"name": "Credentials", "description": "Keys of providers. They can be written and never read back."},
-    {"name": "Organization", "description": "The organization itself, and where its messages go."},
     {"name": "Organization", "description": "The organization itself, and where its messages go."},
     {"name": "Tokens", "description": "The organization's own keys, and what public ones may be used for."},
     {"name": "Chats", "description": "Conversations in writing: a message and its answer, whole or as it is written."},
@@ -68,6 +69,7 @@ _BODIES: Final[tuple[type[BaseModel], ...]] = (
     SearchBody,
     SessionOffer,
     SqlStatement,
+    TrafficAllocationBody,
     WebCallBody,
 )
 """Every model that a route names as its request body."""

@@ -15,7 +15,7 @@ _FLAG: Final[Schema] = {"type": "boolean"}
 _OBJECT: Final[Schema] = {"type": "object", "additionalProperties": True}
 
 
-def _object(description: str, required: str, **properties: Schema) -> Schema:
+def _object(description: str, required: str, /, **properties: Schema) -> Schema:
     return {
         "type": "object",
         "description": description,
@@ -48,8 +48,32 @@ ERROR: Final[Schema] = _object(
     requestId={**_TEXT, "description": "The same as the header X-Request-ID."},
 )
 
+_ALLOCATION: Final[Schema] = _object(
+    "Which versions of an assistant get how many of its calls, from its creation until the next one.",
+    "id orgId assistantId allocationIntent createdAt actorType targets",
+    id=_UUID,
+    orgId=_UUID,
+    assistantId=_UUID,
+    allocationIntent={**_TEXT, "enum": ["follow-latest", "explicit"]},
+    createdAt=_TIME,
+    actorType={**_TEXT, "enum": ["user", "api-key", "system"]},
+    actorId=_TEXT,
+    description=_TEXT,
+    targets=_list(
+        _object(
+            "A version and its share of the calls in percent.",
+            "assistantVersion position percentage",
+            assistantVersion=_TEXT,
+            position=_WHOLE,
+            percentage=_NUMBER,
+        )
+    ),
+)
+
 ANSWERS: Final[dict[str, Schema]] = {
     "Error": ERROR,
+    "TrafficAllocation": _ALLOCATION,
+    "LatestTrafficAllocation": _object("The allocation in force, if there is any.", "", allocation=_ALLOCATION),
     "Call": _object(
         "A conversation, waiting, running or ended.",
         "id orgId type status createdAt updatedAt",

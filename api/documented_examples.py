@@ -106,6 +106,14 @@ EXAMPLES: Final[dict[str, JsonObject]] = {
         },
         "assistantOverrides": {"variableValues": {"name": "Mary"}},
     },
+    "TrafficAllocationBody": {
+        "assistantId": _ASSISTANT,
+        "targets": [
+            {"assistantVersion": "v1", "percentage": 90},
+            {"assistantVersion": "v2", "percentage": 10},
+        ],
+        "description": "Try the new greeting on a tenth of the calls.",
+    },
     "WebCallBody": {"assistantId": _ASSISTANT},
     "SessionOffer": {"type": "offer", "sdp": "v=0\r\n..."},
     "CallChanges": {"name": "Mary's call"},

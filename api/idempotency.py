@@ -49,9 +49,14 @@ def refuse_other_body(log: EventLog, object_id: str, field: str, body: object) -
     """
     history = log.history(object_id)
     if history and getattr(history[0].recorded.event, field) != body:
-        raise Problem(
-            422,
-            "The Idempotency-Key was used before with another request body.",
-            detail="Send a new Idempotency-Key for a new request.",
-            code="IDEMPOTENCY_KEY_REUSED",
-        )
+        raise other_body()
+
+
+def other_body() -> Problem:
+    """422 for a key that made an object from another body."""
+    return Problem(
+        422,
+        "The Idempotency-Key was used before with another request body.",
+        detail="Send a new Idempotency-Key for a new request.",
+        code="IDEMPOTENCY_KEY_REUSED",
+    )

@@ -17,8 +17,8 @@ class ChatOrder(msgspec.Struct, frozen=True, kw_only=True):
     """A request to be answered. ``request`` is its body as sent, ``input`` the messages in it as a model reads them.
 
     What the conversation goes on from is ``session_id`` or ``previous_chat_id`` or nothing; who answers is named by
-    ``assistant_id`` or ``assistant``, else by what the conversation goes on from. ``commit_id`` makes the chat happen
-    once, however often it is ordered.
+    ``assistant_id``, ``assistant``, ``squad_id`` or ``squad``, else by what the conversation goes on from.
+    ``commit_id`` makes the chat happen once, however often it is ordered.
     """
 
     chat_id: str
@@ -27,6 +27,8 @@ class ChatOrder(msgspec.Struct, frozen=True, kw_only=True):
     input: tuple[Message, ...]
     assistant_id: str | None = None
     assistant: dict[str, Any] | None = None
+    squad_id: str | None = None
+    squad: dict[str, Any] | None = None
     session_id: str | None = None
     previous_chat_id: str | None = None
     variable_values: dict[str, Any] = {}

@@ -22,6 +22,7 @@ from domain.file.events import EVENTS as FILES
 from domain.knowledge_base.events import EVENTS as KNOWLEDGE_BASES
 from domain.organization import events as organization
 from domain.session.events import EVENTS as SESSIONS
+from domain.traffic.events import EVENTS as TRAFFIC
 from domain.upcasting import Upcaster
 from domain.webhook.events import EVENTS as WEBHOOKS
 
@@ -101,6 +102,7 @@ _CLASSES: tuple[type[Event], ...] = (
     call.TransferEnded,
     call.HookTriggered,
     call.VoicemailDetected,
+    call.RecordingConsentAnswered,
     call.CallEnded,
     call.CallDeleted,
     *(event_class for events in CONFIGURATIONS.values() for event_class in events),
@@ -108,6 +110,7 @@ _CLASSES: tuple[type[Event], ...] = (
     *KNOWLEDGE_BASES,
     *SESSIONS,
     *CHATS,
+    *TRAFFIC,
     *WEBHOOKS,
 )
 

@@ -12,7 +12,7 @@ from api.errors import Issue
 from api.models.filters import PagedFilters, Several
 from api.models.session import SessionBody
 from api.resources.assistants import ASSISTANT_REFERENCES
-from api.resources.squads import SQUAD_REFERENCES, squad_rules
+from api.resources.squads import SQUAD_REFERENCES, inline_squad_issues
 from domain.chat.context import History
 from domain.chat.messages import shown_messages
 from domain.chat.wire import session_costs
@@ -83,8 +83,7 @@ def _rules(config: Mapping[str, Any]) -> Iterable[Issue]:
             text = f"{inline} should not exist beside {stored}: a session has one of them"
             yield Issue("INVALID_VALUE", text, f"/body/{inline}")
     if isinstance(config.get("squad"), dict):
-        for issue in squad_rules(config["squad"]):
-            yield Issue(issue.code, f"squad.{issue.message}", issue.pointer.replace("/body/", "/body/squad/", 1))
+        yield from inline_squad_issues(config["squad"])
 
 
 def _more(state: Configuration, now: datetime) -> dict[str, Any]:

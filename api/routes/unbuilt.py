@@ -31,10 +31,6 @@ OTHERS: Final = (
     ("GET", "/eval/simulation/run/{id}/item/{item_id}", "get an item of a simulation run"),
     ("PATCH", "/eval/simulation/run/{id}/item/{item_id}", "cancel an item of a simulation run"),
     ("POST", "/eval/simulation/run/{id}/item/{item_id}/generate", "suggest improvements"),
-    ("GET", "/traffic-allocations", "list traffic allocations"),
-    ("POST", "/traffic-allocations", "create a traffic allocation"),
-    ("GET", "/traffic-allocations/latest", "get the latest traffic allocation"),
-    ("GET", "/traffic-allocations/{id}", "get a traffic allocation"),
     ("POST", "/assistant/background-sound/validate", "validate a background sound"),
 )
 

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Literal
 
 import msgspec
 
+from domain.call.context_engineering import ALL
 from domain.call.events import ToolFailure
 from domain.event import Event, Personal
 
@@ -21,7 +22,8 @@ class ChatCreated(Event, frozen=True, kw_only=True):
     ``previous_chat_id`` or ``session_id`` says what the conversation goes on from; ``session_version`` is how much of
     the session this chat had seen, since others may have come between. ``variable_values`` are those that the client
     gave, here or in the chats before this one. ``public`` says that it came with a public key, from a web page.
-    ``assistant`` is the configuration that answers where it is not stored and comes from a chat before this one.
+    ``assistant`` is the configuration that answers where it is not stored, or was handed over to, and comes from a chat
+    before this one; ``squad`` is the squad that it belongs to where that came inline with such a chat.
     """
 
     TYPE: ClassVar[str] = "chat.created"
@@ -39,6 +41,7 @@ class ChatCreated(Event, frozen=True, kw_only=True):
     actor: str = ""
     public: bool = False
     assistant: dict[str, Any] | None = None
+    squad: dict[str, Any] | None = None
 
 
 class MessageCommitted(Event, frozen=True, kw_only=True):
@@ -105,6 +108,24 @@ class UsageMetered(Event, frozen=True, kw_only=True):
     turn: int | None = None
 
 
+class AssistantActivated(Event, frozen=True, kw_only=True):
+    """Another assistant has the word from now on: the one before handed the conversation over by a tool call.
+
+    ``assistant`` is its configuration with every layer over it and its templates as written, for the chats that follow.
+    ``context`` is the type of the context engineering plan, ``max_messages`` its number where it has one.
+    """
+
+    TYPE: ClassVar[str] = "chat.assistant_activated"
+    tool_call_id: str
+    name: str
+    assistant: dict[str, Any]
+    at_ms: float
+    context: str = ALL
+    max_messages: int | None = None
+    assistant_id: str | None = None
+    assistant_version: str | None = None
+
+
 class Warned(Event, frozen=True, kw_only=True):
     """Something a person should know that did not keep the chat from being answered."""
 
@@ -137,7 +158,7 @@ class ChatDeleted(Event, frozen=True, kw_only=True):
     actor: str = ""
 
 
-Fact = MessageCommitted | ToolCalled | ToolCompleted | ToolFailed | UsageMetered | Warned
+Fact = MessageCommitted | ToolCalled | ToolCompleted | ToolFailed | UsageMetered | AssistantActivated | Warned
 """What can happen between the creation of a chat and its end."""
 
 EVENTS = (
@@ -147,6 +168,7 @@ EVENTS = (
     ToolCompleted,
     ToolFailed,
     UsageMetered,
+    AssistantActivated,
     Warned,
     ChatCompleted,
     ChatFailed,

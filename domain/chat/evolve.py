@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from domain.aggregate import NotFound
 from domain.call.usage import add_reading
 from domain.chat.events import (
+    AssistantActivated,
     ChatCompleted,
     ChatCreated,
     ChatDeleted,
@@ -26,6 +27,7 @@ from domain.chat.state import (
     Deleted,
     Entry,
     Failed,
+    HandedOver,
     Identity,
     KeptChat,
     Open,
@@ -83,6 +85,8 @@ def _entry(event: Event) -> Entry | None:
             return ToolReturned(event)
         case ToolFailed():
             return ToolBroke(event)
+        case AssistantActivated():
+            return HandedOver(event)
         case _:
             return None
 
@@ -106,6 +110,7 @@ def _created(recorded: Recorded) -> Open:
         variable_values=event.variable_values,
         public=event.public,
         assistant=event.assistant if event.assistant is not None else _inline(event),
+        squad=event.squad,
     )
     return Open(identity=identity, version=recorded.originator_version, updated_at=recorded.time)
 

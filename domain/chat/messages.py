@@ -13,8 +13,9 @@ from typing import Any
 
 import msgspec
 
+from domain.call.context_engineering import Context
 from domain.chat.events import ToolCalled
-from domain.chat.state import Entry, KeptChat, Said, ToolBroke, ToolRequested, ToolReturned, instant
+from domain.chat.state import Entry, HandedOver, KeptChat, Said, ToolBroke, ToolRequested, ToolReturned, instant
 from domain.wire_time import epoch_ms
 
 Message = dict[str, Any]
@@ -24,10 +25,12 @@ NO_RESULT = "No result returned"
 
 
 class Timed(msgspec.Struct, frozen=True):
-    """A message as a model reads it, and when it was written."""
+    """A message as a model reads it, and when it was written. With ``handed`` another assistant took the word behind
+    it, and got to read what that context leaves."""
 
     message: Message
     time: datetime
+    handed: Context | None = None
 
 
 def input_messages(sent: Any) -> list[Message]:
@@ -39,14 +42,15 @@ def input_messages(sent: Any) -> list[Message]:
 
 def output_messages(entries: Iterable[Entry]) -> list[Message]:
     """What the assistant and its tools added: texts, tool calls, and each result behind its call."""
-    return [message for message, _ in _answered(entries)]
+    return [written.message for written in _answered(entries)]
 
 
 def chat_messages(chat: KeptChat) -> list[Timed]:
     """What a chat added to its conversation: its input and its output."""
     began = chat.identity.created_at
     sent = [Timed(message, began) for message in input_messages(chat.identity.request.get("input"))]
-    return [*sent, *(Timed(message, instant(chat, at_ms)) for message, at_ms in _answered(chat.entries))]
+    answered = _answered(chat.entries)
+    return [*sent, *(Timed(each.message, instant(chat, each.at_ms), each.handed) for each in answered)]
 
 
 def for_model(messages: Iterable[Message]) -> list[Message]:
@@ -115,33 +119,43 @@ def text_of(message: Mapping[str, Any]) -> str:
     return content if isinstance(content, str) else ""
 
 
-def _answered(entries: Iterable[Entry]) -> Iterator[tuple[Message, float]]:
+class _Written(msgspec.Struct, frozen=True):
+    message: Message
+    at_ms: float
+    handed: Context | None = None
+
+
+def _answered(entries: Iterable[Entry]) -> Iterator[_Written]:
     """Each message with its instant; what one answer of the model holds is one message."""
-    pending: list[Message] = []
-    at_ms, turn = 0.0, 0
+    pending: _Written | None = None
+    turn = 0
     for entry in entries:
         match entry:
             case Said(message=said):
-                yield from _flushed(pending, at_ms)
-                pending, at_ms, turn = [{"role": "assistant", "content": said.text}], said.at_ms, said.turn
+                yield from _flushed(pending)
+                pending, turn = _Written({"role": "assistant", "content": said.text}, said.at_ms), said.turn
             case ToolRequested(call=call):
-                if not pending or turn != call.turn:
-                    yield from _flushed(pending, at_ms)
-                    pending, at_ms, turn = [{"role": "assistant", "content": ""}], call.at_ms, call.turn
-                pending[0].setdefault("tool_calls", []).append(wire_call(call))
+                if pending is None or pending.message["role"] != "assistant" or turn != call.turn:
+                    yield from _flushed(pending)
+                    pending, turn = _Written({"role": "assistant", "content": ""}, call.at_ms), call.turn
+                pending.message.setdefault("tool_calls", []).append(wire_call(call))
             case ToolReturned(answer=answer):
-                yield from _flushed(pending, at_ms)
-                pending = []
-                yield _result(answer.tool_call_id, answer.name, answer.result), answer.at_ms
+                yield from _flushed(pending)
+                pending = _Written(_result(answer.tool_call_id, answer.name, answer.result), answer.at_ms)
             case ToolBroke(failure=failure):
-                yield from _flushed(pending, at_ms)
-                pending = []
-                yield _result(failure.tool_call_id, failure.name, failure.error), failure.at_ms
-    yield from _flushed(pending, at_ms)
+                yield from _flushed(pending)
+                pending = _Written(_result(failure.tool_call_id, failure.name, failure.error), failure.at_ms)
+            case HandedOver(activation=activation):
+                if pending is not None:
+                    context = Context(type=activation.context, max_messages=activation.max_messages)
+                    yield msgspec.structs.replace(pending, handed=context)
+                pending = None
+    yield from _flushed(pending)
 
 
-def _flushed(pending: list[Message], at_ms: float) -> Iterator[tuple[Message, float]]:
-    yield from ((message, at_ms) for message in pending)
+def _flushed(pending: _Written | None) -> Iterator[_Written]:
+    if pending is not None:
+        yield pending
 
 
 def wire_call(call: ToolCalled) -> Message:

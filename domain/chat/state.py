@@ -7,7 +7,15 @@ from typing import Any
 
 import msgspec
 
-from domain.chat.events import MessageCommitted, ToolCalled, ToolCompleted, ToolFailed, UsageMetered, Warned
+from domain.chat.events import (
+    AssistantActivated,
+    MessageCommitted,
+    ToolCalled,
+    ToolCompleted,
+    ToolFailed,
+    UsageMetered,
+    Warned,
+)
 
 
 class Said(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="said"):
@@ -34,7 +42,13 @@ class ToolBroke(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="t
     failure: ToolFailed
 
 
-Entry = Said | ToolRequested | ToolReturned | ToolBroke
+class HandedOver(msgspec.Struct, frozen=True, gc=False, tag_field="entry", tag="handed-over"):
+    """Another assistant took the word; the answer to the tool call that asked for it stands before."""
+
+    activation: AssistantActivated
+
+
+Entry = Said | ToolRequested | ToolReturned | ToolBroke | HandedOver
 """One step of the answer, in the order in which it happened."""
 
 
@@ -55,6 +69,7 @@ class Identity(msgspec.Struct, frozen=True, kw_only=True):
     variable_values: dict[str, Any] = {}
     public: bool = False
     assistant: dict[str, Any] | None = None
+    squad: dict[str, Any] | None = None
 
 
 class _Kept(msgspec.Struct, frozen=True, kw_only=True, tag_field="phase"):
@@ -114,6 +129,12 @@ def status(chat: Chat) -> str:
             return "failed"
         case Deleted():
             return "deleted"
+
+
+def activation(chat: KeptChat) -> AssistantActivated | None:
+    """Who was given the word last in this chat, if anybody was."""
+    handed = (entry.activation for entry in reversed(chat.entries) if isinstance(entry, HandedOver))
+    return next(handed, None)
 
 
 def instant(chat: KeptChat, at_ms: float) -> datetime:

@@ -10,15 +10,28 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from domain.chat.events import Fact, MessageCommitted, ToolCalled, ToolCompleted, ToolFailed, UsageMetered, Warned
+from domain.chat.events import (
+    AssistantActivated,
+    Fact,
+    MessageCommitted,
+    ToolCalled,
+    ToolCompleted,
+    ToolFailed,
+    UsageMetered,
+    Warned,
+)
+from domain.chat.handed_over import Heard, left_by
 from domain.chat.messages import NO_RESULT, Message, for_model, output_messages
-from domain.chat.state import Entry, ToolBroke, ToolRequested, ToolReturned
+from domain.chat.state import Entry, HandedOver, ToolBroke, ToolRequested, ToolReturned
 from domain.chat.state import Said as SaidEntry
 from domain.chats import ChatText
+from domain.overrides import apply_overrides
+from media.call.casting import CastingFailed
 from media.call.model_runner import ModelRunner
-from media.chat.plan import ChatPlan
+from media.chat.cast import Actor, Casting, Stage
 from media.chat.settings import ChatSettings
-from media.chat.tools import AskedOfClient, ChatTools, Settled, Spawn
+from media.chat.tools import AskedOfClient, ChatTools, HandsOver, Settled, Spawn
+from media.machine.destinations import ARGUMENT
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.machine.rejection import Said, Situation
 from media.providers.ended_reason import ended_reason
@@ -43,11 +56,15 @@ class _Answer:
 
 
 class Answering:
-    """One chat while it is answered. ``record`` takes what happens, ``write`` what is written, as it is written."""
+    """One chat while it is answered: by who is on ``stage``, and by those whom the word is handed to.
+
+    ``casting`` gets those ready, ``record`` takes what happens, ``write`` what is written, as it is written.
+    """
 
     def __init__(
         self,
-        plan: ChatPlan,
+        stage: Stage,
+        casting: Casting,
         settings: ChatSettings,
         tools: ChatTools,
         variables: dict[str, Any],
@@ -57,7 +74,8 @@ class Answering:
         record: Callable[[Fact], None],
         write: Callable[[ChatText], None],
     ) -> None:
-        self._plan = plan
+        self._stage = stage
+        self._casting = casting
         self._settings = settings
         self._tools = tools
         self._variables = variables
@@ -65,28 +83,22 @@ class Answering:
         self._now_ms = now_ms
         self._record = record
         self._write = write
+        self._heard = Heard()
         self._entries: list[Entry] = []
+        self._written_before = 0
         self._seen: set[str] = set()
         self._inputs: asyncio.Queue[Input] = asyncio.Queue()
 
-    async def run(self, messages: Sequence[Message]) -> None:
-        """Answer the last of ``messages``. Raises ``ChatBroken``; what happened until then was recorded."""
-        self._seen = {str(call.get("id")) for message in messages for call in message.get("tool_calls") or ()}
+    async def run(self, heard: Heard, asked: Sequence[Message]) -> None:
+        """Answer ``asked``, which follows what was ``heard``. Raises ``ChatBroken``; what happened until then was
+        recorded."""
+        self._heard = heard.followed_by(asked)
+        self._seen = {str(call.get("id")) for said in self._heard.messages for call in said.get("tool_calls") or ()}
         broken: ChatBroken | None = None
         async with asyncio.TaskGroup() as tasks:
-            runner = ModelRunner(
-                self._plan.models,
-                self._plan.request,
-                self._inputs.put_nowait,
-                _Spawning(tasks),
-                ended_reason=ended_reason,
-                first_token_s=self._settings.model_first_token_s,
-                idle_s=self._settings.model_idle_s,
-                warn=self.warn,
-            )
             # A task group would wrap what is raised inside it.
             try:
-                await self._turns(runner, messages, lambda coroutine, name: tasks.create_task(coroutine, name=name))
+                await self._turns(tasks)
             except ChatBroken as fault:
                 broken = fault
         if broken is not None:
@@ -96,17 +108,33 @@ class Answering:
         """Record something a person should know."""
         self._record(Warned(code=code, detail=detail, at_ms=self._now_ms()))
 
-    async def _turns(self, runner: ModelRunner, messages: Sequence[Message], spawn: Spawn) -> None:
+    async def _turns(self, tasks: asyncio.TaskGroup) -> None:
+        runner, actor = self._runner(tasks), self._stage.present
         for turn in range(1, self._settings.most_turns + 1):
-            if not await self._turn(runner, turn, messages, spawn):
+            if not await self._turn(runner, turn, lambda coroutine, name: tasks.create_task(coroutine, name=name)):
                 return
+            if actor is not self._stage.present:
+                runner, actor = self._runner(tasks), self._stage.present
         raise ChatBroken("tool-loop", f"The model called tools {self._settings.most_turns} times in a row.")
 
-    async def _turn(self, runner: ModelRunner, turn: int, messages: Sequence[Message], spawn: Spawn) -> bool:
-        """Ask once and run what is called; whether the model is to be asked again."""
-        now = datetime.fromtimestamp((self._plan.epoch_ms + self._now_ms()) / 1000, UTC)
-        prompt = self._plan.prompt_with(self._variables, now)
-        conversation = [*prompt, *messages, *output_messages(self._entries)]
+    def _runner(self, tasks: asyncio.TaskGroup) -> ModelRunner:
+        plan = self._stage.present.plan
+        return ModelRunner(
+            plan.models,
+            plan.request,
+            self._inputs.put_nowait,
+            _Spawning(tasks),
+            ended_reason=ended_reason,
+            first_token_s=self._settings.model_first_token_s,
+            idle_s=self._settings.model_idle_s,
+            warn=self.warn,
+        )
+
+    async def _turn(self, runner: ModelRunner, turn: int, spawn: Spawn) -> bool:
+        """Ask once and run what is called; whether a model is to be asked again."""
+        plan = self._stage.present.plan
+        now = datetime.fromtimestamp((plan.epoch_ms + self._now_ms()) / 1000, UTC)
+        conversation = [*plan.prompt_with(self._variables, now), *self._so_far()]
         runner.start(turn, tuple(for_model(conversation)))
         answer = await self._read(runner, turn)
         if answer.text:
@@ -119,10 +147,53 @@ class Answering:
         outcomes = await self._tools.run(calls, self._situation(conversation), spawn)
         for call in calls:
             self._settle(call, outcomes[call.id])
+        for call in calls:
+            # At most one leads on; it comes last, so that the next assistant finds every other call answered.
+            if isinstance(leads := outcomes[call.id], HandsOver):
+                await self._hand_over(call, leads, conversation)
+                return True
         if any(self._tools.ends_chat(call, outcomes[call.id]) for call in calls):
             self._say_goodbye(turn)
             return False
         return not any(isinstance(outcome, AskedOfClient) for outcome in outcomes.values())
+
+    def _so_far(self) -> list[Message]:
+        """What the present assistant knows of the conversation."""
+        return [*self._heard.messages, *output_messages(self._entries[self._written_before :])]
+
+    async def _hand_over(self, call: RequestedTool, leads: HandsOver, conversation: Sequence[Message]) -> None:
+        """Give the word to whom the call leads, or tell the model that it cannot be."""
+        extra = {name: value for name, value in call.arguments.items() if name != ARGUMENT}
+        before = self._stage.present
+        try:
+            following = await self._casting.next(before, leads.destination, extra, self._variables, conversation)
+        except CastingFailed as failed:
+            self.warn("handoff-failed", failed.message)
+            self._settle(call, Failed("error", "The conversation cannot be handed there now."))
+            return
+        actor = following.actor
+        name = str(actor.plan.assistant.get("name") or leads.destination.key)
+        self._settle(call, Answered(leads.result or f"The conversation was handed to {name}."))
+        if following.read.prompt_tokens or following.read.completion_tokens:
+            self._meter(before, following.read.prompt_tokens, following.read.completion_tokens)
+        context = leads.destination.context
+        self._heard = left_by(Heard(tuple(self._so_far()), self._heard.took_over), context)
+        activated = AssistantActivated(
+            tool_call_id=call.id,
+            name=name,
+            assistant=apply_overrides(actor.role.config, actor.role.layers),
+            context=context.type,
+            max_messages=context.max_messages,
+            at_ms=self._now_ms(),
+            assistant_id=actor.role.assistant_id,
+            assistant_version=actor.role.version,
+        )
+        self._entries.append(HandedOver(activated))
+        self._written_before = len(self._entries)
+        self._record(activated)
+        self._variables.update(following.variables)
+        self._stage.present = actor
+        self._tools.use(actor.plan)
 
     async def _read(self, runner: ModelRunner, turn: int) -> _Answer:
         answer, item = _Answer(), len(output_messages(self._entries))
@@ -135,7 +206,8 @@ class Answering:
                     case ModelCalledTools(calls=calls):
                         answer.calls = calls
                     case ModelFinished() as finished:
-                        self._meter(finished, turn)
+                        used = (finished.prompt_tokens, finished.completion_tokens, finished.cached_prompt_tokens)
+                        self._meter(self._stage.present, *used, turn=turn)
                         return answer
                     case ModelFailed(ended_reason=reason):
                         raise ChatBroken(reason, "The model did not answer.")
@@ -152,7 +224,7 @@ class Answering:
             again += 1
             call_id = f"{call.id or 'call'}-{turn}-{number}" + (f"-{again}" if again > 1 else "")
         self._seen.add(call_id)
-        tool = self._plan.tools.get(call.name)
+        tool = self._stage.present.plan.tools.get(call.name)
         self._keep(
             ToolCalled(
                 tool_call_id=call_id,
@@ -174,30 +246,29 @@ class Answering:
                 self._keep(
                     ToolFailed(tool_call_id=call.id, name=call.name, failure=failure, error=error, at_ms=self._now_ms())
                 )
-            case AskedOfClient():
+            case AskedOfClient() | HandsOver():
                 pass
 
     def _say_goodbye(self, turn: int) -> None:
-        if self._plan.end_message:
-            self._write(ChatText(len(output_messages(self._entries)), self._plan.end_message))
-            self._keep(
-                MessageCommitted(text=self._plan.end_message, turn=turn + 1, at_ms=self._now_ms(), source="end-message")
-            )
+        text = self._stage.present.plan.end_message
+        if text:
+            self._write(ChatText(len(output_messages(self._entries)), text))
+            self._keep(MessageCommitted(text=text, turn=turn + 1, at_ms=self._now_ms(), source="end-message"))
 
-    def _meter(self, finished: ModelFinished, turn: int) -> None:
+    def _meter(self, actor: Actor, prompt: int, completion: int, cached: int = 0, turn: int | None = None) -> None:
         quantities = {
-            "promptTokens": float(finished.prompt_tokens),
-            "completionTokens": float(finished.completion_tokens),
-            "cachedPromptTokens": float(finished.cached_prompt_tokens),
+            "promptTokens": float(prompt),
+            "completionTokens": float(completion),
+            "cachedPromptTokens": float(cached),
         }
         self._record(
             UsageMetered(
                 meter="model",
-                provider=self._plan.provider,
-                model=self._plan.model,
+                provider=actor.plan.provider,
+                model=actor.plan.model,
                 quantities=quantities,
                 price_table=self._price_table,
-                config=self._plan.shown,
+                config=actor.plan.shown,
                 turn=turn,
             )
         )
@@ -208,7 +279,9 @@ class Answering:
             for message in messages
             if message["role"] in ("user", "assistant")
         ]
-        return Situation(messages=said, variables=self._variables, now_ms=self._plan.epoch_ms + self._now_ms())
+        return Situation(
+            messages=said, variables=self._variables, now_ms=self._stage.present.plan.epoch_ms + self._now_ms()
+        )
 
     def _keep(self, fact: MessageCommitted | ToolCalled | ToolCompleted | ToolFailed) -> None:
         match fact:

@@ -58,15 +58,9 @@ class ChatPlan:
         return _prompt(Section(rendered_at(self.assistant, self.late_prompt, variables, now)))
 
 
-def plan_chat(
-    assistant: dict[str, Any],
-    providers: Models,
-    context: dict[str, Any],
-    *,
-    resolved: Resolved,
-    epoch_ms: float,
-) -> ChatPlan:
+def plan_chat(providers: Models, context: dict[str, Any], *, resolved: Resolved, epoch_ms: float) -> ChatPlan:
     """Parse a resolved configuration and find its models. Raises ``Refused`` that names the field at fault."""
+    assistant = resolved.config
     section = Section(assistant)
     try:
         model = section.section("model")

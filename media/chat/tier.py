@@ -12,27 +12,35 @@ from typing import Any, Final
 import httpx
 
 from domain.aggregate import Refused
+from domain.call.resolution import Resolved
 from domain.chat.aggregate import CHAT
 from domain.chat.commands import KeepChat
 from domain.chat.events import ChatCompleted, ChatFailed, Fact, UsageMetered, Warned
+from domain.chat.handed_over import heard_of
 from domain.chat.messages import shown_messages
 from domain.chats import ChatOrder, ChatOver, ChatText, TooManyChats
 from domain.egress import EgressPolicy
 from domain.knowledge.search import Knowledge
 from domain.log.ports import Appended, Clock, Commands, Documents, EventLog, Step
+from domain.server_messages.access import InlineAccess, ServerAccess
+from domain.server_messages.server import read_server
 from domain.session.aggregate import CONVERSATIONS, JoinConversation
 from domain.wire_time import epoch_ms
 from domain.write_only import without_secrets
 from media.call.call_clock import CallClock
 from media.call.settings import MediaSettings
 from media.call.stagehands import Toolbox, tool_bench
+from media.call.tenancy import organization_settings
 from media.chat.answering import Answering, ChatBroken
+from media.chat.cast import Casting, Planned, Stage
 from media.chat.plan import ChatPlan, Models, plan_chat
 from media.chat.preparing import Prepared, Preparing
 from media.chat.settings import ChatSettings
 from media.chat.tools import ChatTools
+from media.tools.destination_question import DestinationQuestions
 from media.tools.egress import GuardedTransport
 from media.tools.mcp_tools import McpServers
+from media.tools.tenant_servers import TenantServers
 
 LOGGER: Final = logging.getLogger("callfold.chat")
 
@@ -40,9 +48,6 @@ _UNFORESEEN: Final = "internal-error"
 
 Work = Callable[[Callable[[ChatText], None]], Coroutine[Any, Any, ChatOver]]
 """Answers a chat, telling what is written as it is written, and records it."""
-
-Planned = Callable[[dict[str, Any]], ChatPlan]
-"""The plan for a configuration, the tools of its MCP servers among its own."""
 
 
 class RunningChat:
@@ -90,8 +95,11 @@ class ChatTier:
         clock: Clock,
         price_table: str,
         code_program: Path | None = None,
+        access: ServerAccess | None = None,
     ) -> None:
         self._commands = commands
+        self._documents = documents
+        self._access = access or InlineAccess()
         self._egress = egress
         self._toolbox = Toolbox(
             knowledge=knowledge, code_program=code_program, code_at_once=asyncio.Semaphore(settings.code_at_once)
@@ -118,11 +126,11 @@ class ChatTier:
             "metadata": prepared.resolved.config.get("metadata") or {},
         }
 
-        def planned(config: dict[str, Any]) -> ChatPlan:
+        def planned(resolved: Resolved) -> ChatPlan:
             started = epoch_ms(prepared.created.started_at)
-            return plan_chat(config, self._models, context, resolved=prepared.resolved, epoch_ms=started)
+            return plan_chat(self._models, context, resolved=resolved, epoch_ms=started)
 
-        planned(prepared.resolved.config)  # what cannot be answered is refused before anything begins
+        planned(prepared.resolved)  # what cannot be answered is refused before anything begins
         chat = RunningChat(prepared.created.started_at, lambda write: self._answer(order, prepared, planned, write))
         self._running.add(chat.task)
         chat.task.add_done_callback(self._settled)
@@ -175,29 +183,54 @@ class ChatTier:
         warn: Callable[[str, str], None],
         write: Callable[[ChatText], None],
     ) -> None:
-        plan = planned(await servers.expanded(prepared.resolved.config))
+        casting = Casting(
+            prepared.stored,
+            prepared.facts,
+            servers,
+            planned,
+            now=lambda: clock.wall_time(clock.now_ms()),
+            warn=warn,
+        )
+        stage = Stage(await casting.first(prepared.role, prepared.resolved))
         bench = tool_bench(
             self._toolbox,
             self._client,
             servers,
+            TenantServers(
+                self._client,
+                self._access,
+                org_id=order.org_id,
+                about=order.chat_id,
+                now=lambda: clock.wall_time(clock.now_ms()),
+                fallback=read_server(organization_settings(self._documents, order.org_id)),
+            ),
             org_id=order.org_id,
-            assistant=lambda: plan.assistant,
-            snapshot=lambda: _snapshot(order, prepared),
+            assistant=lambda: stage.present.plan.assistant,
+            snapshot=lambda: _snapshot(order, prepared, stage),
             now=lambda: clock.wall_time(clock.now_ms()),
             settings=self._tool_settings,
         )
-        variables = dict(plan.variables)
+        questions = DestinationQuestions(
+            self._client,
+            lambda: stage.present.plan.assistant,
+            snapshot=lambda: _snapshot(order, prepared, stage),
+            timestamp_ms=lambda: int(epoch_ms(clock.wall_time(clock.now_ms()))),
+            timeout_s=self._settings.tool_timeout_s,
+            warn=warn,
+        )
+        variables = dict(prepared.resolved.variable_values)
         answering = Answering(
-            plan,
+            stage,
+            casting,
             self._settings,
-            ChatTools(plan, bench, self._settings, variables, warn),
+            ChatTools(stage.present.plan, bench, self._settings, variables, warn, questions.ask),
             variables,
             price_table=self._price_table,
             now_ms=clock.now_ms,
             record=facts.append,
             write=write,
         )
-        await answering.run([*(timed.message for timed in prepared.before), *order.input])
+        await answering.run(heard_of(prepared.before), order.input)
 
     async def _ended(self, written: Coroutine[Any, Any, None], clock: CallClock) -> ChatCompleted | ChatFailed:
         try:
@@ -241,7 +274,7 @@ class ChatTier:
         return UsageMetered(meter="chat", provider="vapi", quantities={"messages": 1.0}, price_table=self._price_table)
 
 
-def _snapshot(order: ChatOrder, prepared: Prepared) -> Mapping[str, Any]:
+def _snapshot(order: ChatOrder, prepared: Prepared, stage: Stage) -> Mapping[str, Any]:
     """``chat``, ``assistant`` and ``artifact`` as a tool server sees them while the chat is being answered."""
     messages = [*shown_messages(prepared.before), *order.input]
     created = prepared.created
@@ -256,6 +289,6 @@ def _snapshot(order: ChatOrder, prepared: Prepared) -> Mapping[str, Any]:
     }
     return {
         "chat": {name: value for name, value in chat.items() if value is not None},
-        "assistant": without_secrets(dict(prepared.resolved.config)),
+        "assistant": without_secrets(stage.present.plan.assistant),
         "artifact": {"messages": messages, "variableValues": prepared.resolved.variable_values},
     }

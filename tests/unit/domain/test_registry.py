@@ -24,6 +24,7 @@ from domain.organization import events as organization
 from domain.registry import EVENT_TYPES, EventType, register
 from domain.schemas import file_name, incompatibilities, render, schema_of
 from domain.session.events import EVENTS as SESSIONS
+from domain.traffic.events import EVENTS as TRAFFIC
 from domain.webhook.events import EVENTS as WEBHOOKS
 
 FOLDER = Path(domain.schemas.__file__).parent
@@ -40,7 +41,7 @@ def test_every_event_class_of_the_domain_is_registered() -> None:
     }
     for events in configuration_kinds.EVENTS.values():
         classes |= set(events)
-    classes |= {*FILES, *KNOWLEDGE_BASES, *SESSIONS, *WEBHOOKS}
+    classes |= {*FILES, *KNOWLEDGE_BASES, *SESSIONS, *TRAFFIC, *WEBHOOKS}
     assert {event_type.event_class for event_type in EVENT_TYPES.values()} == classes
 
 
