@@ -47,6 +47,8 @@ _DECISIVE = _SPEECH_FRAMES + HANGOVER_MS // FRAME_MS - 1
 _REST_FRAMES = int(ANSWER_MS + _PAUSE_MS) // FRAME_MS
 _ANSWER_FRAMES = int(ANSWER_MS) // FRAME_MS
 _TURN_FRAMES = _DECISIVE + int(PROVIDERS_MS) // FRAME_MS + _REST_FRAMES
+TURN_MS = _TURN_FRAMES * FRAME_MS
+"""From one turn of a caller to the next."""
 
 
 @dataclass
@@ -79,6 +81,8 @@ class Caller(asyncio.Protocol):
         self._frames = 0
         self.finished = False
         self.closed = False
+        self.over = asyncio.Event()
+        """It has had its turns, or the connection is gone."""
 
     # The protocol.
 
@@ -122,6 +126,7 @@ class Caller(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         self.closed = True
         self.ready.set()
+        self.over.set()
 
     def hang_up(self) -> None:
         assert self._transport is not None
@@ -161,6 +166,8 @@ class Caller(asyncio.Protocol):
         self._position = 0
         self.turns -= 1
         self.finished = self.turns == 0
+        if self.finished:
+            self.over.set()
 
 
 @dataclass

@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import itertools
 import multiprocessing
 import os
 import resource
+import sys
 import tempfile
+import threading
 import time
+import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,6 +51,7 @@ from streams.media_log.embedded import EmbeddedFragmentLog
 
 Kind = Literal["callfold", "baseline"]
 
+_SETTLED_S = 60.0
 HANGOVER_MS = 200
 FINAL_S = 0.050
 FIRST_TOKEN_S = 0.200
@@ -73,15 +78,16 @@ class Scripted:
     """Providers of one process: every call gets its own, all take the same times."""
 
     def __init__(self) -> None:
-        self._transcribers: list[ScriptedSpeechToText] = []
+        self._transcribers = weakref.WeakSet[ScriptedSpeechToText]()
 
     def heard(self) -> int:
-        """Frames that reached the transcribers of all calls so far."""
+        """Frames that reached the transcribers of the calls that run."""
         return sum(stream.frames for transcriber in self._transcribers for stream in transcriber.streams)
 
     def transcribers(self, assistant: Mapping[str, Any]) -> Sequence[SpeechToText]:
-        self._transcribers.append(ScriptedSpeechToText([HEARD] * 1_000, final_delay_s=FINAL_S))
-        return self._transcribers[-1:]
+        transcriber = ScriptedSpeechToText([HEARD] * 1_000, final_delay_s=FINAL_S)
+        self._transcribers.add(transcriber)
+        return [transcriber]
 
     def models(self, assistant: Mapping[str, Any]) -> Sequence[LanguageModel]:
         return [ScriptedLanguageModel(answers=(ANSWER,), first_token_s=FIRST_TOKEN_S)]
@@ -106,10 +112,24 @@ class Figures:
     heard: int
 
 
-class BenchmarkServer:
-    """The child process, as its parent drives it."""
+@dataclass(frozen=True)
+class Resources:
+    """What the server process holds at this instant. ``blocks`` are those of Python's allocator, ``files`` descriptors,
+    ``live_files`` what running calls need on disk; ``core`` is its share of a core since it was last asked."""
 
-    def __init__(self, kind: Kind, core: int, max_calls: int = 2_000) -> None:
+    rss_mb: float
+    blocks: int
+    tasks: int
+    files: int
+    threads: int
+    live_files: int
+    core: float
+
+
+class BenchmarkServer:
+    """The child process, as its parent drives it. ``core`` is the one it keeps to, if any."""
+
+    def __init__(self, kind: Kind, core: int | None, max_calls: int = 2_000) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
         self._process = context.Process(target=_run, args=(kind, core, far_end, max_calls), daemon=True)
@@ -127,6 +147,17 @@ class BenchmarkServer:
         self._pipe.send(("figures", 0))
         figures: Figures = self._pipe.recv()
         return figures
+
+    def resources(self) -> Resources:
+        """Now."""
+        self._pipe.send(("resources", 0))
+        resources: Resources = self._pipe.recv()
+        return resources
+
+    def settled(self) -> None:
+        """End all calls, take no more, and return when the collector has looked at what they left."""
+        self._pipe.send(("settle", 0))
+        self._pipe.recv()
 
     def close(self) -> None:
         self._pipe.send(("close", 0))
@@ -148,12 +179,13 @@ def split_cores() -> int:
     return cores[-1]
 
 
-def _run(kind: Kind, core: int, pipe: Connection, max_calls: int) -> None:
-    os.sched_setaffinity(0, {core})
+def _run(kind: Kind, core: int | None, pipe: Connection, max_calls: int) -> None:
+    if core is not None:
+        os.sched_setaffinity(0, {core})
     uvloop.run(_serve(kind, core, pipe, max_calls))
 
 
-async def _serve(kind: Kind, core: int, pipe: Connection, max_calls: int) -> None:
+async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int) -> None:
     providers, bare = Scripted(), BareCalls()
     numbers = itertools.count(1)
 
@@ -168,38 +200,91 @@ async def _serve(kind: Kind, core: int, pipe: Connection, max_calls: int) -> Non
                 lag: list[float] = []
                 watch = group.create_task(_watch_loop(lag))
                 pipe.send(listener.getsockname()[1])
-                await _obey(pipe, log, new_id, lag, core, bare.heard if kind == "baseline" else providers.heard)
+                order = Orders(
+                    tier,
+                    log,
+                    new_id,
+                    Path(folder) / "live",
+                    heard=bare.heard if kind == "baseline" else providers.heard,
+                    core=core,
+                    lag=lag,
+                )
+                await order.obey(pipe)
                 watch.cancel()
                 await tier.drain(5.0)
 
 
-async def _obey(
-    pipe: Connection, log: EmbeddedLog, new_id: IdSource, lag: list[float], core: int, heard: Callable[[], int]
-) -> None:
-    loop = asyncio.get_running_loop()
-    cpu, wall, busy = time.process_time(), time.perf_counter(), _busy_s(core)
-    while True:
-        order, count = await loop.run_in_executor(None, pipe.recv)
-        if order == "close":
-            return
-        if order == "calls":
-            ids = [new_id() for _ in range(count)]
-            for call_id in ids:
-                command = CreateCall(
-                    org_id="org",
-                    type="vapi.websocketCall",
-                    request={"assistant": ASSISTANT},
-                    transport={"provider": "vapi.websocket"},
-                )
-                await log.execute(CALL, call_id, command)
-            pipe.send(ids)
-            continue
-        now_cpu, now_wall, now_busy = time.process_time(), time.perf_counter(), _busy_s(core)
+@dataclass
+class Orders:
+    """What the parent may ask for."""
+
+    tier: MediaTier
+    log: EmbeddedLog
+    new_id: IdSource
+    live_dir: Path
+    heard: Callable[[], int]
+    core: int | None
+    lag: list[float]
+
+    def __post_init__(self) -> None:
+        self._since = self._looked = self._now()
+
+    async def obey(self, pipe: Connection) -> None:
+        """Until it is told to close."""
+        loop = asyncio.get_running_loop()
+        while True:
+            order, count = await loop.run_in_executor(None, pipe.recv)
+            match order:
+                case "close":
+                    return
+                case "calls":
+                    pipe.send([await self._queued() for _ in range(count)])
+                case "resources":
+                    pipe.send(self._resources())
+                case "settle":
+                    await self.tier.drain(_SETTLED_S)
+                    gc.collect()
+                    pipe.send(None)
+                case _:
+                    pipe.send(self._figures())
+
+    async def _queued(self) -> str:
+        call_id = self.new_id()
+        command = CreateCall(
+            org_id="org",
+            type="vapi.websocketCall",
+            request={"assistant": ASSISTANT},
+            transport={"provider": "vapi.websocket"},
+        )
+        await self.log.execute(CALL, call_id, command)
+        return call_id
+
+    def _now(self) -> tuple[float, float, float]:
+        busy_s = _busy_s(self.core) if self.core is not None else 0.0
+        return time.process_time(), time.perf_counter(), busy_s
+
+    def _figures(self) -> Figures:
+        (cpu, wall, busy), self._since = self._since, self._now()
+        now_cpu, now_wall, now_busy = self._since
         others_s = max(0.0, now_busy - busy - (now_cpu - cpu))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        pipe.send(Figures(now_cpu - cpu, others_s, now_wall - wall, list(lag), peak_mb, heard()))
-        lag.clear()
-        cpu, wall, busy = now_cpu, now_wall, now_busy
+        figures = Figures(now_cpu - cpu, others_s, now_wall - wall, list(self.lag), peak_mb, self.heard())
+        self.lag.clear()
+        return figures
+
+    def _resources(self) -> Resources:
+        (cpu, wall, _), self._looked = self._looked, self._now()
+        self.lag.clear()
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+        return Resources(
+            rss_mb=pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20),
+            blocks=sys.getallocatedblocks(),
+            tasks=len(asyncio.all_tasks()),
+            files=len(os.listdir("/proc/self/fd")),
+            threads=threading.active_count(),
+            live_files=sum(1 for path in self.live_dir.rglob("*") if path.is_file()),
+            core=(self._looked[0] - cpu) / (self._looked[1] - wall),
+        )
 
 
 def _busy_s(core: int) -> float:
