@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 import msgspec
 
+from domain.processing import Effect
+
 
 class Fragment(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One media fact. ``at_ms`` is the call's own monotonic clock (ms since the call was claimed).
@@ -67,3 +69,20 @@ class FragmentFeed(Protocol):
 
     def end(self, partition: int) -> int:
         """The number of the last batch, 0 where there is none. Raises ``LogUnavailable``."""
+
+
+class FragmentProcessor(Protocol):
+    """A pure function from a batch of fragments to effects, without state: a batch says what it is about.
+
+    As with ``domain.processing.Processor``, the caller must not assume that a batch is given once: after a crash some
+    come again, and a sender that heard no answer sends what it had under later numbers. So rows carry the identity of
+    their fragments (call, source, seq), by which a sink tells what it has.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def version(self) -> int: ...
+
+    def apply(self, partition: int, placed: PlacedBatch) -> Iterable[Effect]: ...

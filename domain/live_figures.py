@@ -21,6 +21,16 @@ class ActiveCalls(msgspec.Struct, frozen=True, rename="camel"):
     calls: int
 
 
+class MediaFigures(msgspec.Struct, frozen=True, rename="camel"):
+    """What was noted inside calls within one minute: partial transcripts, pieces of text from models, all fragments;
+    and how many had to be shed because the log took them too slowly."""
+
+    partial_transcripts: int
+    model_pieces: int
+    fragments: int
+    fragments_shed: int
+
+
 class MinuteFigures(msgspec.Struct, frozen=True, rename="camel"):
     """One minute by the clock, from ``time`` on. ``call_minutes`` are spoken within it, by calls that still run too."""
 
@@ -28,6 +38,7 @@ class MinuteFigures(msgspec.Struct, frozen=True, rename="camel"):
     calls_started: int
     calls_ended: int
     call_minutes: float
+    media: MediaFigures
 
 
 class StageFigures(msgspec.Struct, frozen=True, rename="camel"):

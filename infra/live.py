@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from domain.live_figures import LiveFigures
 from infra.data_folder import Seat
@@ -16,19 +16,30 @@ from infra.storage import Storage
 from infra.upkeep import HeldInFile, HeldOnTopic
 from media.call.leases import process_name
 from streams.kafka.location import KafkaLocation
+from streams.live_figures.entries import Fold, fold
 from streams.live_figures.facts import LiveFacts
 from streams.live_figures.file import LiveFigureFile
+from streams.live_figures.kept import KeptFigures
+from streams.live_figures.media_entries import fold_media
+from streams.live_figures.media_facts import LiveMedia
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.feeding import FragmentFollower
+from streams.processing.fragments import FragmentPipeline
 from streams.processing.pipeline import Pipeline
+
+PROCESSORS = frozenset({LiveFacts().name, LiveMedia().name})
+"""Names of those that `callfold stream` hosts where the log is on Kafka."""
 
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """``runners`` keep the figures here, by shard; without any another process does. ``held`` are dead letters."""
+    """``runners`` keep the figures of calls here, by shard, and ``fragments`` those of their media; without any another
+    process does. ``held`` are dead letters."""
 
     figures: LiveFigures
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
+    fragments: tuple[FragmentFollower, ...] = ()
     held: tuple[HeldInFile | HeldOnTopic, ...] = ()
 
 
@@ -42,31 +53,52 @@ async def opened_live(settings: Settings, seat: Seat, role: Role, storage: Stora
             yield elsewhere
             return
         here = await _kept_here(seat, storage, parts)
-        yield Live(here.figures, here.runners, (*here.held, *(elsewhere.held if elsewhere else ())))
+        yield replace(here, held=(*here.held, *(elsewhere.held if elsewhere else ())))
 
 
 async def _kept_here(seat: Seat, storage: Storage, parts: contextlib.AsyncExitStack) -> Live:
     letters = DeadLetters(seat.folder.processing)
     parts.callback(letters.close)
-    # Beside other seats' files: each process that keeps figures keeps all of them.
-    file = LiveFigureFile(seat.folder.root / f"live-figures-{seat.name}.db")
-    parts.callback(file.close)
+
+    def kept(name: str, version: int, fold: Fold) -> LiveFigureFile:
+        # Beside other seats' files: each process that keeps figures keeps all of them.
+        file = LiveFigureFile(seat.folder.root / f"{name}-{seat.name}.db", version=version, fold=fold)
+        parts.callback(file.close)
+        return file
+
+    calls, media = LiveFacts(), LiveMedia()
+    of_calls, of_media = kept("live-figures", calls.version, fold), kept("live-media", media.version, fold_media)
     runners = {}
     for shard in storage.shards():
-        pipeline = Pipeline("live-figures", (LiveFacts(),), file)
+        pipeline = Pipeline("live-figures", (calls,), of_calls)
         runners[shard] = EmbeddedRunner(storage.log, [pipeline], letters, clock=now, shard=shard)
         await runners[shard].start()
         parts.push_async_callback(runners[shard].stop)
-    return Live(file, runners, (HeldInFile(runners, letters, frozenset({LiveFacts().name})),))
+    follower = FragmentFollower(
+        storage.fragments, FragmentPipeline("live-media", (media,), of_media), letters, clock=now
+    )
+    follower.start()
+    parts.push_async_callback(asyncio.to_thread, follower.stop)
+    held = (
+        HeldInFile(runners, letters, frozenset({calls.name})),
+        HeldInFile(dict.fromkeys(storage.fragments.partitions, follower), letters, frozenset({media.name})),
+    )
+    return Live(KeptFigures(of_calls, of_media), runners, (follower,), held)
 
 
 async def _on_topics(location: KafkaLocation, storage: Storage, parts: contextlib.AsyncExitStack) -> Live:
     # The clients cost time and memory that a log in a file does not need.
     from streams.faust.dead_topic import DeadTopic
-    from streams.live_figures.topic import LiveFigureTopic
+    from streams.live_figures.topic import CALLS_TOPIC, MEDIA_TOPIC, LiveFigureTopic
 
     letters = await asyncio.to_thread(DeadTopic.open, location, writer=f"{process_name()}-{random_id()}")
     parts.push_async_callback(asyncio.to_thread, letters.close)
-    topic = await asyncio.to_thread(LiveFigureTopic.open, location, storage.shards())
-    parts.push_async_callback(asyncio.to_thread, topic.close)
-    return Live(topic, held=(HeldOnTopic(letters, random_id, frozenset({LiveFacts().name})),))
+
+    async def followed(topic: str, partitions: Sequence[int]) -> LiveFigureTopic:
+        opened = await asyncio.to_thread(LiveFigureTopic.open, location, topic, partitions)
+        parts.push_async_callback(asyncio.to_thread, opened.close)
+        return opened
+
+    calls = await followed(CALLS_TOPIC, storage.shards())
+    media = await followed(MEDIA_TOPIC, storage.fragments.partitions)
+    return Live(KeptFigures(calls, media), held=(HeldOnTopic(letters, random_id, PROCESSORS),))

@@ -129,7 +129,12 @@ class EmbeddedMaintenance:
         behind = {str(partition): batches for partition, batches in fed.behind.items()}
         return {
             "shards": shards,
-            "fragments": {"lagBatches": behind, "writtenFragments": fed.fragments, "failure": fed.failure},
+            "fragments": {
+                "lagBatches": behind,
+                "lagSeconds": {str(partition): round(late, 3) for partition, late in fed.seconds.items()},
+                "writtenBatches": fed.batches,
+                "failure": fed.failure,
+            },
         }
 
     async def dead_letters(self) -> list[dict[str, Any]]:
@@ -150,12 +155,17 @@ class EmbeddedMaintenance:
 
         Raises ``Refused`` for a processor that is not hosted here.
         """
-        names = sorted(hosted.name for hosted in PROCESSORS)
-        if processor not in names:
-            raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {' or '.join(names)}.")
+        of_events = {hosted.name for hosted in PROCESSORS}
+        of_fragments = {hosted.name for hosted in self._fragments.pipeline.processors} if self._fragments else set()
+        if processor not in of_events | of_fragments:
+            names = " or ".join(sorted(of_events | of_fragments))
+            raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {names}.")
         held = self._letters.list(processor, originator)
-        runner = self._runners[held[0].position.shard if held else min(self._runners)]
-        processed = await runner.retry(processor, originator)
+        if self._fragments is not None and processor in of_fragments:
+            processed = await self._fragments.retry(processor, originator)
+        else:
+            runner = self._runners[held[0].position.shard if held else min(self._runners)]
+            processed = await runner.retry(processor, originator)
         return {"processed": processed, "waiting": len(self._letters.list(processor, originator))}
 
     async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:

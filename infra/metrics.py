@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -30,16 +29,20 @@ from domain.event import Event
 from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures, LiveReport
 from domain.log.ports import Appended, Clock, Commands, EventLog, Step
+from domain.processing import DeadLetter
 from infra.identifiers import now
 from infra.live import Live
 from infra.loop_lag import LoopLag, measured_loop_lag
 from infra.projecting import Projecting
 from infra.storage import Storage
-from infra.upkeep import Held
-from streams.processing.embedded import EmbeddedRunner
+from streams.processing.embedded import EmbeddedRunner, Lag
+from streams.processing.feeding import FeedStatus, FragmentFollower
 
 S = TypeVar("S")
 C = TypeVar("C")
+
+LIVE_FIGURES = "live-figures"
+"""Name of the pipeline whose lag is known from the figures themselves, where another process runs it."""
 
 LATENCY_MINUTES = 5
 """Over how long the quantiles of the stages are taken."""
@@ -50,16 +53,20 @@ _QUANTILES = ("p50", "p95", "p99")
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """Where the values come from. ``runners`` by the name of what they keep, then by shard."""
+    """Where the values come from: ``streams`` are pipelines of events, by shard, ``fragments`` those of fragments.
+
+    All but the figures may ask the log, and raise ``LogUnavailable``.
+    """
 
     log: EventLog
     shards: Callable[[], Sequence[int]]
     live_calls: LiveCalls
     loop_lag: LoopLag
     clock: Clock
-    runners: Mapping[str, Mapping[int, EmbeddedRunner]]
+    streams: Callable[[], Iterable[tuple[str, int, Lag]]]
+    fragments: Callable[[], Iterable[tuple[str, FeedStatus]]]
+    letters: Callable[[], Iterable[DeadLetter]]
     figures: LiveFigures | None = None
-    held: Sequence[Held] = ()
 
 
 class Metrics:
@@ -150,6 +157,7 @@ class _Collector(Collector):
             ("shard",),
         )
         yield from self._streams(heads)
+        yield from self._fragments()
         yield _gauge(
             "callfold_dead_letters_events",
             "Parked events: those that a processor could not take, and those that wait behind them.",
@@ -166,25 +174,36 @@ class _Collector(Collector):
             "callfold_stream_lag_events", "Events that a pipeline has not dealt with yet.", labels=labels
         )
         late = GaugeMetricFamily("callfold_stream_lag_seconds", "Age of the oldest of them.", labels=labels)
-        for by_shard in measured.runners.values():
-            for shard, runner in by_shard.items():
-                for name, status in runner.status().items():
-                    behind.add_metric((name, str(shard)), status.lag.events)
-                    late.add_metric((name, str(shard)), status.lag.seconds)
-        if measured.figures is not None and "live-figures" not in measured.runners:
+        counted_here = False
+        for name, shard, lag in measured.streams():
+            counted_here |= name == LIVE_FIGURES
+            behind.add_metric((name, str(shard)), lag.events)
+            late.add_metric((name, str(shard)), lag.seconds)
+        if measured.figures is not None and not counted_here:
             for shard, position in measured.figures.reached().items():
                 waiting = measured.log.read(position, 1)
                 age = (measured.clock() - waiting[0].recorded.time).total_seconds() if waiting else 0.0
-                behind.add_metric(("live-figures", str(shard)), max(heads.get(shard, 0) - position.ordinal, 0))
-                late.add_metric(("live-figures", str(shard)), max(age, 0.0))
+                behind.add_metric((LIVE_FIGURES, str(shard)), max(heads.get(shard, 0) - position.ordinal, 0))
+                late.add_metric((LIVE_FIGURES, str(shard)), max(age, 0.0))
+        yield behind
+        yield late
+
+    def _fragments(self) -> Iterator[Metric]:
+        labels = ("pipeline", "partition")
+        behind = GaugeMetricFamily(
+            "callfold_fragments_lag_batches", "Batches of fragments that a pipeline has not carried yet.", labels=labels
+        )
+        late = GaugeMetricFamily("callfold_fragments_lag_seconds", "Age of the oldest of them.", labels=labels)
+        for name, status in self._measured.fragments():
+            for partition, batches in status.behind.items():
+                behind.add_metric((name, str(partition)), batches)
+                late.add_metric((name, str(partition)), status.seconds[partition])
         yield behind
         yield late
 
     def _parked(self) -> Mapping[str, int]:
-        runners = (runner for by_shard in self._measured.runners.values() for runner in by_shard.values())
-        in_files = (letter for runner in runners for letter in runner.dead_letters.list())
-        elsewhere = (letter for held in self._measured.held for letter in held.letters())
-        return Counter(processor for processor, _ in {(x.processor, x.position) for x in chain(in_files, elsewhere)})
+        letters = {(letter.processor, letter.position) for letter in self._measured.letters()}
+        return Counter(processor for processor, _ in letters)
 
 
 def _live(reports: Mapping[str, LiveReport]) -> Iterator[Metric]:
@@ -213,6 +232,29 @@ def _live(reports: Mapping[str, LiveReport]) -> Iterator[Metric]:
         "callfold_live_call_minutes_per_minute",
         "Minutes of conversation in the last full minute, which is how many calls ran on average.",
         [((org_id,), minute.call_minutes) for org_id, minute in last.items()],
+        organization,
+    )
+    yield _gauge(
+        "callfold_live_fragments_per_minute",
+        "Fragments that calls noted in the last full minute, by what they are.",
+        [
+            ((org_id, what), count)
+            for org_id, minute in last.items()
+            for what, count in (
+                ("partial_transcript", minute.media.partial_transcripts),
+                ("model_piece", minute.media.model_pieces),
+                (
+                    "other",
+                    minute.media.fragments - minute.media.partial_transcripts - minute.media.model_pieces,
+                ),
+            )
+        ],
+        ("organization", "what"),
+    )
+    yield _gauge(
+        "callfold_live_fragments_shed_per_minute",
+        "Fragments that were given up in the last full minute because the log took them too slowly.",
+        [((org_id,), minute.media.fragments_shed) for org_id, minute in last.items()],
         organization,
     )
     yield _gauge(
@@ -245,11 +287,28 @@ async def opened_metrics(
     storage: Storage, projecting: Projecting | None, live: Live | None, live_calls: LiveCalls
 ) -> AsyncIterator[Metrics]:
     """Of a process with these parts."""
-    runners: dict[str, Mapping[int, EmbeddedRunner]] = {}
-    if projecting is not None and projecting.runners:
-        runners["tables"] = projecting.runners
-    if live is not None and live.runners:
-        runners["live-figures"] = live.runners
+    runners: list[tuple[int, EmbeddedRunner]] = []
+    followers: list[FragmentFollower] = []
+    for part in (projecting, live):
+        if part is not None:
+            runners += part.runners.items()
+            followers += part.fragments
+
+    def streams() -> Iterator[tuple[str, int, Lag]]:
+        for shard, runner in runners:
+            for name, status in runner.status().items():
+                yield name, shard, status.lag
+
+    def fragments() -> Iterator[tuple[str, FeedStatus]]:
+        for follower in followers:
+            yield follower.pipeline.name, follower.status()
+
+    def letters() -> Iterator[DeadLetter]:
+        for _, runner in runners:
+            yield from runner.dead_letters.list()
+        for held in live.held if live is not None else ():
+            yield from held.letters()
+
     async with measured_loop_lag() as lag:
         yield Metrics(
             Measured(
@@ -258,8 +317,9 @@ async def opened_metrics(
                 live_calls=live_calls,
                 loop_lag=lag,
                 clock=now,
-                runners=runners,
+                streams=streams,
+                fragments=fragments,
+                letters=letters,
                 figures=live.figures if live is not None else None,
-                held=live.held if live is not None else (),
             )
         )

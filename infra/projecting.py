@@ -24,9 +24,11 @@ from projections.retention import keep_for, parse_retention
 from projections.schema import upgrade
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
+from projections.tables.fragments import FragmentTable
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.feeding import FragmentFollower
+from streams.processing.fragments import FragmentPipeline
 from streams.processing.pipeline import Bulk, Pipeline
 
 _PIPELINE = "tables"
@@ -50,7 +52,7 @@ class Projecting:
     log: EventLog
     maintenance: Maintenance | None = None
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
-    fragments: FragmentFollower | None = None
+    fragments: tuple[FragmentFollower, ...] = ()
 
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
@@ -108,16 +110,17 @@ async def opened_projecting(
             closing.push_async_callback(runners[shard].stop)
         follower = None
         if fragments is not None:
-            follower = await asyncio.to_thread(_followed, fragments, store)
+            follower = await asyncio.to_thread(_followed, fragments, store, letters)
             closing.push_async_callback(asyncio.to_thread, follower.stop)
         maintenance = EmbeddedMaintenance(runners, letters, log, store, sink, follower)
-        yield Projecting(analytics, log, maintenance, runners, follower)
+        yield Projecting(analytics, log, maintenance, runners, (follower,) if follower else ())
 
 
-def _followed(fragments: Fragments, store: AnalyticsStore) -> FragmentFollower:
-    target = FragmentSink(store, keep_words=fragments.keep_words)
-    target.expire_after(fragments.days)
-    follower = FragmentFollower(fragments.feed, target)
+def _followed(fragments: Fragments, store: AnalyticsStore, letters: DeadLetters) -> FragmentFollower:
+    sink = FragmentSink(store)
+    sink.expire_after(fragments.days)
+    pipeline = FragmentPipeline("fragments", (FragmentTable(fragments.keep_words),), sink)
+    follower = FragmentFollower(fragments.feed, pipeline, letters, clock=now)
     follower.start()
     return follower
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from domain.log.ports import LogUnavailable
 from infra.data_folder import Seat
@@ -16,10 +17,16 @@ from infra.storage import Storage
 from media.call.leases import process_name
 from streams.faust.app import quiet_app
 from streams.faust.dead_topic import DeadTopic
+from streams.faust.fragments import FaustFragments
 from streams.faust.live_table import LiveTable
 from streams.faust.runner import FaustRunner
+from streams.kafka.location import KafkaLocation
 from streams.live_figures.facts import LiveFacts
+from streams.live_figures.media_entries import fold_media
+from streams.live_figures.media_facts import LiveMedia
+from streams.live_figures.topic import MEDIA_TOPIC
 from streams.log.kafka.log import KafkaLog
+from streams.processing.fragments import FragmentPipeline
 from streams.processing.pipeline import Pipeline
 
 logger = logging.getLogger(__name__)
@@ -31,12 +38,31 @@ RETRY_SECONDS = 1.0
 """Before a request is looked at again that could not be carried out just now."""
 
 
+class Runner(Protocol):
+    """One pipeline of this process, on whatever it follows."""
+
+    @property
+    def failed(self) -> asyncio.Future[None]: ...
+
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def retry(self, processor: str, originator_id: str, place: int, /) -> int | None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Streaming:
     """The runners of this process; ``failed`` ends when one of them did, with its reason."""
 
-    runners: Sequence[FaustRunner]
+    events: Sequence[FaustRunner]
+    fragments: Sequence[FaustFragments]
     letters: DeadTopic
+
+    @property
+    def runners(self) -> Sequence[Runner]:
+        """All of them."""
+        return (*self.events, *self.fragments)
 
     async def failed(self) -> None:
         """Wait for a runner to end by itself. Raises what ended it."""
@@ -68,23 +94,44 @@ async def opened_streaming(settings: Settings, seat: Seat, storage: Storage) -> 
             await asyncio.to_thread(letters.catch_up)
             asked.set()
 
-        app = quiet_app(location, "live-figures", seat.replica / "faust")
-        pipeline = Pipeline(
-            "live-figures",
-            (LiveFacts(),),
-            LiveTable(app, location, len(log.shards)),
-            window_seconds=LIVE_WINDOW_SECONDS,
+        streaming = Streaming(
+            (_live_figures(location, seat, log, letters, taking_over),),
+            (_live_media(location, seat, storage, letters, taking_over),),
+            letters,
         )
-        runners = (FaustRunner(app, location, pipeline, log, letters, clock=now, taking_over=taking_over),)
-        for runner in runners:
-            await runner.start()
-            parts.push_async_callback(runner.stop)
-        retrying = asyncio.create_task(_retrying(runners, letters, asked))
+        async with asyncio.TaskGroup() as starting:
+            for runner in streaming.runners:
+                parts.push_async_callback(runner.stop)
+                starting.create_task(runner.start())
+        retrying = asyncio.create_task(_retrying(streaming.runners, letters, asked))
         parts.push_async_callback(_cancelled, retrying)
-        yield Streaming(runners, letters)
+        yield streaming
 
 
-async def _retrying(runners: Sequence[FaustRunner], letters: DeadTopic, asked: asyncio.Event) -> None:
+def _live_figures(
+    location: KafkaLocation, seat: Seat, log: KafkaLog, letters: DeadTopic, taking_over: Callable[[], Awaitable[None]]
+) -> FaustRunner:
+    app = quiet_app(location, "live-figures", seat.replica / "faust")
+    pipeline = Pipeline(
+        "live-figures", (LiveFacts(),), LiveTable(app, location, len(log.shards)), window_seconds=LIVE_WINDOW_SECONDS
+    )
+    return FaustRunner(app, location, pipeline, log, letters, clock=now, taking_over=taking_over)
+
+
+def _live_media(
+    location: KafkaLocation,
+    seat: Seat,
+    storage: Storage,
+    letters: DeadTopic,
+    taking_over: Callable[[], Awaitable[None]],
+) -> FaustFragments:
+    app = quiet_app(location, "live-media", seat.replica / "faust-media")
+    table = LiveTable(app, location, len(storage.fragments.partitions), topic=MEDIA_TOPIC, fold=fold_media)
+    pipeline = FragmentPipeline("live-media", (LiveMedia(),), table, pause_seconds=LIVE_WINDOW_SECONDS)
+    return FaustFragments(app, location, pipeline, storage.fragments, letters, clock=now, taking_over=taking_over)
+
+
+async def _retrying(runners: Sequence[Runner], letters: DeadTopic, asked: asyncio.Event) -> None:
     """Carry out what operators ask for, where the originator's shard is worked on here."""
     while True:
         await asked.wait()

@@ -12,7 +12,6 @@ from domain.aggregate import Refused
 from domain.log.ports import IdSource
 from domain.processing import DeadLetter
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.embedded import EmbeddedRunner
 
 if TYPE_CHECKING:
     from streams.faust.dead_topic import DeadTopic
@@ -34,11 +33,17 @@ class Held(Protocol):
     def drop(self, processor: str, originator_id: str) -> int: ...
 
 
+class Retrying(Protocol):
+    """Whoever processes the parked events of a shard, or of a partition of the fragments."""
+
+    async def retry(self, processor: str, originator_id: str) -> int: ...
+
+
 @dataclass(frozen=True, slots=True)
 class HeldInFile:
     """Those of the embedded runners of this process. The file may hold those of other processors too."""
 
-    runners: Mapping[int, EmbeddedRunner]
+    runners: Mapping[int, Retrying]
     kept: DeadLetters
     processors: frozenset[str]
 

@@ -12,11 +12,11 @@ from contextlib import contextmanager
 import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from domain.fragments import PlacedBatch
-from domain.processing import SinkUnavailable
+from domain.log.position import Position
+from domain.processing import Rows, SinkUnavailable
 from projections.encoding import FORMAT, SETTINGS
 from projections.store import AnalyticsStore, StoreUnavailable
-from projections.tables.fragments import TABLE, rows
+from projections.tables.fragments import TABLE
 
 
 def _pass(step: str) -> None:
@@ -24,11 +24,10 @@ def _pass(step: str) -> None:
 
 
 class FragmentSink:
-    """One writer at a time. ``keep_words`` keeps what was said in partial transcripts and pieces of text."""
+    """A ``RowSink`` for ranges of batches. One writer at a time."""
 
-    def __init__(self, store: AnalyticsStore, *, keep_words: bool = False, hook: Callable[[str], None] = _pass) -> None:
+    def __init__(self, store: AnalyticsStore, *, hook: Callable[[str], None] = _pass) -> None:
         self._store = store
-        self._keep_words = keep_words
         self._hook = hook
         self._encode = msgspec.json.Encoder().encode_lines
 
@@ -42,33 +41,36 @@ class FragmentSink:
             if wanted not in present or (not days and " TTL " in present.replace("\\n", " ")):
                 client.command(f"ALTER TABLE {TABLE.physical} {expiry}")
 
-    def position(self, partition: int) -> int:
-        """The number of the last batch whose fragments are in the table. Raises ``SinkUnavailable``."""
+    def resume_from(self, shard: int) -> Position:
+        """The number of the partition's last batch whose fragments are in the table. Raises ``SinkUnavailable``."""
         with self._unavailable():
             result = self._store.client().query(
                 "SELECT max(log_last) FROM sink_ranges WHERE projection = {name:String} AND log_shard = {part:UInt16}",
-                parameters={"name": TABLE.physical, "part": partition},
+                parameters={"name": TABLE.physical, "part": shard},
             )
-        return int(result.result_rows[0][0])
+        return Position(shard, int(result.result_rows[0][0]))
 
-    def write(self, partition: int, batches: Sequence[PlacedBatch]) -> int:
-        """Store the fragments of batches that follow each other; how many. Raises ``SinkUnavailable``."""
-        made = [row for placed in batches for row in rows(partition, placed, keep_words=self._keep_words)]
-        first, last = batches[0].number, batches[-1].number
+    def planned_end(self, shard: int) -> Position | None:
+        """Ranges are not planned: a fragment that comes again is the same row."""
+        return None
+
+    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+        """Store the fragments of batches that follow each other. Raises ``SinkUnavailable``."""
+        made = [row for part in rows if part.table == TABLE.name for row in part.rows]
         with self._unavailable():
             client = self._store.client()
             if made:
-                settings = {**SETTINGS, "insert_deduplication_token": f"media:{partition}:{first}-{last}"}
-                data = self._encode(made)
-                client.raw_insert(TABLE.physical, TABLE.column_names, data, settings=settings, fmt=FORMAT)
+                # The key alone tells repetitions: a token that the engine noted before a crash would have it refuse
+                # the second attempt at rows that it never stored.
+                settings = {**SETTINGS, "insert_deduplicate": 0}
+                client.raw_insert(TABLE.physical, TABLE.column_names, self._encode(made), settings=settings, fmt=FORMAT)
             self._hook("after_fragments")
             client.insert(
                 "sink_ranges",
-                [[TABLE.physical, partition, first, last]],
+                [[TABLE.physical, first.shard, first.ordinal, last.ordinal]],
                 column_names=["projection", "log_shard", "log_first", "log_last"],
             )
             self._hook("after_position")
-        return len(made)
 
     @contextmanager
     def _unavailable(self) -> Iterator[None]:

@@ -7,12 +7,15 @@ operator wants them: numbers and truth values stay, texts become their lengths.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import msgspec
 
 from domain.fragments import Fragment, PlacedBatch
+from domain.processing import Effect, Rows
 from projections.table import Column, Row, Table, View
 from projections.tables.columns import CALL_ID, ORG
 
@@ -84,6 +87,19 @@ _WORDLESS = ("mark.", "turn.state")
 """Types whose texts are names out of our own code."""
 _LONGEST = timedelta(days=3650)
 _MOST = 1 << 32
+
+
+@dataclass(frozen=True)
+class FragmentTable:
+    """The processor that fills the table. ``keep_words`` keeps what was said in partials and pieces of text."""
+
+    keep_words: bool = False
+    name: str = "fragment-table"
+    version: int = TABLE.version
+
+    def apply(self, partition: int, placed: PlacedBatch) -> Iterable[Effect]:
+        """One row a fragment."""
+        return (Rows(TABLE.name, tuple(rows(partition, placed, keep_words=self.keep_words))),)
 
 
 def rows(partition: int, placed: PlacedBatch, *, keep_words: bool) -> list[Row]:

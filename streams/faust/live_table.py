@@ -11,7 +11,8 @@ from faust.types import TableT
 from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
 from streams.kafka.location import KafkaLocation
-from streams.live_figures.entries import Changes, Entry, decode, encode, fold, reached
+from streams.live_figures.entries import Changes, Entry, Fold, decode, encode, fold, reached
+from streams.live_figures.topic import CALLS_TOPIC
 
 SEND_SECONDS = 30.0
 """How long the brokers may take to acknowledge what changed before it is tried again."""
@@ -24,15 +25,19 @@ class LiveTable:
     whoever takes the shard over reads them from the topic, and what was not written to its end is counted again.
     """
 
-    def __init__(self, app: faust.App, location: KafkaLocation, shards: int) -> None:
+    def __init__(
+        self, app: faust.App, location: KafkaLocation, partitions: int, *, topic: str = CALLS_TOPIC, fold: Fold = fold
+    ) -> None:
+        """``topic`` is the changelog, with as many ``partitions`` as what is counted."""
         self._app = app
+        self._fold = fold
         changelog = app.topic(
-            location.topic("live"), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
+            location.topic(topic), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
-        changelog.partitions = shards
+        changelog.partitions = partitions
         self._table = app.Table(
-            "live",
-            partitions=shards,
+            topic,
+            partitions=partitions,
             key_type=bytes,
             value_type=bytes,
             changelog_topic=changelog,
@@ -40,7 +45,7 @@ class LiveTable:
 
     def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
         """See ``RowSink.write``. To be called from any thread but the app's."""
-        changes = fold(_Entries(self._table), last, rows)
+        changes = self._fold(_Entries(self._table), last, rows)
         if not changes:
             return
         written = asyncio.run_coroutine_threadsafe(self._write(last.shard, changes), self._app.loop)

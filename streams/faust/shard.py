@@ -12,6 +12,7 @@ from domain.log.ports import Clock, EventLog, LogUnavailable
 from domain.log.position import Position
 from domain.processing import SinkUnavailable
 from streams.faust.gate import GatedLog
+from streams.faust.membership import Delivered
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner, PipelineStatus
 from streams.processing.pipeline import BACK_OFF_SECONDS, Pipeline
@@ -30,15 +31,6 @@ class Verdicts(EventLog, Protocol):
 
         Blocking. Raises ``LogUnavailable`` where it never will be.
         """
-
-
-class Delivered(Protocol):
-    """A record on its way through Faust. Acknowledged, its offset may be committed once all before it are too."""
-
-    @property
-    def offset(self) -> int: ...
-
-    def acknowledge(self) -> None: ...
 
 
 class AssignedShard:

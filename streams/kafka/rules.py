@@ -103,6 +103,14 @@ def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ..
         TopicRules(name="dead", partitions=1, fixed=False, cleanup="compact", retention=None),
         # The changelog of a table has the partitions of what is counted.
         TopicRules(name="live", partitions=shards, fixed=True, cleanup="compact", retention=None, segment=LIVE_SEGMENT),
+        TopicRules(
+            name="live-media",
+            partitions=MEDIA_PARTITIONS,
+            fixed=False,
+            cleanup="compact",
+            retention=None,
+            segment=LIVE_SEGMENT,
+        ),
     )
 
 

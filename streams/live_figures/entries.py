@@ -7,7 +7,7 @@ comes again, and what an entry has counted it passes over.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -53,12 +53,41 @@ class Minute(msgspec.Struct, frozen=True, tag="minute", omit_defaults=True):
     late: tuple[int, ...] = ()
 
 
-Entry = Reached | ActiveCall | Minute
+class MediaMinute(msgspec.Struct, frozen=True, array_like=True):
+    """Fragments that one source noted within one minute: partial transcripts, pieces of models' text, all, and how many
+    had to be shed before they were kept."""
+
+    partials: int = 0
+    pieces: int = 0
+    fragments: int = 0
+    shed: int = 0
+
+    def with_one(self, *, partials: int, pieces: int) -> MediaMinute:
+        """One fragment more."""
+        return MediaMinute(self.partials + partials, self.pieces + pieces, self.fragments + 1, self.shed)
+
+    def with_shed(self, count: int) -> MediaMinute:
+        """So many more that were shed."""
+        return MediaMinute(self.partials, self.pieces, self.fragments, self.shed + count)
+
+
+class MediaSource(msgspec.Struct, frozen=True, tag="media"):
+    """What a process noted of a call, by minute (numbered from 1970), and the last of its fragments that counts."""
+
+    seq: int = -1
+    minutes: dict[int, MediaMinute] = {}
+
+
+Entry = Reached | ActiveCall | Minute | MediaSource
 Entries = Mapping[str, Entry]
-"""By key: ``shard|``, ``shard|organisation|call|id``, ``shard|organisation|minute|number|assistant``."""
+"""By key: ``shard|``, ``shard|organisation|call|id``, ``shard|organisation|minute|number|assistant``, and of fragments,
+with their partition as the shard, ``shard|organisation|media|call|source``."""
 
 Changes = dict[str, Entry | None]
 """Entries to be set, or removed. How far the shard is comes last: what it says is only true once the rest is kept."""
+
+Fold = Callable[[Entries, Position, Iterable[Rows]], Changes]
+"""Counts a range of one shard, or partition, that ends at a position: what that changes."""
 
 _decoder = msgspec.json.Decoder(Entry)
 

@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from pathlib import Path
 
-from domain.live_figures import LiveReport
 from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
-from streams.live_figures.entries import Changes, Entry, decode, encode, fold, reached, shard_of
-from streams.live_figures.facts import LiveFacts
-from streams.live_figures.report import report, reports
+from streams.live_figures.entries import Changes, Entry, Fold, decode, encode, fold, reached
 
 
 class LiveFigureFile:
-    """A ``RowSink`` and ``LiveFigures``. Entries and position change in one transaction. Thread-safe.
+    """A ``RowSink`` and ``EntrySource``. Entries and position change in one transaction. Thread-safe.
 
-    A file that is gone, or that an older version of the fold made, is made again from the log.
+    A file that is gone, or that an older ``version`` of the fold made, is made again from the log.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, *, version: int, fold: Fold = fold) -> None:
+        self._version = version
+        self._fold = fold
         self._lock = threading.Lock()
         self._connection = sqlite3.connect(path, check_same_thread=False)
         self._connection.execute("PRAGMA journal_mode = WAL")
@@ -33,7 +31,7 @@ class LiveFigureFile:
 
     def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
         """See ``RowSink.write``."""
-        changes = fold(self._entries, last, rows)
+        changes = self._fold(self._entries, last, rows)
         with self._lock:
             try:
                 self._keep(changes)
@@ -53,18 +51,10 @@ class LiveFigureFile:
         """Ranges are not planned: a transaction takes all of one or nothing."""
         return None
 
-    def report(self, org_id: str, now: datetime, minutes: int) -> LiveReport:
-        """See ``LiveFigures.report``."""
-        return report(self._snapshot(), org_id, now, minutes)
-
-    def reports(self, now: datetime, minutes: int) -> Mapping[str, LiveReport]:
-        """See ``LiveFigures.reports``."""
-        return reports(self._snapshot(), now, minutes)
-
-    def reached(self) -> Mapping[int, Position]:
-        """See ``LiveFigures.reached``."""
-        shards = {shard_of(key) for key, _ in self._snapshot()}
-        return {shard: self.resume_from(shard) for shard in sorted(shards)}
+    def entries(self) -> list[tuple[str, Entry]]:
+        """See ``EntrySource``."""
+        with self._lock:
+            return list(self._entries.items())
 
     def close(self) -> None:
         """Close the file. Safe to call twice."""
@@ -83,12 +73,8 @@ class LiveFigureFile:
     def _kept(self) -> dict[str, Entry]:
         """What the file holds; nothing, where another version of this code wrote it."""
         (version,) = self._connection.execute("PRAGMA user_version").fetchone()
-        if version != LiveFacts().version:
+        if version != self._version:
             with self._connection:
                 self._connection.execute("DELETE FROM entries")
-                self._connection.execute(f"PRAGMA user_version = {LiveFacts().version}")
+                self._connection.execute(f"PRAGMA user_version = {self._version}")
         return {key: decode(entry) for key, entry in self._connection.execute("SELECT key, entry FROM entries")}
-
-    def _snapshot(self) -> list[tuple[str, Entry]]:
-        with self._lock:
-            return list(self._entries.items())

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 
-from domain.live_figures import ActiveCalls, LiveReport, MinuteFigures, StageFigures
+from domain.live_figures import ActiveCalls, LiveReport, MediaFigures, MinuteFigures, StageFigures
 from streams.live_figures.delays import Delays, merged, quantile_ms
-from streams.live_figures.entries import MINUTE, ActiveCall, Entry, Minute, Reached, seconds_within
+from streams.live_figures.entries import MINUTE, ActiveCall, Entry, MediaSource, Minute, Reached, seconds_within
 
 
 def report(entries: Iterable[tuple[str, Entry]], org_id: str, now: datetime, minutes: int) -> LiveReport:
@@ -29,7 +29,7 @@ def reports(entries: Iterable[tuple[str, Entry]], now: datetime, minutes: int) -
 def _report(entries: Iterable[tuple[str, Entry]], now: datetime, minutes: int) -> LiveReport:
     current = int(now.timestamp()) // MINUTE
     numbers = range(current - minutes + 1, current + 1)
-    active, windows = [], []
+    active, windows, media = [], [], []
     for key, entry in entries:
         if isinstance(entry, ActiveCall):
             active.append(entry)
@@ -37,26 +37,39 @@ def _report(entries: Iterable[tuple[str, Entry]], now: datetime, minutes: int) -
             number, assistant_id = key.split("|", 4)[3:]
             if int(number) in numbers:
                 windows.append((int(number), assistant_id, entry))
+        elif isinstance(entry, MediaSource):
+            media.append(entry)
     calls = Counter(call.assistant_id for call in active)
     return LiveReport(
         time=now,
         active_calls=len(active),
         by_assistant=tuple(ActiveCalls(assistant_id or None, count) for assistant_id, count in sorted(calls.items())),
-        minutes=tuple(_minute(number, windows, active, now) for number in numbers),
+        minutes=tuple(_minute(number, windows, active, media, now) for number in numbers),
         stages=tuple(_stages(windows)),
     )
 
 
 def _minute(
-    number: int, windows: Iterable[tuple[int, str, Minute]], active: Iterable[ActiveCall], now: datetime
+    number: int,
+    windows: Iterable[tuple[int, str, Minute]],
+    active: Iterable[ActiveCall],
+    media: Iterable[MediaSource],
+    now: datetime,
 ) -> MinuteFigures:
     within = [window for minute, _, window in windows if minute == number]
+    noted = [source.minutes[number] for source in media if number in source.minutes]
     running = sum(seconds_within(number, call.began, now.timestamp()) for call in active)
     return MinuteFigures(
         time=datetime.fromtimestamp(number * MINUTE, UTC),
         calls_started=sum(window.began for window in within),
         calls_ended=sum(window.ended for window in within),
         call_minutes=round((sum(window.seconds for window in within) + running) / MINUTE, 3),
+        media=MediaFigures(
+            partial_transcripts=sum(counts.partials for counts in noted),
+            model_pieces=sum(counts.pieces for counts in noted),
+            fragments=sum(counts.fragments for counts in noted),
+            fragments_shed=sum(counts.shed for counts in noted),
+        ),
     )
 
 

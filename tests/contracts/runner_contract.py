@@ -30,8 +30,9 @@ NOW = datetime(2026, 11, 21, 9, 5, tzinfo=UTC)
 class RowFile:
     """A ``RowSink`` in a SQLite file that survives its process: rows and position change in one transaction."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, gapless: bool = True) -> None:
         self._path = path
+        self._gapless = gapless
         self.before_write: Callable[[Position, Position], None] = lambda first, last: None
         with closing(self._open()) as connection, connection:
             connection.execute("CREATE TABLE IF NOT EXISTS rows (name TEXT, row TEXT, PRIMARY KEY (name, row))")
@@ -43,7 +44,8 @@ class RowFile:
         reached = self.resume_from(last.shard)
         with closing(self._open()) as connection, connection:
             if last > reached:
-                assert first.ordinal == reached.ordinal + 1, "a range must begin where the last one ended"
+                begins = first.ordinal == reached.ordinal + 1 if self._gapless else first > reached
+                assert begins, "a range must begin where the last one ended"
                 connection.execute("INSERT OR REPLACE INTO positions VALUES (?, ?)", (last.shard, last.ordinal))
                 connection.executemany("INSERT INTO rows VALUES (?, ?)", made)
             else:

@@ -24,7 +24,7 @@ from streams.kafka.topics import Prepared, check_room, prepare
 from streams.kafka.unfit import UnfitCluster
 from tests.brokers import MOCK_API_VERSION, MockKafka, fresh_topic
 
-TOPICS = ("dead", "heads", "leases", "live", "log", "media")
+TOPICS = ("dead", "heads", "leases", "live", "live-media", "log", "media")
 
 
 def at(cluster: DevCluster) -> KafkaLocation:

@@ -14,13 +14,19 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.app import create_app
 from api.models.live_figures import answer_schema
 from domain.call.events import CallCreated, CallStarted, TurnMeasured
+from domain.fragments import Fragment, FragmentBatch, PlacedBatch
 from domain.log.position import Position
 from domain.organization.founding import Founding
-from domain.processing import Rows
+from domain.processing import DeadLetter, Rows
 from infra.loop_lag import LoopLag
 from infra.metrics import Measured, Metrics
 from streams.live_figures.facts import LiveCall, LiveFacts
 from streams.live_figures.file import LiveFigureFile
+from streams.live_figures.kept import KeptFigures
+from streams.live_figures.media_entries import fold_media
+from streams.live_figures.media_facts import LiveMedia
+from streams.processing.embedded import Lag
+from streams.processing.feeding import FeedStatus
 from tests.unit.api.installation import OPERATOR_TOKEN, Installation
 
 
@@ -33,16 +39,33 @@ async def a_call(installation: Installation, org_id: str) -> None:
     await installation.log.record(f"call-of-{org_id}", [created, started, turn], [time] * 3)
 
 
-def counted(installation: Installation, until: Position) -> LiveFigureFile:
+def nothing() -> LiveFigureFile:
+    return LiveFigureFile(":memory:", version=1)
+
+
+def counted(installation: Installation, until: Position, *, media_of: str) -> KeptFigures:
     """The figures of what is on the log up to a position."""
     facts, states, rows = LiveFacts(), dict[str, LiveCall](), list[Rows]()
     for event in installation.log.read(Position(0, 0), until.ordinal, facts.handles):
         call_id = event.recorded.originator_id
         states[call_id], made = facts.apply(states.get(call_id, facts.initial()), event)
         rows += made
-    file = LiveFigureFile(":memory:")
-    file.write(Position(0, 1), until, rows)
-    return file
+    calls, media = nothing(), LiveFigureFile(":memory:", version=1, fold=fold_media)
+    calls.write(Position(0, 1), until, rows)
+    noted = FragmentBatch(
+        call_id="a-call",
+        source="media-1",
+        org_id=media_of,
+        started_at=installation.clock(),
+        fragments=(
+            Fragment(seq=0, type="machine.input", at_ms=10.0, data={"input": "PartialHeard", "text": "hel"}),
+            Fragment(seq=1, type="machine.input", at_ms=20.0, data={"input": "ModelText", "text": "Good"}),
+            Fragment(seq=2, type="mark.t4", at_ms=30.0, data={"turn": 1, "at_ms": 29.0}),
+        ),
+        dropped=4,
+    )
+    media.write(Position(0, 1), Position(0, 1), list(LiveMedia().apply(0, PlacedBatch(1, noted))))
+    return KeptFigures(calls, media)
 
 
 def serving(installation: Installation, **changed: Any) -> httpx.AsyncClient:
@@ -59,7 +82,7 @@ async def test_an_organization_sees_its_own_calls_and_how_far_they_are_counted(
 ) -> None:
     await a_call(installation, founding.organization_id)
     await a_call(installation, "another")
-    figures = counted(installation, installation.log.head())
+    figures = counted(installation, installation.log.head(), media_of=founding.organization_id)
     await a_call(installation, "one-more")
     installation.clock.forward(seconds=30)
     async with serving(installation, live_figures=figures) as client:
@@ -73,6 +96,13 @@ async def test_an_organization_sees_its_own_calls_and_how_far_they_are_counted(
     assert found["activeCalls"] == 1
     assert found["byAssistant"] == [{"assistantId": "frida", "calls": 1}]
     assert [minute["callsStarted"] for minute in found["minutes"]] == [0, 1]
+    assert [minute["media"]["fragments"] for minute in found["minutes"]] == [0, 3]
+    assert found["minutes"][1]["media"] == {
+        "partialTranscripts": 1,
+        "modelPieces": 1,
+        "fragments": 3,
+        "fragmentsShed": 4,
+    }
     assert found["minutes"][1]["callMinutes"] == pytest.approx(0.5, abs=0.01)
     assert [(stage["stage"], stage["provider"], stage["count"]) for stage in found["stages"]] == [
         ("model", "openai", 1)
@@ -84,14 +114,14 @@ async def test_an_organization_sees_its_own_calls_and_how_far_they_are_counted(
 async def test_minutes_that_are_not_kept_are_refused(
     installation: Installation, founding: Founding, minutes: str
 ) -> None:
-    async with serving(installation, live_figures=LiveFigureFile(":memory:")) as client:
+    async with serving(installation, live_figures=KeptFigures(nothing())) as client:
         answer = await client.get("/live", params={"minutes": minutes}, headers=bearer(founding.private_key))
     assert answer.status_code == 400
     assert "minutes" in str(answer.json()["message"])
 
 
 async def test_where_nobody_counts_it_is_said(installation: Installation, founding: Founding) -> None:
-    async with serving(installation, live_figures=LiveFigureFile(":memory:")) as client:
+    async with serving(installation, live_figures=KeptFigures(nothing())) as client:
         answer = await client.get("/live", headers=bearer(founding.private_key))
         assert (answer.status_code, answer.json()["code"]) == (503, "NOT_CAUGHT_UP")
         assert "callfold stream" in answer.json()["detail"]
@@ -115,8 +145,11 @@ async def test_metrics_are_for_the_operator_and_for_who_scrapes(installation: In
 
 async def test_metrics_say_what_the_log_the_figures_and_the_appends_are(installation: Installation) -> None:
     await a_call(installation, "acme")
-    figures = counted(installation, installation.log.head())
+    figures = counted(installation, installation.log.head(), media_of="acme")
     installation.live_calls.running.add("call-of-acme")
+    parked = DeadLetter(
+        processor="events", originator_id="call-of-acme", position=Position(0, 2), reason="odd", attempt=1
+    )
     metrics = Metrics(
         Measured(
             log=installation.log,
@@ -124,7 +157,9 @@ async def test_metrics_say_what_the_log_the_figures_and_the_appends_are(installa
             live_calls=installation.live_calls,
             loop_lag=LoopLag(),
             clock=lambda: installation.clock.now + timedelta(seconds=61),
-            runners={},
+            streams=lambda: [("tables", 0, Lag(7, 1.5))],
+            fragments=lambda: [("fragments", FeedStatus(batches=3, behind={0: 2}, seconds={0: 0.5}))],
+            letters=lambda: [parked, parked],
             figures=figures,
         )
     )
@@ -146,5 +181,13 @@ async def test_metrics_say_what_the_log_the_figures_and_the_appends_are(installa
     assert found["callfold_live_stage_seconds", ("frida", "acme", "openai", "0.95", "model")] == pytest.approx(
         0.5, rel=0.025
     )
+    assert found["callfold_stream_lag_events", ("tables", "0")] == 7
+    assert found["callfold_stream_lag_seconds", ("tables", "0")] == 1.5
+    assert found["callfold_fragments_lag_batches", ("0", "fragments")] == 2
+    assert found["callfold_fragments_lag_seconds", ("0", "fragments")] == 0.5
+    assert found["callfold_dead_letters_events", ("events",)] == 1
+    assert found["callfold_live_fragments_per_minute", ("acme", "partial_transcript")] == 1
+    assert found["callfold_live_fragments_per_minute", ("acme", "other")] == 1
+    assert found["callfold_live_fragments_shed_per_minute", ("acme",)] == 4
     assert found["callfold_append_seconds_count", ("record",)] == 1
     assert found["process_resident_memory_bytes", ()] > 0

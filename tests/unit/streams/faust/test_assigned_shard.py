@@ -32,6 +32,7 @@ class Delivery:
     """A record that notes its acknowledgement."""
 
     offset: int
+    value: bytes = b""
     acknowledged: asyncio.Event = field(default_factory=asyncio.Event)
 
     def acknowledge(self) -> None:

@@ -20,6 +20,7 @@ from streams.live_figures.delays import GROWTH, merged, quantile_ms, size_of
 from streams.live_figures.entries import KEPT_MINUTES, Entry, Minute, decode, encode, fold, reached
 from streams.live_figures.facts import LiveCall, LiveFacts
 from streams.live_figures.file import LiveFigureFile
+from streams.live_figures.kept import KeptFigures
 from streams.live_figures.report import report, reports
 
 NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
@@ -188,18 +189,21 @@ def test_entries_come_back_as_they_were_written() -> None:
 
 def test_a_file_goes_on_where_it_was(tmp_path: Path) -> None:
     events = busy().rows()
-    file = LiveFigureFile(tmp_path / "live.db")
+    file = LiveFigureFile(tmp_path / "live.db", version=1)
     file.write(Position(0, 1), Position(0, 5), [part for _, rows in events[:5] for part in rows])
     file.close()
-    again = LiveFigureFile(tmp_path / "live.db")
+    again = LiveFigureFile(tmp_path / "live.db", version=1)
     assert again.resume_from(0) == Position(0, 5)
     again.write(Position(0, 6), events[-1][0], [part for _, rows in events[5:] for part in rows])
     whole: dict[str, Entry] = {}
     take(whole, events)
     now = NOON + timedelta(seconds=170)
-    assert again.reports(now, 3) == reports(whole.items(), now, 3)
-    assert again.reached() == {0: events[-1][0]}
+    assert KeptFigures(again).reports(now, 3) == reports(whole.items(), now, 3)
+    assert KeptFigures(again).reached() == {0: events[-1][0]}
     again.close()
+    newer = LiveFigureFile(tmp_path / "live.db", version=2)
+    assert newer.entries() == []
+    newer.close()
 
 
 @given(st.lists(st.floats(1, 60_000), min_size=1), st.sampled_from([0.5, 0.95, 0.99, 1.0]))
