@@ -3,10 +3,10 @@
     python -m tests.benchmarks.soak [--minutes 60] [--calls 20] [--samples 60] [--seed 1]
 
 The server is that of ``voice_latency``: one process, the log on a disk, real call machine and voice detector, scripted
-providers. So many calls run all the time; each lasts between seconds and three minutes, is ended by its caller in one of
-two ways (a close, or a connection that breaks), and another takes its place. What grows is told by the slope of a line
-through all samples after the first tenth, which fills caches. The logs on disk grow by design and are not held open
-twice; files that running calls need stand in ``live``.
+providers. So many calls run all the time; each lasts between seconds and three minutes, is ended by its caller in one
+of two ways (a close, or a connection that breaks), and another takes its place. What grows is told by the slope of a
+line through all samples after the first tenth, which fills caches. "live files" are those on disk that running calls
+need; the logs grow by design.
 """
 
 from __future__ import annotations
@@ -147,18 +147,7 @@ def report(console: Console, calls: int, callers: Callers, samples: Sequence[Sam
     """A row for some of the samples, the slopes, and the server once nobody calls any more."""
     *running, idle = samples
     table = Table(title=f"{calls} calls at once, {running[-1].at_s / 60:.1f} minutes, {callers.ended} calls in all")
-    columns = (
-        "minute",
-        "calls ended",
-        "RSS MB",
-        "blocks",
-        "tasks",
-        "open files",
-        "threads",
-        "live files",
-        "core",
-        "p95",
-    )
+    columns = ("minute", "calls ended", "RSS MB", "blocks", "tasks", "files", "threads", "live files", "core", "p95 ms")
     for column in columns:
         table.add_column(column, justify="right")
     shown = running[:: max(1, len(running) // 12)]
