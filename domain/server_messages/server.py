@@ -25,6 +25,10 @@ class BackoffPlan(msgspec.Struct, frozen=True, kw_only=True):
         """Before the retry that follows this many failures (from 1)."""
         return self.base_delay_seconds * (2 ** (failures - 1) if self.kind == "exponential" else 1)
 
+    def repeats(self, status: int) -> bool:
+        """Whether an answer with this status may be cured by asking again."""
+        return (status in (408, 429) or status >= 500) and status not in self.excluded_status_codes
+
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
     """Where messages go and how. ``secret`` is the old inline one, ``credential_id`` names a stored credential."""
@@ -37,35 +41,46 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     backoff: BackoffPlan | None = None
 
 
-def read_server(holder: Mapping[str, Any]) -> Server | None:
-    """The server that an assistant, a phone number or an organisation names, in the present form or the flat one."""
+def read_server(
+    holder: Mapping[str, Any], *, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> Server | None:
+    """The server that a tool, an assistant, a phone number or an organisation names, in the present form or the flat
+    one."""
     given = holder.get("server")
     if isinstance(given, Mapping) and isinstance(given.get("url"), str) and given["url"]:
         return Server(
             url=given["url"],
             timeout_seconds=_bounded(
-                given.get("timeoutSeconds"), DEFAULT_TIMEOUT_SECONDS, 1.0, LONGEST_TIMEOUT_SECONDS
+                given.get("timeoutSeconds"), default_timeout_seconds, 1.0, LONGEST_TIMEOUT_SECONDS
             ),
             headers=_headers(given.get("headers")),
             secret=_text(given.get("secret")),
             credential_id=_text(given.get("credentialId")),
-            backoff=_backoff(given.get("backoffPlan")),
+            backoff=read_backoff(given.get("backoffPlan")),
         )
     if isinstance(holder.get("serverUrl"), str) and holder["serverUrl"]:
-        return Server(url=holder["serverUrl"], secret=_text(holder.get("serverUrlSecret")))
+        return Server(
+            url=holder["serverUrl"],
+            timeout_seconds=default_timeout_seconds,
+            secret=_text(holder.get("serverUrlSecret")),
+        )
     return None
 
 
-def most_specific(*holders: Mapping[str, Any] | None) -> Server | None:
-    """The server of the first holder that names one: give assistant, phone number and organisation in this order."""
+def most_specific(
+    *holders: Mapping[str, Any] | None, default_timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
+) -> Server | None:
+    """The server of the first holder that names one: give tool, assistant, phone number and organisation in this
+    order."""
     for holder in holders:
-        server = read_server(holder) if holder is not None else None
+        server = read_server(holder, default_timeout_seconds=default_timeout_seconds) if holder is not None else None
         if server is not None:
             return server
     return None
 
 
-def _backoff(plan: Any) -> BackoffPlan | None:
+def read_backoff(plan: Any) -> BackoffPlan | None:
+    """A ``backoffPlan`` within its bounds; what is none repeats nothing."""
     if not isinstance(plan, Mapping):
         return None
     codes = plan.get("excludedStatusCodes")

@@ -29,8 +29,9 @@ from media.call.session import CallSession
 from media.call.speaking import Speaking
 from media.call.stagehands import endpointing_questions, model_request, put_to_work
 from media.call.start import Prepared
+from media.call.tenancy import Tenancy
 from media.call.transcriber_runner import TranscriberRunner
-from media.call.voice_runner import VoiceRunner
+from media.call.voice_runner import VoiceRunner, voices_of
 from media.call.workshop import Workshop
 from media.tools.mcp_tools import McpServers
 from media.transports.websocket import WebSocketTransport
@@ -46,6 +47,7 @@ class Connection:
     socket: CallSocket
     client: httpx.AsyncClient
     mcp: McpServers
+    tenancy: Tenancy
     opened_ms: float
 
 
@@ -87,6 +89,7 @@ def open_session(call: KeptCall, clock: CallClock, prepared: Prepared, workshop:
             "price_table": workshop.price_table,
             "tool_budget": prepared.plan.tool_budget,
             "transport_provider": prepared.plan.transport.name,
+            "thinks_ahead": prepared.plan.thinks_ahead,
             **({"max_duration_seconds": squad.max_duration_seconds} if squad is not None else {}),
         },
     )
@@ -144,12 +147,12 @@ def assemble(
         prepared.cast,
         connection.client,
         connection.mcp,
+        connection.tenancy,
         workshop.toolbox,
         org_id=prepared.org_id,
         facts=prepared.facts,
         stored=prepared.stored,
         providers=workshop.providers,
-        documents=workshop.documents,
         settings=settings,
     )
     return Parts(
@@ -168,7 +171,7 @@ def assemble(
         model=_model_runner(session, prepared.cast, workshop),
         voice=_voice_runner(session, playout, prepared.cast, workshop),
         tools=crew,
-        endpointing=endpointing_questions(session, prepared.cast, connection.client),
+        endpointing=endpointing_questions(session, prepared.cast, connection.tenancy),
         listeners=listeners,
         recording=recording,
         speaking=speaking,
@@ -195,8 +198,7 @@ def _model_runner(session: CallSession, first: Cast, workshop: Workshop) -> Mode
 
 def _voice_runner(session: CallSession, playout: Playout, first: Cast, workshop: Workshop) -> VoiceRunner:
     return VoiceRunner(
-        first.chosen.voices,
-        first.chosen.voice_keys,
+        *voices_of(first.chosen),
         workshop.voice_cache,
         playout,
         session.feed,

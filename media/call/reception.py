@@ -22,6 +22,7 @@ from media.call.call_clock import CallClock
 from media.call.parts import Parts
 from media.call.session import CallSession
 from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
+from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
 from media.tools.egress import GuardedTransport, guarded_client
 from media.tools.mcp_tools import McpServers
@@ -74,7 +75,8 @@ class Reception:
             result_cap=settings.tool_result_cap,
         )
         async with guarded_client(self._egress, timeout_s=settings.tool_timeout_s) as client, mcp:
-            connection = Connection(socket=socket, client=client, mcp=mcp, opened_ms=opened_ms)
+            tenancy = tenancy_of(call, clock, self._workshop.documents, self._workshop.tenants, client)
+            connection = Connection(socket=socket, client=client, mcp=mcp, tenancy=tenancy, opened_ms=opened_ms)
             try:
                 session, parts = await self._begin(call, clock, connection)
             except StartRefused as refused:

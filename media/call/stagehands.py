@@ -12,17 +12,16 @@ from typing import Any
 import httpx
 
 from domain.call.variables import CallFacts
-from domain.call.wire import CallUrls, call_body
 from domain.configuration.lookup import Configurations
 from domain.knowledge.search import Knowledge
-from domain.log.ports import Documents
-from domain.write_only import without_secrets
 from media.call.client_messages import ClientMessageFilter
 from media.call.crew import Backstage, Cast, Crew, Stage
 from media.call.providers import Providers
 from media.call.retention import Retention, RetentionConflict, retention_of
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
+from media.call.tenancy import Tenancy
+from media.call.voice_runner import voices_of
 from media.providers.language_model import ModelRequest
 from media.providers.registry import LOCAL
 from media.tools.api_request import ApiRequests
@@ -34,6 +33,7 @@ from media.tools.function_call import ServerTools
 from media.tools.knowledge_query import KnowledgeQueries
 from media.tools.mcp_tools import McpServers
 from media.tools.outcome import ToolExecutor
+from media.tools.tenant_servers import TenantServers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,7 @@ def tool_bench(
     toolbox: Toolbox,
     client: httpx.AsyncClient,
     mcp: McpServers,
+    servers: TenantServers,
     *,
     org_id: str,
     assistant: Callable[[], Mapping[str, Any]],
@@ -57,11 +58,10 @@ def tool_bench(
     settings: MediaSettings,
 ) -> ToolBench:
     """Executors for every type of tool. ``client`` must be guarded."""
-    servers = ServerTools(
-        client,
+    functions = ServerTools(
+        servers,
         assistant,
         snapshot=snapshot,
-        timestamp_ms=lambda: round(now().timestamp() * 1000),
         timeout_s=settings.tool_timeout_s,
         result_cap=settings.tool_result_cap,
     )
@@ -77,7 +77,7 @@ def tool_bench(
         "query": queries,
         "knowledgeBase": queries,
     }
-    return ToolBench(servers, others)
+    return ToolBench(functions, others)
 
 
 def put_to_work(
@@ -85,13 +85,13 @@ def put_to_work(
     first: Cast,
     client: httpx.AsyncClient,
     mcp: McpServers,
+    tenancy: Tenancy,
     toolbox: Toolbox,
     *,
     org_id: str,
     facts: CallFacts,
     stored: Configurations,
     providers: Providers,
-    documents: Documents,
     settings: MediaSettings,
 ) -> Crew:
     """The crew of a call, with everything that it works with.
@@ -99,6 +99,8 @@ def put_to_work(
     Nothing here refers back to the crew: a call that is over is freed without the collector.
     """
     stage = Stage(first)
+    told, servers = tenancy.told, tenancy.servers
+    told.use(first.config, first.role.version)
 
     def now() -> datetime:
         return session.clock.wall_time(session.now_ms())
@@ -106,15 +108,21 @@ def put_to_work(
     def assistant() -> Mapping[str, Any]:
         return stage.present.config
 
-    def snapshot() -> Mapping[str, Any]:
-        return _snapshot(session.call_id, assistant(), documents)
-
     def switch(before: Cast, after: Cast) -> None:
-        change_over(session, before, after, client)
+        told.use(after.config, after.role.version)
+        change_over(session, before, after, tenancy)
         session.keep(_retention(session, after, settings))
 
     bench = tool_bench(
-        toolbox, client, mcp, org_id=org_id, assistant=assistant, snapshot=snapshot, now=now, settings=settings
+        toolbox,
+        client,
+        mcp,
+        servers,
+        org_id=org_id,
+        assistant=assistant,
+        snapshot=told.whole,
+        now=now,
+        settings=settings,
     )
     backstage = Backstage(
         stored=stored,
@@ -124,10 +132,9 @@ def put_to_work(
         bench=bench,
         mcp=mcp,
         questions=DestinationQuestions(
-            client,
+            servers,
             assistant,
-            snapshot=snapshot,
-            timestamp_ms=lambda: round(now().timestamp() * 1000),
+            snapshot=told.whole,
             timeout_s=settings.tool_timeout_s,
             warn=session.warned,
         ),
@@ -148,16 +155,16 @@ def _retention(session: CallSession, cast: Cast, settings: MediaSettings) -> Ret
         return Retention(recording=False, words=False, log=False)
 
 
-def change_over(session: CallSession, before: Cast, after: Cast, client: httpx.AsyncClient) -> None:
+def change_over(session: CallSession, before: Cast, after: Cast, tenancy: Tenancy) -> None:
     """From now on the call speaks, listens and thinks as ``after``."""
     parts = session.parts
     if parts is None:
         return
     parts.model.use(after.chosen.models, model_request(after, session.call_id))
-    parts.voice.use(after.chosen.voices, after.chosen.voice_keys)
+    parts.voice.use(*voices_of(after.chosen))
     if _listens_differently(before, after):
         parts.transcriber.use(after.chosen.transcribers, session.spawn)
-    parts.endpointing = endpointing_questions(session, after, client)
+    parts.endpointing = endpointing_questions(session, after, tenancy)
     session.pass_client_messages(ClientMessageFilter(after.plan.client_messages))
 
 
@@ -173,15 +180,15 @@ def model_request(cast: Cast, call_id: str) -> ModelRequest:
     )
 
 
-def endpointing_questions(session: CallSession, cast: Cast, client: httpx.AsyncClient) -> EndpointingQuestions:
+def endpointing_questions(session: CallSession, cast: Cast, tenancy: Tenancy) -> EndpointingQuestions:
     """Questions to the endpointing server of an assistant."""
     return EndpointingQuestions(
-        client,
+        tenancy.servers,
         cast.config,
         spawn=session.spawn,
         feed=session.feed,
         warn=session.warned,
-        call={"id": session.call_id},
+        snapshot=tenancy.told.brief,
     )
 
 
@@ -192,15 +199,6 @@ def _listens_differently(before: Cast, after: Cast) -> bool:
         before.config.get("transcriber") != after.config.get("transcriber")
         or (section.get("provider") or LOCAL) == LOCAL
     )
-
-
-def _snapshot(call_id: str, assistant: Mapping[str, Any], documents: Documents) -> dict[str, Any]:
-    """``call``, ``assistant`` and ``artifact`` as a tool server sees them: as far as the log has them."""
-    document = documents.get("call", call_id)
-    body: dict[str, Any] = {"id": call_id} if document is None else call_body(document.state, urls=CallUrls())
-    artifact = body.pop("artifact", None) or {"messages": []}
-    body.pop("messages", None)
-    return {"call": body, "assistant": without_secrets(dict(assistant)), "artifact": artifact}
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

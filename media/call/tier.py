@@ -33,6 +33,7 @@ from media.call.salvage import Salvage
 from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
 from media.call.stagehands import Toolbox
+from media.call.tenancy import TenantPorts
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.call.workshop import Workshop, warm_up
@@ -73,6 +74,7 @@ class MediaTier:
         log: EventLog | None = None,
         knowledge: Knowledge | None = None,
         code_program: Path | None = None,
+        tenants: TenantPorts | None = None,
         conversation: Callable[[CallPlan], Conversation] = MachineConversation,
         detector: Callable[[], Detector] = webrtc_detector,
     ) -> None:
@@ -93,6 +95,7 @@ class MediaTier:
                 code_program=code_program,
                 code_at_once=asyncio.Semaphore(settings.code_at_once),
             ),
+            tenants=tenants or TenantPorts(),
             ended_reason=ended_reason,
             conversation=conversation,
             detector=detector,

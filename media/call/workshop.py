@@ -18,6 +18,7 @@ from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.settings import MediaSettings
 from media.call.stagehands import Toolbox
+from media.call.tenancy import TenantPorts
 from media.call.voice_runner import VoiceCache
 from media.machine.plan import CallPlan
 from media.providers.errors import ProviderError
@@ -26,12 +27,14 @@ from media.tools.egress import guarded_client
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
-    """``log`` is where past versions of configurations are found; ``files`` is the thread that opens recordings."""
+    """``log`` is where past versions of configurations are found; ``tenants`` is what there is of every tenant's;
+    ``files`` is the thread that opens recordings."""
 
     documents: Documents
     log: EventLog | None
     providers: Providers
     toolbox: Toolbox
+    tenants: TenantPorts
     ended_reason: Callable[[ProviderError], str]
     conversation: Callable[[CallPlan], Conversation]
     detector: Callable[[], Detector]

@@ -192,18 +192,19 @@ class ChatTier:
             warn=warn,
         )
         stage = Stage(await casting.first(prepared.role, prepared.resolved))
+        tenant = TenantServers(
+            self._client,
+            self._access,
+            org_id=order.org_id,
+            about=order.chat_id,
+            now=lambda: clock.wall_time(clock.now_ms()),
+            fallback=read_server(organization_settings(self._documents, order.org_id)),
+        )
         bench = tool_bench(
             self._toolbox,
             self._client,
             servers,
-            TenantServers(
-                self._client,
-                self._access,
-                org_id=order.org_id,
-                about=order.chat_id,
-                now=lambda: clock.wall_time(clock.now_ms()),
-                fallback=read_server(organization_settings(self._documents, order.org_id)),
-            ),
+            tenant,
             org_id=order.org_id,
             assistant=lambda: stage.present.plan.assistant,
             snapshot=lambda: _snapshot(order, prepared, stage),
@@ -211,10 +212,9 @@ class ChatTier:
             settings=self._tool_settings,
         )
         questions = DestinationQuestions(
-            self._client,
+            tenant,
             lambda: stage.present.plan.assistant,
             snapshot=lambda: _snapshot(order, prepared, stage),
-            timestamp_ms=lambda: int(epoch_ms(clock.wall_time(clock.now_ms()))),
             timeout_s=self._settings.tool_timeout_s,
             warn=warn,
         )

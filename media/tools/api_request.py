@@ -19,11 +19,11 @@ import msgspec
 from domain.call.extraction import extract
 from domain.call.tool_parameters import constants
 from domain.foreign_json import UnreadableJson, read_json
+from domain.server_messages.server import read_backoff
 from media.machine.outputs import CallTool
 from media.tools.asking import Question, Reply, ask
 from media.tools.outcome import Answered, Failed, Outcome, answered
 from media.tools.rendering import Now, filled, rendered_tool, sent_arguments
-from media.tools.tool_request import read_backoff
 
 _WITHOUT_BODY: Final = ("GET", "DELETE")
 _METHODS: Final = ("POST", "GET", "PUT", "PATCH", "DELETE")

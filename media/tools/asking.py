@@ -10,10 +10,10 @@ from typing import Final
 import httpx
 
 from domain.egress import EgressBlocked
+from domain.server_messages.server import BackoffPlan
 from media.tools.outcome import Failed
-from media.tools.tool_request import Backoff
 
-_NO_REPETITION: Final = Backoff()
+_NO_REPETITION: Final = BackoffPlan()
 BODY_CAP: Final = 1 << 20
 """Bytes of an answer that are read at all."""
 
@@ -27,7 +27,7 @@ class Question:
     timeout_s: float
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
-    backoff: Backoff = _NO_REPETITION
+    backoff: BackoffPlan | None = None
     whom: str = "The tool server"
 
 
@@ -42,7 +42,8 @@ class Reply:
 
 async def ask(client: httpx.AsyncClient, question: Question) -> Reply | Failed:
     """``client`` must be guarded. The last answer, whatever its status, or why there is none."""
-    attempt = 0
+    backoff = question.backoff or _NO_REPETITION
+    failures = 0
     while True:
         failed: Failed
         try:
@@ -57,13 +58,13 @@ async def ask(client: httpx.AsyncClient, question: Question) -> Reply | Failed:
         except httpx.HTTPError as error:
             failed = Failed("unreachable", f"{question.whom} could not be reached ({type(error).__name__}).")
         else:
-            if not question.backoff.repeats(reply.status) or attempt >= question.backoff.retries:
+            if not backoff.repeats(reply.status) or failures >= backoff.max_retries:
                 return reply
             failed = Failed("http-status", f"{question.whom} answered with HTTP status {reply.status}.")
-        if attempt >= question.backoff.retries:
+        if failures >= backoff.max_retries:
             return failed
-        await asyncio.sleep(question.backoff.pause_s(attempt))
-        attempt += 1
+        failures += 1
+        await asyncio.sleep(backoff.delay_seconds(failures))
 
 
 async def _send(client: httpx.AsyncClient, question: Question) -> Reply:

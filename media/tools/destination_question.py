@@ -8,64 +8,47 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import httpx
-import msgspec
-
 from domain.foreign_json import UnreadableJson, read_json
 from media.machine.destinations import DestinationInvalid, read_destination
 from media.machine.inputs import DestinationAnswered, ToolErred
 from media.machine.outputs import AskDestination
-from media.tools.asking import Question, ask
 from media.tools.outcome import Failed
-from media.tools.tool_request import find_server
+from media.tools.tenant_servers import TenantServers
 
 _LONGEST: Final = 8_192
 
 
 class DestinationQuestions:
-    """``client`` must be guarded; ``snapshot`` gives ``call``, ``assistant`` and ``artifact`` as they stand."""
+    """``assistant`` gives the server for tools that have none of their own, ``snapshot`` the fields that every message
+    has (``call``, ``assistant``, ``artifact``...) as they stand."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        servers: TenantServers,
         assistant: Callable[[], Mapping[str, Any]],
         *,
         snapshot: Callable[[], Mapping[str, Any]],
-        timestamp_ms: Callable[[], int],
         timeout_s: float,
         warn: Callable[[str, str], None],
     ) -> None:
-        self._client = client
+        self._servers = servers
         self._assistant = assistant
         self._snapshot = snapshot
-        self._timestamp_ms = timestamp_ms
         self._timeout_s = timeout_s
         self._warn = warn
 
     async def ask(self, order: AskDestination) -> DestinationAnswered | ToolErred:
         """The answer as the machine takes it; one that may not be followed fails, and a warning says why."""
-        holder = order.destination if order.destination.get("server") else order.tool
-        server = find_server(holder, self._assistant(), self._timeout_s)
+        server = self._servers.find(order.destination, order.tool, self._assistant(), default_timeout_s=self._timeout_s)
         if server is None:
             return _erred(order, "unreachable", "No server URL is configured that could name a destination.")
         kind = "handoff-destination-request" if order.handoff else "transfer-destination-request"
-        message = {
-            "type": kind,
-            "timestamp": self._timestamp_ms(),
-            **({"parameters": order.arguments} if order.handoff else {}),
-            **self._snapshot(),
-        }
-        reply = await ask(
-            self._client,
-            Question(
-                method="POST",
-                url=server.url,
-                headers={"content-type": "application/json", **dict(server.headers)},
-                body=msgspec.json.encode({"message": message}),
-                timeout_s=server.timeout_s,
-                backoff=server.backoff,
-                whom="The server that names destinations",
-            ),
+        parameters = {"parameters": order.arguments} if order.handoff else {}
+        reply = await self._servers.ask(
+            server,
+            {"type": kind, **parameters, **self._snapshot()},
+            source=f"{kind}.{order.tool_call_id}",
+            whom="The server that names destinations",
         )
         if isinstance(reply, Failed):
             self._warn("destination-not-answered", f"{kind}: {reply.failure}")

@@ -4,44 +4,44 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
-import httpx
-import msgspec
-
-from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, read_json
+from domain.server_messages.server import Server
 from media.machine.inputs import EndpointingAnswered, Input
 from media.machine.outputs import AskEndpointing
-from media.tools.tool_request import ToolServer, find_server
+from media.tools.outcome import Failed
+from media.tools.tenant_servers import TenantServers
 
-_NO_ANSWER_MS = -1.0
-_LONGEST_WAIT_S = 15.0
-_TIMEOUT_S = 5.0
+KIND: Final = "call.endpointing.request"
+_NO_ANSWER_MS: Final = -1.0
+_LONGEST_WAIT_S: Final = 15.0
+_TIMEOUT_S: Final = 5.0
 
 
 class EndpointingQuestions:
-    """One call's questions; a new one makes the earlier worthless. ``client`` must be guarded.
+    """One call's questions; a new one makes the earlier worthless. ``snapshot`` gives the fields of every message.
 
-    Whatever goes wrong is answered with a negative time-out: the text heuristic decides then.
+    Whatever goes wrong is answered with a negative time-out: the text heuristic decides then, and the first time a
+    warning says why.
     """
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        servers: TenantServers,
         assistant: Mapping[str, Any],
         *,
         spawn: Callable[[Any, str], asyncio.Task[None]],
         feed: Callable[[Input], None],
         warn: Callable[[str, str], None],
-        call: Mapping[str, Any],
+        snapshot: Callable[[], Mapping[str, Any]],
     ) -> None:
-        self._client = client
-        self._server = _server(assistant)
+        self._servers = servers
+        self._server = servers.find(_plan(assistant), assistant, default_timeout_s=_TIMEOUT_S)
         self._spawn = spawn
         self._feed = feed
         self._warn = warn
-        self._call = call
+        self._snapshot = snapshot
         self._running: asyncio.Task[None] | None = None
         self._warned = False
 
@@ -54,39 +54,40 @@ class EndpointingQuestions:
             return
         self._running = self._spawn(self._ask(self._server, question), "endpointing")
 
-    async def _ask(self, server: ToolServer, question: AskEndpointing) -> None:
-        message = {
-            "type": "call.endpointing.request",
-            "messages": question.messages,
-            "messagesOpenAIFormatted": question.messages,
-            "call": self._call,
-        }
-        timeout_ms = _NO_ANSWER_MS
-        try:
-            response = await self._client.post(
-                server.url,
-                content=msgspec.json.encode({"message": message}),
-                headers={"content-type": "application/json", **dict(server.headers)},
-                timeout=server.timeout_s,
-            )
-            response.raise_for_status()
-            timeout_ms = _timeout_ms(response.content)
-        except (httpx.HTTPError, httpx.InvalidURL, EgressBlocked, UnreadableJson) as error:
-            if not self._warned:
-                self._warned = True
-                self._warn("endpointing-server-failed", f"the text heuristic decides instead ({type(error).__name__})")
+    async def _ask(self, server: Server, question: AskEndpointing) -> None:
+        history = {"messages": question.messages, "messagesOpenAIFormatted": question.messages}
+        reply = await self._servers.ask(
+            server,
+            {"type": KIND, **history, **self._snapshot()},
+            source=f"{KIND}.{question.ask_id}",
+            whom="The endpointing server",
+        )
+        if isinstance(reply, Failed):
+            answer: float | str = reply.error
+        elif not 200 <= reply.status < 300:
+            answer = f"HTTP status {reply.status}"
+        else:
+            answer = read_endpointing_answer(reply.body)
+        if isinstance(answer, str) and not self._warned:
+            self._warned = True
+            self._warn("endpointing-server-failed", f"the text heuristic decides instead: {answer}")
+        timeout_ms = _NO_ANSWER_MS if isinstance(answer, str) else answer
         self._feed(EndpointingAnswered(ask_id=question.ask_id, timeout_ms=timeout_ms))
 
 
-def _server(assistant: Mapping[str, Any]) -> ToolServer | None:
-    plan = assistant.get("startSpeakingPlan")
-    smart = plan.get("smartEndpointingPlan") if isinstance(plan, Mapping) else None
-    return find_server(smart if isinstance(smart, Mapping) else {}, assistant, _TIMEOUT_S)
-
-
-def _timeout_ms(body: bytes) -> float:
-    answer = read_json(body)
+def read_endpointing_answer(body: bytes) -> float | str:
+    """The wait in ms that ``{"timeoutSeconds"}`` asks for, at most 15 s; or why the answer is none."""
+    try:
+        answer = read_json(body)
+    except UnreadableJson as error:
+        return f"its answer is {str(error)[:200]}"
     seconds = answer.get("timeoutSeconds") if isinstance(answer, dict) else None
     if not isinstance(seconds, int | float) or isinstance(seconds, bool):
-        return _NO_ANSWER_MS
+        return "timeoutSeconds in its answer is not a number"
     return min(_LONGEST_WAIT_S, max(0.0, float(seconds))) * 1000
+
+
+def _plan(assistant: Mapping[str, Any]) -> Mapping[str, Any]:
+    plan = assistant.get("startSpeakingPlan")
+    smart = plan.get("smartEndpointingPlan") if isinstance(plan, Mapping) else None
+    return smart if isinstance(smart, Mapping) else {}

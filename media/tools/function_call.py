@@ -7,68 +7,56 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
 import msgspec
 from msgspec.structs import replace
 
 from domain.call.extraction import extract
+from domain.server_messages.server import Server
 from media.machine.outputs import CallTool
-from media.tools.asking import Question, ask
 from media.tools.outcome import Answered, Failed, Outcome
 from media.tools.rendering import rendered_tool
+from media.tools.tenant_servers import TenantServers
 from media.tools.tool_answer import read_answer
-from media.tools.tool_request import ToolServer, find_server, tool_calls_message
+from media.tools.tool_request import tool_calls_message
 
 
 class ServerTools:
-    """``client`` must be guarded (``media.tools.egress``). A ``ToolExecutor``.
-
-    ``assistant`` gives the server for tools that have none of their own, ``snapshot`` gives ``call``, ``assistant`` and
-    ``artifact`` as they stand.
-    """
+    """A ``ToolExecutor``. ``assistant`` gives the server for tools that have none of their own, ``snapshot`` the fields
+    that every message has (``call``, ``assistant``, ``artifact``...) as they stand."""
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        servers: TenantServers,
         assistant: Callable[[], Mapping[str, Any]],
         *,
         snapshot: Callable[[], Mapping[str, Any]],
-        timestamp_ms: Callable[[], int],
         timeout_s: float,
         result_cap: int,
     ) -> None:
-        self._client = client
+        self._servers = servers
         self._assistant = assistant
         self._snapshot = snapshot
-        self._timestamp_ms = timestamp_ms
         self._timeout_s = timeout_s
         self._result_cap = result_cap
 
     async def run(self, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
         """As ``ToolExecutor.run``; those for the same server together, different servers at once."""
-        grouped: dict[ToolServer | None, list[CallTool]] = {}
+        grouped: dict[bytes, tuple[Server | None, list[CallTool]]] = {}
         for call in calls:
             rendered = replace(call, tool=rendered_tool(call, self._now()))
-            grouped.setdefault(find_server(rendered.tool, self._assistant(), self._timeout_s), []).append(rendered)
+            server = self._servers.find(rendered.tool, self._assistant(), default_timeout_s=self._timeout_s)
+            grouped.setdefault(msgspec.json.encode(server), (server, []))[1].append(rendered)
         outcomes: dict[str, Outcome] = {}
-        for answers in await asyncio.gather(*(self._ask(server, group) for server, group in grouped.items())):
+        for answers in await asyncio.gather(*(self._ask(server, group) for server, group in grouped.values())):
             outcomes.update(answers)
         return outcomes
 
-    async def _ask(self, server: ToolServer | None, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
+    async def _ask(self, server: Server | None, calls: Sequence[CallTool]) -> Mapping[str, Outcome]:
         call_ids = [call.tool_call_id for call in calls]
         if server is None:
             return dict.fromkeys(call_ids, Failed("unreachable", "No server URL is configured for this tool."))
-        message = tool_calls_message(calls, timestamp_ms=self._timestamp_ms(), snapshot=self._snapshot())
-        question = Question(
-            method="POST",
-            url=server.url,
-            headers={"content-type": "application/json", **dict(server.headers)},
-            body=msgspec.json.encode(message),
-            timeout_s=server.timeout_s,
-            backoff=server.backoff,
-        )
-        reply = await ask(self._client, question)
+        message = tool_calls_message(calls) | dict(self._snapshot())
+        reply = await self._servers.ask(server, message, source=f"tool-calls.{'.'.join(call_ids)}")
         if isinstance(reply, Failed):
             return dict.fromkeys(call_ids, reply)
         outcomes = read_answer(reply.status, reply.body, call_ids, cap=self._result_cap)
@@ -83,4 +71,4 @@ class ServerTools:
         return outcome
 
     def _now(self) -> datetime:
-        return datetime.fromtimestamp(self._timestamp_ms() / 1000, UTC)
+        return datetime.fromtimestamp(self._servers.timestamp_ms() / 1000, UTC)

@@ -12,7 +12,7 @@ from media.machine.inputs import DestinationAnswered, ToolErred
 from media.machine.outputs import AskDestination
 from media.tools.destination_question import DestinationQuestions
 from media.tools.egress import guarded_client
-from tests.unit.media.tools.calling import LOOPBACK
+from tests.unit.media.tools.calling import LOOPBACK, NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
 NUMBER = {"type": "number", "number": "+14155552671"}
@@ -31,10 +31,9 @@ async def asked(server: ToolServer) -> AsyncIterator[Asked]:
     warnings: list[tuple[str, str]] = []
     async with guarded_client(LOOPBACK, timeout_s=5.0) as client:
         questions = DestinationQuestions(
-            client,
+            tenant_servers(client),
             lambda: {"server": {"url": server.url + "/assistant"}},
             snapshot=lambda: {"call": {"id": "call-1"}},
-            timestamp_ms=lambda: 7,
             timeout_s=5.0,
             warn=lambda code, detail: warnings.append((code, detail)),
         )
@@ -52,7 +51,7 @@ async def test_the_request_says_what_is_asked_and_of_which_call(asked: Asked, se
     message = server.received[0].message
     assert message == {
         "type": "handoff-destination-request",
-        "timestamp": 7,
+        "timestamp": NOW.timestamp() * 1000,
         "parameters": {"intent": "new"},
         "call": {"id": "call-1"},
     }

@@ -12,6 +12,7 @@ from media.machine.inputs import EndpointingAnswered, Input
 from media.machine.outputs import AskEndpointing
 from media.tools.egress import guarded_client
 from media.tools.endpointing_question import EndpointingQuestions
+from tests.unit.media.tools.calling import tenant_servers
 from tests.unit.media.tools.tool_server import tool_server
 
 QUESTION = AskEndpointing(ask_id=3, messages=({"role": "user", "content": "I would like"},))
@@ -28,12 +29,12 @@ async def ask(assistant: dict[str, Any]) -> tuple[list[Input], list[str]]:
 
     async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
         questions = EndpointingQuestions(
-            client,
+            tenant_servers(client),
             assistant,
             spawn=spawn,
             feed=inputs.append,
             warn=lambda code, detail: warnings.append(code),
-            call={"id": "call-1"},
+            snapshot=lambda: {"call": {"id": "call-1"}},
         )
         questions.ask(QUESTION)
         await asyncio.gather(*tasks)

@@ -15,6 +15,7 @@ from media.machine.outputs import CallTool
 from media.tools.egress import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
+from tests.unit.media.tools.calling import NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
 SNAPSHOT = {"call": {"id": "call-1"}, "assistant": {"name": "Mia"}, "artifact": {"messages": []}}
@@ -31,10 +32,9 @@ class Caller:
 
     async def run(self, *calls: CallTool, cap: int = 8_192) -> list[Input]:
         tools = ServerTools(
-            self.client,
+            tenant_servers(self.client),
             lambda: self.assistant,
             snapshot=lambda: SNAPSHOT,
-            timestamp_ms=lambda: 1_767_000_020_456,
             timeout_s=20.0,
             result_cap=cap,
         )
@@ -82,7 +82,7 @@ async def test_the_request_carries_every_shape_of_a_tool_call_that_receivers_rea
     await caller.run(call(server))
     message = server.received[0].message
     assert message["type"] == "tool-calls"
-    assert message["timestamp"] == 1_767_000_020_456
+    assert message["timestamp"] == NOW.timestamp() * 1000
     nested = {"name": "findOrder", "arguments": {"orderId": "K-204"}}
     assert message["toolCalls"] == [{"id": "call_1", "type": "function", "function": nested}]
     assert message["toolCallList"] == [
@@ -304,7 +304,7 @@ async def test_only_what_may_pass_is_repeated(
     caller: Caller, server: ToolServer, status: int, plan: dict[str, Any] | None, requests: int
 ) -> None:
     server.answers.append((status, b""))
-    more = {} if plan is None else {"backoffPlan": plan}
+    more: dict[str, Any] = {} if plan is None else {"backoffPlan": plan}
     (outcome,) = await caller.run(call(server, **more))
     assert len(server.received) == requests
     assert isinstance(outcome, ToolErred)

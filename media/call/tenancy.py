@@ -1,0 +1,71 @@
+"""What a call has of its tenant: the servers it may ask, what they are told, and where messages go by default."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from domain.call.state import KeptCall
+from domain.configuration.state import ActiveConfiguration
+from domain.log.ports import Documents
+from domain.server_messages.access import InlineAccess, ServerAccess
+from domain.server_messages.server import Server, most_specific
+from domain.write_only import without_secrets
+from media.call.call_clock import CallClock
+from media.call.told import Told
+from media.tools.tenant_servers import TenantServers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TenantPorts:
+    """What a process has for the calls of all tenants. ``access`` authenticates us at their servers."""
+
+    access: ServerAccess = field(default_factory=InlineAccess)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tenancy:
+    """Of one call. ``fallback`` is the server of its phone number, else of its organisation."""
+
+    servers: TenantServers
+    told: Told
+    fallback: Server | None
+
+
+def tenancy_of(
+    call: KeptCall, clock: CallClock, documents: Documents, ports: TenantPorts, client: httpx.AsyncClient
+) -> Tenancy:
+    """``client`` must be guarded against inner addresses."""
+    identity = call.identity
+    number_id = identity.request.get("phoneNumberId")
+    number = _configured(documents, "phone_number", number_id, identity.org_id)
+    fallback = most_specific(number, organization_settings(documents, identity.org_id))
+    shown = {**without_secrets(number, "phone_number"), "id": number_id} if number else None
+    return Tenancy(
+        servers=TenantServers(
+            client,
+            ports.access,
+            org_id=identity.org_id,
+            about=identity.id,
+            now=lambda: clock.wall_time(clock.now_ms()),
+            fallback=fallback,
+        ),
+        told=Told(identity.id, documents, phone_number=shown),
+        fallback=fallback,
+    )
+
+
+def organization_settings(documents: Documents, org_id: str) -> Mapping[str, Any]:
+    """The organisation's own settings; none where it is not known here."""
+    document = documents.get("organization", org_id)
+    config: Mapping[str, Any] = document.state.config if document is not None else {}
+    return config
+
+
+def _configured(documents: Documents, kind: str, id: Any, org_id: str) -> dict[str, Any] | None:
+    document = documents.get(kind, id, org_id=org_id) if isinstance(id, str) and id else None
+    state = document.state if document is not None else None
+    return state.config if isinstance(state, ActiveConfiguration) else None
