@@ -32,6 +32,7 @@ from tests.contracts.fragment_runner_contract import (
     HostingFragments,
 )
 from tests.contracts.kafka_nodes import on_broker
+from tests.contracts.runner_contract import RowFile
 
 SECONDS = 30.0
 """Long, for busy machines."""
@@ -130,3 +131,17 @@ class TestFaustFragmentRunner(FragmentRunnerContract):
                     await runner.stop()
 
         return hosted
+
+    @pytest.mark.long
+    async def test_rows_are_those_of_a_plain_loop(
+        self, fragments: Fragments, hosting: HostingFragments, sink: RowFile
+    ) -> None:
+        """Four seconds on Faust; the cases beside it compare rows too."""
+        await super().test_rows_are_those_of_a_plain_loop(fragments, hosting, sink)
+
+    @pytest.mark.long
+    async def test_a_sink_that_is_away_holds_everything_back_and_loses_nothing(
+        self, fragments: Fragments, hosting: HostingFragments, sink: RowFile
+    ) -> None:
+        """The same, beside its like for events."""
+        await super().test_a_sink_that_is_away_holds_everything_back_and_loses_nothing(fragments, hosting, sink)
