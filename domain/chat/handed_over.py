@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from domain.call.context_engineering import Context, kept
+from domain.call.context_engineering import SPOKEN, Context, kept
 from domain.call.context_engineering import Message as Judged
 from domain.chat.messages import Message, Timed
 
@@ -38,9 +38,11 @@ def heard_of(conversation: Iterable[Timed]) -> Heard:
 def left_by(heard: Heard, context: Context) -> Heard:
     """What the next assistant gets of what the one before it knew.
 
-    Text that stands beside tool calls is a message of its own here, so that it can stay without them.
+    Where only what was said stays, text that stands beside tool calls is a message of its own.
     """
-    apart = [(part, index) for index, message in enumerate(heard.messages) for part in _parts(message)]
+    spoken = context.type == SPOKEN
+    parts = (_parts(message) if spoken else [message] for message in heard.messages)
+    apart = [(part, index) for index, several in enumerate(parts) for part in several]
     began = sum(1 for _, index in apart if index < heard.took_over)
     stays = kept([_judged(part) for part, _ in apart], context, took_over=began)
     left = tuple(apart[index][0] for index in stays)

@@ -67,11 +67,12 @@ async def made(client: httpx.AsyncClient, path: str, **body: Any) -> dict[str, A
 
 def read(model: OpenAiServer, request: int) -> list[tuple[str, str]]:
     """What a request showed the model, without tool calls."""
-    return [(message["role"], message.get("content") or "") for message in model.requests[request].body["messages"]]
+    shown = model.requests[request].body["messages"]
+    return [(message["role"], (message.get("content") or "").strip()) for message in shown]
 
 
 def texts(body: dict[str, Any]) -> list[str]:
-    return [message["content"] for message in body["output"] if message["role"] == "assistant"]
+    return [message["content"].strip() for message in body["output"] if message["role"] == "assistant"]
 
 
 @scripted(TO_BILLING, PAID)
@@ -168,7 +169,7 @@ async def test_of_several_ways_on_the_first_is_taken(talking: httpx.AsyncClient,
     squad = {"members": [{"assistant": desk}, {"assistant": member("Billing")}]}
     body = await made(talking, "/chat", input="Help!", squad=squad)
     results = [message["content"] for message in body["output"] if message["role"] == "tool"]
-    assert results == ["The conversation was handed to Billing.", "The conversation is being handed over already."]
+    assert results == ["The conversation is being handed over already.", "The conversation was handed to Billing."]
 
 
 @scripted(CallTools((("transferCall", "{}"),)), Say("Then write to us."))
@@ -179,7 +180,7 @@ async def test_nobody_is_transferred_to_a_telephone(talking: httpx.AsyncClient, 
     assert read(model, 1)[-1] == ("tool", "A conversation in writing cannot be transferred to a telephone.")
 
 
-@scripted(CallTools((("handoff", '{"reason": "bill"}'),)), PAID)
+@scripted(CallTools((("handoff_to_dynamic", '{"reason": "bill"}'),)), PAID)
 async def test_a_server_may_say_where_it_goes(
     talking: httpx.AsyncClient, model: OpenAiServer, server: ToolServer
 ) -> None:
