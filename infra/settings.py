@@ -72,6 +72,11 @@ class Settings(LogSettings, VendorSettings):
         description="Keep neither recordings, transcripts and messages, nor logs of any call: only that it was, what "
         "it cost and how fast it was.",
     )
+    think_ahead: bool = Field(
+        True,
+        description="Whether calls ask the model while the pause still runs that decides whether a caller is done: "
+        "answers come sooner, and requests whose answer is not wanted in the end are paid for.",
+    )
     fragment_days: int = Field(
         30,
         ge=0,

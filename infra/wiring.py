@@ -212,6 +212,7 @@ def _tier(
             lease_s=storage.lease_seconds,
             reap_every_s=REAP_SECONDS,
             zero_data_retention=settings.zero_data_retention,
+            thinks_ahead=settings.think_ahead,
         ),
         clock=now,
         new_id=random_id,

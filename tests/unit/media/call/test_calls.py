@@ -138,7 +138,9 @@ async def test_a_spoken_exchange_is_heard_answered_recorded_and_stored(tmp_path:
         turn = of(events, TurnMeasured)[-1]
         instants = [turn.t0_ms, turn.t1_ms, turn.t2_ms, turn.t3_ms, turn.t4_ms, turn.t5_ms, turn.t6_ms, turn.t7_ms]
         assert None not in instants
-        assert instants == sorted(instants)
+        t0, t1, t2, t3, t4, t5, t6, t7 = instants
+        assert t0 <= t1 <= t2 <= t5 <= t6 <= t7
+        assert t1 <= t3 <= t4 <= t5, "the model may be asked while the pause still runs"
         assert list((tmp_path / "live").glob("*.*")) == []
 
 

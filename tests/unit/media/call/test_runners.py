@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from media.audio.playout import Heard, Playout
 from media.call.model_runner import ModelRunner
 from media.call.settings import MediaSettings
 from media.call.transcriber_runner import TranscriberRunner
-from media.call.voice_runner import VoiceCache, VoiceRunner
+from media.call.voice_runner import VoiceCache, VoiceRunner, Voices
 from media.machine.inputs import (
     FinalHeard,
     Input,
@@ -178,12 +179,18 @@ class Mouth:
     finished: list[Heard]
 
 
-def mouth(call: Call, *voices: ScriptedTextToSpeech, cache: VoiceCache | None = None, ahead_ms: int = 20_000) -> Mouth:
+def mouth(
+    call: Call,
+    *voices: ScriptedTextToSpeech,
+    cache: VoiceCache | None = None,
+    ahead_ms: int = 20_000,
+    others: Mapping[str, Voices] | None = None,
+) -> Mouth:
     finished: list[Heard] = []
     playout = Playout(Quiet(), lead_ms=80, on_started=lambda _: None, on_finished=finished.append)
     runner = VoiceRunner(
-        voices,
-        [f"voice-{index}" for index, _ in enumerate(voices)],
+        Voices(voices, [f"voice-{index}" for index, _ in enumerate(voices)]),
+        others or {},
         cache or VoiceCache(1 << 20),
         playout,
         call.feed,
@@ -216,6 +223,16 @@ async def test_chunks_are_spoken_in_order_and_measured() -> None:
         VoiceStarted(utterance_id=1, chunk=2),
         VoiceFinished(utterance_id=1, chunk=2, duration_ms=50.0, characters=5),
     ]
+
+
+async def test_a_chunk_may_name_another_voice() -> None:
+    own, other = ScriptedTextToSpeech(), ScriptedTextToSpeech()
+    async with a_call() as call:
+        speaking = mouth(call, own, others={"consent": Voices([other], [""])})
+        speaking.runner.synthesize(replace(chunk(0, "We record.", last=True), voice="consent"))
+        speaking.runner.synthesize(replace(chunk(0, "Hello.", last=True), utterance_id=2))
+        await call.until(lambda: sum(isinstance(i, VoiceFinished) for i in call.inputs) == 2)
+    assert (other.spoken, own.spoken) == (["We record."], ["Hello."])
 
 
 async def test_a_fixed_text_is_synthesised_once_per_voice() -> None:
