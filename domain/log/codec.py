@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
@@ -75,17 +76,21 @@ class _AnyVersion(msgspec.Struct):
 _Decode = Callable[[bytes], _Body[Event]]
 
 
+@cache
+def _decoder(event_class: type[Event]) -> _Decode:
+    """Made once for each class: a process opens many codecs, and making the decoders of one takes 10 ms."""
+    body: Any = _Body[event_class]  # type: ignore[valid-type]  # a runtime class as type argument
+    return msgspec.json.Decoder(body).decode
+
+
 class EventCodec:
     """Encodes and decodes the event types of one registry."""
 
     def __init__(self, types: Mapping[str, EventType] = EVENT_TYPES) -> None:
         self.types = types
         self._encode = msgspec.json.Encoder().encode
-        self._decoders: dict[str, tuple[_Decode, int]] = {}
+        self._decoders = {name: (_decoder(kind.event_class), kind.version) for name, kind in types.items()}
         self._decode_any = msgspec.json.Decoder(_AnyVersion).decode
-        for name, kind in types.items():
-            body: Any = _Body[kind.event_class]  # type: ignore[name-defined]  # a runtime class as type argument
-            self._decoders[name] = (msgspec.json.Decoder(body).decode, kind.version)
 
     def encode(self, event: Event, *, id: str, time: datetime) -> bytes:
         """The body of an event. Raises ``UnknownEventType`` for a class outside the registry.

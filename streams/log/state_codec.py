@@ -9,7 +9,7 @@ import msgspec
 
 from domain.aggregate import Aggregate
 from domain.log.codec import EventCodec
-from streams.log.fingerprint import fingerprint
+from streams.log.fingerprint import running_fingerprint
 
 
 class StateSnapshot(msgspec.Struct, frozen=True):
@@ -41,7 +41,9 @@ class StateCodec:
     """States of every kind of aggregate to bytes and back, under a topic that names kind and fingerprint."""
 
     def __init__(self, aggregates: Mapping[str, Aggregate[Any, Any]], codec: EventCodec) -> None:
-        self.fingerprints = {kind: fingerprint(aggregate, codec.types) for kind, aggregate in aggregates.items()}
+        self.fingerprints = {
+            kind: running_fingerprint(aggregate, codec.types) for kind, aggregate in aggregates.items()
+        }
         self.topics = {kind: f"{kind}@{mark}" for kind, mark in self.fingerprints.items()}
         self.kinds = {topic: kind for kind, topic in self.topics.items()}
         self._decoders = {kind: _state_decoder(aggregate) for kind, aggregate in aggregates.items()}
