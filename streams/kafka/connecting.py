@@ -46,6 +46,10 @@ REQUEST_MS = 3_000
 made again, where the partition is led by then. Clusters count a silent broker as lost after 9 s, unless they are told
 otherwise (``broker.session.timeout.ms``): by then every client must have let go of it."""
 
+METADATA_MS = 25
+"""What lies between two requests for metadata at least. The library leaves 100 ms, and every client begins with two: one
+for the cluster, and one for the topic that it is about."""
+
 REFUSALS = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 """What a broker answers to whom it does not let in."""
 
@@ -70,7 +74,9 @@ def _network(**options: Any) -> KafkaNetClient:
         "socket_connection_setup_timeout_max_ms": LONGEST_HANDSHAKE_MS,
     }
     network = NetworkSelector(**told)
-    return KafkaNetClient(net=network, manager=_Connections(network, **told), **told)
+    connections = _Connections(network, **told)
+    connections.cluster.config["retry_backoff_ms"] = METADATA_MS
+    return KafkaNetClient(net=network, manager=connections, **told)
 
 
 class _Connections(KafkaConnectionManager):  # type: ignore[misc]  # kafka-python has no types
