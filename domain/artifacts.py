@@ -21,9 +21,15 @@ class ArtifactStore(Protocol):
     """A local folder or an S3-compatible bucket."""
 
     def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
-        """Move ``source`` into the store atomically under ``call_id/name-hash.ext``."""
+        """Move ``source`` into the store atomically under ``call_id/name-hash.ext``.
+
+        Raises ``OSError`` where it cannot be stored now; ``source`` stays where it is then.
+        """
 
     def open(self, location: str) -> BinaryIO:
         """Raises ``FileNotFoundError`` for an unknown location and ``ValueError`` for one that leaves the store."""
 
     def delete(self, location: str) -> None: ...
+
+    def link(self, location: str, seconds: int) -> str | None:
+        """A URL under which the store itself gives the artifact to anybody for so long; ``None`` where it does not."""

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import re
 import shutil
 from pathlib import Path
 from typing import BinaryIO
 
 from domain.artifacts import StoredArtifact
-
-_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
-_HASH_CHARACTERS = 16
+from media.artifacts.naming import check_location, named
 
 
 class LocalArtifactStore:
@@ -27,12 +23,7 @@ class LocalArtifactStore:
 
         Raises ``ValueError`` for a call id or name that is no plain file name.
         """
-        for part in (call_id, name):
-            if not _SAFE.fullmatch(part):
-                raise ValueError(f"{part!r} cannot be part of an artifact's location: letters, digits, dot, dash only")
-        digest, size = _hash(source)
-        suffix = "".join(source.suffixes[-2:]) if source.suffix == ".gz" else source.suffix
-        location = f"{call_id}/{name}-{digest[:_HASH_CHARACTERS]}{suffix}"
+        location, digest, size = named(call_id, name, source)
         target = self._root / location
         target.parent.mkdir(parents=True, exist_ok=True)
         if source.stat().st_dev == target.parent.stat().st_dev:
@@ -61,14 +52,13 @@ class LocalArtifactStore:
         path = self._path(location)
         path.unlink(missing_ok=True)
 
+    def link(self, location: str, seconds: int) -> None:
+        """There is none: whoever wants a file gets it from us."""
+        check_location(location)
+
     def _path(self, location: str) -> Path:
+        check_location(location)
         path = (self._root / location).resolve()
-        if not location or path == self._root or not path.is_relative_to(self._root):
+        if path == self._root or not path.is_relative_to(self._root):
             raise ValueError(f"artifact location {location!r} leaves the store")
         return path
-
-
-def _hash(path: Path) -> tuple[str, int]:
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return digest, file.tell()
