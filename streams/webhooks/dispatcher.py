@@ -154,9 +154,11 @@ class Dispatcher:
         """Start the endpoint's next message. Where that is not possible now it is seen to that it gets another turn."""
         if not self._has_room(queue):
             return False
-        found = NEVER if queue.known.disabled else queue.next(now_ms)
-        if isinstance(found, float):
-            return self._wait(queue, found)
+        if queue.known.disabled:
+            return False
+        found = queue.next(now_ms)
+        if found is None:
+            return self._wait(queue, queue.due_ms)
         if queue.breaker.open_until_ms > now_ms:
             return self._wait(queue, queue.breaker.open_until_ms)
         owner = queue.known.owner

@@ -28,6 +28,7 @@ class EndpointQueue:
     known: EndpointRow = field(default_factory=EndpointRow)
     in_flight: int = 0
     claiming: bool = False
+    due_ms: float = NEVER
     look_again_ms: float = NEVER
     unsettled: set[str] = field(default_factory=set)
     breaker: Breaker = field(default_factory=Breaker)
@@ -46,21 +47,23 @@ class EndpointQueue:
         """Its outcome is in the outbox."""
         self.unsettled.discard(message_id)
 
-    def next(self, now_ms: float) -> DueRow | float:
-        """The message that may start now, or when to ask again (ms since 1970). It stays until ``start``."""
+    def next(self, now_ms: float) -> DueRow | None:
+        """The message that may start now; it stays until ``start``. Without one ``due_ms`` says when to ask again."""
+        self.due_ms = NEVER
         while True:
             if self._changed and (not self._ready or self._ready[0].due_ms > now_ms):
                 self._read()
             if not self._ready:
                 if not self._more:
-                    return NEVER
+                    return None
                 self._read()
                 if not self._ready:
                     # All that could be looked up waits for others.
-                    return NEVER
+                    return None
             row = self._ready[0]
             if row.due_ms > now_ms:
-                return row.due_ms
+                self.due_ms = row.due_ms
+                return None
             if row.about in self._busy:
                 self._held.setdefault(row.about, deque()).append(self._ready.popleft())
                 continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +42,9 @@ async def accepted(request: web.Request, times: int) -> web.StreamResponse:
 class Receiver:
     answer: Answer = accepted
     received: list[Received] = field(default_factory=list)
-    url: str = ""
+    origins: int = 1
+    """So many addresses of loopback, each an endpoint of its own."""
+    urls: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._times: dict[str, int] = defaultdict(int)
@@ -54,11 +56,15 @@ class Receiver:
         app.router.add_route("*", "/{path:.*}", self._take)
         self._runner = web.AppRunner(app, shutdown_timeout=0.1)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, "127.0.0.1", 0)
-        await site.start()
-        port = self._runner.addresses[0][1]
-        self.url = f"http://127.0.0.1:{port}"
+        for number in range(1, self.origins + 1):
+            await web.TCPSite(self._runner, f"127.0.0.{number}", 0).start()
+        self.urls = [f"http://{host}:{port}" for host, port in self._runner.addresses]
         return self
+
+    @property
+    def url(self) -> str:
+        """The first one."""
+        return self.urls[0]
 
     async def __aexit__(self, *failure: object) -> None:
         assert self._runner is not None
@@ -82,3 +88,22 @@ class Receiver:
         async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: done(self.received))
         return self.received
+
+    def assert_the_same_when_it_comes_twice(self) -> None:
+        """Each id names one body."""
+        bodies = defaultdict(set)
+        for one in self.received:
+            bodies[one.id].add(one.body)
+        assert {len(versions) for versions in bodies.values()} == {1}
+
+    def assert_in_order(self) -> None:
+        """First appearances of the messages of a call ascend, and none is left out."""
+        seen: set[str] = set()
+        last: Counter[str] = Counter()
+        for one in self.received:
+            if one.id in seen:
+                continue
+            seen.add(one.id)
+            about, sequence = one.headers["callfold-call-id"], int(one.headers["callfold-sequence"])
+            assert sequence == last[about] + 1
+            last[about] = sequence

@@ -27,6 +27,10 @@ ADDRESSES = Addresses(
     public_url="http://127.0.0.1:9", media_url="", node_url="http://127.0.0.1:9", local_url="http://127.0.0.1:9"
 )
 
+WANTED = ["status-update", "end-of-call-report"]
+EACH = 5
+"""Messages of a call, with these wanted."""
+
 _BEGINNING = Position(0, 0)
 
 
@@ -105,4 +109,4 @@ async def delivering(
             yield Delivering(storage, webhooks, org_id or random_id())
 
 
-__all__ = ["ASSISTANT", "LOGGED", "SECRET", "Delivering", "delivering"]
+__all__ = ["ASSISTANT", "EACH", "LOGGED", "SECRET", "WANTED", "Delivering", "delivering"]

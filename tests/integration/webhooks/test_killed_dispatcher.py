@@ -5,19 +5,15 @@ from __future__ import annotations
 import asyncio
 import random
 import sys
-from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
 
 from infra.identifiers import random_id
 from tests.integration.webhooks.receiver import Receiver
-from tests.integration.webhooks.system import delivering
+from tests.integration.webhooks.system import EACH, WANTED, delivering
 
 POINTS = ("before_send", "after_send", "before_record", "after_record")
-WANTED = ["status-update", "end-of-call-report"]
-EACH = 5
-"""Messages of a call, with these wanted."""
 
 
 async def killed(folder: Path, org_id: str, point: str, times: int) -> None:
@@ -49,29 +45,9 @@ async def survive(folder: Path, kills: int, calls: int, seed: int) -> tuple[int,
         async with delivering(folder, org_id) as system:
             received = await receiver.until(lambda all: len({one.id for one in all}) == made * EACH, 60)
             await system.attempts(made * EACH)
-        assert_the_same_when_it_comes_twice(receiver)
-        assert_in_order(receiver)
+        receiver.assert_the_same_when_it_comes_twice()
+        receiver.assert_in_order()
         return made * EACH, len(received)
-
-
-def assert_the_same_when_it_comes_twice(receiver: Receiver) -> None:
-    bodies = defaultdict(set)
-    for one in receiver.received:
-        bodies[one.id].add(one.body)
-    assert {len(versions) for versions in bodies.values()} == {1}
-
-
-def assert_in_order(receiver: Receiver) -> None:
-    """First appearances of the messages of a call ascend."""
-    seen: set[str] = set()
-    last: Counter[str] = Counter()
-    for one in receiver.received:
-        if one.id in seen:
-            continue
-        seen.add(one.id)
-        about, sequence = one.headers["callfold-call-id"], int(one.headers["callfold-sequence"])
-        assert sequence == last[about] + 1
-        last[about] = sequence
 
 
 async def test_nothing_is_lost_over_a_few_kills(tmp_path: Path) -> None:

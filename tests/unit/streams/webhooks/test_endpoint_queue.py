@@ -1,0 +1,94 @@
+"""Which message of an endpoint comes next, whatever becomes of those before it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.webhooks.due import DueRow
+from streams.webhooks.endpoint_queue import EndpointQueue
+
+
+@dataclass
+class Kept:
+    """Messages that wait, as an outbox would keep them."""
+
+    rows: list[DueRow] = field(default_factory=list)
+
+    def due(self, endpoint: str, limit: int) -> list[DueRow]:
+        return sorted(self.rows, key=lambda row: row.due_ms)[:limit]
+
+
+def queue(kept: Kept) -> EndpointQueue:
+    return EndpointQueue("org", "endpoint", kept.due)
+
+
+def test_what_is_due_later_is_not_started_and_says_when() -> None:
+    waits = queue(Kept([DueRow("m", "call", 60_000, 0)]))
+    assert waits.next(1_000) is None
+    assert waits.due_ms == 60_000
+    found = waits.next(60_000)
+    assert found is not None
+    assert found.id == "m"
+
+
+def test_what_becomes_due_earlier_after_all_is_noticed() -> None:
+    kept = Kept([DueRow("report", "call", 60_000, 0)])
+    waits = queue(kept)
+    assert waits.next(0) is None
+    kept.rows = [DueRow("report", "call", 10, 0)]
+    waits.changed()
+    assert waits.next(10) == kept.rows[0]
+
+
+def test_a_first_attempt_holds_its_call_and_a_repeated_one_does_not() -> None:
+    kept = Kept([DueRow("a1", "a", 1, 0), DueRow("a2", "a", 2, 0), DueRow("b1", "b", 3, 2), DueRow("b2", "b", 4, 0)])
+    working = queue(kept)
+    started = []
+    while working.next(10) is not None:
+        started.append(working.start())
+    assert [row.id for row in started] == ["a1", "b1", "b2"]
+    working.ended(started[0])
+    found = working.next(10)
+    assert found is not None
+    assert found.id == "a2"
+
+
+@given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(0, 1)), max_size=40), st.randoms())
+def test_every_message_starts_once_and_first_attempts_of_a_call_one_after_the_other(
+    given_rows: list[tuple[str, int, int]], chance: object
+) -> None:
+    rows = [DueRow(str(n), about, due, tried) for n, (about, due, tried) in enumerate(given_rows)]
+    kept, now_ms = Kept(), 0
+    working = queue(kept)
+    started: list[DueRow] = []
+    under_way: list[DueRow] = []
+    coming = list(rows)
+    while coming or kept.rows or under_way:
+        choice = chance.randrange(4)  # type: ignore[attr-defined]  # hypothesis' Random
+        if choice == 0 and coming:
+            kept.rows.append(coming.pop(0))
+            working.changed()
+        elif choice == 1 and under_way:
+            row = under_way.pop(chance.randrange(len(under_way)))  # type: ignore[attr-defined]  # hypothesis' Random
+            working.ended(row)
+            kept.rows.remove(row)
+            working.settled(row.id)
+            working.changed()
+        elif working.next(now_ms) is not None:
+            row = working.start()
+            assert row.due_ms <= now_ms
+            assert row.about not in {other.about for other in under_way if other.tried == 0}
+            started.append(row)
+            under_way.append(row)
+        else:
+            now_ms += 1
+    assert sorted(row.id for row in started) == sorted(row.id for row in rows)
+    assert working.in_flight == 0
+    in_order: dict[str, list[int]] = defaultdict(list)
+    for row in started:
+        in_order[row.about].append(row.due_ms)
+    assert set(in_order) == {row.about for row in rows}
