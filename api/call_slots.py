@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from domain.call.state import Call, Ended
 from domain.log.ports import Clock, Documents
 
 LIMIT_REACHED: Final = "call.start.error-subscription-concurrency-limit-reached"
@@ -30,10 +31,11 @@ class Slot:
         """Whether the call cannot start."""
         return self.others >= self.limit
 
-    def body(self) -> dict[str, Any]:
-        """``subscriptionLimits``: what remains counts the call itself."""
+    def body(self, call: Call) -> dict[str, Any]:
+        """``subscriptionLimits``: whether the call found no room, perhaps when an earlier request made it, and what
+        remains now, the call itself counted."""
         return {
-            "concurrencyBlocked": self.blocked,
+            "concurrencyBlocked": isinstance(call, Ended) and call.end.reason == LIMIT_REACHED,
             "concurrencyLimit": self.limit,
             "remainingConcurrentCalls": max(0, self.limit - self.others),
         }
@@ -48,9 +50,11 @@ class CallSlots:
         self._coming: Counter[str] = Counter()
 
     @contextmanager
-    def taken(self, org_id: str, limit: int) -> Iterator[Slot]:
-        """A slot for a call that is created inside the context, counted from the beginning."""
-        slot = Slot(limit, self._running(org_id, self._clock()) + self._coming[org_id])
+    def taken(self, org_id: str, limit: int, call_id: str) -> Iterator[Slot]:
+        """A slot for a call that is created inside the context, counted from the beginning, or was created before."""
+        document = self._documents.get("call", call_id, org_id=org_id)
+        itself = document is not None and document.keys.status in ACTIVE
+        slot = Slot(limit, self._running(org_id, self._clock()) + self._coming[org_id] - itself)
         self._coming[org_id] += 1
         try:
             yield slot

@@ -72,6 +72,30 @@ _ALLOCATION: Final[Schema] = _object(
 
 ANSWERS: Final[dict[str, Schema]] = {
     "Error": ERROR,
+    "DeletedCalls": {
+        "anyOf": [
+            {"$ref": "#/components/schemas/Call"},
+            _object(
+                "What became of several calls.",
+                "id orgId createdAt updatedAt message results",
+                id=_TEXT,
+                orgId=_UUID,
+                createdAt=_TIME,
+                updatedAt=_TIME,
+                message=_TEXT,
+                results=_list(
+                    _object(
+                        "One call.",
+                        "id status",
+                        id=_UUID,
+                        status={**_TEXT, "enum": ["deleted", "deletion-failed"]},
+                        code=_TEXT,
+                        message=_TEXT,
+                    )
+                ),
+            ),
+        ]
+    },
     "TrafficAllocation": _ALLOCATION,
     "LatestTrafficAllocation": _object("The allocation in force, if there is any.", "", allocation=_ALLOCATION),
     "Call": _object(

@@ -11,6 +11,8 @@ from api.models.base import Closed, Identifier, Instant, JsonObject, Name, Open,
 from api.models.numbers import CheckedNumber
 from api.models.squad import SquadBody
 
+MOST_DELETED = 1_000
+"""Calls that one request may delete."""
 SAMPLE_RATES_HZ = (8_000, 16_000, 24_000)
 
 
@@ -140,6 +142,6 @@ class CallChanges(Closed):
 
 
 class CallDeletion(Closed):
-    """Body of ``DELETE /call/{id}``."""
+    """Body of ``DELETE /call/{id}``. With ``ids`` those are deleted, whatever the path names."""
 
-    ids: list[Identifier] | None = None
+    ids: Annotated[list[Identifier], Field(max_length=MOST_DELETED)] | None = None

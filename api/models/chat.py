@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, Tag
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag
 
 from api.models.assistant import AssistantBody, AssistantOverrides
 from api.models.base import Closed, Identifier, JsonObject, Name, Open, mark, violation
@@ -49,10 +49,21 @@ class ChatMessage(Open):
     name: Name | None = None
 
 
+def _of_input(value: Any) -> str:
+    if isinstance(value, str):
+        return mark("text")
+    return mark("messages") if isinstance(value, list) else mark("neither")
+
+
+def _neither(value: Any) -> Any:
+    raise violation("INVALID_TYPE", "must be a string or an array of messages with role and content")
+
+
 ChatInput = Annotated[
     Annotated[str, Tag(mark("text"))]
-    | Annotated[list[ChatMessage], Field(min_length=1, max_length=1000), Tag(mark("messages"))],
-    Discriminator(lambda value: mark("messages") if isinstance(value, list) else mark("text")),
+    | Annotated[list[ChatMessage], Field(min_length=1, max_length=1000), Tag(mark("messages"))]
+    | Annotated[Any, BeforeValidator(_neither, json_schema_input_type=str), Tag(mark("neither"))],
+    Discriminator(_of_input),
 ]
 
 

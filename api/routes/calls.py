@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-from typing import Any, Final
+from datetime import datetime
+from typing import Any
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
 from api.authentication import Principal
 from api.bodies import check
+from api.call_removal import CallRemoval
 from api.call_rules import WEBRTC, connected_call
 from api.call_slots import LIMIT_REACHED, CallSlots
 from api.call_views import CallViews
@@ -28,22 +28,21 @@ from api.responses import json_response
 from api.restrictions import check_target
 from api.short_forms import full_call
 from api.time_travel import present_or_past
-from domain.aggregate import Conflicting
 from domain.call.aggregate import CALL
-from domain.call.commands import CreateCall, DeleteCall, EndCall, ExpireCall, RenameCall
-from domain.call.state import Call, Live, Ringing
-from domain.live_calls import CallNotLive
-from domain.log.ports import Appended, Document, Step
+from domain.call.commands import CreateCall, ExpireCall, RenameCall
+from domain.call.state import Call
+from domain.log.ports import Appended, Document, Documents, Step
 from domain.session.aggregate import CONVERSATIONS, JoinConversation
-
-ENDED_BY_DELETE: Final = "call-deleted"
+from domain.traffic.aggregate import traffic_id
+from domain.traffic.choice import version_for
+from domain.wire_time import iso_ms
 
 
 def call_routes(context: ApiContext) -> APIRouter:
     """Create, list, read, rename and delete calls."""
     router = APIRouter(tags=["Calls"])
     commands, documents = context.dependencies.commands, context.dependencies.documents
-    live_calls = context.dependencies.live_calls
+    removal = CallRemoval(context)
     slots = CallSlots(documents, context.dependencies.clock)
     views = CallViews(context.dependencies.settings, documents)
 
@@ -89,22 +88,22 @@ def call_routes(context: ApiContext) -> APIRouter:
         def command() -> CreateCall:
             _require_ready(context)
             wanted = connected_call(body, documents, principal.org_id)
+            version = _allocated(documents, principal, body, ids.object_id)
             return CreateCall(
                 org_id=principal.org_id,
                 type=wanted.type,
                 request=body,
                 transport=wanted.transport,
                 assistant_id=wanted.assistant_id,
+                assistant_version=version,
                 name=body.get("name"),
             )
 
         own = principal.limits.concurrent_calls
         limit = context.dependencies.settings.limits.organization_calls if own is None else own
-        with slots.taken(principal.org_id, limit) as slot:
-            limits: dict[str, Any] = {}
+        with slots.taken(principal.org_id, limit, ids.object_id) as slot:
 
             async def settle(state: Call, appended: Appended) -> tuple[Call, Appended]:
-                limits["subscriptionLimits"] = slot.body()
                 if not slot.blocked:
                     return state, appended
                 return await commands.execute(CALL, ids.object_id, ExpireCall(reason=LIMIT_REACHED))
@@ -117,7 +116,7 @@ def call_routes(context: ApiContext) -> APIRouter:
                 sent=body,
                 sent_as="request",
                 command=command,
-                body=lambda state: {**views.body(state), **limits},
+                body=lambda state: {**views.body(state), "subscriptionLimits": slot.body(state)},
                 beside=_joining(body, ids.object_id, principal),
                 then=settle,
             )
@@ -182,42 +181,43 @@ def call_routes(context: ApiContext) -> APIRouter:
 
     @router.delete(
         "/call/{id}",
-        summary="Delete a call; a running one is ended first",
-        **describe(body=CallDeletion, answer="Call"),
+        summary="Delete a call, or those in ids; a running one is ended first",
+        **describe(body=CallDeletion, answer="DeletedCalls"),
     )
     async def delete(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         body = await context.body(request, required=False)
         check(CallDeletion, body)
         if body.get("ids"):
-            raise Problem(501, "Deleting several calls at once is not built yet.", detail="Delete them one by one.")
-        await _end_if_running(find(principal, id))
-        try:
-            document, appended = await _deleted(principal, id)
-        except Conflicting:
-            # It was claimed after we had looked, perhaps on another node.
-            await _end_if_running(find(principal, id))
-            document, appended = await _deleted(principal, id)
-        for artifact in document.state.artifacts:
-            await run_in_threadpool(context.dependencies.artifacts.delete, artifact.location)
+            results = await removal.several(principal, body["ids"])
+            return json_response(
+                _several_deleted(principal, id, results, context.dependencies.clock()), position=context.seen(principal)
+            )
+        document, appended = await removal.one(principal, id)
         return json_response(views.body(document.state), position=appended.position)
 
-    async def _deleted(principal: Principal, call_id: str) -> tuple[Document, Appended]:
-        document = find(principal, call_id)
-        _, appended = await commands.execute(CALL, call_id, DeleteCall(org_id=principal.org_id))
-        return document, appended
-
-    async def _end_if_running(document: Document) -> None:
-        if not isinstance(document.state, Ringing | Live):
-            return
-        try:
-            await live_calls.end(document.id, ENDED_BY_DELETE)
-        except CallNotLive:
-            # No process of ours serves it: its owner has died, or it ended while we looked.
-            with suppress(Conflicting):
-                await commands.execute(CALL, document.id, EndCall(reason=ENDED_BY_DELETE))
-
     return router
+
+
+def _several_deleted(principal: Principal, named: str, results: list[dict[str, Any]], now: datetime) -> dict[str, Any]:
+    """What became of several calls, in the shell of a call, which clients expect whatever they have deleted."""
+    deleted = sum(result["status"] == "deleted" for result in results)
+    return {
+        "id": named,
+        "orgId": principal.org_id,
+        "createdAt": iso_ms(now),
+        "updatedAt": iso_ms(now),
+        "message": f"{deleted} of {len(results)} calls were deleted.",
+        "results": results,
+    }
+
+
+def _allocated(documents: Documents, principal: Principal, body: dict[str, Any], call_id: str) -> str | None:
+    """The version that the assistant's traffic allocation gives to a call that names none itself."""
+    if body.get("assistantId") is None or body.get("assistantVersion") is not None:
+        return None
+    document = documents.get("traffic", traffic_id(body["assistantId"]), org_id=principal.org_id)
+    return None if document is None else version_for(document.state.current, call_id)
 
 
 def _require_ready(context: ApiContext) -> None:

@@ -11,13 +11,15 @@ import msgspec
 
 
 class CreateCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Queue a call. ``type`` is Vapi's call type, ``request`` the validated body as sent."""
+    """Queue a call. ``type`` is Vapi's call type, ``request`` the validated body as sent; ``assistant_version`` is for
+    a call whose request leaves that open."""
 
     org_id: str
     type: str
     request: dict[str, Any]
     transport: dict[str, Any]
     assistant_id: str | None = None
+    assistant_version: str | None = None
     name: str | None = None
 
 

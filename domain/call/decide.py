@@ -54,6 +54,7 @@ def _create(state: Call | None, command: CreateCall) -> Sequence[Event]:
             request=command.request,
             transport=command.transport,
             assistant_id=command.assistant_id,
+            assistant_version=command.assistant_version,
             name=command.name,
         )
     ]

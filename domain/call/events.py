@@ -31,7 +31,10 @@ class ConfigurationUse(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CallCreated(Event, frozen=True, kw_only=True):
-    """Accepted and queued. ``request`` is the body as sent (target, overrides, customer, metadata)."""
+    """Accepted and queued. ``request`` is the body as sent (target, overrides, customer, metadata).
+
+    ``assistant_version`` is the version that the assistant's traffic allocation chose, where it chose one.
+    """
 
     TYPE: ClassVar[str] = "call.created"
     org_id: str
@@ -40,6 +43,7 @@ class CallCreated(Event, frozen=True, kw_only=True):
     transport: dict[str, Any]
     assistant_id: str | None = None
     name: str | None = None
+    assistant_version: str | None = None
 
 
 class CallRenamed(Event, frozen=True, kw_only=True):

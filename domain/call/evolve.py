@@ -119,6 +119,7 @@ def _created(recorded: Recorded) -> Queued:
         transport=event.transport,
         assistant_id=event.assistant_id,
         created_at=recorded.time,
+        assistant_version=event.assistant_version,
     )
     return Queued(identity=identity, name=event.name, version=recorded.originator_version, updated_at=recorded.time)
 

@@ -60,7 +60,7 @@ Entry = Said | ToolRequested | ToolReturned | ToolBroke | HandedOver
 
 
 class Identity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
-    """What never changes about a call. ``request`` is the body as the client sent it."""
+    """What never changes about a call. ``request`` is the body as the client sent it; see ``CallCreated``."""
 
     id: str
     org_id: str
@@ -69,6 +69,7 @@ class Identity(msgspec.Struct, frozen=True, gc=False, kw_only=True):
     transport: dict[str, Any]
     assistant_id: str | None
     created_at: datetime
+    assistant_version: str | None = None
 
 
 class Claim(msgspec.Struct, frozen=True, gc=False, kw_only=True):

@@ -103,7 +103,8 @@ def _named(identity: Identity, stored: Configurations) -> Role:
     if isinstance(transient, Mapping):
         return Role(config=transient, layers=layers)
     assert identity.assistant_id is not None, "a call without a transient assistant names a stored one"
-    found = stored.find("assistant", identity.assistant_id, request.get("assistantVersion"))
+    version = request.get("assistantVersion") or identity.assistant_version
+    found = stored.find("assistant", identity.assistant_id, version)
     use = ConfigurationUse(kind="assistant", id=found.id, version=found.version)
     return Role(config=found.config, layers=layers, assistant_id=found.id, version=found.version, used=(use,))
 
