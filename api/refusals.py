@@ -16,6 +16,7 @@ from api.preconditions import VersionMismatch
 from api.request_identity import request_id
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.analytics import AnalyticsUnavailable, QueryRejected
+from domain.artifacts import ArtifactsUnavailable
 from domain.live_calls import CallNotLive, OwnerUnreachable
 from domain.log.codec import BodyPruned
 from domain.log.ports import LogUnavailable, OutcomeUnknown
@@ -125,6 +126,11 @@ def install(app: FastAPI) -> None:
         LOGGER.warning("analytics.unavailable request=%s reason=%s", request_id(request.scope), fault)
         return problem_response(request, _NO_ANALYTICS)
 
+    @app.exception_handler(ArtifactsUnavailable)
+    async def no_artifacts(request: Request, fault: ArtifactsUnavailable) -> Response:
+        LOGGER.warning("artifacts.unavailable request=%s reason=%s", request_id(request.scope), fault)
+        return problem_response(request, _NO_ARTIFACTS)
+
     @app.exception_handler(CallNotLive)
     async def not_live(request: Request, fault: CallNotLive) -> Response:
         return problem_response(request, Problem(404, "The call is not running.", code="NOT_FOUND"))
@@ -172,6 +178,13 @@ _NO_ANALYTICS: Final = Problem(
     detail="Try again in a moment; calls and assistants are not affected.",
     code="ANALYTICS_UNAVAILABLE",
     headers={"retry-after": "1"},
+)
+_NO_ARTIFACTS: Final = Problem(
+    503,
+    "The store of recordings and files does not answer.",
+    detail="Try again in a moment; calls are not affected.",
+    code="ARTIFACTS_UNAVAILABLE",
+    headers={"retry-after": "5"},
 )
 _NO_OWNER: Final = Problem(
     503,

@@ -17,13 +17,18 @@ class StoredArtifact(msgspec.Struct, frozen=True, kw_only=True):
     content_type: str
 
 
+class ArtifactsUnavailable(OSError):
+    """The store did not take or give an artifact now. What is to be stored stays where it was."""
+
+
 class ArtifactStore(Protocol):
     """A local folder or an S3-compatible bucket."""
 
     def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
         """Move ``source`` into the store atomically under ``call_id/name-hash.ext``.
 
-        Raises ``OSError`` where it cannot be stored now; ``source`` stays where it is then.
+        Raises ``OSError``, of which ``ArtifactsUnavailable`` is one, where it cannot be stored now; ``source`` stays
+        where it is then.
         """
 
     def open(self, location: str) -> BinaryIO:

@@ -14,6 +14,7 @@ from pydantic_settings import NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
 from domain.web_calls import parse_ice_server
+from infra.artifact_settings import ArtifactSettings
 from infra.log_settings import LogSettings
 from infra.vendor_settings import VendorSettings, base_url
 
@@ -26,7 +27,7 @@ class SettingsInvalid(Exception):
     """One or more settings cannot be used; the message names each variable, what is wrong and what is legal."""
 
 
-class Settings(LogSettings, VendorSettings):
+class Settings(LogSettings, ArtifactSettings, VendorSettings):
     """Read once at start from the environment, and from the file that ``CALLFOLD_ENV_FILE`` names."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)

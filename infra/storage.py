@@ -7,14 +7,15 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from domain.artifacts import ArtifactStore
 from domain.fragments import FragmentFeed, FragmentLog
 from domain.log.ports import Commands, Documents, EventLog
+from infra.artifacts import artifact_store
 from infra.checkpoints import sign_file
 from infra.data_folder import DataFolder, Seat
 from infra.identifiers import now, random_id
 from infra.settings import Settings
 from infra.watched_log import WatchedLog
-from media.artifacts.local import LocalArtifactStore
 from media.call.leases import FileLeases, Leases
 from streams.media_log.embedded import EmbeddedFragmentLog
 
@@ -50,7 +51,7 @@ class Storage:
 
     log: Log
     fragments: Fragments
-    artifacts: LocalArtifactStore
+    artifacts: ArtifactStore
     leases: Leases
     lease_seconds: float = LEASE_SECONDS
     trouble: Callable[[], str] = no_trouble
@@ -80,7 +81,7 @@ def _embedded(settings: Settings, folder: DataFolder, closing: contextlib.ExitSt
     return Storage(
         log,
         fragments,
-        LocalArtifactStore(folder.artifacts),
+        artifact_store(settings, folder.artifacts),
         FileLeases(folder.live / "leases", LEASE_SECONDS),
         trouble=log.space.trouble,
     )

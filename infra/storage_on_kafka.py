@@ -1,17 +1,17 @@
-"""The log and the fragments on Kafka, with this process's own replica of them; artifacts stay in the data folder."""
+"""The log and the fragments on Kafka, with this process's own replica of them."""
 
 from __future__ import annotations
 
 import contextlib
 from uuid import UUID, uuid5
 
+from infra.artifacts import artifact_store
 from infra.checkpoints import sign_replicas
 from infra.data_folder import Seat
 from infra.identifiers import now, random_id
 from infra.replica_upkeep import ReplicaUpkeep
 from infra.settings import Settings
 from infra.storage import Storage
-from media.artifacts.local import LocalArtifactStore
 from media.call.leases import process_is_gone, process_name
 from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import check_room, prepare
@@ -59,7 +59,7 @@ def opened_on_kafka(settings: Settings, location: KafkaLocation, seat: Seat, clo
     return Storage(
         log,
         fragments,
-        LocalArtifactStore(seat.folder.artifacts),
+        artifact_store(settings, seat.folder.artifacts),
         leases,
         lease_seconds=LEASE_SECONDS,
         trouble=trouble,

@@ -42,6 +42,7 @@ def download_routes(context: ApiContext) -> APIRouter:
     router = APIRouter(tags=["Calls"])
     dependencies = context.dependencies
     settings = dependencies.settings
+    limits = settings.limits
 
     def find(call_id: str, org_id: str | None) -> Document:
         document = dependencies.documents.get("call", call_id, org_id=org_id)
@@ -53,19 +54,21 @@ def download_routes(context: ApiContext) -> APIRouter:
         async def redirect(request: Request, id: str) -> Response:
             principal = await context.caller(request)
             document = find(id, principal.org_id)
-            if stored_artifact(document.state, track) is None:
+            artifact = stored_artifact(document.state, track)
+            if artifact is None:
                 raise Problem(
                     404,
                     f"Call {id} has no {name}.",
                     detail="It is there shortly after the call has ended, if the assistant's artifactPlan keeps it.",
                     code="NOT_FOUND",
                 )
-            return RedirectResponse(_link(id, track), status_code=302, headers={"cache-control": "no-store"})
+            link = await run_in_threadpool(dependencies.artifacts.link, artifact.location, limits.download_link_seconds)
+            return RedirectResponse(link or _link(id, track), status_code=302, headers={"cache-control": "no-store"})
 
         return redirect
 
     def _link(call_id: str, track: Track) -> str:
-        expires = int(dependencies.clock().timestamp()) + settings.limits.download_link_seconds
+        expires = int(dependencies.clock().timestamp()) + limits.download_link_seconds
         path = f"/artifact/{call_id}/{track}"
         signature = download_signature(settings.signing_secret, path, expires)
         return f"{settings.base_url()}{path}?expires={expires}&signature={signature}"

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
-from domain.artifacts import StoredArtifact
+from domain.artifacts import ArtifactsUnavailable, StoredArtifact
 from media.artifacts.naming import check_location, named
 
 if TYPE_CHECKING:
@@ -27,10 +27,6 @@ _CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 _RETRIES: Final = 3
 _RETRY_TIMEOUT: Final = timedelta(seconds=20)
 _READ_AT_ONCE: Final = 1 << 18
-
-
-class BucketUnusable(OSError):
-    """The bucket did not take or give an object. What is to be stored stays where it was and can be stored later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,8 +72,8 @@ class S3ArtifactStore:
     def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
         """Upload ``source`` and remove it; an object is there whole or not at all. Storing it twice is harmless.
 
-        Raises ``ValueError`` for a call id or name that is no plain file name, ``BucketUnusable`` with ``source`` where
-        it was.
+        Raises ``ValueError`` for a call id or name that is no plain file name, and ``ArtifactsUnavailable`` with
+        ``source`` where it was.
         """
         location, digest, size = named(call_id, name, source)
         shown_as = f'inline; filename="{Path(location).name}"'
@@ -86,13 +82,13 @@ class S3ArtifactStore:
             with self._asking(f"take {location}"):
                 obstore.put(self._store, location, source, attributes=headers)
         except FileNotFoundError as error:
-            raise BucketUnusable(f"bucket {self._bucket.name} did not take {location}: it does not exist") from error
+            raise ArtifactsUnavailable(f"there is no bucket {self._bucket.name} to take {location}") from error
         source.unlink()
         return StoredArtifact(location=location, sha256=digest, size_bytes=size, content_type=content_type)
 
     def open(self, location: str) -> BinaryIO:
         """A seekable reader that fetches what is read. Raises ``FileNotFoundError`` for an unknown location,
-        ``ValueError`` for one that leaves the store, and ``BucketUnusable``, also while it is read."""
+        ``ValueError`` for one that leaves the store, and ``ArtifactsUnavailable``, also while it is read."""
         check_location(location)
         try:
             with self._asking(f"give {location}"):
@@ -102,7 +98,7 @@ class S3ArtifactStore:
         return io.BufferedReader(_Reading(self, location, size), _READ_AT_ONCE)
 
     def delete(self, location: str) -> None:
-        """Deleting what is gone is no error. Raises ``BucketUnusable``."""
+        """Deleting what is gone is no error. Raises ``ArtifactsUnavailable``."""
         check_location(location)
         try:
             with self._asking(f"delete {location}"):
@@ -119,7 +115,7 @@ class S3ArtifactStore:
             return obstore.sign(self._store, "GET", location, timedelta(seconds=seconds))
 
     def read(self, location: str, start: int, length: int) -> Buffer:
-        """A range of an object's bytes. Raises ``BucketUnusable``."""
+        """A range of an object's bytes. Raises ``ArtifactsUnavailable``."""
         with self._asking(f"give {location}"):
             return obstore.get_range(self._store, location, start=start, length=length)
 
@@ -132,7 +128,7 @@ class S3ArtifactStore:
         except (BaseError, OSError) as error:
             # The library's text quotes the request, keys' names and all; its kind says what to look at.
             kind = type(error).__name__
-            raise BucketUnusable(f"bucket {self._bucket.name} did not {what} ({kind})") from error
+            raise ArtifactsUnavailable(f"bucket {self._bucket.name} did not {what} ({kind})") from error
 
 
 class _Reading(io.RawIOBase):

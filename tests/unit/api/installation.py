@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
 from domain.analytics import InsightAsked, SqlResult
-from domain.artifacts import StoredArtifact
+from domain.artifacts import ArtifactsUnavailable, StoredArtifact
 from domain.live_calls import CallNotLive, CallSocket
 from domain.organization.founding import Founding, carry_out, found_with
 from streams.log.embedded import EmbeddedLog
@@ -112,9 +112,14 @@ class ScriptedAnalytics:
 
 @dataclass
 class MemoryArtifacts:
-    """Stored files by location."""
+    """Stored files by location. ``links`` is where a bucket would serve them; ``away`` that it does not answer."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    links: str | None = None
+    away: bool = False
+
+    def link(self, location: str, seconds: int) -> str | None:
+        return f"{self.links}/{location}?expires={seconds}" if self.links else None
 
     def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
         content = source.read_bytes()
@@ -125,6 +130,8 @@ class MemoryArtifacts:
         return StoredArtifact(location=location, sha256=digest, size_bytes=len(content), content_type=content_type)
 
     def open(self, location: str) -> BinaryIO:
+        if self.away:
+            raise ArtifactsUnavailable("the bucket did not give it")
         if location not in self.files:
             raise FileNotFoundError(location)
         return io.BytesIO(self.files[location])

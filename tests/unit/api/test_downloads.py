@@ -151,3 +151,28 @@ async def test_a_stored_file_that_is_gone(client: httpx.AsyncClient, recorded: s
     installation.artifacts.files.clear()
     answer = await client.get(where)
     assert (answer.status_code, answer.json()["message"]) == (404, "The stored file is gone.")
+
+
+async def test_where_the_store_gives_links_clients_go_there(
+    client: httpx.AsyncClient, installation: Installation, recorded: str
+) -> None:
+    installation.artifacts.links = "https://bucket.example"
+
+    where = await link(client, recorded)
+
+    assert (
+        where
+        == f"https://bucket.example/a.wav?expires={installation.dependencies.settings.limits.download_link_seconds}"
+    )
+
+
+async def test_a_store_that_does_not_answer_is_no_missing_file(
+    client: httpx.AsyncClient, installation: Installation, recorded: str
+) -> None:
+    where = await link(client, recorded)
+    installation.artifacts.away = True
+
+    answer = await client.get(where)
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+    assert answer.json()["message"] == "The store of recordings and files does not answer."
