@@ -29,6 +29,7 @@ from streams.kafka.rules import (
     check_disk,
     check_topic,
     check_version,
+    least_insync,
     topic_rules,
 )
 from streams.kafka.unfit import UnfitCluster
@@ -67,11 +68,12 @@ def prepare(
         check_version(client._manager.broker_version)
         cluster = client.describe_cluster()
         brokers = [broker["broker_id"] for broker in cluster["brokers"] if not broker.get("is_fenced")]
-        check_brokers(len(brokers), replication)
         _check_log_folders(client, brokers, least_free_bytes)
         _warn_of_automatic_topics(client, brokers[0])
         found = _checked(client, location, rules, replication)
         missing = [topic for topic in rules if topic.name not in found]
+        # What is there may have lost a broker for a while; what is made needs all of them.
+        check_brokers(len(brokers), replication if missing else least_insync(replication))
         if missing:
             _make(client, location, missing, replication)
             found = _settled(client, location, rules, replication)
