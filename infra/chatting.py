@@ -14,7 +14,7 @@ from infra.storage import Storage
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
 from media.providers.registry import ProviderRegistry
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 
 
 @contextlib.asynccontextmanager

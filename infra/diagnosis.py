@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-import httpx
+import httpx2
 
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
 from infra.provider_access import VENDORS
@@ -128,9 +128,9 @@ def _system(folder: DataFolder) -> Finding:
 
 def _answers(running: RunningSystem) -> Finding:
     try:
-        with httpx.Client(base_url=running.url, trust_env=False, timeout=5.0) as client:
+        with httpx2.Client(base_url=running.url, trust_env=False, timeout=5.0) as client:
             answer = client.get("/health/ready").json()
-    except (httpx.HTTPError, ValueError) as error:
+    except (httpx2.HTTPError, ValueError) as error:
         detail = f"process {running.pid} at {running.url} does not answer ({type(error).__name__})"
         return Finding("system", "problem", detail, f"Look at its log lines, or stop it: kill {running.pid}")
     return Finding("system", "ok", f"{running.url} (process {running.pid}): {answer['reason']}")

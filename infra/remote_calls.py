@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any
 
-import httpx
+import httpx2
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
@@ -41,8 +41,8 @@ class RoutedCalls:
         self._documents = documents
         self._log = log
         self._secret = secret
-        self._client = httpx.AsyncClient(
-            timeout=httpx.Timeout(_ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False
+        self._client = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(_ANSWER_SECONDS, connect=CONNECT_SECONDS), trust_env=False
         )
 
     async def close(self) -> None:
@@ -104,6 +104,10 @@ class RoutedCalls:
             return self._own.active()
         return len(self._documents.list("call", status=_RUNNING, limit=_MOST_COUNTED))
 
+    def room(self) -> int:
+        """How many more calls this process would take now."""
+        return self._own.room() if self._own is not None else 0
+
     async def drain(self, timeout_s: float) -> None:
         """Drain the calls of this process."""
         if self._own is not None:
@@ -120,13 +124,13 @@ class RoutedCalls:
             raise CallNotLive(f"call {call_id} is not running here")
         return self._own
 
-    async def _ask(self, claim: Claim, call_id: str, what: str, body: Mapping[str, Any]) -> httpx.Response:
+    async def _ask(self, claim: Claim, call_id: str, what: str, body: Mapping[str, Any]) -> httpx2.Response:
         url = f"{_address(claim)}{PREFIX}/{call_id}/{what}"
         try:
             answer = await self._client.post(url, json=body, headers=self._credential(call_id))
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise _unreachable(claim, error) from error
-        if answer.status_code == httpx.codes.NOT_FOUND:
+        if answer.status_code == httpx2.codes.NOT_FOUND:
             # Its task has ended, or another process answers there now; the reaper will have seen to the call.
             raise CallNotLive(f"call {call_id} is not running at {claim.address}")
         if answer.is_error:

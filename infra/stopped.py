@@ -6,7 +6,7 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator
 
-import httpx
+import httpx2
 
 from infra.application import Gate, application, signing_secret
 from infra.cli.operator import client
@@ -19,7 +19,7 @@ from infra.storage import opened_storage
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterator[httpx.AsyncClient]:
+async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the operator's routes. ``seat`` must be held by the caller.
 
     Without ``tables`` the analytics engine stays closed, which saves its start; questions to it are refused. With it,
@@ -53,7 +53,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
             operator_token=token,
             live=live,
         )
-        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         yield await parts.enter_async_context(client("http://data-folder", token, transport))
 
 

@@ -39,7 +39,7 @@ from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
 from media.call.tier import MediaTier
 from media.providers.registry import ProviderRegistry
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

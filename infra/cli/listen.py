@@ -25,11 +25,11 @@ def listen(
 async def _forward(url: str, key: str, target: str) -> None:
     import json
 
-    import httpx
+    import httpx2
 
     from infra.cli.failure import CommandFailed
 
-    async with httpx.AsyncClient(timeout=httpx.Timeout(30, read=None)) as client:
+    async with httpx2.AsyncClient(timeout=httpx2.Timeout(30, read=None)) as client:
         try:
             async with client.stream(
                 "GET", f"{url.rstrip('/')}/webhooks/stream", headers={"authorization": f"Bearer {key}"}
@@ -42,19 +42,19 @@ async def _forward(url: str, key: str, target: str) -> None:
                     if line:
                         told = json.loads(line)
                         await _post(client, target, told["headers"], told["body"])
-        except httpx.HTTPError as error:
+        except httpx2.HTTPError as error:
             raise CommandFailed(f"{url} cannot be reached: {error}") from None
 
 
 async def _post(client: object, target: str, headers: dict[str, str], body: str) -> None:
     import json
 
-    import httpx
+    import httpx2
 
-    assert isinstance(client, httpx.AsyncClient)
+    assert isinstance(client, httpx2.AsyncClient)
     kind = json.loads(body)["message"]["type"]
     try:
         answer = await client.post(target, content=body.encode(), headers=headers, timeout=20)
         typer.echo(f"{kind} -> {answer.status_code}")
-    except httpx.HTTPError as error:
+    except httpx2.HTTPError as error:
         typer.echo(f"{kind} -> {type(error).__name__}")

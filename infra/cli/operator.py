@@ -7,14 +7,14 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
-import httpx
+import httpx2
 
 from infra.cli.failure import CommandFailed
 
 Json = dict[str, Any]
 
 _PAGE = 1000
-_TIMEOUT = httpx.Timeout(30.0, read=600.0)
+_TIMEOUT = httpx2.Timeout(30.0, read=600.0)
 """A rebuild answers when it is done."""
 
 
@@ -25,7 +25,7 @@ class Operator:
     Every method raises ``CommandFailed`` with the system's own reason.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, place: str, live: bool) -> None:
+    def __init__(self, client: httpx2.AsyncClient, *, place: str, live: bool) -> None:
         self._client = client
         self.place = place
         self.live = live
@@ -85,7 +85,7 @@ class Operator:
                 async for line in response.aiter_lines():
                     if line.startswith("data: "):
                         yield json.loads(line.removeprefix("data: "))
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise CommandFailed(f"the system at {self.place} does not answer any more ({error or 'closed'})") from None
 
     async def follow_all(
@@ -178,7 +178,7 @@ class Operator:
     async def _answer(self, method: str, path: str, **request: Any) -> Any:
         try:
             response = await self._client.request(method, path, **request)
-        except httpx.TransportError as error:
+        except httpx2.TransportError as error:
             raise CommandFailed(
                 f"the system at {self.place} does not answer ({error or type(error).__name__})"
             ) from None
@@ -187,9 +187,9 @@ class Operator:
         return response.json()
 
 
-def client(url: str, token: str, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+def client(url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> httpx2.AsyncClient:
     """A client that carries the operator's token. Never goes through a proxy: the system runs on this machine."""
-    return httpx.AsyncClient(
+    return httpx2.AsyncClient(
         base_url=url,
         headers={"authorization": f"Bearer {token}"},
         timeout=_TIMEOUT,
@@ -202,7 +202,7 @@ def _given(**parameters: Any) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if value not in (None, "")}
 
 
-def _failure(response: httpx.Response) -> CommandFailed:
+def _failure(response: httpx2.Response) -> CommandFailed:
     """The system's own words for what is wrong and what to do."""
     try:
         body = response.json()

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 
 from domain.call.aggregate import CALL
@@ -51,7 +51,7 @@ async def inspect(
     call_id: str,
     said: tuple[str, ...],
     *,
-    api: httpx.AsyncClient,
+    api: httpx2.AsyncClient,
     operator: Operator,
     folder: DataFolder,
     book_url: str,
@@ -67,7 +67,7 @@ async def inspect(
     row = await _row(operator, statement)
     row_after_ms = (asyncio.get_running_loop().time() - started) * 1000
     call: Json = (await api.get(f"/call/{call_id}")).raise_for_status().json()
-    async with httpx.AsyncClient(trust_env=False) as client:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         appointments = (await client.get(book_url)).raise_for_status().json()
     kept = await operator.call_state(call_id)
     rebuilt_hash = await asyncio.to_thread(_rebuilt_hash, folder, call_id, kept["version"])

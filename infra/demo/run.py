@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 from rich.console import Console
 from rich.text import Text
 
@@ -37,7 +37,7 @@ class Stage:
     url: str
     private_key: str
     folder: DataFolder
-    api: httpx.AsyncClient
+    api: httpx2.AsyncClient
     operator: Operator
     tools_url: str
     book_url: str
@@ -59,7 +59,7 @@ def run(*, keep: bool, as_json: bool, split: bool = False) -> int:
         return asyncio.run(
             _demonstrate(console, keep=keep, as_json=as_json, split=split or bool(children.shared_log()))
         )
-    except (children.ChildFailed, ConversationFailed, TimeoutError, httpx.HTTPError) as error:
+    except (children.ChildFailed, ConversationFailed, TimeoutError, httpx2.HTTPError) as error:
         console.print(Text(f"error: the demonstration stopped: {error or type(error).__name__}", style="red"))
         return 1
     except KeyboardInterrupt:
@@ -132,7 +132,7 @@ async def opened_stage(console: Console, root: Path, *, keep: bool, split: bool 
             organization = system.announced["organization"] or await operator.create_organization("demonstration")
             key = organization["privateKey"]
             headers = {"authorization": f"Bearer {key}"}
-            async with httpx.AsyncClient(base_url=url, headers=headers, trust_env=False) as api:
+            async with httpx2.AsyncClient(base_url=url, headers=headers, trust_env=False) as api:
                 yield Stage(
                     url=url,
                     private_key=key,
@@ -145,7 +145,7 @@ async def opened_stage(console: Console, root: Path, *, keep: bool, split: bool 
                 )
 
 
-async def _post(api: httpx.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
+async def _post(api: httpx2.AsyncClient, path: str, body: dict[str, Any]) -> dict[str, Any]:
     response = await api.post(path, json=body)
     if response.is_error:
         raise ConversationFailed(f"POST {path} was refused with {response.status_code}: {response.text}")

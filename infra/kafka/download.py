@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
-import httpx
+import httpx2
 
 from infra.kafka.distribution import Artifact
 from infra.kafka.errors import ChecksumMismatch, DownloadFailed
@@ -19,7 +19,7 @@ from infra.kafka.errors import ChecksumMismatch, DownloadFailed
 _ATTEMPTS = 4
 _BACK_OFF_S = 0.5
 _AT_A_TIME = 8
-_TIMEOUT = httpx.Timeout(20.0)
+_TIMEOUT = httpx2.Timeout(20.0)
 _CHUNK_BYTES = 1 << 16
 
 Progress = Callable[[int], None]
@@ -31,7 +31,7 @@ def download(
     folder: Path,
     progress: Progress,
     *,
-    transport: httpx.BaseTransport | None = None,
+    transport: httpx2.BaseTransport | None = None,
     pause: Callable[[float], None] = time.sleep,
 ) -> None:
     """Put each artifact into ``folder`` under its file name.
@@ -42,7 +42,7 @@ def download(
     Raises ``DownloadFailed`` (no network, no such file, no room) and ``ChecksumMismatch``.
     """
     with (
-        httpx.Client(timeout=_TIMEOUT, transport=transport, follow_redirects=True) as client,
+        httpx2.Client(timeout=_TIMEOUT, transport=transport, follow_redirects=True) as client,
         ThreadPoolExecutor(_AT_A_TIME, thread_name_prefix="download") as pool,
     ):
         waiting = [pool.submit(_with_retries, client, artifact, folder, progress, pause) for artifact in artifacts]
@@ -70,13 +70,13 @@ def matches(artifact: Artifact, folder: Path) -> bool:
 
 
 def _with_retries(
-    client: httpx.Client, artifact: Artifact, folder: Path, progress: Progress, pause: Callable[[float], None]
+    client: httpx2.Client, artifact: Artifact, folder: Path, progress: Progress, pause: Callable[[float], None]
 ) -> None:
     for attempt in range(1, _ATTEMPTS + 1):
         try:
             _attempt(client, artifact, folder, progress)
             return
-        except (httpx.TransportError, httpx.HTTPStatusError) as error:
+        except (httpx2.TransportError, httpx2.HTTPStatusError) as error:
             if attempt == _ATTEMPTS or not _may_pass(error):
                 raise DownloadFailed(
                     f"could not fetch {artifact.url} ({_reason(error)}); is the network there, and does a proxy need "
@@ -87,7 +87,7 @@ def _with_retries(
             raise DownloadFailed(f"could not write {artifact.file_name} into {folder}: {error.strerror}") from error
 
 
-def _attempt(client: httpx.Client, artifact: Artifact, folder: Path, progress: Progress) -> None:
+def _attempt(client: httpx2.Client, artifact: Artifact, folder: Path, progress: Progress) -> None:
     """One try. Whatever happens, no part of a file stays behind."""
     digest, received = hashlib.sha256(), 0
     handle, name = tempfile.mkstemp(prefix=f".{artifact.file_name}.", dir=folder)
@@ -113,14 +113,14 @@ def _attempt(client: httpx.Client, artifact: Artifact, folder: Path, progress: P
         raise
 
 
-def _may_pass(error: httpx.HTTPError) -> bool:
+def _may_pass(error: httpx2.HTTPError) -> bool:
     """Whether another try could end otherwise."""
-    if isinstance(error, httpx.HTTPStatusError):
-        return error.response.status_code == httpx.codes.TOO_MANY_REQUESTS or error.response.is_server_error
+    if isinstance(error, httpx2.HTTPStatusError):
+        return error.response.status_code == httpx2.codes.TOO_MANY_REQUESTS or error.response.is_server_error
     return True
 
 
-def _reason(error: httpx.HTTPError) -> str:
-    if isinstance(error, httpx.HTTPStatusError):
+def _reason(error: httpx2.HTTPError) -> str:
+    if isinstance(error, httpx2.HTTPStatusError):
         return f"the server answered {error.response.status_code}"
     return str(error) or type(error).__name__

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 
 from infra.kafka.distribution import LOCK_FILE, Artifact, Distribution
@@ -58,7 +58,7 @@ def resolve(coordinates: Sequence[str]) -> list[str]:
         return sorted(":".join(match) for match in _LISTED.findall(listing.read_text()))
 
 
-def pinned(client: httpx.Client, coordinates: str) -> Artifact:
+def pinned(client: httpx2.Client, coordinates: str) -> Artifact:
     """Fetch a jar and say what it is. Raises ``DownloadFailed``, ``ChecksumMismatch``."""
     unpinned = Artifact(coordinates, "", 0)
     content = _fetched(client, unpinned.url)
@@ -73,7 +73,7 @@ def pinned(client: httpx.Client, coordinates: str) -> Artifact:
     return Artifact(coordinates, hashlib.sha256(content).hexdigest(), len(content))
 
 
-def _fetched(client: httpx.Client, url: str) -> bytes:
+def _fetched(client: httpx2.Client, url: str) -> bytes:
     answer = client.get(url)
     if answer.is_error:
         raise DownloadFailed(f"{url} answered {answer.status_code}")
@@ -84,7 +84,7 @@ def distribution(kafka: str) -> Distribution:
     """Resolve and pin release ``kafka``."""
     release = [f"{_KAFKA}:{kafka}"]
     log4j = next(found.split(":")[2] for found in resolve(release) if found.startswith(f"{_LOG4J_CORE}:"))
-    with httpx.Client(timeout=60, follow_redirects=True) as client:
+    with httpx2.Client(timeout=60, follow_redirects=True) as client:
         artifacts = [pinned(client, each) for each in resolve([*release, f"{_SLF4J_BINDING}:{log4j}"])]
     return Distribution(kafka, tuple(artifacts))
 
@@ -95,7 +95,7 @@ def main(arguments: Sequence[str]) -> None:
         sys.exit("usage: python -m infra.kafka.refresh_lock VERSION (for example 4.3.1)")
     try:
         found = distribution(arguments[0])
-    except (ClusterError, httpx.TransportError) as error:
+    except (ClusterError, httpx2.TransportError) as error:
         sys.exit(f"error: {error}")
     LOCK_FILE.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
     sys.stdout.write(f"{LOCK_FILE.name}: Kafka {found.kafka}, {len(found.artifacts)} jars, {found.size / 1e6:.1f} MB\n")

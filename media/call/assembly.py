@@ -6,11 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
-
 from domain.call.events import CallStarted, Warned
 from domain.call.state import KeptCall
 from domain.live_calls import CallSocket
+from media.egress.client import HttpClient
 from media.audio.ambience import office
 from media.audio.beep import BeepDetector
 from media.audio.intake import Intake
@@ -45,7 +44,7 @@ class Connection:
     """
 
     socket: CallSocket
-    client: httpx.AsyncClient
+    client: HttpClient
     mcp: McpServers
     tenancy: Tenancy
     opened_ms: float

@@ -15,6 +15,7 @@ from domain.call.state import Call, Deleted, KeptCall
 from domain.egress import EgressPolicy
 from domain.live_calls import CallRejected, CallSocket
 from domain.log.ports import Clock, Commands, LogUnavailable
+from media.egress.client import GuardedTransport, guarded_client
 from media.call.admission import TRY_LATER
 from media.call.aftermath import Aftermath
 from media.call.assembly import Connection, assemble, open_recording, open_session
@@ -24,7 +25,6 @@ from media.call.session import CallSession
 from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
-from media.tools.egress import GuardedTransport, guarded_client
 from media.tools.mcp_tools import McpServers
 
 _log = logging.getLogger(__name__)

@@ -9,11 +9,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
-
 from domain.call.variables import CallFacts
 from domain.configuration.lookup import Configurations
 from domain.knowledge.search import Knowledge
+from media.egress.client import HttpClient
 from media.call.client_messages import ClientMessageFilter
 from media.call.crew import Backstage, Cast, Crew, Stage
 from media.call.providers import Providers
@@ -47,7 +46,7 @@ class Toolbox:
 
 def tool_bench(
     toolbox: Toolbox,
-    client: httpx.AsyncClient,
+    client: HttpClient,
     mcp: McpServers,
     servers: TenantServers,
     *,
@@ -83,7 +82,7 @@ def tool_bench(
 def put_to_work(
     session: CallSession,
     first: Cast,
-    client: httpx.AsyncClient,
+    client: HttpClient,
     mcp: McpServers,
     tenancy: Tenancy,
     toolbox: Toolbox,

@@ -6,14 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
 from domain.call.state import KeptCall
 from domain.configuration.state import ActiveConfiguration
 from domain.log.ports import Documents
 from domain.server_messages.access import InlineAccess, ServerAccess
 from domain.server_messages.server import Server, most_specific
 from domain.write_only import without_secrets
+from media.egress.client import HttpClient
 from media.call.call_clock import CallClock
 from media.call.told import Told
 from media.tools.tenant_servers import TenantServers
@@ -36,7 +35,7 @@ class Tenancy:
 
 
 def tenancy_of(
-    call: KeptCall, clock: CallClock, documents: Documents, ports: TenantPorts, client: httpx.AsyncClient
+    call: KeptCall, clock: CallClock, documents: Documents, ports: TenantPorts, client: HttpClient
 ) -> Tenancy:
     """``client`` must be guarded against inner addresses."""
     identity = call.identity

@@ -11,6 +11,7 @@ from domain.call.resolution import resolve_assistant
 from domain.call.variables import CallFacts
 from domain.egress import EgressPolicy
 from domain.log.ports import Documents, EventLog
+from media.egress.client import guarded_client
 from media.audio.voice_activity import Detector
 from media.call.conversation import MachineConversation
 from media.call.outbox import Outbox
@@ -22,7 +23,6 @@ from media.call.tenancy import TenantPorts
 from media.call.voice_runner import VoiceCache
 from media.machine.plan import CallPlan
 from media.providers.errors import ProviderError
-from media.tools.egress import guarded_client
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,8 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
-
 from domain.aggregate import Refused
 from domain.call.resolution import Resolved
 from domain.chat.aggregate import CHAT
@@ -37,8 +35,8 @@ from media.chat.plan import ChatPlan, Models, plan_chat
 from media.chat.preparing import Prepared, Preparing
 from media.chat.settings import ChatSettings
 from media.chat.tools import ChatTools
+from media.egress.client import GuardedTransport, HttpClient
 from media.tools.destination_question import DestinationQuestions
-from media.tools.egress import GuardedTransport
 from media.tools.mcp_tools import McpServers
 from media.tools.tenant_servers import TenantServers
 
@@ -88,7 +86,7 @@ class ChatTier:
         documents: Documents,
         log: EventLog,
         models: Models,
-        client: httpx.AsyncClient,
+        client: HttpClient,
         egress: EgressPolicy,
         knowledge: Knowledge,
         settings: ChatSettings,

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Final
 
 import anthropic
-import httpx2
 
+from media.egress.client import HttpError, Limits
 from media.providers.chat_stream import tool_call
 from media.providers.errors import ProviderError, category_of_status
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, Usage
@@ -35,7 +35,7 @@ def anthropic_client(access: VendorAccess) -> anthropic.AsyncAnthropic:
         base_url=access.base_url or None,
         max_retries=0,
         http_client=anthropic.DefaultAsyncHttpxClient(
-            timeout=anthropic.Timeout(60.0, connect=_CONNECT_S), limits=httpx2.Limits(keepalive_expiry=_KEPT_S)
+            timeout=anthropic.Timeout(60.0, connect=_CONNECT_S), limits=Limits(keepalive_expiry=_KEPT_S)
         ),
     )
 
@@ -77,7 +77,7 @@ class AnthropicMessages:
             raise ProviderError(PROVIDER, "model", "timeout", detail) from None
         except anthropic.AnthropicError as error:
             raise _failure(error) from error
-        except httpx2.HTTPError as error:
+        except HttpError as error:
             detail = f"the answer broke off ({type(error).__name__})"
             raise ProviderError(PROVIDER, "model", "failed", detail) from error
         except (ValueError, AttributeError, TypeError, KeyError) as error:

@@ -12,13 +12,13 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-import httpx
 import openai
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import ValidationError
 
 from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
+from media.egress.client import HttpError
 from media.providers.errors import Category, ProviderError, Stage, category_of_status
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
@@ -89,7 +89,7 @@ async def stream_chat(
         raise ProviderError(provider, "model", "bad-request", str(error)) from error
     except openai.OpenAIError as error:
         raise failure_of(provider, error) from error
-    except httpx.HTTPError as error:
+    except HttpError as error:
         # The body of an answer that is not a stream is read past the SDK's own error handling.
         detail = f"the answer broke off or is too long ({type(error).__name__})"
         raise ProviderError(provider, "model", "failed", detail) from error

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any, cast
 
-import httpx
 import openai
 
+from media.egress.client import HttpClient
 from media.providers.chat_stream import stream_chat
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest
@@ -30,7 +30,7 @@ _NO_KEY = "none"
 class CustomLlm:
     """One assistant's model. ``client`` makes the requests and is guarded against private addresses by who made it."""
 
-    def __init__(self, client: httpx.AsyncClient, configuration: Mapping[str, Any]) -> None:
+    def __init__(self, client: HttpClient, configuration: Mapping[str, Any]) -> None:
         """Raises ``ProviderError`` (``not-configured``) when the configuration has no URL."""
         url = configuration.get("url")
         if not isinstance(url, str) or not url:

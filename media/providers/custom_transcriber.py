@@ -7,16 +7,15 @@ https://docs.vapi.ai/customization/custom-transcriber.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 import numpy as np
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosedOK
 
-from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
+from domain.egress import EgressBlocked
+from media.egress.websocket import ClientConnection, ConnectionClosedOK, GuardedSockets
 from media.providers.errors import ProviderError
 from media.providers.live_recognition import RecognitionLimits, recognising
 from media.providers.sockets import Sockets
@@ -28,24 +27,17 @@ PROVIDER: Final = "custom-transcriber"
 TRAITS: Final = TranscriberTraits(p99_ms=1_000.0)
 LIMITS: Final = RecognitionLimits()
 DEFAULT_TIMEOUT_S: Final = 20.0
-_LONGEST_MESSAGE: Final = 1 << 20
 _START: Final = {"type": "start", "encoding": "linear16", "container": "raw", "sampleRate": 16_000, "channels": 2}
 _SILENCE: Final = bytes(640)
 
-Resolve = Callable[[str, int], Awaitable[Sequence[Address]]]
-"""Addresses of a host, in order of preference. Raises ``OSError``."""
-
 
 class CustomTranscriber:
-    """One assistant's transcriber. Its URL is resolved once and only an address that ``policy`` allows is connected."""
+    """One assistant's transcriber, at whatever address ``guarded`` lets it be."""
 
-    def __init__(
-        self, sockets: Sockets, policy: EgressPolicy, resolve: Resolve, configuration: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, sockets: Sockets, guarded: GuardedSockets, configuration: Mapping[str, Any]) -> None:
         """Raises ``ProviderError`` (``not-configured``) without a server URL."""
         self._sockets = sockets
-        self._policy = policy
-        self._resolve = resolve
+        self._guarded = guarded
         self._server = TenantServer.of(configuration, PROVIDER, "transcriber", DEFAULT_TIMEOUT_S)
 
     @property
@@ -60,7 +52,7 @@ class CustomTranscriber:
     async def connect(self) -> AsyncGenerator[TranscriptionStream, None]:
         """Raises ``ProviderError`` where the server cannot be reached or refuses."""
         try:
-            connection = await self._connection()
+            connection = await self._guarded.connection(self._server.url, self._server.headers)
         except EgressBlocked as error:
             raise ProviderError(PROVIDER, "transcriber", "bad-request", str(error)) from error
         except (OSError, TimeoutError) as error:
@@ -73,27 +65,6 @@ class CustomTranscriber:
                 raise sockets.failure(error, "transcriber") from error
             async with recognising(_Wire(socket), sockets, PROVIDER, LIMITS) as stream:
                 yield stream
-
-    async def _connection(self) -> AbstractAsyncContextManager[ClientConnection]:
-        url = self._server.url
-        parts = check_url("http" + url[2:] if url[:2].lower() == "ws" else url)
-        host, tls = parts.hostname or "", parts.scheme == "https"
-        port = parts.port or (443 if tls else 80)
-        addresses = await self._resolve(host, port)
-        for address in addresses:
-            self._policy.check(host, address)
-        if not addresses:
-            raise OSError(f"{host} has no address")
-        return connect(
-            parts._replace(scheme="wss" if tls else "ws").geturl(),
-            host=str(addresses[0]),
-            port=port,
-            server_hostname=host if tls else None,
-            additional_headers=self._server.headers,
-            max_size=_LONGEST_MESSAGE,
-            compression=None,
-            proxy=None,
-        )
 
 
 class _Wire:

@@ -12,9 +12,8 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-import httpx
-
 from domain.egress import EgressBlocked
+from media.egress.client import HttpClient, HttpError, HttpTimeout, InvalidUrl
 from media.providers.errors import ProviderError, category_of_status
 from media.providers.speech_samples import SpeechSamples
 from media.providers.tenant_server import TenantServer
@@ -31,7 +30,7 @@ class CustomVoice:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: HttpClient,
         configuration: Mapping[str, Any],
         *,
         now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
@@ -65,7 +64,7 @@ class CustomVoice:
                             timeout=self._server.timeout_s,
                         )
                     )
-                if response.status_code != httpx.codes.OK:
+                if response.status_code != 200:
                     status = response.status_code
                     category = category_of_status(status) if status >= 400 else "failed"
                     raise ProviderError(PROVIDER, "voice", category, f"HTTP {status}")
@@ -78,11 +77,11 @@ class CustomVoice:
                         yield AudioChunk(pcm)
             if pcm := samples.end():
                 yield AudioChunk(pcm)
-        except (TimeoutError, httpx.TimeoutException):
+        except (TimeoutError, HttpTimeout):
             detail = f"nothing for {self._server.timeout_s:g} s"
             raise ProviderError(PROVIDER, "voice", "timeout", detail) from None
         except EgressBlocked as error:
             raise ProviderError(PROVIDER, "voice", "bad-request", str(error)) from error
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
+        except (HttpError, InvalidUrl) as error:
             detail = f"the connection failed or broke off ({type(error).__name__})"
             raise ProviderError(PROVIDER, "voice", "failed", detail) from error

@@ -6,9 +6,9 @@ import re
 from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
-import httpx2
 import openai
 
+from media.egress.client import Limits
 from media.providers.chat_stream import stream_chat
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import ModelFact, ModelRequest
@@ -46,7 +46,7 @@ def openai_client(
         max_retries=0,
         timeout=timeout,
         http_client=openai.DefaultAsyncHttpxClient(
-            timeout=timeout, limits=httpx2.Limits(max_connections=1_000, keepalive_expiry=_KEPT_S)
+            timeout=timeout, limits=Limits(max_connections=1_000, keepalive_expiry=_KEPT_S)
         ),
     )
 

@@ -11,9 +11,9 @@ import re
 from collections.abc import AsyncGenerator, Iterable, Mapping
 from typing import Any, Final
 
-import httpx2
 import openai
 
+from media.egress.client import HttpError
 from media.providers.chat_stream import failure_of, tool_call
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, Usage
@@ -74,7 +74,7 @@ class OpenAiResponses:
             raise ProviderError(PROVIDER, "model", "timeout", detail) from None
         except openai.OpenAIError as error:
             raise failure_of(PROVIDER, error) from error
-        except httpx2.HTTPError as error:
+        except HttpError as error:
             detail = f"the answer broke off ({type(error).__name__})"
             raise ProviderError(PROVIDER, "model", "failed", detail) from error
         except (ValueError, AttributeError, TypeError) as error:

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
 
-import httpx2
 import openai
 
+from media.egress.client import HttpError
 from media.providers.chat_stream import failure_of
 from media.providers.errors import ProviderError
 from media.providers.openai_chat import PROVIDER
@@ -71,5 +71,5 @@ class OpenAiVoice:
             raise ProviderError(PROVIDER, "voice", "timeout", f"nothing for {_NEXT_S:g} s") from None
         except openai.OpenAIError as error:
             raise failure_of(PROVIDER, error, "voice") from error
-        except httpx2.HTTPError as error:
+        except HttpError as error:
             raise ProviderError(PROVIDER, "voice", "failed", f"the audio broke off ({type(error).__name__})") from error

@@ -6,9 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
-import httpx
-
 from domain.egress import EgressPolicy
+from media.egress.client import HttpClient
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
 from media.providers.local.dialogue.model import GuidedConversation
@@ -44,7 +43,7 @@ class ProviderRegistry:
     stays the caller's to close. ``egress`` says which private networks the WebSockets of tenants may reach."""
 
     def __init__(
-        self, settings: ProviderSettings, tenant_client: httpx.AsyncClient, egress: EgressPolicy | None = None
+        self, settings: ProviderSettings, tenant_client: HttpClient, egress: EgressPolicy | None = None
     ) -> None:
         self._settings = settings
         self._vendors = Vendors(settings, tenant_client, egress or EgressPolicy())

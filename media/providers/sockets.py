@@ -7,8 +7,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeVar
 
-from websockets.exceptions import WebSocketException
-
+from media.egress.websocket import WebSocketException
 from media.providers.errors import Category, ProviderError, Stage, category_of_status
 
 OPEN_S: Final = 3.0

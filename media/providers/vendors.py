@@ -12,9 +12,8 @@ from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-import httpx
-
 from domain.egress import EgressPolicy
+from media.egress.client import HttpClient
 from media.providers.compatible_vendors import COMPATIBLE
 from media.providers.errors import ProviderError, Stage
 from media.providers.language_model import LanguageModel
@@ -55,7 +54,7 @@ _MODULES_OF_CONFIGURED: Final = {"anthropic": ("media.providers.anthropic_messag
 class Vendors:
     """See the module. Nothing is imported or connected before an assistant asks; close it after the last call."""
 
-    def __init__(self, settings: ProviderSettings, tenant_client: httpx.AsyncClient, egress: EgressPolicy) -> None:
+    def __init__(self, settings: ProviderSettings, tenant_client: HttpClient, egress: EgressPolicy) -> None:
         self._settings = settings
         self._egress = egress
         self._tenant_client = tenant_client
@@ -204,12 +203,12 @@ class Vendors:
         return CustomVoice(self._tenant_client, section)
 
     def _custom_transcriber(self, section: Section) -> SpeechToText:
+        from media.egress.websocket import GuardedSockets
         from media.providers.custom_transcriber import CustomTranscriber
-        from media.tools.egress import resolve
 
         # A redirect to another host is refused with a ValueError.
         sockets = self._sockets("custom-transcriber", ValueError)
-        return CustomTranscriber(sockets, self._egress, resolve, section)
+        return CustomTranscriber(sockets, GuardedSockets(self._egress), section)
 
     def _sockets(self, provider: str, *errors: type[Exception]) -> Sockets:
         return self._once(f"{provider} sockets", lambda: Sockets(provider, errors), Sockets.close)

@@ -13,13 +13,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
-import httpx
 import msgspec
 
 from domain.call.extraction import extract
 from domain.call.tool_parameters import constants
 from domain.foreign_json import UnreadableJson, read_json
 from domain.server_messages.server import read_backoff
+from media.egress.client import HttpClient
 from media.machine.outputs import CallTool
 from media.tools.asking import Question, Reply, ask
 from media.tools.outcome import Answered, Failed, Outcome, answered
@@ -36,7 +36,7 @@ _ENCODES_ITSELF: Final = ("url_encode", "url_escape")
 class ApiRequests:
     """``client`` must be guarded; ``result_cap`` is the most characters of an answer that the model reads."""
 
-    def __init__(self, client: httpx.AsyncClient, *, now: Now, timeout_s: float, result_cap: int) -> None:
+    def __init__(self, client: HttpClient, *, now: Now, timeout_s: float, result_cap: int) -> None:
         self._client = client
         self._now = now
         self._timeout_s = timeout_s

@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-import httpx
-
 from domain.egress import EgressBlocked
 from domain.server_messages.server import BackoffPlan
+from media.egress.client import HttpClient, HttpError, InvalidUrl
 from media.tools.outcome import Failed
 
 _NO_REPETITION: Final = BackoffPlan()
@@ -40,7 +39,7 @@ class Reply:
     headers: Mapping[str, str]
 
 
-async def ask(client: httpx.AsyncClient, question: Question) -> Reply | Failed:
+async def ask(client: HttpClient, question: Question) -> Reply | Failed:
     """``client`` must be guarded. The last answer, whatever its status, or why there is none."""
     backoff = question.backoff or _NO_REPETITION
     failures = 0
@@ -53,9 +52,9 @@ async def ask(client: httpx.AsyncClient, question: Question) -> Reply | Failed:
             failed = Failed("timeout", f"{question.whom} did not answer within {question.timeout_s:g} seconds.")
         except EgressBlocked as error:
             return Failed("refused", str(error))
-        except httpx.InvalidURL as error:
+        except InvalidUrl as error:
             return Failed("unreachable", f"The tool's server URL is not valid: {error}")
-        except httpx.HTTPError as error:
+        except HttpError as error:
             failed = Failed("unreachable", f"{question.whom} could not be reached ({type(error).__name__}).")
         else:
             if not backoff.repeats(reply.status) or failures >= backoff.max_retries:
@@ -67,7 +66,7 @@ async def ask(client: httpx.AsyncClient, question: Question) -> Reply | Failed:
         await asyncio.sleep(backoff.delay_seconds(failures))
 
 
-async def _send(client: httpx.AsyncClient, question: Question) -> Reply:
+async def _send(client: HttpClient, question: Question) -> Reply:
     async with client.stream(
         question.method, question.url, content=question.body, headers=dict(question.headers), timeout=None
     ) as response:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from domain.egress import EgressBlocked
+from media.egress.client import Auth, HttpClient, HttpTransport, Timeout, client_over
 from media.machine.outputs import CallTool
 from media.tools.outcome import Answered, Failed, Outcome, answered
 
 if TYPE_CHECKING:
-    import httpx
     from mcp import ClientSession
 
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
@@ -51,7 +51,7 @@ class McpServers:
 
     def __init__(
         self,
-        transport: Callable[[], httpx.AsyncBaseTransport],
+        transport: Callable[[], HttpTransport],
         *,
         headers: Mapping[str, str],
         warn: Callable[[str, str], None],
@@ -181,15 +181,12 @@ class McpServers:
 
 @asynccontextmanager
 async def _opened(
-    tool: Mapping[str, Any], transport: Callable[[], httpx.AsyncBaseTransport], headers: Mapping[str, str]
+    tool: Mapping[str, Any], transport: Callable[[], HttpTransport], headers: Mapping[str, str]
 ) -> AsyncIterator[ClientSession]:
     # The protocol's library takes a tenth of a second to load: only calls that use it wait for it.
-    import httpx2
     from mcp import ClientSession
     from mcp.client.sse import sse_client
     from mcp.client.streamable_http import streamable_http_client
-
-    from media.tools.mcp_transport import GuardedMcpTransport
 
     server = tool.get("server")
     given: Mapping[str, Any] = server if isinstance(server, Mapping) else {}
@@ -204,18 +201,15 @@ async def _opened(
     older = isinstance(metadata, Mapping) and metadata.get("protocol") == "sse"
 
     def client(
-        headers: dict[str, str] | None = None, timeout: httpx2.Timeout | None = None, auth: httpx2.Auth | None = None
-    ) -> httpx2.AsyncClient:
-        guarded = GuardedMcpTransport(transport())
-        return httpx2.AsyncClient(
-            transport=guarded, headers=headers, timeout=timeout, auth=auth, follow_redirects=False, trust_env=False
-        )
+        headers: dict[str, str] | None = None, timeout: Timeout | None = None, auth: Auth | None = None
+    ) -> HttpClient:
+        return client_over(transport(), headers=headers, timeout=timeout, auth=auth)
 
     async with AsyncExitStack() as stack:
         if older:
             streams = await stack.enter_async_context(sse_client(url, headers=sent, httpx_client_factory=client))
         else:
-            http = await stack.enter_async_context(client(headers=sent, timeout=httpx2.Timeout(30.0, read=300.0)))
+            http = await stack.enter_async_context(client(headers=sent, timeout=Timeout(30.0, read=300.0)))
             streams = await stack.enter_async_context(streamable_http_client(url, http_client=http))
         session = await stack.enter_async_context(ClientSession(streams[0], streams[1]))
         await session.initialize()

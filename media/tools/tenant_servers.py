@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-import httpx
 import msgspec
 
 from domain.server_messages.access import CredentialUnusable, Outgoing, ServerAccess
 from domain.server_messages.server import DEFAULT_TIMEOUT_SECONDS, Server, most_specific
 from domain.webhook.origin import origin_of
 from domain.webhook.signature import endpoint_id, message_id
+from media.egress.client import HttpClient
 from media.tools.asking import Question, Reply, ask
 from media.tools.outcome import Failed
 
@@ -24,7 +24,7 @@ class TenantServers:
 
     def __init__(
         self,
-        client: httpx.AsyncClient,
+        client: HttpClient,
         access: ServerAccess,
         *,
         org_id: str,

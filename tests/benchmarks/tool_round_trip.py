@@ -16,7 +16,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-import httpx
+import httpx2
 import msgspec
 from rich.console import Console
 from rich.table import Table
@@ -24,7 +24,7 @@ from rich.table import Table
 from media.machine.outputs import CallTool
 from media.tools.api_request import ApiRequests
 from media.tools.bench import ToolBench
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
 from tests.unit.media.tools.calling import LOOPBACK, call_of, now
@@ -80,7 +80,7 @@ async def _timed(works: Mapping[str, Callable[[], Awaitable[object]]], count: in
 
 async def _measure(url: str, count: int) -> dict[str, list[float]]:
     body = msgspec.json.encode({"message": {"toolCallList": [{"id": "c1", "arguments": ARGUMENTS}], **snapshot()}})
-    async with httpx.AsyncClient(timeout=5.0) as bare, guarded_client(LOOPBACK, timeout_s=5.0) as guarded:
+    async with httpx2.AsyncClient(timeout=5.0) as bare, guarded_client(LOOPBACK, timeout_s=5.0) as guarded:
         servers = ServerTools(
             guarded, lambda: {}, snapshot=snapshot, timestamp_ms=lambda: 0, timeout_s=5.0, result_cap=8_192
         )

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
+import httpx2
 import pytest
 from rich.console import Console
 from websockets.sync.client import connect
@@ -75,14 +75,14 @@ def installation(root: Path, log: dict[str, str]) -> Iterator[Installation]:
 
 
 @pytest.fixture
-def api(installation: Installation) -> Iterator[httpx.Client]:
+def api(installation: Installation) -> Iterator[httpx2.Client]:
     with installation.client() as client:
         yield client
 
 
 @pytest.mark.parametrize("where", ["api", "second"])
 def test_a_call_is_steered_and_heard_from_every_machine(
-    installation: Installation, api: httpx.Client, where: str
+    installation: Installation, api: httpx2.Client, where: str
 ) -> None:
     elsewhere: str = getattr(installation, where).url
     call = place_call(api, TALKATIVE)
@@ -112,7 +112,7 @@ async def test_a_spoken_call_arrives_everywhere_and_the_log_alone_gives_the_same
     key = installation.api.organization["privateKey"]
     async with (
         appointment_book(root, keep=False) as book,
-        httpx.AsyncClient(base_url=running_api.url, headers={"authorization": f"Bearer {key}"}) as api,
+        httpx2.AsyncClient(base_url=running_api.url, headers={"authorization": f"Bearer {key}"}) as api,
         client(running_api.url, running_api.operator_token) as operator,
     ):
         stage = Stage(
@@ -133,7 +133,7 @@ async def test_a_spoken_call_arrives_everywhere_and_the_log_alone_gives_the_same
     assert len(judged) == 8
 
 
-def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx.Client) -> None:
+def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx2.Client) -> None:
     for _ in range(10):
         call = place_call(api, TALKATIVE)
         with connect(call["transport"]["websocketCallUrl"], compression=None, proxy=None) as socket:
@@ -145,7 +145,7 @@ def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Instal
 
 
 def test_while_kafka_is_away_calls_go_on_and_every_process_says_that_it_is_not_ready_and_why(
-    installation: Installation, api: httpx.Client, kafka_broker: DevCluster
+    installation: Installation, api: httpx2.Client, kafka_broker: DevCluster
 ) -> None:
     call = place_call(api, TALKATIVE)
 
@@ -166,7 +166,7 @@ def test_while_kafka_is_away_calls_go_on_and_every_process_says_that_it_is_not_r
 
 
 def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
-    installation: Installation, api: httpx.Client
+    installation: Installation, api: httpx2.Client
 ) -> None:
     theirs, others = place_call(api, TALKATIVE), place_call(api, TALKATIVE)
 
@@ -190,12 +190,12 @@ def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
 def not_ready(url: str) -> str:
     """Waits until the process takes no new work; why."""
     while True:
-        answer = httpx.get(f"{url}/health/ready", timeout=10)
+        answer = httpx2.get(f"{url}/health/ready", timeout=10)
         if answer.status_code == 503:
             reason: str = answer.json()["reason"]
             return reason
 
 
 def wait_until_ready(url: str) -> None:
-    while httpx.get(f"{url}/health/ready", timeout=10).status_code != 200:
+    while httpx2.get(f"{url}/health/ready", timeout=10).status_code != 200:
         pass

@@ -11,7 +11,7 @@ from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
 from media.providers.registry import ProviderRegistry
 from media.providers.settings import ProviderSettings, VendorAccess
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 from streams.log.embedded import EmbeddedLog
 
 LOOPBACK = EgressPolicy.parse(["127.0.0.0/8"])

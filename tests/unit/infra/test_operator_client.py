@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import httpx
+import httpx2
 import pytest
 
 from infra.cli.failure import CommandFailed
 from infra.cli.operator import Operator, client
 
 
-def operator(answer: Callable[[httpx.Request], httpx.Response], *, live: bool = True) -> Operator:
-    return Operator(client("http://system", "token", httpx.MockTransport(answer)), place="http://system", live=live)
+def operator(answer: Callable[[httpx2.Request], httpx2.Response], *, live: bool = True) -> Operator:
+    return Operator(client("http://system", "token", httpx2.MockTransport(answer)), place="http://system", live=live)
 
 
 async def test_it_carries_the_operators_token() -> None:
     seen: list[str] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         seen.append(request.headers["authorization"])
-        return httpx.Response(200, json=[])
+        return httpx2.Response(200, json=[])
 
     await operator(answer).organizations()
 
@@ -40,7 +40,7 @@ async def test_a_refusal_is_told_in_the_systems_own_words(
     status: int, body: dict[str, object], says: str, code: int
 ) -> None:
     with pytest.raises(CommandFailed) as failed:
-        await operator(lambda request: httpx.Response(status, json=body)).call("x")
+        await operator(lambda request: httpx2.Response(status, json=body)).call("x")
 
     assert says in str(failed.value)
     assert failed.value.code == code
@@ -48,12 +48,12 @@ async def test_a_refusal_is_told_in_the_systems_own_words(
 
 async def test_an_answer_that_is_no_json_is_shown() -> None:
     with pytest.raises(CommandFailed, match="answered 502: Bad Gateway"):
-        await operator(lambda request: httpx.Response(502, text="Bad Gateway")).status()
+        await operator(lambda request: httpx2.Response(502, text="Bad Gateway")).status()
 
 
 async def test_a_system_that_does_not_answer_is_named() -> None:
-    def refuse(request: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("connection refused")
+    def refuse(request: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("connection refused")
 
     with pytest.raises(CommandFailed, match=r"http://system does not answer \(connection refused\)"):
         await operator(refuse).status()
@@ -62,9 +62,9 @@ async def test_a_system_that_does_not_answer_is_named() -> None:
 async def test_every_page_of_events_is_read() -> None:
     pages = {"0:0": ["0:1", "0:4"], "0:4": ["0:9"], "0:9": []}
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         positions = pages[request.url.params["after"]]
-        return httpx.Response(200, json=[{"position": position} for position in positions])
+        return httpx2.Response(200, json=[{"position": position} for position in positions])
 
     events = await operator(answer).all_events(originator="call-1")
 
@@ -75,9 +75,9 @@ async def test_following_reads_events_and_skips_comments() -> None:
     stream = b': keep\n\nid: 0:1\nevent: call.ended\ndata: {"position": "0:1"}\n\n: keep\n\n'
     sent: list[dict[str, str]] = []
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         sent.append(dict(request.url.params))
-        return httpx.Response(200, content=stream)
+        return httpx2.Response(200, content=stream)
 
     followed = [event async for event in operator(answer).follow(after="0:0", types=("call.ended",))]
 
@@ -86,20 +86,20 @@ async def test_following_reads_events_and_skips_comments() -> None:
 
 
 async def test_several_shards_are_followed_at_once() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         shard, _, ordinal = request.url.params["after"].partition(":")
         events = [{"position": f"{shard}:{number}"} for number in range(int(ordinal) + 1, 4)]
-        return httpx.Response(200, json=events)
+        return httpx2.Response(200, json=events)
 
     asked = operator(answer, live=False).follow_all(after=["0:1", "1:0"])
     assert sorted([event["position"] async for event in asked]) == ["0:2", "0:3", "1:1", "1:2", "1:3"]
 
 
 async def test_what_fails_in_one_shard_ends_following_all() -> None:
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         if request.url.params["after"].startswith("1:"):
-            return httpx.Response(400, json={"message": "after is in shard 1, and not in 0"})
-        return httpx.Response(200, json=[])
+            return httpx2.Response(400, json={"message": "after is in shard 1, and not in 0"})
+        return httpx2.Response(200, json=[])
 
     with pytest.raises(CommandFailed, match="shard 1"):
         _ = [event async for event in operator(answer, live=False).follow_all(after=["0:0", "1:0"])]

@@ -6,7 +6,7 @@ import hashlib
 import re
 from pathlib import Path
 
-import httpx
+import httpx2
 import msgspec
 import pytest
 
@@ -69,12 +69,12 @@ def test_the_lock_file_is_as_its_refresher_writes_it() -> None:
 
 class TestPinning:
     @staticmethod
-    def client(files: dict[str, bytes]) -> httpx.Client:
-        def answer(request: httpx.Request) -> httpx.Response:
+    def client(files: dict[str, bytes]) -> httpx2.Client:
+        def answer(request: httpx2.Request) -> httpx2.Response:
             name = request.url.path.rpartition("/")[2]
-            return httpx.Response(200, content=files[name]) if name in files else httpx.Response(404)
+            return httpx2.Response(200, content=files[name]) if name in files else httpx2.Response(404)
 
-        return httpx.Client(transport=httpx.MockTransport(answer))
+        return httpx2.Client(transport=httpx2.MockTransport(answer))
 
     def test_the_strongest_published_checksum_is_compared(self) -> None:
         files = {

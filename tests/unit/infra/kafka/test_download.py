@@ -6,14 +6,14 @@ import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from infra.kafka.distribution import Artifact
 from infra.kafka.download import download, matches
 from infra.kafka.errors import ChecksumMismatch, DownloadFailed
 
-Answer = Callable[[httpx.Request], httpx.Response]
+Answer = Callable[[httpx2.Request], httpx2.Response]
 
 
 def artifact(name: str, content: bytes) -> Artifact:
@@ -24,8 +24,8 @@ CONTENTS = {f"part-{number}": bytes([number]) * 100_000 for number in range(12)}
 ARTIFACTS = [artifact(name, content) for name, content in CONTENTS.items()]
 
 
-def serving(request: httpx.Request) -> httpx.Response:
-    return httpx.Response(200, content=CONTENTS[request.url.path.split("/")[-3]])
+def serving(request: httpx2.Request) -> httpx2.Response:
+    return httpx2.Response(200, content=CONTENTS[request.url.path.split("/")[-3]])
 
 
 class Fetching:
@@ -37,7 +37,7 @@ class Fetching:
         self.pauses: list[float] = []
 
     def __call__(self, answer: Answer, artifacts: list[Artifact] = ARTIFACTS) -> None:
-        transport = httpx.MockTransport(answer)
+        transport = httpx2.MockTransport(answer)
         download(artifacts, self.folder, self._report, transport=transport, pause=self.pauses.append)
 
     def _report(self, size: int) -> None:
@@ -64,7 +64,7 @@ def test_everything_arrives_and_is_counted(fetch: Fetching) -> None:
 
 def test_another_file_under_the_right_name_is_refused_and_not_kept(fetch: Fetching) -> None:
     with pytest.raises(ChecksumMismatch, match=r"part-0-1\.jar is not the file that callfold pinned"):
-        fetch(lambda _: httpx.Response(200, content=b"something else"), ARTIFACTS[:1])
+        fetch(lambda _: httpx2.Response(200, content=b"something else"), ARTIFACTS[:1])
 
     assert fetch.there == set()
     assert fetch.received == 0
@@ -75,9 +75,9 @@ def test_another_file_under_the_right_name_is_refused_and_not_kept(fetch: Fetchi
 def test_a_busy_server_is_asked_again(fetch: Fetching, status: int) -> None:
     refusals = iter([status, status])
 
-    def answer(request: httpx.Request) -> httpx.Response:
+    def answer(request: httpx2.Request) -> httpx2.Response:
         refused = next(refusals, None)
-        return httpx.Response(refused) if refused else serving(request)
+        return httpx2.Response(refused) if refused else serving(request)
 
     fetch(answer, ARTIFACTS[:1])
 
@@ -87,12 +87,12 @@ def test_a_busy_server_is_asked_again(fetch: Fetching, status: int) -> None:
 
 
 def test_a_connection_that_breaks_in_the_middle_leaves_nothing_behind(fetch: Fetching) -> None:
-    class Breaking(httpx.SyncByteStream):
+    class Breaking(httpx2.SyncByteStream):
         def __iter__(self):  # type: ignore[no-untyped-def]  # yields bytes, then fails
             yield b"\x00" * 70_000
-            raise httpx.ReadError("connection reset")
+            raise httpx2.ReadError("connection reset")
 
-    answers = iter([httpx.Response(200, stream=Breaking()), None])
+    answers = iter([httpx2.Response(200, stream=Breaking()), None])
     fetch(lambda request: next(answers) or serving(request), ARTIFACTS[:1])
 
     assert fetch.there == {ARTIFACTS[0].file_name}
@@ -100,8 +100,8 @@ def test_a_connection_that_breaks_in_the_middle_leaves_nothing_behind(fetch: Fet
 
 
 def test_without_network_the_sentence_says_what_to_do(fetch: Fetching) -> None:
-    def answer(_: httpx.Request) -> httpx.Response:
-        raise httpx.ConnectError("Name or service not known")
+    def answer(_: httpx2.Request) -> httpx2.Response:
+        raise httpx2.ConnectError("Name or service not known")
 
     with pytest.raises(DownloadFailed) as refused:
         fetch(answer, ARTIFACTS[:1])
@@ -115,7 +115,7 @@ def test_without_network_the_sentence_says_what_to_do(fetch: Fetching) -> None:
 
 def test_a_file_that_is_not_published_is_not_asked_for_again(fetch: Fetching) -> None:
     with pytest.raises(DownloadFailed, match="the server answered 404"):
-        fetch(lambda _: httpx.Response(404), ARTIFACTS[:1])
+        fetch(lambda _: httpx2.Response(404), ARTIFACTS[:1])
 
     assert fetch.pauses == []
 

@@ -7,14 +7,14 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from domain.egress import EgressBlocked, EgressPolicy
 from media.providers.custom_llm import CustomLlm, base_url, besides
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
-from media.tools.egress import ANSWER_CAP, guarded_client
+from media.egress.client import ANSWER_CAP, guarded_client
 from tests.simulators.openai_server import Drop, Hold, OpenAiServer, Raw, Say, Status, Whole
 
 CONTEXT: dict[str, Any] = {
@@ -26,12 +26,12 @@ REQUEST = ModelRequest(messages=({"role": "user", "content": "Hello"},), context
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         yield client
 
 
-async def ask(client: httpx.AsyncClient, configuration: dict[str, Any]) -> list[ModelFact]:
+async def ask(client: httpx2.AsyncClient, configuration: dict[str, Any]) -> list[ModelFact]:
     model = CustomLlm(client, {"model": "mine", **configuration})
     async with aclosing(model.stream(REQUEST)) as facts:
         return [fact async for fact in facts]
@@ -50,7 +50,7 @@ def test_the_url_may_be_the_base_or_the_whole_path(url: str, expected: str) -> N
     assert base_url(url) == expected
 
 
-async def test_either_form_reaches_the_same_path(client: httpx.AsyncClient) -> None:
+async def test_either_form_reaches_the_same_path(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Say("Yes.")) as server:
         await ask(client, {"url": server.base_url})
         await ask(client, {"url": f"{server.base_url}/chat/completions"})
@@ -69,7 +69,7 @@ def test_what_is_sent_along(mode: str, expected: dict[str, Any]) -> None:
     assert besides(mode, CONTEXT) == expected
 
 
-async def test_the_body_carries_metadata_by_default(client: httpx.AsyncClient) -> None:
+async def test_the_body_carries_metadata_by_default(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Say("Yes.")) as server:
         facts = await ask(client, {"url": server.base_url})
         body = server.requests[0].body
@@ -80,7 +80,7 @@ async def test_the_body_carries_metadata_by_default(client: httpx.AsyncClient) -
     assert body["messages"] == list(REQUEST.messages)
 
 
-async def test_headers_are_added_but_never_the_authorization(client: httpx.AsyncClient) -> None:
+async def test_headers_are_added_but_never_the_authorization(client: httpx2.AsyncClient) -> None:
     headers = {"X-Tenant": "seven", "Authorization": "Bearer smuggled"}
     async with OpenAiServer(Say("Yes.")) as server:
         await ask(client, {"url": server.base_url, "headers": headers})
@@ -89,19 +89,19 @@ async def test_headers_are_added_but_never_the_authorization(client: httpx.Async
     assert "authorization" not in sent
 
 
-async def test_an_answer_in_one_piece_is_accepted(client: httpx.AsyncClient) -> None:
+async def test_an_answer_in_one_piece_is_accepted(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Whole("Formatted.")) as server:
         assert await ask(client, {"url": server.base_url}) == [TextDelta("Formatted."), Usage(3, 4)]
 
 
-async def test_the_old_function_call_form_is_a_tool_call(client: httpx.AsyncClient) -> None:
+async def test_the_old_function_call_form_is_a_tool_call(client: httpx2.AsyncClient) -> None:
     answer = Say("", legacy_function_call=("transferCall", '{"destination": "+15550100"}'))
     async with OpenAiServer(answer) as server:
         facts = await ask(client, {"url": server.base_url})
     assert facts[0] == ToolCallRequest("call_0", "transferCall", {"destination": "+15550100"})
 
 
-async def test_usage_is_estimated_when_the_server_counts_nothing(client: httpx.AsyncClient) -> None:
+async def test_usage_is_estimated_when_the_server_counts_nothing(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Say("Twelve chars")) as server:
         facts = await ask(client, {"url": server.base_url})
     assert facts[-1] == Usage(0, 4, estimated=True)
@@ -117,14 +117,14 @@ async def test_usage_is_estimated_when_the_server_counts_nothing(client: httpx.A
         (Drop("Half a"), "failed"),
     ],
 )
-async def test_failures_carry_the_providers_name(client: httpx.AsyncClient, answer: Any, category: str) -> None:
+async def test_failures_carry_the_providers_name(client: httpx2.AsyncClient, answer: Any, category: str) -> None:
     async with OpenAiServer(answer) as server:
         with pytest.raises(ProviderError) as caught:
             await ask(client, {"url": server.base_url})
     assert (caught.value.provider, caught.value.category) == ("custom-llm", category)
 
 
-async def test_the_time_to_the_first_token_is_the_configured_one(client: httpx.AsyncClient) -> None:
+async def test_the_time_to_the_first_token_is_the_configured_one(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Hold()) as server:
         with pytest.raises(ProviderError) as caught:
             await ask(client, {"url": server.base_url, "timeoutSeconds": 0.1})
@@ -132,18 +132,18 @@ async def test_the_time_to_the_first_token_is_the_configured_one(client: httpx.A
 
 
 async def test_a_blocked_address_is_a_refused_request() -> None:
-    class Blocked(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+    class Blocked(httpx2.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
             raise EgressBlocked("llm.internal", "not a public address")
 
-    async with httpx.AsyncClient(transport=Blocked()) as client:
+    async with httpx2.AsyncClient(transport=Blocked()) as client:
         with pytest.raises(ProviderError) as caught:
             await ask(client, {"url": "http://llm.internal/v1"})
     assert caught.value.category == "bad-request"
     assert "llm.internal" in caught.value.detail
 
 
-async def test_a_configuration_without_a_url_is_refused(client: httpx.AsyncClient) -> None:
+async def test_a_configuration_without_a_url_is_refused(client: httpx2.AsyncClient) -> None:
     with pytest.raises(ProviderError) as caught:
         CustomLlm(client, {"model": "mine"})
     assert caught.value.category == "not-configured"
@@ -176,7 +176,7 @@ END = event({}, "stop") + b"data: [DONE]\n\n"
     ids=["broken", "no object", "deep", "half a character", "no number", "huge integer"],
 )
 async def test_arguments_that_cannot_be_read_are_the_models_to_correct(
-    client: httpx.AsyncClient, arguments: str
+    client: httpx2.AsyncClient, arguments: str
 ) -> None:
     async with OpenAiServer(Raw(tool_event(arguments) + END)) as server:
         call, usage = await ask(client, {"url": server.base_url})
@@ -187,7 +187,7 @@ async def test_arguments_that_cannot_be_read_are_the_models_to_correct(
 
 
 async def test_a_character_that_comes_in_two_halves_is_one_and_a_lonely_half_can_be_kept(
-    client: httpx.AsyncClient,
+    client: httpx2.AsyncClient,
 ) -> None:
     pieces = event({"content": "Hi \ud83d"}) + event({"content": "\ude00 you \ud83d."})
     async with OpenAiServer(Raw(pieces + END)) as server:
@@ -208,7 +208,7 @@ async def test_a_character_that_comes_in_two_halves_is_one_and_a_lonely_half_can
     ids=["deep", "list for text", "number for id", "too many calls", "endless arguments"],
 )
 async def test_answers_of_impossible_shape_or_size_fail_as_the_models_fault(
-    client: httpx.AsyncClient, body: bytes
+    client: httpx2.AsyncClient, body: bytes
 ) -> None:
     async with OpenAiServer(Raw(body)) as server:
         with pytest.raises(ProviderError) as raised:
@@ -216,7 +216,7 @@ async def test_answers_of_impossible_shape_or_size_fail_as_the_models_fault(
     assert raised.value.category == "failed"
 
 
-async def test_a_model_that_ignores_its_limit_is_cut_off(client: httpx.AsyncClient) -> None:
+async def test_a_model_that_ignores_its_limit_is_cut_off(client: httpx2.AsyncClient) -> None:
     words = event({"content": "word " * 100}) * 1_000
     async with OpenAiServer(Raw(words)) as server:
         facts = await ask(client, {"url": server.base_url})
@@ -225,7 +225,7 @@ async def test_a_model_that_ignores_its_limit_is_cut_off(client: httpx.AsyncClie
     assert isinstance(facts[-1], Usage)
 
 
-async def test_impossible_token_counts_become_plausible(client: httpx.AsyncClient) -> None:
+async def test_impossible_token_counts_become_plausible(client: httpx2.AsyncClient) -> None:
     counted = {"prompt_tokens": -5, "completion_tokens": "many", "prompt_tokens_details": {"cached_tokens": 10**30}}
     usage = b"data: " + json.dumps({"choices": [], "usage": counted}).encode() + b"\n\n"
     async with OpenAiServer(Raw(event({"content": "Hi."}) + event({}, "stop") + usage)) as server:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 from media.providers.errors import ProviderError
@@ -23,7 +23,7 @@ async def test_missing_packages_are_named_with_how_to_install_them(
     for name, text in BROKEN.items():
         (tmp_path / name).write_text(text, encoding="utf-8")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))  # what the workers import first
-    async with httpx.AsyncClient() as client:
+    async with httpx2.AsyncClient() as client:
         registry = ProviderRegistry(ProviderSettings(), client)
         await registry.start()
         for make, extra in ((registry.voice, "callfold[espeak]"), (registry.transcriber, "callfold[embedded]")):

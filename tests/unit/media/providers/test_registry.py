@@ -7,7 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from media.providers.ended_reason import ended_reason
@@ -22,8 +22,8 @@ HELLO = ModelRequest(messages=({"role": "user", "content": "Hello"},))
 
 
 @pytest.fixture
-async def client() -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(trust_env=False) as client:
+async def client() -> AsyncIterator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(trust_env=False) as client:
         yield client
 
 
@@ -39,7 +39,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
     ],
 )
 async def test_providers_without_a_key_or_unknown_here_are_refused(
-    client: httpx.AsyncClient, stage: str, configuration: dict[str, Any], reason: str
+    client: httpx2.AsyncClient, stage: str, configuration: dict[str, Any], reason: str
 ) -> None:
     registry = ProviderRegistry(ProviderSettings(), client)
     with pytest.raises(ProviderError) as caught:
@@ -49,12 +49,12 @@ async def test_providers_without_a_key_or_unknown_here_are_refused(
     assert ended_reason(caught.value) == reason
 
 
-async def test_an_assistant_without_a_model_gets_the_guided_conversation(client: httpx.AsyncClient) -> None:
+async def test_an_assistant_without_a_model_gets_the_guided_conversation(client: httpx2.AsyncClient) -> None:
     model = ProviderRegistry(ProviderSettings(), client).model({})
     assert (model.provider, model.model) == ("vapi", "guided-conversation")
 
 
-async def test_openai_with_a_key_reaches_the_configured_base_url(client: httpx.AsyncClient) -> None:
+async def test_openai_with_a_key_reaches_the_configured_base_url(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Say("Hello.")) as server:
         registry = ProviderRegistry(ProviderSettings({"openai": VendorAccess("sk-1", server.base_url)}), client)
         model = registry.model({"model": {"provider": "openai", "model": "gpt-4o"}})
@@ -64,7 +64,7 @@ async def test_openai_with_a_key_reaches_the_configured_base_url(client: httpx.A
     assert server.requests[0].body["model"] == "gpt-4o"
 
 
-async def test_a_custom_llm_is_asked_at_its_url(client: httpx.AsyncClient) -> None:
+async def test_a_custom_llm_is_asked_at_its_url(client: httpx2.AsyncClient) -> None:
     async with OpenAiServer(Say("Hi.")) as server:
         registry = ProviderRegistry(ProviderSettings(), client)
         model = registry.model({"model": {"provider": "custom-llm", "model": "mine", "url": server.base_url}})
@@ -79,7 +79,7 @@ def test_keys_do_not_show_in_the_settings_text() -> None:
 
 
 @needs_speech
-async def test_started_and_closed_it_leaves_no_task_and_no_process(client: httpx.AsyncClient) -> None:
+async def test_started_and_closed_it_leaves_no_task_and_no_process(client: httpx2.AsyncClient) -> None:
     before = asyncio.all_tasks()
     registry = ProviderRegistry(ProviderSettings(), client)
     await registry.start()
@@ -97,7 +97,7 @@ async def test_started_and_closed_it_leaves_no_task_and_no_process(client: httpx
             os.kill(pid, 0)
 
 
-async def test_without_local_speech_the_local_providers_say_so(client: httpx.AsyncClient) -> None:
+async def test_without_local_speech_the_local_providers_say_so(client: httpx2.AsyncClient) -> None:
     registry = ProviderRegistry(ProviderSettings(local_speech=False), client)
     await registry.start()
     for make in (registry.transcriber, registry.voice):

@@ -19,7 +19,7 @@ from media.providers.scripted import tone
 from media.providers.sockets import Sockets
 from media.providers.speech_samples import SpeechSamples
 from media.providers.speech_to_text import EagerEndOfTurn, EndOfTurn, Final, Partial, TurnResumed
-from media.tools.egress import resolve
+from media.egress.websocket import GuardedSockets
 from tests.contracts.provider_cases import TRANSCRIBERS, VOICES, registry_of
 from tests.simulators.cartesia_server import CartesiaServer
 from tests.simulators.deepgram_server import DeepgramServer
@@ -141,7 +141,7 @@ def test_audio_in_pieces_of_any_size_is_the_same_sound() -> None:
 )
 async def test_a_tenants_transcriber_reaches_no_inner_address(url: str, why: str) -> None:
     sockets = Sockets("custom-transcriber")
-    hearing = CustomTranscriber(sockets, EgressPolicy(), resolve, {"server": {"url": url}})
+    hearing = CustomTranscriber(sockets, GuardedSockets(EgressPolicy()), {"server": {"url": url}})
     with pytest.raises(ProviderError, match=why) as caught:
         async with hearing.connect():
             raise AssertionError("it was connected")

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from ipaddress import ip_network
 from typing import Any
 
-import httpx
+import httpx2
 
 from domain.egress import EgressPolicy
 from domain.server_messages.access import InlineAccess, ServerAccess
@@ -19,7 +19,7 @@ LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"),))
 NOW = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
 
 
-def tenant_servers(client: httpx.AsyncClient, access: ServerAccess | None = None, **more: Any) -> TenantServers:
+def tenant_servers(client: httpx2.AsyncClient, access: ServerAccess | None = None, **more: Any) -> TenantServers:
     """The servers of a tenant, in a call."""
     return TenantServers(client, access or InlineAccess(), **{"org_id": "org-1", "about": "call-1", "now": now, **more})
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from media.tools.api_request import ApiRequests
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 from media.tools.outcome import Answered, Failed
 from tests.unit.media.tools.calling import LOOPBACK, call_of, now
 from tests.unit.media.tools.tool_server import ToolServer, tool_server

@@ -11,7 +11,7 @@ import pytest
 from media.machine.inputs import DestinationAnswered, ToolErred
 from media.machine.outputs import AskDestination
 from media.tools.destination_question import DestinationQuestions
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 from tests.unit.media.tools.calling import LOOPBACK, NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 

@@ -6,13 +6,13 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from domain.egress import EgressPolicy
 from media.machine.inputs import Input, ToolErred, ToolReturned
 from media.machine.outputs import CallTool
-from media.tools.egress import guarded_client
+from media.egress.client import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
 from tests.unit.media.tools.calling import NOW, tenant_servers
@@ -25,7 +25,7 @@ SNAPSHOT = {"call": {"id": "call-1"}, "assistant": {"name": "Mia"}, "artifact": 
 class Caller:
     """A call's side of its tools."""
 
-    client: httpx.AsyncClient
+    client: httpx2.AsyncClient
     assistant: dict[str, Any] = field(default_factory=dict)
     inputs: list[Input] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)

@@ -17,7 +17,7 @@ from domain.egress import EgressPolicy
 from media.machine.outputs import CallTool
 from media.machine.reading import Section
 from media.machine.tool_plan import read_tools
-from media.tools.egress import GuardedTransport
+from media.egress.client import GuardedTransport
 from media.tools.mcp_tools import McpServers
 from media.tools.outcome import Answered, Failed
 from tests.unit.media.tools.calling import LOOPBACK

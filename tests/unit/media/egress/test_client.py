@@ -5,11 +5,11 @@ from __future__ import annotations
 import gzip
 from ipaddress import ip_address
 
-import httpx
+import httpx2
 import pytest
 
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
-from media.tools.egress import ANSWER_CAP, guarded_client
+from media.egress.client import ANSWER_CAP, guarded_client
 from tests.unit.media.tools.tool_server import tool_server
 
 INNER = [
@@ -123,7 +123,7 @@ def resolver(*answers: list[str]) -> tuple[list[str], object]:
 async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
     with tool_server() as server:
         server.answer()
-        port = httpx.URL(server.url).port
+        port = httpx2.URL(server.url).port
         asked, resolve = resolver(["127.0.0.1"], ["10.0.0.1"])
         policy = EgressPolicy.parse(["127.0.0.0/8"])
         async with guarded_client(policy, timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
@@ -165,7 +165,7 @@ async def test_a_name_that_does_not_resolve_is_a_connection_error() -> None:
         raise OSError("no such host")
 
     async with guarded_client(EgressPolicy(), timeout_s=5, resolve=nowhere) as client:
-        with pytest.raises(httpx.ConnectError, match=r"missing\.example"):
+        with pytest.raises(httpx2.ConnectError, match=r"missing\.example"):
             await client.get("http://missing.example/")
 
 
@@ -174,7 +174,7 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
         server.headers["content-encoding"] = "gzip"
         server.answers.append((200, gzip.compress(bytes(50_000_000))))
         async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
-            with pytest.raises(httpx.DecodingError, match="gzip"):
+            with pytest.raises(httpx2.DecodingError, match="gzip"):
                 await client.post(server.url, content=b"{}")
         assert server.received[0].headers["accept-encoding"] == "identity"
 
@@ -185,5 +185,5 @@ async def test_an_answer_is_taken_up_to_a_limit() -> None:
         server.answers.append((200, bytes(ANSWER_CAP + 1)))
         async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
             assert len((await client.post(server.url, content=b"{}")).content) == ANSWER_CAP
-            with pytest.raises(httpx.RemoteProtocolError, match="longer"):
+            with pytest.raises(httpx2.RemoteProtocolError, match="longer"):
                 await client.post(server.url, content=b"{}")

@@ -1,0 +1,121 @@
+"""The HTTP client for addresses that tenants gave, and the names of what it raises.
+
+TLS names, certificate checks and the Host header keep the original name. Redirects are not followed and proxies of the
+environment are not used. Answers are asked for uncompressed and taken up to a limit, so that none can fill the memory.
+Nothing else under ``media`` imports the library.
+"""
+
+from __future__ import annotations
+
+import functools
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from typing import Final
+
+import httpx2
+
+from domain.egress import EgressPolicy, check_url
+from media.egress.addresses import Resolve, judged_address, resolve
+
+HttpClient = httpx2.AsyncClient
+HttpTransport = httpx2.AsyncBaseTransport
+HttpError = httpx2.HTTPError
+HttpTimeout = httpx2.TimeoutException
+InvalidUrl = httpx2.InvalidURL
+Limits = httpx2.Limits
+Timeout = httpx2.Timeout
+Auth = httpx2.Auth
+
+ANSWER_CAP: Final = 16 << 20
+"""Bytes of one answer."""
+
+
+@functools.cache
+def _tls() -> ssl.SSLContext:
+    """The process's one TLS context: building another takes tens of milliseconds, on the loop that serves calls."""
+    return httpx2.create_ssl_context(trust_env=False)
+
+
+class GuardedTransport(httpx2.AsyncBaseTransport):
+    """A transport that connects only to addresses the policy allows.
+
+    One inner transport per host name, so that a connection made for one name is never used for another at the same
+    address.
+    """
+
+    def __init__(self, policy: EgressPolicy, *, resolve: Resolve = resolve) -> None:
+        self._policy = policy
+        self._resolve = resolve
+        self._tls = _tls()
+        self._by_host: dict[str, httpx2.AsyncHTTPTransport] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        parts = check_url(str(request.url))
+        host = parts.hostname or ""
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        try:
+            address = await judged_address(self._policy, self._resolve, host, port)
+        except OSError as error:
+            raise httpx2.ConnectError(f"cannot resolve {host}: {error}") from error
+        headers = request.headers.copy()
+        headers["host"] = request.headers.get("host", parts.netloc)
+        headers["accept-encoding"] = "identity"
+        pinned = httpx2.Request(
+            request.method,
+            request.url.copy_with(host=str(address)),
+            headers=headers,
+            stream=request.stream,
+            extensions={**request.extensions, "sni_hostname": host},
+        )
+        inner = self._by_host.get(host)
+        if inner is None:
+            inner = self._by_host[host] = httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False)
+        response = await inner.handle_async_request(pinned)
+        coding = response.headers.get("content-encoding", "identity").strip().lower()
+        if coding not in ("", "identity"):
+            await response.aclose()
+            raise httpx2.DecodingError(f"answered with content encoding {coding} although identity was asked for")
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Limited(response.stream)
+        return response
+
+    async def aclose(self) -> None:
+        for inner in self._by_host.values():
+            await inner.aclose()
+        self._by_host.clear()
+
+
+class _Limited(httpx2.AsyncByteStream):
+    """An answer's body up to ``ANSWER_CAP`` bytes; a longer one is an error of the server."""
+
+    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+        self._stream = stream
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        taken = 0
+        async for piece in self._stream:
+            taken += len(piece)
+            if taken > ANSWER_CAP:
+                raise httpx2.RemoteProtocolError(f"the answer is longer than {ANSWER_CAP} bytes")
+            yield piece
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+
+def guarded_client(policy: EgressPolicy, *, timeout_s: float, resolve: Resolve = resolve) -> HttpClient:
+    """A client for tenant-given URLs. Requests raise ``EgressBlocked`` besides the library's own errors."""
+    return client_over(GuardedTransport(policy, resolve=resolve), timeout=Timeout(timeout_s))
+
+
+def client_over(
+    transport: HttpTransport,
+    *,
+    timeout: Timeout | None,
+    headers: Mapping[str, str] | None = None,
+    auth: Auth | None = None,
+) -> HttpClient:
+    """The same over a transport that is guarded already."""
+    return HttpClient(
+        transport=transport, timeout=timeout, headers=headers, auth=auth, follow_redirects=False, trust_env=False
+    )
