@@ -81,6 +81,52 @@ def bootstrap(
     print_table("Replicas", ("shard", "snapshot", "aside"), [tuple(row.values()) for row in rows])
 
 
+@app.command("lost")
+def lost(
+    aside: Annotated[Path, typer.Argument(help="The replica that was moved aside.", show_default=False)],
+    data_dir: DataDir = None,
+    seat: Annotated[str, typer.Option(help="Whose replica took its place: main, media-1, project-1, ...")] = "main",
+    shard: Annotated[int, typer.Option(min=0, help="The shard that both are of.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """List the events that a replica moved aside holds and the log has lost, as the replica in its place shows it."""
+    import msgspec
+
+    from domain.log.ports import LogUnavailable
+    from infra.cli.failure import CommandFailed
+    from infra.cli.terminal import print_json, print_table
+    from streams.log.kafka.lost import lost_events
+    from streams.log.kafka.replica_folder import replica_path
+
+    _, folder = _on_kafka(data_dir)
+    try:
+        missing = lost_events(aside, replica_path(folder.replicas / seat, shard))
+    except LogUnavailable as error:
+        raise CommandFailed(str(error)) from None
+    if as_json:
+        print_json(
+            [
+                {
+                    "position": f"{shard}:{event.ordinal}",
+                    "commitId": event.commit_id,
+                    "originator": event.originator_id,
+                    "version": event.originator_version,
+                    "event": msgspec.json.decode(event.body) if event.body else None,
+                }
+                for event in missing
+            ]
+        )
+        return
+    print_table(
+        "Lost",
+        ("position", "commit", "originator", "version", "type"),
+        [
+            (f"{shard}:{event.ordinal}", event.commit_id, event.originator_id, event.originator_version, event.type)
+            for event in missing
+        ],
+    )
+
+
 @app.command("prune")
 def prune(
     days: Annotated[

@@ -6,7 +6,7 @@ from domain.log.ports import LogUnavailable
 
 _LOST = (
     "the log has lost records; find out how (an unclean leader election, a restored broker), keep the replica as "
-    "evidence of what was lost, then move it aside and start again"
+    "evidence of what was lost, then move it aside and start again; `callfold replica lost` tells what it was"
 )
 
 

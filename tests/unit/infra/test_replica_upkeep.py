@@ -25,8 +25,8 @@ from streams.log.kafka.log import KafkaLog
 from streams.log.kafka.replica_folder import replaced_from_snapshots, replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_mock, open_tally_log
-from tests.contracts.log_contract import START
-from tests.contracts.tally import TALLY, Added, Open
+from tests.contracts.log_contract import START, commit
+from tests.contracts.tally import TALLY, Added, Open, Opened
 
 USED = ("tally", "used")
 
@@ -73,6 +73,29 @@ def test_replicas_are_copied_while_they_are_used_and_replaced_when_they_are_not(
     with closing(opened(location, folder)) as node:
         assert node.tail() == tail
         assert [document.id for document in node.list("tally")] == ["c", "b", "a"]
+
+
+def test_what_a_replica_moved_aside_holds_and_its_successor_does_not_is_told(
+    tmp_path: Path, location: KafkaLocation
+) -> None:
+    folder, snapshots = DataFolder(tmp_path / "data"), tmp_path / "snapshots"
+    with closing(opened(location, folder)) as node:
+        fill(node, "a")
+        node.save_snapshots(snapshots)
+        fill(node, "b")
+        stale = node.append(commit("stale", ("b", 1, Opened(org_id="org-1"))))
+        assert not stale.verdict.accepted
+    (replaced,) = callfold("replica", "bootstrap", "--from", snapshots, "-d", folder.root)
+
+    told = callfold("replica", "lost", replaced["aside"], "-d", folder.root)
+
+    assert [(one["position"], one["originator"], one["version"]) for one in told] == [("0:3", "b", 1), ("0:4", "b", 2)]
+    assert [one["event"]["type"] for one in told] == [Opened.TYPE, Added.TYPE]
+    assert told[1]["event"]["data"] == {"amount": 1}
+    current = replica_path(folder.replicas / "main", 0)
+    assert callfold("replica", "lost", current, "-d", folder.root) == []
+    with pytest.raises(CommandFailed, match=f"there is no replica {tmp_path}/absent"):
+        callfold("replica", "lost", tmp_path / "absent", "-d", folder.root)
 
 
 def test_what_the_archive_has_is_given_up_while_the_replica_is_used(tmp_path: Path, location: KafkaLocation) -> None:
