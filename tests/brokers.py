@@ -34,6 +34,8 @@ MOCK_API_VERSION = (2, 2)
 _START_SECONDS = 90.0
 """Long, for busy machines; shorter than the time-out of a test, so that a broker's last words are seen."""
 _MOCK_SECONDS = 30.0
+_PROMPT_RETENTION = {"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "500"}
+"""Brokers look every five minutes, as they come, for what has expired."""
 
 
 def fresh_topic(name: str = "topic") -> str:
@@ -68,7 +70,7 @@ def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluste
 
 @pytest.fixture(scope="session")
 def _three_kafka_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
-    with real_cluster(tmp_path_factory.mktemp("kafka-3") / "cluster", brokers=3) as cluster:
+    with real_cluster(tmp_path_factory.mktemp("kafka-3") / "cluster", brokers=3, settings=_PROMPT_RETENTION) as cluster:
         yield cluster
 
 

@@ -15,18 +15,21 @@ from pathlib import Path
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from domain.log.ports import LogUnavailable, OutcomeUnknown
+from domain.log.ports import Appended, LogUnavailable, OutcomeUnknown
 from infra.identifiers import now, random_id
 from infra.kafka.cluster import DevCluster
-from streams.kafka.clients import admin
+from streams.kafka.clients import admin, consumer, partition
 from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import prepare
+from streams.log.kafka.bootstrap import set_aside
 from streams.log.kafka.halt import Halted
 from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.lost import lost_events
+from streams.log.kafka.replica_folder import replaced_from_snapshots, replica_path
 from streams.media_log.kafka import KafkaFragmentLog
 from tests.chaos.kafka_drills import copies_of
 from tests.contracts.kafka_nodes import on_broker, open_tally_log
-from tests.contracts.log_contract import START
+from tests.contracts.log_contract import CODEC, START
 from tests.contracts.tally import TALLY, Added, Open
 from tests.integration.kafka.observing import NO_LEADER, Topic
 from tests.unit.media.call.rig import media_rig
@@ -39,12 +42,17 @@ BACK_SECONDS = 30.0
 """How long three brokers that were all frozen may take until the log has what was kept meanwhile."""
 
 
-def set_least_in_sync(location: KafkaLocation, copies: int) -> None:
-    changed = ConfigResource(
-        ConfigResourceType.TOPIC, location.topic("log"), configs={"min.insync.replicas": str(copies)}
-    )
+def change_log_topic(location: KafkaLocation, **settings: str) -> None:
+    """What somebody does behind the log's back; no start would accept it."""
+    configs = {name.replace("_", "."): value for name, value in settings.items()}
     with admin(location) as client:
-        client.alter_configs([changed])
+        client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, location.topic("log"), configs=configs)])
+
+
+def earliest(location: KafkaLocation) -> int:
+    with closing(consumer(location)) as asking:
+        place = partition(location, "log", 0)
+        return asking.beginning_offsets([place])[place]
 
 
 async def test_with_too_few_copies_nothing_is_acknowledged_and_what_was_sent_settles_when_they_are_back(
@@ -69,33 +77,103 @@ async def test_with_too_few_copies_nothing_is_acknowledged_and_what_was_sent_set
             assert auditor.tail() == node.tail()
 
 
-@pytest.mark.long
-async def test_a_leader_without_acknowledged_records_halts_every_node_that_knows_them(
+async def test_an_unclean_leader_halts_every_node_that_knows_better_and_says_what_to_do(
     kafka_brokers: DevCluster, tmp_path: Path
 ) -> None:
-    """Somebody lowered ``min.insync.replicas`` behind the log's back and then had an unclean leader elected."""
+    """Too few copies are in sync; somebody lowers ``min.insync.replicas`` behind the log's back to go on, loses the
+    only copy of what is acknowledged then, and has a leader elected that lacks it."""
     location = on_broker(kafka_brokers.bootstrap)
     topic = Topic(kafka_brokers, location.topic("log"))
-    with closing(open_tally_log(location, tmp_path / "one", replication=2)) as node:
+
+    def opened(name: str) -> KafkaLog:
+        return open_tally_log(location, tmp_path / name, replication=2, settle_seconds=1.0)
+
+    with closing(opened("one")) as node, closing(opened("two")) as reader:
         await node.execute(TALLY, "a", Open("org-1"))
-        set_least_in_sync(location, 1)
         leader, other = copies_of(location)
         kafka_brokers.kill(other)
         topic.await_placement(lambda now: now.in_sync == {leader})
-        for amount in (1, 2):
-            await node.record("a", [Added(amount=amount)], [START])
+        with pytest.raises(OutcomeUnknown, match="no broker confirmed it in time"):
+            await node.record("a", [Added(amount=5, note="first")], [START], commit_id="batch")
+        change_log_topic(location, min_insync_replicas="1")
+        settled = await sent_until_settled(node, "batch", Added(amount=5, note="first"))
+        await node.record("a", [Added(amount=7, note="second")], [START])
+        assert await reader.wait_for(node.head(), SECONDS)
+
         kafka_brokers.kill(leader)
         kafka_brokers.restart(other)
         topic.await_placement(lambda now: now.leader == NO_LEADER)
         topic.force_election()
-        assert not node._shards[0].replica.wait_past(10**9, SECONDS)
-        assert "the log has lost records" in str(node.halted)
-        with pytest.raises(LogUnavailable, match="keep the replica as evidence"):
-            await node.record("a", [Added(amount=3)], [START])
-        assert len(node.history("a")) == 3, "a halted node still answers what it knows"
-    set_least_in_sync(location, 2)
+        for knowing in (node, reader):
+            assert not await asyncio.to_thread(knowing._shards[0].replica.wait_past, 10**9, SECONDS)
+            assert "the log has lost records" in str(knowing.halted)
+            with pytest.raises(LogUnavailable, match="keep the replica as evidence"):
+                await knowing.record("a", [Added(amount=3)], [START])
+            assert len(knowing.history("a")) == 3, "a halted node still answers what it knows"
+
+    change_log_topic(location, min_insync_replicas="2")
+    kafka_brokers.restart(leader)
+    topic.await_placement(lambda now: now.in_sync == {leader, other})
     with pytest.raises(Halted, match="the log has lost records"):
-        open_tally_log(location, tmp_path / "one", replication=2)
+        opened("one")
+    aside = set_aside(replica_path(tmp_path / "one", 0))
+    assert aside is not None
+    with closing(opened("one")) as again:
+        assert [event.recorded.originator_version for event in again.history("a")] == [1]
+        missing = lost_events(aside, replica_path(tmp_path / "one", 0))
+        assert [(event.originator_id, event.originator_version) for event in missing] == [("a", 2), ("a", 3)]
+        assert [CODEC.decode(event.type, event.body, "a", 2).event for event in missing] == [
+            Added(amount=5, note="first"),
+            Added(amount=7, note="second"),
+        ]
+        anew = await again.record("a", [Added(amount=5, note="first")], [START], commit_id="batch")
+        assert anew == settled, "who still has what was lost may send it again, under its id"
+
+
+async def sent_until_settled(node: KafkaLog, commit_id: str, fact: Added) -> Appended:
+    """As a sender does that was left without an outcome; brokers take their time to hear of changed settings."""
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return await node.record("a", [fact], [START], commit_id=commit_id)
+        except OutcomeUnknown:
+            assert time.monotonic() < deadline
+
+
+async def test_a_node_that_retention_has_passed_halts_and_starts_again_from_a_snapshot(
+    kafka_brokers: DevCluster, tmp_path: Path
+) -> None:
+    """Somebody gave the log's topic a retention; three brokers delete what two nodes of three have read."""
+    location = on_broker(kafka_brokers.bootstrap)
+
+    def opened(name: str) -> KafkaLog:
+        return open_tally_log(location, tmp_path / name, replication=3)
+
+    with closing(opened("one")) as node:
+        await node.execute(TALLY, "a", Open("org-1"))
+        opened("late").close()
+        await node.record("a", [Added(amount=1)], [START])
+        node.save_snapshots(tmp_path / "snapshots")
+        change_log_topic(location, retention_ms="1000")
+        async with asyncio.timeout(SECONDS):
+            while await asyncio.to_thread(earliest, location) < node.tail().next_offset:
+                pass
+        change_log_topic(location, retention_ms="-1")
+        await node.record("a", [Added(amount=2)], [START])
+        assert node.halted is None
+
+        # Whoever leads next has deleted it too.
+        leader = copies_of(location)[0]
+        kafka_brokers.kill(leader)
+        Topic(kafka_brokers, location.topic("log")).await_placement(lambda now: now.leader not in (leader, NO_LEADER))
+        for name in ("late", "new"):
+            with pytest.raises(Halted, match=r"retention has passed it.*start from a newer snapshot"):
+                opened(name)
+            replaced = replaced_from_snapshots(tmp_path / name, tmp_path / "snapshots")
+            assert [one.aside is not None for one in replaced] == [True]
+            with closing(opened(name)) as again:
+                assert again.tail() == node.tail()
+                assert again.verify().broken is None
 
 
 @pytest.mark.parametrize("away_s", [4.0, pytest.param(120.0, marks=pytest.mark.long)])
