@@ -1,4 +1,5 @@
-"""The sound of a room under what the assistant says: made here from a seed, so that no recording has to be shipped.
+"""The sound of a room under what the assistant says: a tenant's own, or one made here from a seed, so that no recording
+has to be shipped.
 
 An office as a telephone hears it: air, a murmur of voices that nobody can make out, a key now and then.
 """
@@ -18,6 +19,8 @@ _AIR_RMS = 60.0
 _MURMUR_RMS = 140.0
 _KEY_PEAK = 420.0
 _KEYS = 22
+_BACKGROUND_RMS = 400.0
+"""Loudness that speech stays well above."""
 
 Samples = npt.NDArray[np.int16]
 
@@ -46,6 +49,20 @@ class Ambience:
 def office() -> Ambience:
     """An office. The loop is made at first use, in about 20 ms."""
     return Ambience(_office_loop())
+
+
+def on_repeat(pcm: bytes, level_rms: float = _BACKGROUND_RMS) -> Samples:
+    """A sound of one's own (16 kHz mono s16le) as a loop of whole frames, no louder than what lies under speech may be.
+
+    Raises ``ValueError`` where it is shorter than one frame.
+    """
+    samples = np.frombuffer(pcm, np.int16)
+    whole = len(samples) - len(samples) % FRAME_SAMPLES
+    if not whole:
+        raise ValueError("it is shorter than 20 ms")
+    loop = samples[:whole].astype(np.float64)
+    loudness = float(np.sqrt(np.mean(loop**2)))
+    return (loop * min(1.0, level_rms / max(loudness, 1.0))).astype(np.int16)
 
 
 @cache

@@ -9,8 +9,6 @@ from pathlib import Path
 from domain.call.events import CallStarted, Warned
 from domain.call.state import KeptCall
 from domain.live_calls import CallSocket
-from media.egress.client import HttpClient
-from media.audio.ambience import office
 from media.audio.beep import BeepDetector
 from media.audio.intake import Intake
 from media.audio.playout import Playout
@@ -24,7 +22,9 @@ from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
 from media.call.parts import Parts
+from media.call.room import Room
 from media.call.session import CallSession
+from media.call.sounds import FetchSound
 from media.call.speaking import Speaking
 from media.call.stagehands import endpointing_questions, model_request, put_to_work
 from media.call.start import Prepared
@@ -32,6 +32,7 @@ from media.call.tenancy import Tenancy
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceRunner, voices_of
 from media.call.workshop import Workshop
+from media.egress.client import HttpClient
 from media.tools.mcp_tools import McpServers
 from media.transports.websocket import WebSocketTransport
 
@@ -125,7 +126,7 @@ def assemble(
         send_cap_ms=settings.send_cap_ms,
     )
     listeners = Listeners(settings.listener_cap_ms)
-    speaking = Speaking(transport, recording, listeners, office() if prepared.plan.background == "office" else None)
+    speaking = Speaking(transport, recording, listeners)
     playout = Playout(
         speaking,
         lead_ms=settings.playout_lead_ms,
@@ -154,26 +155,32 @@ def assemble(
         providers=workshop.providers,
         settings=settings,
     )
+    hearing = Hearing(
+        intake,
+        activity,
+        transcriber,
+        recording,
+        listeners,
+        session.feed,
+        beeps=BeepDetector() if prepared.plan.voicemail.wanted else None,
+    )
+
+    async def fetch(url: str) -> bytes:
+        return await workshop.sounds.fetch(url, connection.client)
+
     return Parts(
         transport=transport,
         playout=playout,
-        hearing=Hearing(
-            intake,
-            activity,
-            transcriber,
-            recording,
-            listeners,
-            session.feed,
-            beeps=BeepDetector() if prepared.plan.voicemail.wanted else None,
-        ),
+        hearing=hearing,
         transcriber=transcriber,
         model=_model_runner(session, prepared.cast, workshop),
-        voice=_voice_runner(session, playout, prepared.cast, workshop),
+        voice=_voice_runner(session, playout, prepared.cast, workshop, fetch),
         tools=crew,
         endpointing=endpointing_questions(session, prepared.cast, connection.tenancy),
         listeners=listeners,
         recording=recording,
         speaking=speaking,
+        room=Room(prepared.plan, hearing, speaking, fetch, session.warned),
     )
 
 
@@ -195,10 +202,13 @@ def _model_runner(session: CallSession, first: Cast, workshop: Workshop) -> Mode
     )
 
 
-def _voice_runner(session: CallSession, playout: Playout, first: Cast, workshop: Workshop) -> VoiceRunner:
+def _voice_runner(
+    session: CallSession, playout: Playout, first: Cast, workshop: Workshop, fetch: FetchSound
+) -> VoiceRunner:
     return VoiceRunner(
         *voices_of(first.chosen),
         workshop.voice_cache,
+        fetch,
         playout,
         session.feed,
         session,

@@ -1,10 +1,12 @@
-"""The caller's direction, frame by frame: intake, mute, recording, voice activity, transcriber. Plain calls only."""
+"""The caller's direction, frame by frame: intake, mute, recording, denoising, voice activity, transcriber. Plain calls
+only."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from media.audio.beep import BeepDetector
+from media.audio.denoising import Denoise
 from media.audio.framing import SILENCE
 from media.audio.intake import Intake
 from media.audio.recording import Recording
@@ -27,6 +29,7 @@ class Hearing:
         feed: Callable[[Input], None],
         *,
         beeps: BeepDetector | None = None,
+        denoise: Denoise | None = None,
     ) -> None:
         self._intake = intake
         self._activity = activity
@@ -35,6 +38,8 @@ class Hearing:
         self._listeners = listeners
         self._feed = feed
         self._beeps = beeps
+        self.denoise = denoise
+        """What cleans frames for voice activity and transcriber; recording and listeners get them as they came."""
         self.muted = False
 
     def pump(self, now_ms: float) -> None:
@@ -45,9 +50,11 @@ class Hearing:
         if self._recording is not None:
             self._recording.customer(frame, now_ms)
         self._listeners.customer(frame)
-        self._transcriber.hear(frame)
         if self._beeps is not None and self._beeps.push(frame):
             self._feed(BeepHeard(at_ms=now_ms))
+        if self.denoise is not None:
+            frame = self.denoise(frame)
+        self._transcriber.hear(frame)
         match self._activity.push(frame, now_ms):
             case Started(at_ms=at_ms):
                 self._feed(SpeechStarted(at_ms=at_ms))

@@ -11,6 +11,7 @@ from media.audio.recording import Recording
 from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
+from media.call.room import Room
 from media.call.speaking import Speaking
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceRunner
@@ -70,3 +71,4 @@ class Parts:
     listeners: Listeners
     recording: Recording | None
     speaking: Speaking
+    room: Room

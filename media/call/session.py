@@ -212,6 +212,7 @@ class CallSession:
                 self.spawn(parts.transport.write(), "send")
                 self.spawn(parts.transport.read(), "receive")
                 self.spawn(parts.transcriber.run(), "transcriber")
+                parts.room.open(self.spawn)
                 if parts.recording is not None:
                     self.spawn(write_along(parts.recording, self.clock, self._files, self.warned), "recording")
                 self._begin()

@@ -47,6 +47,8 @@ class MediaSettings:
     """Audio of one utterance that may wait for playout before its synthesis pauses."""
     voice_cache_bytes: int = 32 << 20
     """Size of the process-wide cache of spoken first messages and fillers."""
+    sound_shelf_bytes: int = 64 << 20
+    """Size of the process-wide shelf of sounds that assistants name by URL, decoded."""
 
     journal_cap: int = 5_000
     """Events of one call that may wait for the log; beyond it the call is ended, and still everything is kept."""

@@ -15,7 +15,7 @@ _LONGEST_GAP_MS = 200.0
 class Speaking:
     """The playout's ``AudioSink`` in a call. ``ambience`` sounds under the speech and between speeches."""
 
-    __slots__ = ("_ambience", "_listeners", "_recording", "_sent_to_ms", "_transport")
+    __slots__ = ("_listeners", "_recording", "_sent_to_ms", "_transport", "ambience")
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Speaking:
         listeners: Listeners,
         ambience: Ambience | None = None,
     ) -> None:
-        self._ambience = ambience
+        self.ambience = ambience
         self._sent_to_ms = 0.0
         """Up to when the caller has something to hear."""
         self._transport = transport
@@ -32,20 +32,20 @@ class Speaking:
         self._listeners = listeners
 
     def send_frame(self, frame: bytes, sounds_at_ms: float) -> None:
-        if self._ambience is not None:
-            frame = self._ambience.under(frame)
+        if self.ambience is not None:
+            frame = self.ambience.under(frame)
             # Never further ahead than the frame of ambience that a speech began in: no delay grows with the call.
             self._sent_to_ms = max(self._sent_to_ms, sounds_at_ms) + FRAME_MS
         self._send(frame, sounds_at_ms)
 
     def rest(self, now_ms: float) -> None:
         """Nobody speaks: the room goes on, at real time."""
-        if self._ambience is None:
+        if self.ambience is None:
             return
         if now_ms - self._sent_to_ms > _LONGEST_GAP_MS:
             self._sent_to_ms = now_ms
         while self._sent_to_ms <= now_ms:
-            self._send(self._ambience.frame().tobytes(), self._sent_to_ms)
+            self._send(self.ambience.frame().tobytes(), self._sent_to_ms)
             self._sent_to_ms += FRAME_MS
 
     def _send(self, frame: bytes, sounds_at_ms: float) -> None:

@@ -12,7 +12,6 @@ from typing import Any
 from domain.call.variables import CallFacts
 from domain.configuration.lookup import Configurations
 from domain.knowledge.search import Knowledge
-from media.egress.client import HttpClient
 from media.call.client_messages import ClientMessageFilter
 from media.call.crew import Backstage, Cast, Crew, Stage
 from media.call.providers import Providers
@@ -21,6 +20,7 @@ from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.tenancy import Tenancy
 from media.call.voice_runner import voices_of
+from media.egress.client import HttpClient
 from media.providers.language_model import ModelRequest
 from media.providers.registry import LOCAL
 from media.tools.api_request import ApiRequests
@@ -163,6 +163,7 @@ def change_over(session: CallSession, before: Cast, after: Cast, tenancy: Tenanc
     parts.voice.use(*voices_of(after.chosen))
     if _listens_differently(before, after):
         parts.transcriber.use(after.chosen.transcribers, session.spawn)
+    parts.room.arrange(after.plan, session.spawn)
     parts.endpointing = endpointing_questions(session, after, tenancy)
     session.pass_client_messages(ClientMessageFilter(after.plan.client_messages))
 

@@ -32,6 +32,7 @@ from media.call.reception import POLICY, SERVER_ERROR, Reception
 from media.call.salvage import Salvage
 from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
+from media.call.sounds import SoundShelf
 from media.call.stagehands import Toolbox
 from media.call.tenancy import TenantPorts
 from media.call.ticker import Ticker
@@ -101,6 +102,7 @@ class MediaTier:
             detector=detector,
             outbox=self._outbox,
             voice_cache=VoiceCache(settings.voice_cache_bytes),
+            sounds=SoundShelf(settings.sound_shelf_bytes),
             files=self._recording_thread,
             settings=settings,
             price_table=price_table,

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from media.audio.playout import Playout
 from media.call.model_runner import CallTasks
 from media.call.providers import Chosen
+from media.call.sounds import FetchSound, SoundUnavailable
 from media.machine.inputs import Input, ProviderFailed, VoiceFinished, VoiceStarted
 from media.machine.outputs import Synthesize
 from media.providers.errors import ProviderError
@@ -92,6 +93,7 @@ class VoiceRunner:
         voices: Voices,
         others: Mapping[str, Voices],
         cache: VoiceCache,
+        fetch: FetchSound,
         playout: Playout,
         feed: Callable[[Input], None],
         tasks: CallTasks,
@@ -105,6 +107,7 @@ class VoiceRunner:
         self._voices = voices
         self._others = others
         self._cache = cache
+        self._fetch = fetch
         self._playout = playout
         self._feed = feed
         self._tasks = tasks
@@ -148,11 +151,23 @@ class VoiceRunner:
             if not chunk.spoken.strip():
                 self._finish(chunk)
                 continue
-            failure = await self._speak(chunk)
+            failure = await (self._play(chunk) if chunk.sound else self._speak(chunk))
             if failure is not None:
                 self._feed(ProviderFailed(stage="voice", ended_reason=self._ended_reason(failure)))
                 return
         self._speeches.pop(utterance_id, None)
+
+    async def _play(self, chunk: Synthesize) -> None:
+        """A sound in place of words. One that cannot be had is silence: the call goes on."""
+        try:
+            pcm = await self._fetch(chunk.sound)
+        except SoundUnavailable as error:
+            self._warn("sound-not-played", f"{chunk.text} is not played: {error}")
+        else:
+            # The whole of it counts as heard as soon as it has begun: there are no words to cut it at.
+            self._take(chunk, WordTime(start_char=0, end_char=len(chunk.spoken), start_ms=0.0), False)
+            self._take(chunk, AudioChunk(pcm), False)
+        self._finish(chunk)
 
     async def _speak(self, chunk: Synthesize) -> ProviderError | None:
         failure: ProviderError | None = None
@@ -228,7 +243,7 @@ class VoiceRunner:
                 utterance_id=chunk.utterance_id,
                 chunk=chunk.chunk,
                 duration_ms=length_ms,
-                characters=len(chunk.spoken),
+                characters=0 if chunk.sound else len(chunk.spoken),
             )
         )
         self._playout.pump(self._now_ms())

@@ -11,16 +11,17 @@ from domain.call.resolution import resolve_assistant
 from domain.call.variables import CallFacts
 from domain.egress import EgressPolicy
 from domain.log.ports import Documents, EventLog
-from media.egress.client import guarded_client
 from media.audio.voice_activity import Detector
 from media.call.conversation import MachineConversation
 from media.call.outbox import Outbox
 from media.call.parts import Conversation
 from media.call.providers import Providers
 from media.call.settings import MediaSettings
+from media.call.sounds import SoundShelf
 from media.call.stagehands import Toolbox
 from media.call.tenancy import TenantPorts
 from media.call.voice_runner import VoiceCache
+from media.egress.client import guarded_client
 from media.machine.plan import CallPlan
 from media.providers.errors import ProviderError
 
@@ -40,6 +41,7 @@ class Workshop:
     detector: Callable[[], Detector]
     outbox: Outbox
     voice_cache: VoiceCache
+    sounds: SoundShelf
     files: Executor
     settings: MediaSettings
     price_table: str

@@ -1,4 +1,4 @@
-"""What is listened for besides speech: ``keypadInputPlan`` and ``voicemailDetection``, parsed.
+"""How and what is listened for, parsed: ``backgroundSpeechDenoisingPlan``, ``keypadInputPlan``, ``voicemailDetection``.
 
 Defaults and ranges are those of Vapi's public assistant schema.
 """
@@ -11,6 +11,42 @@ from media.machine.reading import PlanInvalid, Section
 
 _DELIMITERS = ("#", "*", "")
 _PROVIDERS = ("vapi", "google", "openai", "twilio")
+
+
+class GatePlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``fourierDenoisingPlan``. Levels in dB relative to full scale, ``offset_db`` relative to the caller's own."""
+
+    static_db: float
+    offset_db: float
+    window_ms: float
+    percentile: float
+    detects_media: bool
+
+
+class DenoisingPlan(msgspec.Struct, frozen=True, kw_only=True):
+    """``smart`` comes first, then ``gate``."""
+
+    smart: bool = False
+    gate: GatePlan | None = None
+
+
+def read_denoising(assistant: Section) -> DenoisingPlan:
+    """``backgroundSpeechDenoisingPlan`` with the deprecated ``backgroundDenoisingEnabled`` folded in; off by
+    default."""
+    plan = assistant.section("backgroundSpeechDenoisingPlan")
+    smart = plan.section("smartDenoisingPlan").flag("enabled", False)
+    fourier = plan.section("fourierDenoisingPlan")
+    gate = GatePlan(
+        static_db=fourier.number("staticThreshold", -35, -80, 0),
+        offset_db=fourier.number("baselineOffsetDb", -15, -30, -5),
+        window_ms=fourier.number("windowSizeMs", 3_000, 1_000, 30_000),
+        percentile=fourier.number("baselinePercentile", 85, 1, 99),
+        detects_media=fourier.flag("mediaDetectionEnabled", True),
+    )
+    return DenoisingPlan(
+        smart=smart or assistant.flag("backgroundDenoisingEnabled", False),
+        gate=gate if fourier.flag("enabled", False) else None,
+    )
 
 
 class KeypadPlan(msgspec.Struct, frozen=True, kw_only=True):

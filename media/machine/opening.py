@@ -34,4 +34,8 @@ def say_first_message(m: Moment, *, gate_ms: float = 0.0) -> None:
     """Queue the first message, to be heard from ``gate_ms`` on."""
     plan = m.plan
     interruptible = plan.first_message_interruptible
+    if plan.first_message_sound:
+        sound, label = plan.first_message_sound, plan.first_message
+        speaking.play(m, sound, label, "first-message", interruptible=interruptible, gate_ms=gate_ms)
+        return
     speaking.say(m, plan.first_message, "first-message", interruptible=interruptible, cacheable=True, gate_ms=gate_ms)

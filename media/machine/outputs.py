@@ -34,6 +34,7 @@ class Synthesize(_Output, frozen=True, kw_only=True):
     ``text`` is what history shows (display text), ``spoken`` what the voice gets after formatting. ``cacheable``
     texts (first message, fillers) may be kept. ``last`` closes the utterance (its text may be empty then). ``voice`` is
     the assistant's where it is empty; ``consent`` is the one that asks for consent to being recorded.
+    ``sound`` is the URL of what is to be played instead of being spoken; ``text`` stands for it in the history.
     """
 
     utterance_id: int
@@ -43,6 +44,7 @@ class Synthesize(_Output, frozen=True, kw_only=True):
     last: bool = False
     cacheable: bool = False
     voice: str = ""
+    sound: str = ""
 
 
 class StartPlayout(_Output, frozen=True, kw_only=True):

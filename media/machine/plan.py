@@ -14,7 +14,14 @@ from domain.call.late_templates import below
 from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
 from media.machine.consent_plan import ConsentPlan, read_consent
 from media.machine.hook_plan import HookPlan, read_hooks
-from media.machine.listening_plans import KeypadPlan, VoicemailPlan, read_keypad, read_voicemail
+from media.machine.listening_plans import (
+    DenoisingPlan,
+    KeypadPlan,
+    VoicemailPlan,
+    read_denoising,
+    read_keypad,
+    read_voicemail,
+)
 from media.machine.reading import PlanInvalid, Section
 from media.machine.security_filter import SecurityFilter, read_security_filter
 from media.machine.speaking_plans import (
@@ -48,6 +55,9 @@ TOOL_BUDGET = 200
 """Tool calls that one conversation may have: a model that asks for more is in a loop, or led by somebody."""
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
 
+RECORDED_MESSAGE = "[recorded message]"
+"""What stands in the history for a first message that is a sound file."""
+
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
 _WEB_TRANSPORTS = ("vapi.websocket", "vapi.webrtc", "daily", "livekit")
 
@@ -75,14 +85,16 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     ``variables`` are those that the conversation begins with; the messages of ``prompt_templates`` at ``late_prompt``
     are rendered anew when there are more. ``tool_budget`` is how many tool calls a conversation may have.
-    ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long a
-    caller who is owed an answer waits before a notice goes out, and before something is said in its place.
+    ``first_message_sound`` is its URL where the first message is a sound file. ``background`` is ``off``, ``office`` or
+    a URL. ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long
+    a caller who is owed an answer waits before a notice goes out, and before something is said in its place.
     ``thinks_ahead``: the model is asked as soon as a turn is probably over.
     """
 
     assistant: dict[str, Any]
     name: str
     first_message: str
+    first_message_sound: str
     first_message_mode: FirstMessageMode
     first_message_interruptible: bool
     prompt: tuple[dict[str, Any], ...]
@@ -107,13 +119,14 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     price_table: str
     clock_origin_ms: float
     unsupported: tuple[str, ...]
+    denoising: DenoisingPlan = DenoisingPlan()
     keypad: KeypadPlan = KeypadPlan()
     voicemail: VoicemailPlan = VoicemailPlan()
     security: SecurityFilter = SecurityFilter()
     consent: ConsentPlan | None = None
     hooks: tuple[HookPlan, ...] = ()
     ignored_hooks: tuple[str, ...] = ()
-    background: Literal["off", "office", "file"] = "off"
+    background: str = "off"
     voicemail_message: str = ""
     server_available: bool = False
     tool_budget: int = TOOL_BUDGET
@@ -166,11 +179,11 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         transcriber = _provider(assistant.section("transcriber"))
         first_message = assistant.text("firstMessage").strip()
         threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
-        background = _background(assistant, transport_provider)
         return cls(
             assistant=dict(config),
             name=assistant.text("name"),
-            first_message="" if _is_audio_file(first_message) else first_message,
+            first_message=RECORDED_MESSAGE if _is_audio_file(first_message) else first_message,
+            first_message_sound=first_message if _is_audio_file(first_message) else "",
             first_message_mode=_first_message_mode(assistant),
             first_message_interruptible=assistant.flag("firstMessageInterruptionsEnabled", False),
             prompt=prompt,
@@ -199,26 +212,23 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             price_table=price_table,
             final_on_request=final_on_request,
             clock_origin_ms=clock_origin_ms,
-            background=background,
+            background=_background(assistant, transport_provider),
             voicemail_message=assistant.text("voicemailMessage").strip(),
             server_available=server_available,
             tool_budget=tool_budget,
             thinks_ahead=thinks_ahead,
             variables=dict(variables or {}),
+            denoising=read_denoising(assistant),
             keypad=read_keypad(assistant),
             voicemail=read_voicemail(assistant),
             consent=read_consent(assistant, server_available=reachable, late=late),
             security=read_security_filter(assistant),
             hooks=hooks,
             ignored_hooks=ignored_hooks,
-            unsupported=(
-                *(("backgroundSound as an audio file",) if background == "file" else ()),
-                *(("firstMessage as an audio file",) if _is_audio_file(first_message) else ()),
-                *(
-                    f"The schema at {tool.problem}; its arguments are not checked;"
-                    for tool in tools.values()
-                    if tool.problem
-                ),
+            unsupported=tuple(
+                f"The schema at {tool.problem}; its arguments are not checked;"
+                for tool in tools.values()
+                if tool.problem
             ),
         )
 
@@ -233,7 +243,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         if self.name:
             shown["name"] = self.name
         if self.first_message:
-            shown["firstMessage"] = self.first_message
+            shown["firstMessage"] = self.first_message_sound or self.first_message
         return shown
 
 
@@ -243,16 +253,18 @@ def _late_messages(late: Iterable[str]) -> tuple[int, ...]:
     return tuple(int(path[0]) for path in found if path[0].isdecimal() and path[1:] == ["content"])
 
 
-def _background(assistant: Section, transport: str) -> Literal["off", "office", "file"]:
-    """The sound of an office is the default on the phone, none in the browser."""
-    chosen = assistant.text("backgroundSound")
-    if not chosen:
-        return "off" if transport in _WEB_TRANSPORTS else "office"
-    return "off" if chosen == "off" else "office" if chosen == "office" else "file"
+def _background(assistant: Section, transport: str) -> str:
+    """``off``, ``office`` or the URL of a sound. An office is the default on the phone, nothing in the browser."""
+    default = "off" if transport in _WEB_TRANSPORTS else "office"
+    chosen = assistant.text("backgroundSound").strip() or default
+    if chosen not in ("off", "office") and not chosen.startswith(("http://", "https://")):
+        raise PlanInvalid("backgroundSound", "is neither off, office nor a URL", "Give the URL of a sound file.")
+    return chosen
 
 
 def _is_audio_file(text: str) -> bool:
-    return text.startswith(("http://", "https://")) and text.lower().endswith((".wav", ".mp3"))
+    path = text.lower().partition("?")[0]
+    return path.startswith(("http://", "https://")) and path.endswith((".wav", ".mp3", ".ogg", ".flac"))
 
 
 def _first_message_mode(assistant: Section) -> FirstMessageMode:

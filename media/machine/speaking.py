@@ -53,6 +53,14 @@ def say(
         send(m, utterance_id, piece, last=index == len(texts) - 1, cacheable=cacheable)
 
 
+def play(m: Moment, sound: str, label: str, source: str, *, interruptible: bool = True, gate_ms: float = 0.0) -> None:
+    """Queue a recorded sound; ``label`` stands for it where words would."""
+    utterance_id = begin(m, source, interruptible=interruptible, gate_ms=gate_ms)
+    m.emit(Synthesize(utterance_id=utterance_id, chunk=0, text=label, spoken=label, last=True, sound=sound))
+    m.mark("t5", m.state.turn, m.now)
+    m.change_utterance(utterance_id, chunks=(label,), closed=True, t5=m.now)
+
+
 def begin(m: Moment, source: str, *, turn_id: str = "", interruptible: bool = True, gate_ms: float = 0.0) -> int:
     """A new utterance at the end of the queue; the first of an answer takes the turn's measuring points with it."""
     utterance_id = m.state.utterance_count + 1

@@ -72,7 +72,7 @@ def test_a_stall_is_not_made_up_for_in_a_burst() -> None:
         (None, "twilio", "office"),
         ("office", "vapi.websocket", "office"),
         ("off", "twilio", "off"),
-        ("https://x.example/room.wav", "twilio", "file"),
+        ("https://x.example/room", "twilio", "https://x.example/room"),
     ],
 )
 def test_the_phone_has_an_office_by_default_and_the_browser_nothing(

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from media.audio.playout import Heard, Playout
 from media.call.model_runner import ModelRunner
 from media.call.settings import MediaSettings
+from media.call.sounds import FetchSound, SoundUnavailable
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceCache, VoiceRunner, Voices
 from media.machine.inputs import (
@@ -179,12 +180,17 @@ class Mouth:
     finished: list[Heard]
 
 
+async def no_sounds(url: str) -> bytes:
+    raise SoundUnavailable("there are none here")
+
+
 def mouth(
     call: Call,
     *voices: ScriptedTextToSpeech,
     cache: VoiceCache | None = None,
     ahead_ms: int = 20_000,
     others: Mapping[str, Voices] | None = None,
+    fetch: FetchSound = no_sounds,
 ) -> Mouth:
     finished: list[Heard] = []
     playout = Playout(Quiet(), lead_ms=80, on_started=lambda _: None, on_finished=finished.append)
@@ -192,6 +198,7 @@ def mouth(
         Voices(voices, [f"voice-{index}" for index, _ in enumerate(voices)]),
         others or {},
         cache or VoiceCache(1 << 20),
+        fetch,
         playout,
         call.feed,
         call,
@@ -233,6 +240,32 @@ async def test_a_chunk_may_name_another_voice() -> None:
         speaking.runner.synthesize(replace(chunk(0, "Hello.", last=True), utterance_id=2))
         await call.until(lambda: sum(isinstance(i, VoiceFinished) for i in call.inputs) == 2)
     assert (other.spoken, own.spoken) == (["We record."], ["Hello."])
+
+
+async def test_a_sound_is_played_in_place_of_words() -> None:
+    async def fetch(url: str) -> bytes:
+        assert url == "https://x.example/hello.wav"
+        return bytes(32_000)
+
+    async with a_call() as call:
+        speaking = mouth(call, ScriptedTextToSpeech(), fetch=fetch)
+        greeting = chunk(0, "[recorded message]", last=True)
+        speaking.runner.synthesize(replace(greeting, sound="https://x.example/hello.wav"))
+        await call.until(lambda: call.saw(VoiceFinished))
+    assert call.inputs == [
+        VoiceStarted(utterance_id=1, chunk=0),
+        VoiceFinished(utterance_id=1, chunk=0, duration_ms=1_000.0, characters=0),
+    ]
+
+
+async def test_a_sound_that_cannot_be_had_is_silence_and_a_warning() -> None:
+    voice = ScriptedTextToSpeech()
+    async with a_call() as call:
+        speaking = mouth(call, voice)
+        speaking.runner.synthesize(replace(chunk(0, "[recorded message]", last=True), sound="https://x.example/a.wav"))
+        await call.until(lambda: call.saw(VoiceFinished))
+    assert not voice.spoken
+    assert call.warnings == ["sound-not-played"]
 
 
 async def test_a_fixed_text_is_synthesised_once_per_voice() -> None:

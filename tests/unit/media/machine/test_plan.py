@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
+from media.machine.listening_plans import DenoisingPlan
 from media.machine.plan import CallPlan, PlanInvalid
 from media.text.chunking import DEFAULT_BOUNDARIES
 
@@ -151,8 +152,29 @@ def test_end_call_function_enabled_makes_an_end_call_tool() -> None:
 
 def test_an_audio_file_as_first_message_is_not_read_out() -> None:
     audio = plan({"firstMessage": "https://cdn.example/hello.mp3", "backgroundSound": "https://cdn.example/room.wav"})
-    assert audio.first_message == ""
-    assert audio.unsupported == ("backgroundSound as an audio file", "firstMessage as an audio file")
+    assert audio.first_message_sound == "https://cdn.example/hello.mp3"
+    assert audio.first_message == "[recorded message]"
+    assert audio.public()["firstMessage"] == "https://cdn.example/hello.mp3"
+    assert audio.background == "https://cdn.example/room.wav"
+    assert audio.unsupported == ()
+
+
+def test_denoising_is_off_unless_it_is_asked_for() -> None:
+    assert plan({"backgroundSpeechDenoisingPlan": {"smartDenoisingPlan": {}}}).denoising == DenoisingPlan()
+    assert plan({"backgroundDenoisingEnabled": True}).denoising.smart
+    wanted = plan(
+        {
+            "backgroundSpeechDenoisingPlan": {
+                "smartDenoisingPlan": {"enabled": True},
+                "fourierDenoisingPlan": {"enabled": True, "staticThreshold": -50, "windowSizeMs": 5_000},
+            }
+        }
+    ).denoising
+    assert wanted.smart
+    assert wanted.gate is not None
+    assert (wanted.gate.static_db, wanted.gate.offset_db, wanted.gate.window_ms) == (-50, -15, 5_000)
+    with pytest.raises(PlanInvalid, match="baselinePercentile is not a number from 1 to 99"):
+        plan({"backgroundSpeechDenoisingPlan": {"fourierDenoisingPlan": {"baselinePercentile": 100}}})
 
 
 def test_what_clients_and_usage_see_holds_no_secret() -> None:
