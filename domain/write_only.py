@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
@@ -26,31 +27,43 @@ _SHOWN_OF_PLANS: Final = frozenset(
 )
 """What a credential's authentication and encryption plans show; whatever else they hold may be a secret."""
 
+_PLANS: Final = frozenset({"authenticationPlan", "encryptionPlan"})
 _PHONE_NUMBER_SECRETS: Final = frozenset({"twilioAuthToken", "twilioApiKey", "twilioApiSecret"})
 _CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant"})
+_DROPPED: Final = object()
+
+Change = Callable[[Any], Any]
+"""What becomes of the value of a secret."""
 
 
 def without_secrets(config: dict[str, Any], kind: str = "") -> dict[str, Any]:
     """A copy without what nobody may read back: server secrets and inline credentials' keys at any depth, and where
     ``kind`` is ``credential`` or ``phone_number`` the secrets of those."""
+    return with_secrets(config, kind, _dropped)
+
+
+def with_secrets(config: dict[str, Any], kind: str, change: Change) -> dict[str, Any]:
+    """A copy in which ``change`` was made to every secret; ``kind`` is as above."""
     match kind:
         case "credential":
-            return _shown_fields(config)
+            return _credential(config, change)
         case "phone_number":
-            config = _shown_phone_number(config)
+            config = _phone_number(config, change)
     shown: dict[str, Any] = {}
     for key, value in config.items():
         match key, value:
             case "serverUrlSecret", _:
-                continue
+                _put(shown, key, change(value))
             case "server", dict():
-                shown[key] = _shown({name: part for name, part in value.items() if name != "secret"})
+                shown[key] = _value({name: part for name, part in value.items() if name != "secret"}, change)
+                if "secret" in value:
+                    _put(shown[key], "secret", change(value["secret"]))
             case "credentials", list():
-                shown[key] = [_shown_credential(credential) for credential in value]
+                shown[key] = [_credential_value(credential, change) for credential in value]
             case "phoneNumber", dict():
-                shown[key] = _shown(_shown_phone_number(value))
+                shown[key] = _value(_phone_number(value, change), change)
             case _:
-                shown[key] = _shown(value)
+                shown[key] = _value(value, change)
     return shown
 
 
@@ -75,42 +88,56 @@ def has_server_secret(config: dict[str, Any]) -> bool:
     return bool(config.get("serverUrlSecret")) or (isinstance(server, dict) and bool(server.get("secret")))
 
 
-def _shown(value: Any) -> Any:
+def _dropped(value: Any) -> Any:
+    return _DROPPED
+
+
+def _put(shown: dict[str, Any], key: str, value: Any) -> None:
+    if value is not _DROPPED:
+        shown[key] = value
+
+
+def _value(value: Any, change: Change) -> Any:
     match value:
         case dict():
-            return without_secrets(value)
+            return with_secrets(value, "", change)
         case list():
-            return [_shown(item) for item in value]
+            return [_value(item, change) for item in value]
         case _:
             return value
 
 
-def _shown_phone_number(config: dict[str, Any]) -> dict[str, Any]:
-    shown = {key: value for key, value in config.items() if key not in _PHONE_NUMBER_SECRETS}
+def _phone_number(config: dict[str, Any], change: Change) -> dict[str, Any]:
+    shown = _changed(config, _PHONE_NUMBER_SECRETS, change)
     if isinstance(shown.get("authentication"), dict):
-        shown["authentication"] = {key: part for key, part in shown["authentication"].items() if key != "password"}
+        shown["authentication"] = _changed(shown["authentication"], frozenset({"password"}), change)
     return shown
 
 
-def _shown_fields(credential: dict[str, Any]) -> dict[str, Any]:
-    return {
-        key: _shown_plan(part) if key in {"authenticationPlan", "encryptionPlan"} else _shown_credential(part)
-        for key, part in credential.items()
-        if key not in _CREDENTIAL_SECRETS
-    }
+def _changed(config: dict[str, Any], secrets: frozenset[str], change: Change) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for key, value in config.items():
+        _put(shown, key, change(value) if key in secrets else value)
+    return shown
 
 
-def _shown_credential(value: Any) -> Any:
+def _credential(credential: dict[str, Any], change: Change) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for key, part in credential.items():
+        if key in _CREDENTIAL_SECRETS:
+            _put(shown, key, change(part))
+        elif key in _PLANS and isinstance(part, dict):
+            shown[key] = _changed(part, frozenset(part) - _SHOWN_OF_PLANS, change)
+        else:
+            shown[key] = _credential_value(part, change)
+    return shown
+
+
+def _credential_value(value: Any, change: Change) -> Any:
     match value:
         case dict():
-            return _shown_fields(value)
+            return _credential(value, change)
         case list():
-            return [_shown_credential(item) for item in value]
+            return [_credential_value(item, change) for item in value]
         case _:
             return value
-
-
-def _shown_plan(plan: Any) -> Any:
-    if not isinstance(plan, dict):
-        return plan
-    return {key: part for key, part in plan.items() if key in _SHOWN_OF_PLANS}

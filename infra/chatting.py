@@ -11,6 +11,7 @@ from domain.pricing.tables import CURRENT_PRICE_TABLE
 from infra.identifiers import now
 from infra.settings import Settings
 from infra.storage import Storage
+from infra.tenant_access import TenantAccess
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
 from media.providers.registry import ProviderRegistry
@@ -19,7 +20,7 @@ from media.egress.client import guarded_client
 
 @contextlib.asynccontextmanager
 async def opened_chats(
-    settings: Settings, storage: Storage, registry: ProviderRegistry, knowledge: Knowledge
+    settings: Settings, storage: Storage, registry: ProviderRegistry, knowledge: Knowledge, tenants: TenantAccess
 ) -> AsyncIterator[ChatTier]:
     """Chats answered with the models of ``registry``; what is being answered at the end is still recorded."""
     limits, egress = ChatSettings(), EgressPolicy.parse(settings.egress_allow)
@@ -36,6 +37,7 @@ async def opened_chats(
             settings=limits,
             clock=now,
             price_table=settings.price_table or CURRENT_PRICE_TABLE,
+            access=tenants.access,
         )
         try:
             yield tier

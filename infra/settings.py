@@ -204,6 +204,12 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         description="Key that signs call and download URLs (32 characters or more); unset means one is made and kept "
         "in the data folder.",
     )
+    secret_key: SecretStr | None = Field(
+        None,
+        description="Key (32 characters or more) under which tenants' keys and passwords are sealed on the log; "
+        "several, separated by commas, while one is replaced: the first seals, all open. Unset means that they are "
+        "kept as they are sent. What was sealed cannot be opened without it.",
+    )
     checkpoint_key: SecretStr | None = Field(
         None,
         description="Private key (Ed25519, 64 hexadecimal digits) that signs where the log's chain stands, for "
@@ -293,6 +299,14 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
     def _long_enough(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None and len(value.get_secret_value()) < 32:
             raise ValueError("a signing secret needs 32 characters or more, for example from: openssl rand -hex 32")
+        return value
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_keys(cls, value: SecretStr | None) -> SecretStr | None:
+        parts = [part.strip() for part in value.get_secret_value().split(",")] if value is not None else []
+        if any(len(part) < 32 for part in parts):
+            raise ValueError("each key needs 32 characters or more, for example from: openssl rand -hex 32")
         return value
 
     def cache_folder(self) -> Path:

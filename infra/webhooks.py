@@ -24,6 +24,7 @@ from infra.data_folder import Seat
 from infra.egress.sessions import OrganizationSessions
 from infra.identifiers import now, random_id
 from infra.roles import Addresses
+from infra.sealing import seal_of
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.upkeep import HeldInFile
@@ -44,6 +45,7 @@ from streams.webhooks.outbox import CallOutbox
 from streams.webhooks.outcomes import DeliveryOutcomes
 from streams.webhooks.recorder import Recorder
 from streams.webhooks.sender import Sender
+from streams.webhooks.signed_access import SignedAccess
 from streams.webhooks.store import DeliveryStore
 
 logger = logging.getLogger(__name__)
@@ -132,7 +134,8 @@ async def opened_webhooks(
         parts.push_async_callback(sessions.close)
         if sends:
             recorder = Recorder(storage.log, random_id, reached)
-            sender = Sender(sessions, Credentials(storage.log, sessions, now), secret, version("callfold"), now)
+            credentials = Credentials(storage.log, sessions, now, seal_of(settings.secret_key))
+            sender = Sender(sessions, SignedAccess(credentials, secret, version("callfold"), now), now)
             webhooks.dispatcher = Dispatcher(
                 webhooks.waiting,
                 sender,

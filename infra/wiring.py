@@ -33,10 +33,12 @@ from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
+from infra.tenant_access import TenantAccess, opened_tenant_access
 from infra.watch import REAP_SECONDS, watching_leases
 from infra.web_calls import opened_web_calls
 from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
+from media.call.tenancy import TenantPorts
 from media.call.tier import MediaTier
 from media.providers.registry import ProviderRegistry
 from media.egress.client import guarded_client
@@ -98,6 +100,7 @@ async def run_system(
         knowledge = await parts.enter_async_context(
             opened_knowledge(settings, seat, storage, reads=role in ("up", "api"))
         )
+        tenants = await parts.enter_async_context(opened_tenant_access(settings, storage, secret))
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
         registry = _registry(settings, parts, speech=role != "api")
         speaking = asyncio.create_task(registry.start())
@@ -128,7 +131,7 @@ async def run_system(
         await speaking
         if role != "api":
             tier = await parts.enter_async_context(
-                _tier(settings, seat, storage, registry, addresses.node_url, knowledge)
+                _tier(settings, seat, storage, registry, addresses.node_url, knowledge, tenants)
             )
             gate.troubles.append(lambda: tier.trouble)
             await parts.enter_async_context(hanging_up_disowned(storage.log, storage.shards(), tier))
@@ -138,7 +141,7 @@ async def run_system(
             )
         chats = None
         if role != "media":
-            chats = await parts.enter_async_context(opened_chats(settings, storage, registry, knowledge))
+            chats = await parts.enter_async_context(opened_chats(settings, storage, registry, knowledge, tenants))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
         metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
@@ -195,7 +198,13 @@ def _registry(settings: Settings, parts: contextlib.AsyncExitStack, *, speech: b
 
 
 def _tier(
-    settings: Settings, seat: Seat, storage: Storage, registry: ProviderRegistry, address: str, knowledge: Knowledge
+    settings: Settings,
+    seat: Seat,
+    storage: Storage,
+    registry: ProviderRegistry,
+    address: str,
+    knowledge: Knowledge,
+    tenants: TenantAccess,
 ) -> MediaTier:
     return MediaTier(
         commands=storage.log,
@@ -222,6 +231,7 @@ def _tier(
         log=storage.log,
         knowledge=knowledge,
         code_program=settings.code_program,
+        tenants=TenantPorts(access=tenants.access),
     )
 
 

@@ -10,11 +10,12 @@ from domain.server_messages.server import Server
 
 
 class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
-    """A request before it is authenticated. ``id`` is the same at every repetition, ``about`` is the call or chat that
-    it belongs to."""
+    """A request before it is authenticated. ``id`` is the same at every repetition, ``about`` the call or chat that
+    it belongs to, ``event_id`` names the event that it tells of, where it tells of one."""
 
     id: str
     about: str
+    event_id: str = ""
     body: bytes = b""
     method: str = "POST"
 

@@ -18,16 +18,14 @@ import msgspec
 from domain.configuration.state import ActiveConfiguration
 from domain.egress import EgressBlocked, check_url
 from domain.log.ports import Documents
+from domain.sealing import NoSeal, Seal, SealBroken, opened
+from domain.server_messages.access import Authentication, CredentialUnusable
 from domain.webhook.signature import PlanUnusable, hmac_headers
 
 EARLY: Final = timedelta(seconds=60)
 DEFAULT_LIFETIME_SECONDS: Final = 300
 TOKEN_SECONDS: Final = 10.0
 TOKEN_BYTES: Final = 64 << 10
-
-
-class CredentialUnusable(Exception):
-    """No request can be authenticated with it; the message says why, without the secret."""
 
 
 class Sessions(Protocol):
@@ -44,33 +42,33 @@ class Signed:
     timestamp: int
     url: str
     body: bytes
-
-
-class Authentication(msgspec.Struct, frozen=True):
-    """Headers for one request; ``renewable`` where a refusal (401) may be cured by ``Credentials.forget``."""
-
-    headers: dict[str, str]
-    renewable: bool = False
+    method: str = "POST"
 
 
 @dataclass
 class Credentials:
-    """Of all organisations, as they are stored now: one that was rotated is used from the next request on."""
+    """Of all organisations, as they are stored now: one that was rotated is used from the next request on.
+
+    ``seal`` is what their secrets are stored under.
+    """
 
     documents: Documents
     sessions: Sessions
     clock: Callable[[], datetime]
+    seal: Seal = field(default_factory=NoSeal)
     _tokens: dict[str, tuple[str, datetime]] = field(default_factory=dict)
     _asking: dict[str, asyncio.Lock] = field(default_factory=dict)
 
     async def headers(self, org_id: str, credential_id: str, secret: str, signed: Signed) -> Authentication:
         """What authenticates a request. Raises ``CredentialUnusable``."""
         if not credential_id:
-            return Authentication({"x-vapi-secret": secret} if secret else {})
+            return Authentication(
+                {"x-vapi-secret": self._opened(org_id, secret, "the server's secret")} if secret else {}
+            )
         document = self.documents.get("credential", credential_id, org_id=org_id)
         if document is None or not isinstance(document.state, ActiveConfiguration):
             raise CredentialUnusable(f"credential {credential_id} does not exist")
-        plan = document.state.config.get("authenticationPlan")
+        plan = self._opened(org_id, document.state.config.get("authenticationPlan"), f"credential {credential_id}")
         if not isinstance(plan, Mapping):
             raise CredentialUnusable(f"credential {credential_id} has no authenticationPlan")
         match plan.get("type"):
@@ -87,7 +85,7 @@ class Credentials:
                             plan,
                             id=signed.id,
                             timestamp=signed.timestamp,
-                            method="POST",
+                            method=signed.method,
                             url=signed.url,
                             body=signed.body,
                         )
@@ -96,6 +94,12 @@ class Credentials:
                     raise CredentialUnusable(f"credential {credential_id}: {fault}") from fault
             case kind:
                 raise CredentialUnusable(f"credential {credential_id} has an authenticationPlan of type {kind!r}")
+
+    def _opened(self, org_id: str, value: Any, what: str) -> Any:
+        try:
+            return opened(value, org_id, self.seal)
+        except SealBroken as broken:
+            raise CredentialUnusable(f"{what} is sealed: {broken}") from broken
 
     def forget(self, credential_id: str) -> None:
         """Ask for a new token next time."""

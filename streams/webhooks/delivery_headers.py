@@ -10,6 +10,7 @@ def own_headers(
 ) -> dict[str, str]:
     """Identity and signature of a message; ``secret`` is the installation's, ``timestamp`` that of this attempt (s)."""
     key = endpoint_key(secret, endpoint_id)
+    event = {"callfold-event-id": event_id} if event_id else {}
     return {
         "content-type": "application/json",
         "accept": "application/json",
@@ -18,6 +19,6 @@ def own_headers(
         "webhook-id": id,
         "webhook-timestamp": str(timestamp),
         "webhook-signature": standard_signature((key,), id, timestamp, body),
-        "callfold-event-id": event_id,
+        **event,
         "callfold-call-id": about,
     }

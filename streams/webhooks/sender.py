@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -15,9 +14,9 @@ import msgspec
 
 from domain.egress import EgressBlocked, check_url
 from domain.log.ports import Clock
+from domain.server_messages.access import CredentialUnusable, Outgoing, ServerAccess
 from domain.webhook.events import Failure
-from streams.webhooks.credentials import Credentials, CredentialUnusable, Sessions, Signed
-from streams.webhooks.delivery_headers import own_headers
+from streams.webhooks.credentials import Sessions
 from streams.webhooks.due import Due
 
 ANSWER_BYTES: Final = 64 << 10
@@ -25,10 +24,6 @@ ANSWER_BYTES: Final = 64 << 10
 ABORT: Final = "abort-message"
 """In the answer's ``webhook-delivery`` header: the receiver wants no more attempts at this message."""
 
-_RESERVED: Final = ("webhook-", "callfold-")
-_FIXED: Final = frozenset(
-    {"host", "content-length", "transfer-encoding", "connection", "content-type", "traceparent", "tracestate"}
-)
 _THROTTLED: Final = frozenset({429, 502, 503, 504})
 
 
@@ -45,12 +40,10 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
 
 @dataclass(frozen=True)
 class Sender:
-    """``secret`` is the installation's: endpoints' signing keys are made from it."""
+    """``sessions`` must be guarded."""
 
     sessions: Sessions
-    credentials: Credentials
-    secret: bytes
-    version: str
+    access: ServerAccess
     clock: Clock
 
     async def send(self, due: Due, attempt: int) -> Sent:
@@ -60,7 +53,7 @@ class Sender:
             async with asyncio.timeout(due.server.timeout_seconds):
                 sent, renewable = await self._post(due, attempt)
                 if sent.status == 401 and renewable:
-                    self.credentials.forget(due.server.credential_id)
+                    self.access.renew(due.server.credential_id)
                     sent, _ = await self._post(due, attempt)
                 return sent
         except TimeoutError:
@@ -74,43 +67,19 @@ class Sender:
 
     async def _post(self, due: Due, attempt: int) -> tuple[Sent, bool]:
         delivery, server = due.delivery, due.server
-        signed = Signed(delivery.id, int(self.clock().timestamp()), server.url, due.body)
-        authentication = await self.credentials.headers(delivery.org_id, server.credential_id, server.secret, signed)
-        headers = self._headers(due, signed, attempt, authentication.headers)
-        async with self.sessions.of(delivery.org_id).post(
-            server.url, data=due.body, headers=headers, allow_redirects=False
-        ) as answer:
-            return await _judged(answer, self.clock()), authentication.renewable
-
-    def _headers(self, due: Due, signed: Signed, attempt: int, authentication: Mapping[str, str]) -> dict[str, str]:
-        delivery = due.delivery
-        headers = own_headers(
-            self.secret,
-            self.version,
-            id=signed.id,
-            endpoint_id=delivery.endpoint_id,
-            event_id=delivery.event_id,
-            about=delivery.about,
-            timestamp=signed.timestamp,
-            body=signed.body,
-        ) | {
+        request = Outgoing(id=delivery.id, about=delivery.about, event_id=delivery.event_id, body=due.body)
+        authentication = await self.access.headers(delivery.org_id, server, request)
+        headers = {
+            **authentication.headers,
             "callfold-sequence": str(delivery.sequence),
             "callfold-attempt": str(attempt),
         }
         if delivery.replay:
             headers["callfold-replay"] = delivery.replay
-        given = {name: text for name, text in due.server.headers.items() if _may_set(name, text)}
-        for source in (authentication, given):
-            for name, text in source.items():
-                headers = {known: value for known, value in headers.items() if known.lower() != name.lower()}
-                headers[name] = text
-        return headers
-
-
-def _may_set(name: str, text: str) -> bool:
-    lowered = name.lower()
-    plain = name.isascii() and not any(mark in f"{name}{text}" for mark in "\r\n\0")
-    return plain and lowered not in _FIXED and not lowered.startswith(_RESERVED)
+        async with self.sessions.of(delivery.org_id).post(
+            server.url, data=due.body, headers=headers, allow_redirects=False
+        ) as answer:
+            return await _judged(answer, self.clock()), authentication.renewable
 
 
 async def _judged(answer: aiohttp.ClientResponse, now: datetime) -> Sent:

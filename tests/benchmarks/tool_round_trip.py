@@ -27,7 +27,7 @@ from media.tools.bench import ToolBench
 from media.egress.client import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
-from tests.unit.media.tools.calling import LOOPBACK, call_of, now
+from tests.unit.media.tools.calling import LOOPBACK, call_of, now, tenant_servers
 
 ARGUMENTS = {"orderId": "K-204", "note": "as soon as possible"}
 
@@ -81,9 +81,7 @@ async def _timed(works: Mapping[str, Callable[[], Awaitable[object]]], count: in
 async def _measure(url: str, count: int) -> dict[str, list[float]]:
     body = msgspec.json.encode({"message": {"toolCallList": [{"id": "c1", "arguments": ARGUMENTS}], **snapshot()}})
     async with httpx2.AsyncClient(timeout=5.0) as bare, guarded_client(LOOPBACK, timeout_s=5.0) as guarded:
-        servers = ServerTools(
-            guarded, lambda: {}, snapshot=snapshot, timestamp_ms=lambda: 0, timeout_s=5.0, result_cap=8_192
-        )
+        servers = ServerTools(tenant_servers(guarded), lambda: {}, snapshot=snapshot, timeout_s=5.0, result_cap=8_192)
         requests = ApiRequests(guarded, now=now, timeout_s=5.0, result_cap=8_192)
         bench = ToolBench(servers, {"apiRequest": requests})
         function = call_of({"type": "function", "function": {"name": "findOrder"}, "server": {"url": url}}, ARGUMENTS)

@@ -27,6 +27,7 @@ from infra.identifiers import now
 from streams.webhooks.credentials import Credentials
 from streams.webhooks.due import Due
 from streams.webhooks.sender import Sender, Sent, retry_after
+from streams.webhooks.signed_access import SignedAccess
 
 Behave = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 LOOPBACK = EgressPolicy.parse(["127.0.0.0/8", "::1/128"])
@@ -72,7 +73,7 @@ async def send(url: str, *, policy: EgressPolicy = LOOPBACK, resolver: Scripted 
     """One attempt at ``url``; it must end by itself."""
     sessions = OrganizationSessions(policy, per_host=5, resolver=resolver)
     documents: Documents = NoDocuments()  # type: ignore[assignment]  # nothing else is asked of it
-    sender = Sender(sessions, Credentials(documents, sessions, now), b"s" * 32, "1", now)
+    sender = Sender(sessions, SignedAccess(Credentials(documents, sessions, now), b"s" * 32, "1", now), now)
     delivery = Delivery(
         number=1,
         id="msg_1",

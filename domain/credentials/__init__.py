@@ -1,0 +1,1 @@
+"""What tenants have stored to reach others with: their keys for vendors."""
