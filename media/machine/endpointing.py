@@ -33,7 +33,7 @@ _UNFINISHED = frozenset(
     {
         *("and", "or", "but", "so", "because", "if", "when", "that", "which", "who", "the", "a", "an", "my", "your"),
         *("to", "of", "in", "on", "at", "for", "with", "from", "by", "about", "is", "are", "was", "am", "um", "uh"),
-        *("er", "hmm", "like", "well", "i", "im", "its", "id", "ill", "then", "also", "please", "want", "need"),
+        *("er", "hmm", "like", "well", "i", "im", "its", "id", "ill", "then", "also", "want", "need"),
     }
 )
 _SENTENCE_END = re.compile(r"[.!?。।॥۔]\s*$")
@@ -63,7 +63,7 @@ def still_speaking(text: str) -> float:
     words = words_of(text)
     if not words:
         return 0.5
-    if words[-1] in _UNFINISHED:
+    if words[-1] in _UNFINISHED or words == ("please",):
         return 0.9
     if _SENTENCE_END.search(text):
         return 0.05
