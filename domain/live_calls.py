@@ -71,5 +71,8 @@ class LiveCalls(Protocol):
     def active(self) -> int:
         """Calls running on this node; where it serves none itself, those running anywhere, as far as it has seen."""
 
+    def room(self) -> int:
+        """How many more calls this node would take now; 0 where it is full, too busy, draining, or serves none."""
+
     async def drain(self, timeout_s: float) -> None:
         """Take no new calls, end running ones with ``worker-shutdown``, return when all is recorded."""

@@ -6,7 +6,8 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from typing import cast
 
 import uvicorn
 from fastapi import FastAPI
@@ -39,14 +40,25 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         yield
 
+    async def take(self, connection: socket.socket) -> None:
+        """Serve a connection that another process has accepted. Raises ``OSError`` where it is gone."""
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # uvicorn types its protocols by what all of asyncio's have in common.
+        make = cast(Callable[..., asyncio.Protocol], self.config.http_protocol_class)
+        protocol = make(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
+        await asyncio.get_running_loop().connect_accepted_socket(lambda: protocol, connection)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self.accepting.set()
 
 
 @contextlib.asynccontextmanager
-async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[None]:
-    """Answer on ``listeners`` inside the context; open connections get a moment to finish when it ends."""
+async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[Callable[[socket.socket], Awaitable[None]]]:
+    """Answer on ``listeners`` inside the context; open connections get a moment to finish when it ends.
+
+    What it gives takes connections that were accepted elsewhere.
+    """
     config = uvicorn.Config(
         app,
         ws=CallProtocol,
@@ -66,7 +78,7 @@ async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[None
         await task
         raise CannotListen("the HTTP server ended while it started; see the log lines above")
     try:
-        yield
+        yield server.take
     finally:
         server.should_exit = True
         await task

@@ -27,5 +27,8 @@ class NoLiveCalls:
     def active(self) -> int:
         return 0
 
+    def room(self) -> int:
+        return 0
+
     async def drain(self, timeout_s: float) -> None:
         return

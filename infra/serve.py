@@ -9,7 +9,6 @@ import os
 import secrets
 import signal
 import socket
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -17,6 +16,7 @@ from domain.log.ports import LogUnavailable
 from domain.organization.founding import Founding
 from infra import logging as log_lines
 from infra.application import signing_secret
+from infra.arrivals import arriving
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.http_server import CannotListen, listen, serving
 from infra.projecting import Fragments, opened_projecting
@@ -49,12 +49,16 @@ class Started:
 
 
 def serve(
-    settings: Settings, on_started: Callable[[Started], None], role: Role = "up", *, shared: socket.socket | None = None
+    settings: Settings,
+    on_started: Callable[[Started], None],
+    role: Role = "up",
+    *,
+    channel: socket.socket | None = None,
 ) -> None:
     """Run until SIGTERM or SIGINT, then drain. Raises one of ``FAILURES`` when it cannot start.
 
-    ``shared`` is a listening socket that several media workers accept callers from; each then listens for the other
-    processes on a port of its own, and drains too when its standard input ends, for then its supervisor has gone.
+    Over ``channel`` a media worker gets the connections that its supervisor has accepted on the settings' port; it then
+    listens for the other processes on a port of its own, and drains too when the supervisor has gone.
     """
     import uvloop
 
@@ -67,22 +71,24 @@ def serve(
         elif role == "stream":
             uvloop.run(_stream(settings, seat, on_started))
         else:
-            uvloop.run(_serve(settings, seat, role, on_started, shared))
+            uvloop.run(_serve(settings, seat, role, on_started, channel))
 
 
 async def _serve(
-    settings: Settings, seat: Seat, role: Role, on_started: Callable[[Started], None], shared: socket.socket | None
+    settings: Settings, seat: Seat, role: Role, on_started: Callable[[Started], None], channel: socket.socket | None
 ) -> None:
-    with stop_signals() as stop, listen(settings.host, 0 if shared else settings.port) as listener:
-        if shared is not None:
-            _stop_with_supervisor(stop)
+    with stop_signals() as stop, listen(settings.host, 0 if channel else settings.port) as listener:
         own_port = listener.getsockname()[1]
-        addresses = Addresses.of(settings, public_port=(shared or listener).getsockname()[1], own_port=own_port)
+        addresses = Addresses.of(settings, public_port=settings.port if channel else own_port, own_port=own_port)
         running = RunningSystem(os.getpid(), addresses.local_url, secrets.token_urlsafe(32), role)
         token = running.operator_token
         async with run_system(settings, seat, role, addresses=addresses, operator_token=token) as system:
             organization = None if role == "media" else await system.first_organization()
-            async with serving(system.app, *((listener, shared) if shared else (listener,))):
+            async with contextlib.AsyncExitStack() as open_to:
+                take = await open_to.enter_async_context(serving(system.app, listener))
+                if channel is not None:
+                    arrivals = arriving(channel, take, system.live_calls.room, deserted=stop.set)
+                    await open_to.enter_async_context(arrivals)
                 seat.announce(running)
                 on_started(Started(role, addresses.public_url, running.pid, str(seat.folder.root), organization))
                 logger.info("system.ready", extra={"role": role, "url": addresses.public_url, "seat": seat.name})
@@ -139,17 +145,6 @@ async def _drain(system: System, timeout_s: float) -> None:
     logger.info("system.draining", extra={"calls": system.live_calls.active(), "timeout_s": timeout_s})
     await system.drain(timeout_s)
     logger.info("system.drained", extra={"calls": system.live_calls.active()})
-
-
-def _stop_with_supervisor(stop: asyncio.Event) -> None:
-    loop, pipe = asyncio.get_running_loop(), sys.stdin.fileno()
-
-    def readable() -> None:
-        if not os.read(pipe, 1024):
-            loop.remove_reader(pipe)
-            stop.set()
-
-    loop.add_reader(pipe, readable)
 
 
 @contextlib.contextmanager

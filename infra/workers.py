@@ -1,7 +1,8 @@
 """``callfold media --workers N``: processes that take calls from one port, each started again when it dies.
 
-The supervisor holds the listening socket and does nothing with it; whichever worker is free accepts the next caller.
-Control of a call can arrive at any of them and is forwarded to the one that serves it, as between machines.
+The supervisor accepts whoever comes and gives each connection to the worker with the most room for calls
+(``infra.arrivals``). Control of a call can arrive at any of them and is forwarded to the one that serves it, as between
+machines.
 """
 
 from __future__ import annotations
@@ -10,12 +11,12 @@ import asyncio
 import contextlib
 import logging
 import os
-import socket
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from infra import logging as log_lines
+from infra.arrivals import Dispatcher
 from infra.http_server import listen
 from infra.roles import RoleUnfit, check
 from infra.serve import Started, stop_signals
@@ -37,15 +38,19 @@ def supervise(settings: Settings, on_started: Callable[[Started], None], *, work
 
 async def _supervise(settings: Settings, on_started: Callable[[Started], None], workers: int) -> None:
     with stop_signals() as stop, listen(settings.host, settings.port) as listener:
-        shared = [_Worker(number, settings, listener, stop) for number in range(1, workers + 1)]
+        port, dispatcher = listener.getsockname()[1], Dispatcher(listener)
+        staff = [_Worker(number, settings, port, dispatcher, stop) for number in range(1, workers + 1)]
         try:
             async with asyncio.TaskGroup() as group:
-                for worker in shared:
-                    group.create_task(worker.keep(), name=f"worker-{worker.number}")
-                await asyncio.gather(*(worker.ready.wait() for worker in shared))
-                url = settings.media_url or settings.base_url(listener.getsockname()[1])
+                keeping = [group.create_task(worker.keep(), name=f"worker-{worker.number}") for worker in staff]
+                await asyncio.gather(*(worker.ready.wait() for worker in staff))
+                accepting = group.create_task(dispatcher.run(), name="dispatcher")
+                url = settings.media_url or settings.base_url(port)
                 on_started(Started("media", url, os.getpid(), str(settings.data_dir.absolute()), None))
                 logger.info("system.ready", extra={"role": "media", "url": url, "workers": workers})
+                await stop.wait()
+                accepting.cancel()
+                await asyncio.gather(*keeping)
         except* RoleUnfit as failed:
             raise failed.exceptions[0] from None
     logger.info("system.stopped")
@@ -57,7 +62,8 @@ class _Worker:
 
     number: int
     settings: Settings
-    listener: socket.socket
+    port: int
+    dispatcher: Dispatcher
     stop: asyncio.Event
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -81,18 +87,17 @@ class _Worker:
             pause_s = min(pause_s * 2, _MOST_PAUSE_SECONDS)
 
     async def _start(self) -> asyncio.subprocess.Process:
-        descriptor = self.listener.fileno()
         folder = str(self.settings.data_dir.absolute())
-        return await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "infra.cli", "media", "--json"),
-            *("--data-dir", folder, "--host", self.settings.host, "--listen-fd", str(descriptor)),
-            # A worker whose supervisor has gone reads the end of its standard input, and drains.
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            pass_fds=(descriptor,),
-            # Ctrl-C is for the supervisor, which passes it on once.
-            start_new_session=True,
-        )
+        with self.dispatcher.open_desk() as channel:
+            return await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "infra.cli", "media", "--json", "--data-dir", folder),
+                *("--host", self.settings.host, "--port", str(self.port), "--channel-fd", str(channel.fileno())),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                pass_fds=(channel.fileno(),),
+                # Ctrl-C is for the supervisor, which passes it on once.
+                start_new_session=True,
+            )
 
     async def _announced(self, process: asyncio.subprocess.Process) -> bool:
         assert process.stdout is not None

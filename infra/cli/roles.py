@@ -31,7 +31,7 @@ def media(
         int, typer.Option("--workers", "-w", min=1, max=64, help="Processes that take calls from the one port.")
     ] = 1,
     as_json: ReadyAsJson = False,
-    listen_fd: Annotated[int | None, typer.Option("--listen-fd", hidden=True)] = None,
+    channel_fd: Annotated[int | None, typer.Option("--channel-fd", hidden=True)] = None,
 ) -> None:
     """Serve calls: their sound, listeners and control. The API runs elsewhere over the same log (`callfold api`).
 
@@ -48,8 +48,8 @@ def media(
     if workers > 1:
         run_announced(settings, partial(supervise, workers=workers), as_json)
     else:
-        shared = None if listen_fd is None else socket.socket(fileno=listen_fd)
-        run_announced(settings, partial(serve, role="media", shared=shared), as_json)
+        channel = None if channel_fd is None else socket.socket(fileno=channel_fd)
+        run_announced(settings, partial(serve, role="media", channel=channel), as_json)
 
 
 def project(data_dir: DataDir = None, as_json: ReadyAsJson = False) -> None:

@@ -29,10 +29,15 @@ from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_lin
 pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
 
+PLACES = 3
+"""Calls that each worker takes at once."""
+
+
 @pytest.fixture(scope="module")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemProcess]:
-    """Two workers that take calls from one port."""
-    with running(tmp_path_factory.mktemp("roles") / "data", "--workers", "2", role="media") as supervisor:
+    """Two workers that take calls from one port, ``PLACES`` each."""
+    folder = tmp_path_factory.mktemp("roles") / "data"
+    with running(folder, "--workers", "2", role="media", CALLFOLD_MAX_CALLS=str(PLACES)) as supervisor:
         yield supervisor
 
 
@@ -95,6 +100,22 @@ def test_a_call_deleted_at_the_api_is_ended_by_its_owner_first(installation: Ins
     assert deleted.status_code == 200, deleted.text
     assert (deleted.json()["status"], deleted.json()["endedReason"]) == ("ended", "call-deleted")
     assert api.get(f"/call/{call['id']}").status_code == 404
+
+
+def test_callers_are_given_to_workers_with_room_and_turned_away_only_where_none_has_any(
+    installation: Installation, api: httpx.Client
+) -> None:
+    with ExitStack() as lines:
+        calls = [place_call(api, TALKATIVE) for _ in range(2 * PLACES)]
+        held = [lines.enter_context(on_the_line(call)) for call in calls]
+        assert {status(api, call) for call in calls} == {("in-progress", None)}
+        with connect(place_call(api, TALKATIVE)["transport"]["websocketCallUrl"], proxy=None) as one_more:
+            heard_until_closed(one_more)
+            assert (one_more.close_code, "calls are running here" in str(one_more.close_reason)) == (1013, True)
+        for call in calls:
+            assert end_call(call, installation.api.url).status_code == 200
+        for line in held:
+            line.wait_for_hang_up()
 
 
 def test_the_api_process_serves_no_sound_and_says_so(installation: Installation, api: httpx.Client) -> None:

@@ -79,6 +79,9 @@ class ScriptedLiveCalls:
     def active(self) -> int:
         return len(self.running)
 
+    def room(self) -> int:
+        return 100
+
     async def drain(self, timeout_s: float) -> None:
         self.running.clear()
 
