@@ -47,8 +47,8 @@ made again, where the partition is led by then. Clusters count a silent broker a
 otherwise (``broker.session.timeout.ms``): by then every client must have let go of it."""
 
 METADATA_MS = 25
-"""What lies between two requests for metadata at least. The library leaves 100 ms, and every client begins with two: one
-for the cluster, and one for the topic that it is about."""
+"""What lies between two requests for metadata at least. The library leaves 100 ms, and every client begins with two:
+for the cluster, and for the topic that it is about."""
 
 REFUSALS = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 """What a broker answers to whom it does not let in."""
@@ -119,12 +119,14 @@ def reached(location: KafkaLocation, kind: Any, **options: Any) -> Any:
     deadline = time.monotonic() + CONNECT_MS / 1000
     for address in cycle(addresses):
         left_ms = max(round((deadline - time.monotonic()) * 1000), 1)
-        patience_ms = left_ms if len(addresses) == 1 else min(left_ms, FIRST_ANSWER_MS)
+        others = len(addresses) > 1 or location.access.encrypted
+        patience_ms = min(left_ms, FIRST_ANSWER_MS) if others else left_ms
         try:
             return _made(kind, bootstrap_servers=[address], bootstrap_timeout_ms=patience_ms, **options)
         except KafkaTimeoutError as problem:
+            _check_certificate(location, address)
             if time.monotonic() >= deadline:
-                raise _distrusted(location) or unreachable(location, problem) from problem
+                raise _other_tls(location) or unreachable(location, problem) from problem
         except KafkaConfigurationError:
             raise
         except REFUSALS as problem:
@@ -151,33 +153,44 @@ def _refused(location: KafkaLocation, problem: Exception) -> UnfitCluster:
     )
 
 
-def _distrusted(location: KafkaLocation) -> UnfitCluster | None:
-    """What is wrong with the brokers' certificates, which the library does not tell; ``None`` where nothing is."""
-    if not location.access.encrypted:
-        return None
-    context = location.access.tls()
+def _check_certificate(location: KafkaLocation, address: str) -> None:
+    """Raises ``UnfitCluster`` where the broker's is not believed: the library would go on trying in silence."""
+    problem = _tls_problem(location, address)
+    if isinstance(problem, ssl.SSLCertVerificationError):
+        raise UnfitCluster(
+            f"the certificate of Kafka at {address} is not believed ({problem.verify_message}); name the authority "
+            "that signed it with CALLFOLD_KAFKA_CA_FILE, and the broker as its certificate does in CALLFOLD_LOG"
+        ) from problem
+
+
+def _other_tls(location: KafkaLocation) -> UnfitCluster | None:
+    """What is wrong with the TLS of brokers that do not answer, if that is what is wrong."""
     for address in location.bootstrap:
-        host, _, port = address.rpartition(":")
-        name = host.strip("[]")
-        try:
-            with (
-                socket.create_connection((name, int(port)), timeout=HANDSHAKE_MS / 1000) as connection,
-                context.wrap_socket(connection, server_hostname=name),
-            ):
-                continue
-        except ssl.SSLCertVerificationError as problem:
-            return UnfitCluster(
-                f"the certificate of Kafka at {address} is not believed ({problem.verify_message}); name the authority "
-                "that signed it with CALLFOLD_KAFKA_CA_FILE, and the broker as its certificate does in CALLFOLD_LOG"
-            )
-        except ssl.SSLError as problem:
+        problem = _tls_problem(location, address)
+        if problem is not None:
             return UnfitCluster(
                 f"Kafka at {address} does not speak TLS with this client ({problem.reason}); check that its listener "
                 "is one for TLS, and whether it asks for a certificate (CALLFOLD_KAFKA_CERT_FILE)"
             )
-        except OSError:
-            continue
     return None
+
+
+def _tls_problem(location: KafkaLocation, address: str) -> ssl.SSLError | None:
+    """Why no TLS can be spoken there, if so. Whoever does not answer at all has another problem."""
+    if not location.access.encrypted:
+        return None
+    host, _, port = address.rpartition(":")
+    name = host.strip("[]")
+    try:
+        with (
+            socket.create_connection((name, int(port)), timeout=HANDSHAKE_MS / 1000) as connection,
+            location.access.tls().wrap_socket(connection, server_hostname=name),
+        ):
+            return None
+    except ssl.SSLError as problem:
+        return problem
+    except OSError:
+        return None
 
 
 class EndingProducer(KafkaProducer):  # type: ignore[misc]  # kafka-python has no types

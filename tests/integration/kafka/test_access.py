@@ -145,23 +145,30 @@ def test_a_password_may_be_proven_without_being_sent(guarded: DevCluster, known:
     [
         ({"password": "of nobody"}, "does not let user 'callfold' in by PLAIN .*correct CALLFOLD_KAFKA_USERNAME"),
         ({"mechanism": "SCRAM-SHA-256"}, "does not let user 'callfold' in by SCRAM-SHA-256 .*CALLFOLD_KAFKA_SASL"),
-        ({"ca_file": None}, "certificate of Kafka at .* is not believed .*CALLFOLD_KAFKA_CA_FILE"),
     ],
 )
 def test_what_a_broker_refuses_is_told_by_its_setting(
-    guarded: DevCluster, known: KafkaAccess, monkeypatch: pytest.MonkeyPatch, changed: dict[str, Any], said: str
+    guarded: DevCluster, known: KafkaAccess, changed: dict[str, Any], said: str
 ) -> None:
-    monkeypatch.setattr("streams.kafka.connecting.CONNECT_MS", 4_000)
     with pytest.raises(UnfitCluster, match=said) as refused:
         survey(at(guarded, replace(known, **changed)), replication=1)
     assert "of callfold" not in str(refused.value)
     assert "of nobody" not in str(refused.value)
 
 
+def test_a_broker_that_is_not_believed_is_not_tried_for_long(
+    guarded: DevCluster, known: KafkaAccess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.kafka.connecting.FIRST_ANSWER_MS", 200)
+    monkeypatch.setattr("streams.kafka.connecting.CONNECT_MS", 3_600_000)
+    with pytest.raises(UnfitCluster, match=r"certificate of Kafka at .* is not believed .*CALLFOLD_KAFKA_CA_FILE"):
+        survey(at(guarded, replace(known, ca_file=None)), replication=1)
+
+
 def test_a_listener_that_speaks_something_else_is_told_by_the_setting(
     guarded: DevCluster, known: KafkaAccess, kafka_broker: DevCluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.kafka.connecting.CONNECT_MS", 4_000)
+    monkeypatch.setattr("streams.kafka.connecting.CONNECT_MS", 700)  # nobody would answer later either
     with pytest.raises(UnfitCluster, match="CALLFOLD_KAFKA_SECURITY=plaintext"):
         survey(at(guarded, OPEN), replication=1)
     with pytest.raises(UnfitCluster, match=r"does not speak TLS|CALLFOLD_KAFKA_SECURITY=sasl_ssl"):
