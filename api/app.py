@@ -29,6 +29,7 @@ from api.resources.phone_numbers import PHONE_NUMBER_PAGES
 from api.responses import POSITION_HEADER
 from api.routes.analytics import analytics_routes
 from api.routes.asyncapi import asyncapi_routes
+from api.routes.background_sounds import background_sound_routes
 from api.routes.boards import board_routes
 from api.routes.call_page import call_page_routes
 from api.routes.calls import call_routes
@@ -81,6 +82,7 @@ EVERYTHING: Final[Sequence[Routes]] = (
     file_routes,
     knowledge_base_routes,
     knowledge_base_file_routes,
+    background_sound_routes,
     traffic_allocation_routes,
     call_routes,
     chat_routes,

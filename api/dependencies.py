@@ -14,6 +14,7 @@ from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
+from domain.sound_links import SoundLinks
 from domain.web_calls import WebCalls
 from domain.webhook.deliveries import Deliveries
 
@@ -143,8 +144,10 @@ class ApiDependencies:
     trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
     web_calls: WebCalls | None = None
+    own_web_calls: WebCalls | None = None
     """Where browsers connect; without it they are told that calls are served elsewhere."""
     chats: Chats | None = None
+    sound_links: SoundLinks | None = None
     shards: Callable[[], Sequence[int]] = one_shard
     knowledge: Knowledge = field(default_factory=NoKnowledge)
     live_figures: LiveFigures | None = None

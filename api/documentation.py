@@ -17,6 +17,7 @@ from starlette.routing import Route
 from api.documented_answers import ANSWERS, refusals, refusals_of
 from api.documented_examples import example_of
 from api.models.analytics import AnalyticsBody
+from api.models.background_sound import BackgroundSoundBody
 from api.models.call import CallBody, CallChanges, CallDeletion, SessionOffer, WebCallBody
 from api.models.chat import ResponsesBody
 from api.models.insight import InsightRunBody
@@ -56,6 +57,7 @@ TAGS: Final = [
 ]
 _BODIES: Final[tuple[type[BaseModel], ...]] = (
     AnalyticsBody,
+    BackgroundSoundBody,
     CallBody,
     CallChanges,
     CallDeletion,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, get_args
+
+from domain.sound_links import Reason
 
 Schema = dict[str, Any]
 
@@ -72,6 +74,14 @@ _ALLOCATION: Final[Schema] = _object(
 
 ANSWERS: Final[dict[str, Schema]] = {
     "Error": ERROR,
+    "BackgroundSoundValidation": _object(
+        "Whether calls could play the sound, and if not, why.",
+        "valid",
+        valid=_FLAG,
+        reason={**_TEXT, "enum": list(get_args(Reason))},
+        status=_WHOLE,
+        contentType=_TEXT,
+    ),
     "DeletedCalls": {
         "anyOf": [
             {"$ref": "#/components/schemas/Call"},

@@ -106,6 +106,7 @@ EXAMPLES: Final[dict[str, JsonObject]] = {
         },
         "assistantOverrides": {"variableValues": {"name": "Mary"}},
     },
+    "BackgroundSoundBody": {"url": "https://sounds.example/office.mp3"},
     "TrafficAllocationBody": {
         "assistantId": _ASSISTANT,
         "targets": [

@@ -30,6 +30,7 @@ from domain.aggregate import Conflicting
 from domain.chat.aggregate import CHAT
 from domain.chat.commands import DeleteChat
 from domain.chat.context import History
+from domain.chat.shown import ShownHistory
 from domain.chat.state import Chat, Deleted, KeptChat
 from domain.chat.wire import chat_body
 from domain.chats import ChatOver, ChatText, ChatUnsupported, HeldChat, TooManyChats
@@ -117,7 +118,7 @@ def chat_routes(context: ApiContext) -> APIRouter:
         principal = await context.caller(request)
         filters = parse_query(request, ChatFilters)
         found, total = matching_chats(context, principal, filters)
-        history = History(documents, log)
+        history = ShownHistory(History(documents, log))
         results = [chat_body(chat, history.before(chat)) for chat in found]
         return json_response(page_body(results, total, filters), position=context.seen(principal))
 

@@ -31,7 +31,6 @@ OTHERS: Final = (
     ("GET", "/eval/simulation/run/{id}/item/{item_id}", "get an item of a simulation run"),
     ("PATCH", "/eval/simulation/run/{id}/item/{item_id}", "cancel an item of a simulation run"),
     ("POST", "/eval/simulation/run/{id}/item/{item_id}/generate", "suggest improvements"),
-    ("POST", "/assistant/background-sound/validate", "validate a background sound"),
 )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from domain.call.artifact import openai_messages
 from domain.call.clock import ended_at, started_at
@@ -21,6 +22,14 @@ LONGEST_CHAIN = 1_000
 """Chats that one conversation may go back over; what is further back is not sent to the model any more."""
 
 
+class Part(NamedTuple):
+    """What was said in one place of a session: by whoever made it, in a chat, or in a call. The same ``key`` always
+    means the same messages within one look at the log."""
+
+    key: str
+    messages: Sequence[Timed]
+
+
 class History:
     """Reads what conversations go on from. What was deleted is no part of any of them.
 
@@ -32,6 +41,7 @@ class History:
         self._log = log
         self._chats: dict[tuple[str, str], KeptChat | None] = {}
         self._sessions: dict[str, list[Configuration]] = {}
+        self._said: dict[str, Sequence[Timed]] = {}
 
     def chat(self, chat_id: str, org_id: str) -> KeptChat | None:
         """The chat, unless it is deleted or another organisation's."""
@@ -46,7 +56,8 @@ class History:
         that it follows."""
         chain = self.chain(chat)
         first = chain[-1] if chain else chat
-        return [*self._session_before(first), *_all(chain[::-1])]
+        said = (timed for part in self.session_parts(first) for timed in part.messages)
+        return [*said, *_all(chain[::-1])]
 
     def up_to(self, chat: KeptChat) -> list[Timed]:
         """The whole conversation, this chat included."""
@@ -64,12 +75,20 @@ class History:
 
     def session(self, session: ActiveSession) -> list[Timed]:
         """Everything that was said in a session: what a client put there, then its chats and calls in order."""
-        put = input_messages(session.config.get("messages"))
-        return [*(Timed(message, session.created_at) for message in put), *self.held(session)]
+        return [timed for part in self._parts(session) for timed in part.messages]
 
     def held(self, session: ActiveSession) -> list[Timed]:
         """What was said in the chats and calls of a session."""
         return [timed for joined in session.conversations for timed in self._said_in(joined, session.org_id)]
+
+    def session_parts(self, chat: KeptChat) -> list[Part]:
+        """What a chat found in its session when it was held, apart by where it was said."""
+        identity = chat.identity
+        if identity.session_id is None or identity.session_version is None:
+            return []
+        states = self._states(identity.session_id)[: identity.session_version]
+        state = states[-1] if states else None
+        return self._parts(state) if isinstance(state, ActiveSession) else []
 
     def session_usage(self, session: ActiveSession) -> tuple[UsageMetered, ...]:
         """What the chats of a session used, summed."""
@@ -80,13 +99,10 @@ class History:
                 usage = add_reading(usage, reading)
         return usage
 
-    def _session_before(self, chat: KeptChat) -> list[Timed]:
-        identity = chat.identity
-        if identity.session_id is None or identity.session_version is None:
-            return []
-        states = self._states(identity.session_id)[: identity.session_version]
-        state = states[-1] if states else None
-        return self.session(state) if isinstance(state, ActiveSession) else []
+    def _parts(self, session: ActiveSession) -> list[Part]:
+        put = [Timed(message, session.created_at) for message in input_messages(session.config.get("messages"))]
+        said = (Part(joined.id, self._said_in(joined, session.org_id)) for joined in session.conversations)
+        return [Part(f"{session.id}.{session.revision}", put), *said]
 
     def _states(self, session_id: str) -> list[Configuration]:
         """The session after each of its events."""
@@ -98,6 +114,11 @@ class History:
         return self._sessions[session_id]
 
     def _said_in(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
+        if joined.id not in self._said:
+            self._said[joined.id] = self._read(joined, org_id)
+        return self._said[joined.id]
+
+    def _read(self, joined: Conversation, org_id: str) -> Sequence[Timed]:
         if joined.kind == "chat":
             chat = self.chat(joined.id, org_id)
             return chat_messages(chat) if chat else ()

@@ -84,16 +84,16 @@ def _result_of(call_id: Any, listed: Sequence[Message], after: int, taken: set[i
 
 def shown_messages(messages: Sequence[Timed]) -> list[Message]:
     """The messages as clients read them."""
-    first = messages[0].time if messages else None
-    return [_shown(timed, first) for timed in messages]
+    return [shown_message(timed, messages[0].time) for timed in messages]
 
 
-def _shown(timed: Timed, first: datetime | None) -> Message:
+def shown_message(timed: Timed, first: datetime) -> Message:
+    """One of them; ``first`` is when the first of them was written."""
     message = timed.message
     if message.get("role") not in ("user", "system"):
         return message
     time = epoch_ms(timed.time)
-    since = round((timed.time - first).total_seconds(), 3) if first else 0.0
+    since = round((timed.time - first).total_seconds(), 3)
     times = {"time": time, "endTime": time, "secondsFromStart": since}
     if message["role"] == "system":
         del times["endTime"]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
+import msgspec
+
 from domain.chat.events import UsageMetered
 from domain.chat.messages import Timed, output_messages, shown_messages
 from domain.chat.state import Failed, KeptChat, status
@@ -16,8 +18,8 @@ from domain.write_only import without_secrets
 _AS_SENT: Final = ("input", "stream", "assistant", "assistantOverrides", "squad", "squadId", "transport", "metadata")
 
 
-def chat_body(chat: KeptChat, before: Sequence[Timed]) -> dict[str, Any]:
-    """The chat as a client reads it. ``before`` is what it went on from.
+def chat_body(chat: KeptChat, before: Sequence[Timed] | msgspec.Raw) -> dict[str, Any]:
+    """The chat as a client reads it. ``before`` is what it went on from, or the JSON array of that.
 
     ``status`` is beside Vapi's own fields: a chat that failed has it, and ``error`` says why.
     """
@@ -31,7 +33,7 @@ def chat_body(chat: KeptChat, before: Sequence[Timed]) -> dict[str, Any]:
         "updatedAt": iso_ms(chat.updated_at),
         "status": status(chat),
         **{name: request[name] for name in _AS_SENT if request.get(name) is not None},
-        "messages": shown_messages(before),
+        "messages": before if isinstance(before, msgspec.Raw) else shown_messages(before),
         "output": output_messages(chat.entries),
         "cost": float(cost.total_usd),
         "costs": cost_rows(cost),

@@ -241,7 +241,7 @@ async def test_it_is_written_as_it_comes(client: httpx.AsyncClient, riley: str) 
             ["assistantId should not exist beside sessionId: the session says who answers"],
         ),
         ({"input": "x", "assistant": {}, "assistantId": UNKNOWN}, "Need Exactly One Of `assistantId`, `assistant`."),
-        ({"input": 5, "assistant": {}}, ["input must be a string"]),
+        ({"input": 5, "assistant": {}}, ["input must be a string or an array of messages with role and content"]),
         (
             {"input": [{"role": "narrator", "content": "x"}], "assistant": {}},
             ["input.0.role must be one of the following values: system, user, assistant, tool, developer"],
@@ -307,6 +307,21 @@ async def test_lists_are_filtered_sorted_and_paged(client: httpx.AsyncClient, ri
     assert await ids(createdAtGt=first["createdAt"]) == [third["id"], second["id"]]
     assert set(await ids(sortBy="cost")) == {first["id"], second["id"], third["id"]}
     assert (await client.get("/chat", params={"foo": 1})).status_code == 400
+
+
+async def test_a_list_shows_each_chat_as_it_is_alone(client: httpx.AsyncClient, riley: str) -> None:
+    put = [{"role": "assistant", "content": "Welcome."}]
+    session = await made(client, "/session", assistantId=riley, messages=put)
+    held = [await chat(client, "when is breakfast?", sessionId=session["id"]) for _ in range(3)]
+    await client.patch(f"/session/{session['id']}", json={"messages": [{"role": "user", "content": "Again."}]})
+    held.append(await chat(client, "and parking?", sessionId=session["id"]))
+    for _ in range(3):
+        held.append(await chat(client, "more?", previousChatId=held[-1]["id"]))
+    held.append(await chat(client, "aside", previousChatId=held[1]["id"]))
+    await client.delete(f"/chat/{held.pop(4)['id']}")
+    listed = (await client.get("/chat?sortOrder=ASC")).json()["results"]
+    assert listed == [(await client.get(f"/chat/{one['id']}")).json() for one in held]
+    assert [len(one["messages"]) for one in listed] == [1, 3, 5, 1, 0, 2, 5]
 
 
 async def test_a_chat_is_another_organizations_own(
