@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
@@ -122,6 +123,7 @@ def _embedded(address: Address) -> list[IPv4Address]:
     return found
 
 
+@lru_cache(4_096)
 def check_url(url: str) -> SplitResult:
     """The parts of a URL that may be requested at all: http(s), a host, no user-info. Raises ``EgressBlocked``."""
     try:

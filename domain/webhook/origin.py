@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 _PORTS = {"http": 80, "https": 443}
 
 
+@lru_cache(4_096)
 def origin_of(url: str) -> str:
     """Such as ``https://shop.example`` or ``http://[::1]:8080``. What is no URL at all is an origin of its own."""
     try:

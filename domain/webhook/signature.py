@@ -9,12 +9,15 @@ import hmac
 import re
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Final
 from uuid import UUID, uuid5
 
 _NAMESPACE: Final = UUID("5d5f4f0e-52c6-5b7a-9f2c-6f5d9a3c1e07")
 _PLACEHOLDER: Final = re.compile(r"\{(body|timestamp|method|url|svix-id)\}")
+_REMEMBERED: Final = 4_096
+"""Endpoints whose ids and keys need not be worked out again for each message."""
 _ALGORITHMS: Final = ("sha256", "sha512", "sha1")
 
 
@@ -22,6 +25,7 @@ class PlanUnusable(Exception):
     """An HMAC plan that nothing can be signed with; the message names the field."""
 
 
+@lru_cache(_REMEMBERED)
 def endpoint_id(org_id: str, origin: str) -> str:
     """The id of an endpoint: the same for the same organisation and origin, on every node."""
     return str(uuid5(_NAMESPACE, f"{org_id}\0{origin}"))
@@ -32,6 +36,7 @@ def message_id(endpoint: str, source: str) -> str:
     return "msg_" + sha256(f"{endpoint}\0{source}".encode()).hexdigest()[:32]
 
 
+@lru_cache(_REMEMBERED)
 def endpoint_key(secret: bytes, endpoint: str) -> bytes:
     """The endpoint's signing key, 32 bytes: made from the installation's ``secret``, never shared by two endpoints."""
     return hmac.digest(secret, b"webhook-signing\0" + endpoint.encode(), sha256)

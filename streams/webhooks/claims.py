@@ -40,9 +40,9 @@ class Claims:
         """Whether an endpoint with this owner is this process's."""
         return owner == self.liveness.owner
 
-    def may_send(self, owner: str) -> bool:
-        """Whether an endpoint with this owner is served here, now."""
-        return self.is_own(owner) and self.liveness.current()
+    def is_certain(self) -> bool:
+        """Whether what belongs to this process surely still does."""
+        return self.liveness.current()
 
     def is_free(self, owner: str) -> bool:
         """Whether an endpoint with this owner (none where it is empty) can be claimed."""

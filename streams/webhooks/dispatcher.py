@@ -141,16 +141,17 @@ class Dispatcher:
             queue = self._queues[heapq.heappop(self._later)[1]]
             queue.look_again_ms = NEVER
             self._turn(queue)
+        certain = bool(self._turns) and self._claims.is_certain()
         while self._turns and self.in_flight < self._limits.total:
             org_id, queues = self._turns.popitem(last=False)
             endpoint, queue = queues.popitem(last=False)
-            if self._started_one(queue, now_ms):
+            if self._started_one(queue, now_ms, certain):
                 queues[endpoint] = queue
             if queues:
                 self._turns[org_id] = queues
         return max((self._later[0][0] - now_ms) / 1000, 0.001) if self._later else None
 
-    def _started_one(self, queue: EndpointQueue, now_ms: float) -> bool:
+    def _started_one(self, queue: EndpointQueue, now_ms: float, certain: bool) -> bool:
         """Start the endpoint's next message. Where that is not possible now it is seen to that it gets another turn."""
         if not self._has_room(queue):
             return False
@@ -161,20 +162,25 @@ class Dispatcher:
             return self._wait(queue, queue.due_ms)
         if queue.breaker.open_until_ms > now_ms:
             return self._wait(queue, queue.breaker.open_until_ms)
-        owner = queue.known.owner
-        if not self._claims.may_send(owner):
-            if self._claims.is_free(owner):
-                if not queue.claiming:
-                    queue.claiming = True
-                    self._spawn(self._claim(queue, found.id))
-                return False
-            return self._wait(queue, now_ms + (CERTAIN_MS if self._claims.is_own(owner) else WATCH_MS))
+        if not self._claims.is_own(queue.known.owner):
+            return self._await_claim(queue, found, now_ms)
+        if not certain:
+            return self._wait(queue, now_ms + CERTAIN_MS)
         row = queue.start()
         self._unsettled[row.id] = queue
         self.in_flight += 1
         self._of_organization[queue.org_id] += 1
         self._spawn(self._deliver(queue, row))
         return True
+
+    def _await_claim(self, queue: EndpointQueue, row: DueRow, now_ms: float) -> bool:
+        """Claim an endpoint that nobody serves, or wait for whoever does."""
+        if not self._claims.is_free(queue.known.owner):
+            return self._wait(queue, now_ms + WATCH_MS)
+        if not queue.claiming:
+            queue.claiming = True
+            self._spawn(self._claim(queue, row.id))
+        return False
 
     def _has_room(self, queue: EndpointQueue) -> bool:
         """Whether one more request may be made. Whoever ends next gives the turn back."""

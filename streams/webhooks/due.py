@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -16,6 +16,8 @@ DELIVERY_COLUMNS: Final = (
     "number, id, org_id, endpoint_id, origin, about, sequence, type, patience, event_id, happened_ms, due_ms, state, "
     "attempts, base, replay, failure, status, detail"
 )
+
+_FIELDS: Final = Delivery.__struct_fields__
 
 _server = msgspec.json.Decoder(Server).decode
 
@@ -109,8 +111,4 @@ class DueMessages:
 
 def delivery_of(row: Sequence[Any]) -> Delivery:
     """From ``DELIVERY_COLUMNS``, perhaps with more behind them."""
-    return Delivery(**dict(_named(row)))
-
-
-def _named(row: Sequence[Any]) -> Iterator[tuple[str, Any]]:
-    return zip(Delivery.__struct_fields__, row, strict=False)
+    return Delivery(**dict(zip(_FIELDS, row, strict=False)))
