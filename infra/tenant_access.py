@@ -12,12 +12,14 @@ from domain.credentials.own_keys import OwnKeys
 from domain.egress import EgressPolicy
 from domain.sealing import Seal, opening
 from domain.server_messages.access import ServerAccess
+from domain.server_messages.posting import Posts
 from infra.egress.sessions import OrganizationSessions
 from infra.identifiers import now
 from infra.sealing import seal_of
 from infra.settings import Settings
 from infra.storage import Storage
 from streams.webhooks.credentials import Credentials
+from streams.webhooks.sender import Sender
 from streams.webhooks.signed_access import SignedAccess
 
 _PER_HOST: Final = 20
@@ -26,13 +28,13 @@ _PER_HOST: Final = 20
 
 @dataclass(frozen=True, slots=True)
 class TenantAccess:
-    """``access`` authenticates requests, ``keys`` are the vendors' of each organisation, ``seal`` closes and opens
-    secrets, ``sessions`` make guarded requests."""
+    """``access`` authenticates requests, ``posts`` makes those that nobody waits for, ``keys`` are the vendors' of each
+    organisation, ``seal`` closes and opens secrets."""
 
     access: ServerAccess
+    posts: Posts
     keys: OwnKeys
     seal: Seal
-    sessions: OrganizationSessions
 
 
 @contextlib.asynccontextmanager
@@ -43,6 +45,6 @@ async def opened_tenant_access(settings: Settings, storage: Storage, secret: byt
     try:
         credentials = Credentials(storage.log, sessions, now, seal)
         access = SignedAccess(credentials, secret, version("callfold"), now)
-        yield TenantAccess(access, OwnKeys(storage.log, opening(seal)), seal, sessions)
+        yield TenantAccess(access, Sender(sessions, access, now), OwnKeys(storage.log, opening(seal)), seal)
     finally:
         await sessions.close()

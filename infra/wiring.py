@@ -35,7 +35,7 @@ from infra.settings import Settings
 from infra.storage import Storage, opened_storage
 from infra.tenant_access import TenantAccess, opened_tenant_access
 from infra.watch import REAP_SECONDS, watching_leases
-from infra.web_calls import opened_web_calls
+from infra.web_calls import opened_routed_web_calls, opened_web_calls
 from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
 from media.call.tenancy import TenantPorts
@@ -145,6 +145,7 @@ async def run_system(
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
         metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
+        own_web_calls = await parts.enter_async_context(opened_web_calls(settings, tier)) if tier else None
         app = application(
             storage,
             projecting,
@@ -155,7 +156,8 @@ async def run_system(
             secret=secret,
             operator_token=operator_token,
             own_calls=tier,
-            web_calls=await parts.enter_async_context(opened_web_calls(settings, tier)) if tier else None,
+            web_calls=await parts.enter_async_context(opened_routed_web_calls(settings, seat, own_web_calls, secret)),
+            own_web_calls=own_web_calls,
             chats=chats,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
             limits=api_limits(settings),
@@ -231,7 +233,7 @@ def _tier(
         log=storage.log,
         knowledge=knowledge,
         code_program=settings.code_program,
-        tenants=TenantPorts(access=tenants.access),
+        tenants=TenantPorts(access=tenants.access, posts=tenants.posts),
     )
 
 

@@ -214,13 +214,15 @@ class MessageCommitted(Event, frozen=True, kw_only=True):
 
 
 class AssistantInterrupted(Event, frozen=True, kw_only=True):
-    """The caller cut the assistant off. ``heard_ms`` of audio had been played by then."""
+    """The caller cut the assistant off. ``heard_ms`` of audio had been played by then. ``turn_id`` is what messages to
+    clients and servers call the model's output that was cut."""
 
     TYPE: ClassVar[str] = "call.assistant_interrupted"
     turn: int
     by: Interruption
     heard_ms: float
     at_ms: float
+    turn_id: str = ""
 
 
 class ToolCalled(Event, frozen=True, kw_only=True):

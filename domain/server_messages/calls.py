@@ -59,8 +59,8 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
         case TranscriptFinalized():
             final = {"role": event.role, "transcriptType": "final", "transcript": event.text}
             return ({"type": "transcript", **final},)
-        case AssistantInterrupted(turn=turn):
-            return ({"type": "user-interrupted", "turnId": str(turn)},)
+        case AssistantInterrupted(by=by, turn_id=turn_id) if by != "control":
+            return ({"type": "user-interrupted", **({"turnId": turn_id} if turn_id else {})},)
         case TransferRequested(destination=destination):
             forwarding = {**_status("forwarding"), "destination": destination, **_history(call)}
             return (forwarding, {"type": "transfer-update", "destination": destination})

@@ -51,7 +51,9 @@ class Connection:
     opened_ms: float
 
 
-def open_session(call: KeptCall, clock: CallClock, prepared: Prepared, workshop: Workshop) -> CallSession:
+def open_session(
+    call: KeptCall, clock: CallClock, prepared: Prepared, workshop: Workshop, connection: Connection
+) -> CallSession:
     """The session of a prepared call, with ``CallStarted`` as its first event."""
     identity = call.identity
     chronicle = Chronicle(
@@ -65,6 +67,7 @@ def open_session(call: KeptCall, clock: CallClock, prepared: Prepared, workshop:
         workshop.conversation(prepared.plan),
         chronicle,
         client_messages=ClientMessageFilter(prepared.plan.client_messages),
+        tell_server=connection.tenancy.live.tell,
         files=workshop.files,
         closing_grace_s=workshop.settings.closing_grace_s,
     )

@@ -15,7 +15,6 @@ from domain.call.state import Call, Deleted, KeptCall
 from domain.egress import EgressPolicy
 from domain.live_calls import CallRejected, CallSocket
 from domain.log.ports import Clock, Commands, LogUnavailable
-from media.egress.client import GuardedTransport, guarded_client
 from media.call.admission import TRY_LATER
 from media.call.aftermath import Aftermath
 from media.call.assembly import Connection, assemble, open_recording, open_session
@@ -25,6 +24,7 @@ from media.call.session import CallSession
 from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
+from media.egress.client import GuardedTransport, guarded_client
 from media.tools.mcp_tools import McpServers
 
 _log = logging.getLogger(__name__)
@@ -75,7 +75,7 @@ class Reception:
             result_cap=settings.tool_result_cap,
         )
         async with guarded_client(self._egress, timeout_s=settings.tool_timeout_s) as client, mcp:
-            tenancy = tenancy_of(call, clock, self._workshop.documents, self._workshop.tenants, client)
+            tenancy = tenancy_of(call, clock, self._workshop.documents, self._workshop.tenants, client, warnings.warn)
             connection = Connection(socket=socket, client=client, mcp=mcp, tenancy=tenancy, opened_ms=opened_ms)
             try:
                 session, parts = await self._begin(call, clock, connection)
@@ -84,8 +84,9 @@ class Reception:
                 raise CallRejected(SERVER_ERROR, refused.reason) from refused
             warnings.pass_to(session.warned)
             try:
-                with self._running(session):
-                    await session.run(parts)
+                async with tenancy.live.sending():
+                    with self._running(session):
+                        await session.run(parts)
             finally:
                 await self._aftermath.settle(session.chronicle, parts.recording, clock.wall_time)
                 await self._workshop.outbox.fragments.flush()
@@ -128,7 +129,7 @@ class Reception:
         """
         prepared = prepare(call, chosen, clock, self._workshop)
         await asyncio.sleep(0)
-        session = open_session(call, clock, prepared, self._workshop)
+        session = open_session(call, clock, prepared, self._workshop, connection)
         recording = await open_recording(session, prepared, self._workshop)
         await asyncio.sleep(0)
         parts = assemble(session, prepared, self._workshop, connection, recording)

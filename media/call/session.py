@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
@@ -63,6 +63,7 @@ class CallSession:
         chronicle: Chronicle,
         *,
         client_messages: ClientMessageFilter,
+        tell_server: Callable[[Mapping[str, Any]], None],
         files: Executor,
         closing_grace_s: float,
     ) -> None:
@@ -71,6 +72,7 @@ class CallSession:
         self.clock = chronicle.clock
         self._conversation = conversation
         self._client_messages = client_messages
+        self._tell_server = tell_server
         self._files = files
         self._closing_grace_s = closing_grace_s
         self._loop = asyncio.get_running_loop()
@@ -310,6 +312,8 @@ class CallSession:
             case DisarmTimer(timer=name):
                 self._timers.disarm(name)
             case Notify(message=message):
+                message = {**message, "timestamp": round(self.clock.wall_time(now_ms).timestamp() * 1000)}
+                self._tell_server(message)
                 passed = self._client_messages.pass_through(message)
                 if passed is not None and self._parts is not None:
                     self._parts.transport.send_message(passed)

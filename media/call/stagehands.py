@@ -100,6 +100,7 @@ def put_to_work(
     stage = Stage(first)
     told, servers = tenancy.told, tenancy.servers
     told.use(first.config, first.role.version)
+    tenancy.live.use(first.config)
 
     def now() -> datetime:
         return session.clock.wall_time(session.now_ms())
@@ -109,6 +110,7 @@ def put_to_work(
 
     def switch(before: Cast, after: Cast) -> None:
         told.use(after.config, after.role.version)
+        tenancy.live.use(after.config)
         change_over(session, before, after, tenancy)
         session.keep(_retention(session, after, settings))
 

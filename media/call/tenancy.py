@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,32 +10,41 @@ from domain.call.state import KeptCall
 from domain.configuration.state import ActiveConfiguration
 from domain.log.ports import Documents
 from domain.server_messages.access import InlineAccess, ServerAccess
+from domain.server_messages.posting import NoPosts, Posts
 from domain.server_messages.server import Server, most_specific
 from domain.write_only import without_secrets
-from media.egress.client import HttpClient
 from media.call.call_clock import CallClock
+from media.call.live_messages import LiveMessages
 from media.call.told import Told
+from media.egress.client import HttpClient
 from media.tools.tenant_servers import TenantServers
+
+Warn = Callable[[str, str], None]
+"""Takes the code and the detail of what a person should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantPorts:
-    """What a process has for the calls of all tenants. ``access`` authenticates us at their servers."""
+    """What a process has for the calls of all tenants. ``access`` authenticates us at their servers, ``posts`` tells
+    them something without waiting for an answer."""
 
     access: ServerAccess = field(default_factory=InlineAccess)
+    posts: Posts = field(default_factory=NoPosts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tenancy:
-    """Of one call. ``fallback`` is the server of its phone number, else of its organisation."""
+    """Of one call. ``live`` tells the server what is on no log; ``fallback`` is the server of its phone number, else of
+    its organisation."""
 
     servers: TenantServers
     told: Told
+    live: LiveMessages
     fallback: Server | None
 
 
 def tenancy_of(
-    call: KeptCall, clock: CallClock, documents: Documents, ports: TenantPorts, client: HttpClient
+    call: KeptCall, clock: CallClock, documents: Documents, ports: TenantPorts, client: HttpClient, warn: Warn
 ) -> Tenancy:
     """``client`` must be guarded against inner addresses."""
     identity = call.identity
@@ -43,18 +52,17 @@ def tenancy_of(
     number = _configured(documents, "phone_number", number_id, identity.org_id)
     fallback = most_specific(number, organization_settings(documents, identity.org_id))
     shown = {**without_secrets(number, "phone_number"), "id": number_id} if number else None
-    return Tenancy(
-        servers=TenantServers(
-            client,
-            ports.access,
-            org_id=identity.org_id,
-            about=identity.id,
-            now=lambda: clock.wall_time(clock.now_ms()),
-            fallback=fallback,
-        ),
-        told=Told(identity.id, documents, phone_number=shown),
+    servers = TenantServers(
+        client,
+        ports.access,
+        org_id=identity.org_id,
+        about=identity.id,
+        now=lambda: clock.wall_time(clock.now_ms()),
         fallback=fallback,
     )
+    told = Told(identity.id, documents, phone_number=shown)
+    live = LiveMessages(ports.posts, servers.find, told, org_id=identity.org_id, about=identity.id, warn=warn)
+    return Tenancy(servers=servers, told=told, live=live, fallback=fallback)
 
 
 def organization_settings(documents: Documents, org_id: str) -> Mapping[str, Any]:

@@ -227,7 +227,15 @@ def on_playout_finished(m: Moment, heard: PlayoutFinished) -> Utterance | None:
     if not utterance.stopping:
         speech_update(m, "assistant", "stopped")
     if utterance.cut_by is not None:
-        m.record(AssistantInterrupted(turn=utterance.turn, by=utterance.cut_by, heard_ms=heard.heard_ms, at_ms=m.now))
+        m.record(
+            AssistantInterrupted(
+                turn=utterance.turn,
+                by=utterance.cut_by,
+                heard_ms=heard.heard_ms,
+                at_ms=m.now,
+                turn_id=utterance.turn_id,
+            )
+        )
     if text.strip():
         transcript(m, "assistant", "final", text.strip())
     history.commit_assistant(

@@ -15,6 +15,7 @@ import msgspec
 from domain.egress import EgressBlocked, check_url
 from domain.log.ports import Clock
 from domain.server_messages.access import CredentialUnusable, Outgoing, ServerAccess
+from domain.server_messages.server import Server
 from domain.webhook.events import Failure
 from streams.webhooks.credentials import Sessions
 from streams.webhooks.due import Due
@@ -48,16 +49,28 @@ class Sender:
 
     async def send(self, due: Due, attempt: int) -> Sent:
         """Post the message once (twice where a token had to be renewed). Never raises but ``CancelledError``."""
+        delivery = due.delivery
+        request = Outgoing(id=delivery.id, about=delivery.about, event_id=delivery.event_id, body=due.body)
+        headers = {"callfold-sequence": str(delivery.sequence), "callfold-attempt": str(attempt)}
+        if delivery.replay:
+            headers["callfold-replay"] = delivery.replay
+        return await self._sent(delivery.org_id, due.server, request, headers)
+
+    async def post(self, org_id: str, server: Server, request: Outgoing) -> str:
+        """As ``Posts.post``: for messages that are told once, and have no place among those of the log."""
+        return (await self._sent(org_id, server, request, {})).failure
+
+    async def _sent(self, org_id: str, server: Server, request: Outgoing, headers: dict[str, str]) -> Sent:
         try:
-            check_url(due.server.url)
-            async with asyncio.timeout(due.server.timeout_seconds):
-                sent, renewable = await self._post(due, attempt)
+            check_url(server.url)
+            async with asyncio.timeout(server.timeout_seconds):
+                sent, renewable = await self._posted(org_id, server, request, headers)
                 if sent.status == 401 and renewable:
-                    self.access.renew(due.server.credential_id)
-                    sent, _ = await self._post(due, attempt)
+                    self.access.renew(server.credential_id)
+                    sent, _ = await self._posted(org_id, server, request, headers)
                 return sent
         except TimeoutError:
-            return Sent(failure="timeout", detail=f"no answer within {due.server.timeout_seconds:g} s")
+            return Sent(failure="timeout", detail=f"no answer within {server.timeout_seconds:g} s")
         except EgressBlocked as blocked:
             return Sent(failure="egress_blocked", detail=str(blocked))
         except CredentialUnusable as fault:
@@ -65,19 +78,12 @@ class Sender:
         except (aiohttp.ClientError, OSError, ValueError) as error:
             return _unanswered(error)
 
-    async def _post(self, due: Due, attempt: int) -> tuple[Sent, bool]:
-        delivery, server = due.delivery, due.server
-        request = Outgoing(id=delivery.id, about=delivery.about, event_id=delivery.event_id, body=due.body)
-        authentication = await self.access.headers(delivery.org_id, server, request)
-        headers = {
-            **authentication.headers,
-            "callfold-sequence": str(delivery.sequence),
-            "callfold-attempt": str(attempt),
-        }
-        if delivery.replay:
-            headers["callfold-replay"] = delivery.replay
-        async with self.sessions.of(delivery.org_id).post(
-            server.url, data=due.body, headers=headers, allow_redirects=False
+    async def _posted(
+        self, org_id: str, server: Server, request: Outgoing, headers: dict[str, str]
+    ) -> tuple[Sent, bool]:
+        authentication = await self.access.headers(org_id, server, request)
+        async with self.sessions.of(org_id).post(
+            server.url, data=request.body, headers={**authentication.headers, **headers}, allow_redirects=False
         ) as answer:
             return await _judged(answer, self.clock()), authentication.renewable
 

@@ -27,6 +27,7 @@ from media.artifacts.local import LocalArtifactStore
 from media.audio.framing import FRAME_BYTES, FRAME_MS, SILENCE
 from media.audio.voice_activity import peak_detector
 from media.call.settings import MediaSettings
+from media.call.tenancy import TenantPorts
 from media.call.tier import MediaTier
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel
@@ -197,6 +198,7 @@ async def media_rig(
     fragment_log: Callable[[EmbeddedFragmentLog], FragmentLog] = lambda fragments: fragments,
     logs: tuple[Any, Any] | None = None,
     address: str = "",
+    tenants: TenantPorts | None = None,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
     """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files."""
@@ -224,6 +226,7 @@ async def media_rig(
         new_id=new_id,
         address=address,
         log=log,
+        tenants=tenants,
         detector=lambda: peak_detector(1_000),
     )
     try:

@@ -129,7 +129,8 @@ async def test_a_spoken_exchange_is_heard_answered_recorded_and_stored(tmp_path:
         assert len(of(events, CallEnded)) == 1
 
         assert caller.closed == (1000, "manually-canceled")
-        assert caller.messages[-1] == {"type": "status-update", "status": "ended", "endedReason": "manually-canceled"}
+        last = {"type": "status-update", "status": "ended", "endedReason": "manually-canceled"}
+        assert {name: caller.messages[-1][name] for name in last} == last
         assert len(caller.audio) == 16 * 2 * 10 * len("Hello.From nine to five.")
 
         state = rig.call(caller.call_id)
