@@ -23,6 +23,7 @@ from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
 from media.call.parts import Parts
 from media.call.room import Room
+from media.call.providers import Providers
 from media.call.session import CallSession
 from media.call.sounds import FetchSound
 from media.call.speaking import Speaking
@@ -48,6 +49,7 @@ class Connection:
     client: HttpClient
     mcp: McpServers
     tenancy: Tenancy
+    providers: Providers
     opened_ms: float
 
 
@@ -93,6 +95,8 @@ def open_session(
             "tool_budget": prepared.plan.tool_budget,
             "transport_provider": prepared.plan.transport.name,
             "thinks_ahead": prepared.plan.thinks_ahead,
+            "server_available": prepared.plan.server_available,
+            **({"earlier": prepared.plan.earlier} if prepared.plan.earlier and prepared.retention.words else {}),
             **({"max_duration_seconds": squad.max_duration_seconds} if squad is not None else {}),
         },
     )
@@ -155,7 +159,7 @@ def assemble(
         org_id=prepared.org_id,
         facts=prepared.facts,
         stored=prepared.stored,
-        providers=workshop.providers,
+        providers=connection.providers,
         settings=settings,
     )
     hearing = Hearing(

@@ -69,17 +69,25 @@ class Reception:
         settings = self._workshop.settings
         mcp = McpServers(
             lambda: GuardedTransport(self._egress),
-            headers={"x-call-id": call_id},
+            headers={"x-call-id": call_id, **_session_header(call)},
             warn=warnings.warn,
             timeout_s=settings.tool_timeout_s,
             result_cap=settings.tool_result_cap,
         )
         async with guarded_client(self._egress, timeout_s=settings.tool_timeout_s) as client, mcp:
             tenancy = tenancy_of(call, clock, self._workshop.documents, self._workshop.tenants, client, warnings.warn)
-            connection = Connection(socket=socket, client=client, mcp=mcp, tenancy=tenancy, opened_ms=opened_ms)
+            connection = Connection(
+                socket=socket,
+                client=client,
+                mcp=mcp,
+                tenancy=tenancy,
+                providers=providers_of(self._workshop.providers, tenancy.tenant),
+                opened_ms=opened_ms,
+            )
             try:
                 session, parts = await self._begin(call, clock, connection)
             except StartRefused as refused:
+                tenancy.tenant.release()
                 await self._refuse(call_id, refused, socket)
                 raise CallRejected(SERVER_ERROR, refused.reason) from refused
             warnings.pass_to(session.warned)
@@ -88,6 +96,7 @@ class Reception:
                     with self._running(session):
                         await session.run(parts)
             finally:
+                tenancy.tenant.release()
                 await self._aftermath.settle(session.chronicle, parts.recording, clock.wall_time)
                 await self._workshop.outbox.fragments.flush()
                 await session.chronicle.journal.flushed()
@@ -127,7 +136,14 @@ class Reception:
 
         Raises ``StartRefused``.
         """
-        prepared = prepare(call, chosen, clock, self._workshop)
+        prepared = prepare(
+            call,
+            chosen,
+            clock,
+            self._workshop,
+            connection.providers,
+            server_available=connection.tenancy.fallback is not None,
+        )
         await asyncio.sleep(0)
         session = open_session(call, clock, prepared, self._workshop, connection)
         recording = await open_recording(session, prepared, self._workshop)
@@ -140,3 +156,8 @@ class Reception:
         _log.warning("call.refused", extra={"call_id": call_id, "reason": refused.reason})
         await self._commands.execute(CALL, call_id, EndCall(reason=refused.reason, message=refused.message))
         await socket.send_text(f'{{"type":"status-update","status":"ended","endedReason":"{refused.reason}"}}')
+
+
+def _session_header(call: KeptCall) -> dict[str, str]:
+    session_id = call.identity.request.get("sessionId")
+    return {"x-session-id": session_id} if isinstance(session_id, str) else {}

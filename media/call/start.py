@@ -12,7 +12,10 @@ from typing import Any
 from domain.call.resolution import Resolved
 from domain.call.state import KeptCall
 from domain.call.variables import CallFacts
+from domain.chat.context import History
+from domain.chat.messages import Message, for_model
 from domain.configuration.lookup import Configurations, StoredConfigurations
+from domain.session.state import ActiveSession
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.call.call_clock import CallClock
 from media.call.casting import CastingFailed, Role, first_role, resolved_role
@@ -24,6 +27,8 @@ from media.providers.errors import ProviderError
 from media.tools.mcp_tools import McpServers
 
 WEBSOCKET = "vapi.websocket"
+MOST_EARLIER = 200
+"""Messages of a session that a call goes on from; older ones are not sent to the model any more."""
 """Vapi's name of the transport of calls that say nothing about it."""
 
 
@@ -119,8 +124,11 @@ def choose_assistant(call: KeptCall, clock: CallClock, workshop: Workshop) -> Ch
     return Chosen(role, resolved, facts, stored)
 
 
-def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop) -> Prepared:
-    """Put together what the call runs with. Raises ``StartRefused``."""
+def prepare(
+    call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop, providers: Providers, *, server_available: bool
+) -> Prepared:
+    """Put together what the call runs with; ``server_available`` says that the phone number or the organisation has a
+    server. Raises ``StartRefused``."""
     try:
         audio_format = AudioFormat.from_transport(call.identity.transport)
     except UnsupportedFormat as error:
@@ -134,12 +142,14 @@ def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop
         made = cast(
             chosen.role,
             chosen.resolved,
-            workshop.providers,
+            providers,
             price_table=workshop.price_table,
             clock_origin_ms=clock.origin.timestamp() * 1000,
             tool_budget=workshop.settings.tool_budget,
             transport_provider=transport_provider(call),
             thinks_ahead=workshop.settings.thinks_ahead,
+            server_available=server_available,
+            earlier=earlier_messages(call, workshop),
             max_duration_seconds=squad.max_duration_seconds if squad is not None else None,
         )
     except ProviderError as error:
@@ -147,6 +157,19 @@ def prepare(call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop
     except PlanInvalid as error:
         raise StartRefused("assistant-not-valid", str(error)) from error
     return Prepared(made, call.identity.org_id, chosen.facts, chosen.stored, audio_format, retention)
+
+
+def earlier_messages(call: KeptCall, workshop: Workshop) -> list[Message]:
+    """What was said before in the session that the call belongs to, newest last; nothing where it belongs to none."""
+    identity = call.identity
+    session_id = identity.request.get("sessionId")
+    if not isinstance(session_id, str) or workshop.log is None:
+        return []
+    document = workshop.documents.get("session", session_id, org_id=identity.org_id)
+    if document is None or not isinstance(document.state, ActiveSession):
+        return []
+    said = History(workshop.documents, workshop.log).session(document.state)
+    return for_model([timed.message for timed in said][-MOST_EARLIER:])
 
 
 def transport_provider(call: KeptCall) -> str:

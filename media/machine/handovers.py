@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from domain.call.context_engineering import DELETE, ROLLING, Message, kept
+from domain.call.context_engineering import DELETE, LAST, NONE, PREVIOUS, ROLLING, SPOKEN, Context, Message, kept
 from domain.call.events import Activation, AssistantActivated, Warned
 from media.machine import consent, history, opening, speaking, tool_results, transfers, usage, variables
 from media.machine.destinations import ARGUMENT, Destination, DestinationInvalid, choose, read_destination
@@ -154,6 +154,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
             clock_origin_ms=before.clock_origin_ms,
             tool_budget=before.tool_budget,
             thinks_ahead=before.thinks_ahead,
+            earlier=_earlier(before, pending.destination.context),
             late_templates=resolved.late_templates,
             variables=m.state.variables,
         )
@@ -245,6 +246,14 @@ def _remaining(m: Moment, pending: PendingHandover, before: CallPlan) -> tuple[H
         # The caller's last words are what the next assistant has to answer.
         stays = [index for index in range(len(entries)) if entries[index].role == "user"][-1:]
     return tuple(entries[index] for index in stays)
+
+
+def _earlier(before: CallPlan, context: Context) -> tuple[dict[str, Any], ...]:
+    """What the destination sees of conversations before this one: nothing where it does not see all of this one."""
+    if context.type == SPOKEN:
+        spoken = ("user", "assistant")
+        return tuple(each for each in before.earlier if each.get("role") in spoken and not each.get("tool_calls"))
+    return () if context.type in (NONE, DELETE, LAST, PREVIOUS) else before.earlier
 
 
 def _message(entry: HistoryEntry) -> Message:

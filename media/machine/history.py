@@ -113,8 +113,9 @@ def announce(m: Moment) -> None:
 
 
 def messages_for_model(state: MachineState) -> tuple[dict[str, Any], ...]:
-    """The prompt, the history and the words that wait for an answer, as a chat completion request wants them."""
-    return (*_prompt(state), *_openai(_with_pending(state)))
+    """The prompt, what was said before the call, the history and the words that wait for an answer, as a chat
+    completion request wants them."""
+    return (*_prompt(state), *state.plan.earlier, *_openai(_with_pending(state)))
 
 
 def spoken(plan: CallPlan, text: str) -> dict[str, Any]:

@@ -59,7 +59,7 @@ RECORDED_MESSAGE = "[recorded message]"
 """What stands in the history for a first message that is a sound file."""
 
 _CONFIDENCE_DEFAULTS = {"deepgram": 0.4}
-_WEB_TRANSPORTS = ("vapi.websocket", "vapi.webrtc", "daily", "livekit")
+_WEB_TRANSPORTS = ("vapi.websocket", "callfold.webrtc", "daily", "livekit")
 
 
 class Provider(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +88,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     ``first_message_sound`` is its URL where the first message is a sound file. ``background`` is ``off``, ``office`` or
     a URL. ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long
     a caller who is owed an answer waits before a notice goes out, and before something is said in its place.
-    ``thinks_ahead``: the model is asked as soon as a turn is probably over.
+    ``thinks_ahead``: the model is asked as soon as a turn is probably over. ``earlier`` are messages of conversations
+    before this one, as the model reads them behind the prompt.
     """
 
     assistant: dict[str, Any]
@@ -135,6 +136,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     late_prompt: tuple[int, ...] = ()
     final_on_request: bool = False
     thinks_ahead: bool = False
+    earlier: tuple[dict[str, Any], ...] = ()
     transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
     hang_ms: float = HANG_MS
     fallback_ms: float = FALLBACK_MS
@@ -156,6 +158,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         variables: Mapping[str, Any] | None = None,
         max_duration_seconds: float | None = None,
         thinks_ahead: bool = False,
+        earlier: Iterable[Mapping[str, Any]] = (),
     ) -> CallPlan:
         """Parse a resolved assistant (overrides merged, templates rendered), wire JSON as Vapi shapes it.
 
@@ -164,7 +167,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         own can be delivered somewhere (the organisation's or the number's server). ``late_templates`` are the wire
         paths of texts that are rendered when they are used, ``variables`` what there is to fill them with so far.
         ``max_duration_seconds`` is the squad's, which counts for the whole call. ``thinks_ahead``: answers are prepared
-        while it is still being decided whether a turn is over.
+        while it is still being decided whether a turn is over. ``earlier`` are chat completion messages from before the
+        call.
         Raises ``PlanInvalid``.
         """
         assistant = Section(config)
@@ -217,6 +221,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             server_available=server_available,
             tool_budget=tool_budget,
             thinks_ahead=thinks_ahead,
+            earlier=tuple(dict(message) for message in earlier),
             variables=dict(variables or {}),
             denoising=read_denoising(assistant),
             keypad=read_keypad(assistant),
