@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import MAXYEAR, MINYEAR, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -16,17 +16,21 @@ from pydantic_core import PydanticCustomError
 from api.violations import VARIANT_MARK
 from domain.patterns import PatternInvalid, pattern
 
+# Validators are built when they are first needed, or by ``build_models``: building them all takes longer than the rest
+# of the import, and a command that serves no requests needs none.
+_STRICT: Final = ConfigDict(strict=True, alias_generator=to_camel, allow_inf_nan=False, defer_build=True)
+
 
 class Closed(BaseModel):
     """An object whose fields are all known. Values are not converted: ``"5"`` is not a number."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, alias_generator=to_camel, allow_inf_nan=False)
+    model_config = ConfigDict(extra="forbid", **_STRICT)
 
 
 class Open(BaseModel):
     """An object of which we know the core; the rest is the provider's business and is kept as sent."""
 
-    model_config = ConfigDict(extra="allow", strict=True, alias_generator=to_camel, allow_inf_nan=False)
+    model_config = ConfigDict(extra="allow", **_STRICT)
 
 
 def violation(code: str, rule: str) -> PydanticCustomError:

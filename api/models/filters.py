@@ -31,7 +31,7 @@ Several = Annotated[list[str], BeforeValidator(_separated)]
 class Query(BaseModel):
     """Parameters of a query string; unknown ones are refused, so that a misspelt filter cannot widen a list."""
 
-    model_config = ConfigDict(extra="forbid", alias_generator=to_camel)
+    model_config = ConfigDict(extra="forbid", alias_generator=to_camel, defer_build=True)
 
 
 class ListFilters(Query):
