@@ -7,14 +7,12 @@ code's versions.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
 from domain.log.position import Position
 from domain.processing import Replay
+from projections.comparison import Comparison, compared, expiries
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Table, quoted
@@ -25,41 +23,6 @@ BESIDE = "_rebuild"
 
 REPLACED = "_replaced"
 """Suffix of the tables that were live before."""
-
-
-EXPIRY_MARGIN = timedelta(hours=1)
-"""Rows that are about to expire are not compared: they may go while one table is read and be there in the other."""
-
-HASH = (
-    "SELECT count(), sum(row_hash), groupBitXor(row_hash) FROM "
-    "(SELECT cityHash64(formatRow('RowBinary', *)) AS row_hash FROM {table:Identifier} WHERE log_ordinal <= "
-    "transform(toUInt64(log_shard), {shards:Array(UInt64)}, {ends:Array(UInt64)}, toUInt64(0)))"
-)
-HASH_OF_RECENT = HASH.removesuffix(")") + " AND recorded_at >= {since:DateTime64(6, 'UTC')})"
-
-_EXPIRY = re.compile(r" TTL (.+?)(?: SETTINGS |$)")
-_DAYS = re.compile(r"toIntervalDay\((\d+)\)")
-
-
-@dataclass(frozen=True)
-class TableHash:
-    """Rows of a table up to some positions, and a hash of them that does not depend on their order."""
-
-    rows: int
-    hash: str
-
-
-@dataclass(frozen=True)
-class Comparison:
-    """One table, as it was live and as the log makes it now, both up to the same positions."""
-
-    table: str
-    live: TableHash
-    rebuilt: TableHash
-
-    @property
-    def equal(self) -> bool:
-        return self.live == self.rebuilt
 
 
 @dataclass(frozen=True)
@@ -121,7 +84,7 @@ def rebuild(
                 failed[head.shard] += replay(beside, live_at, progress)
         positions = tuple(beside.resume_from(head.shard) for head in until)
         compared_at = tuple(min(position, live.resume_from(position.shard)) for position in positions)
-        comparisons = _compared(store, tables, compared_at)
+        comparisons = compared(store, tables, BESIDE, compared_at)
         # The marker's table last: until it is swapped the others are at or beyond what it says.
         for table in sorted(tables, key=lambda table: table is marker):
             for name in table.names():
@@ -135,52 +98,6 @@ def rebuild(
             for name in table.names():
                 client.command(f"RENAME TABLE {name}{BESIDE} TO {name}{REPLACED}")
     return Rebuilt(positions, compared_at, comparisons, sum(failed.values()))
-
-
-def _compared(store: AnalyticsStore, tables: Sequence[Table], until: Sequence[Position]) -> tuple[Comparison, ...]:
-    """The live tables and the new ones at the same time, since the live sink waits meanwhile."""
-
-    expiry = expiries(store)
-    now = store.client().query("SELECT now64(6, 'UTC')").result_rows[0][0]
-    since = {name: now - _days(rule) + EXPIRY_MARGIN for name, rule in expiry.items()}
-
-    def hashes(suffix: str) -> list[TableHash]:
-        return [table_hash(store, table.physical + suffix, *until, since=since.get(table.physical)) for table in tables]
-
-    with ThreadPoolExecutor(2, thread_name_prefix="rebuild-hash") as pool:
-        live, rebuilt = pool.map(hashes, ("", BESIDE))
-    return tuple(
-        Comparison(table.name, live=was, rebuilt=now) for table, was, now in zip(tables, live, rebuilt, strict=True)
-    )
-
-
-def expiries(store: AnalyticsStore) -> dict[str, str]:
-    """The rules by which rows of tables expire, by physical table, where they do."""
-    found = store.client().query(
-        "SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()"
-    )
-    return {name: rule[1] for name, made in found.result_rows if (rule := _EXPIRY.search(made)) is not None}
-
-
-def _days(rule: str) -> timedelta:
-    days = _DAYS.search(rule)
-    return timedelta(days=int(days[1])) if days else timedelta()
-
-
-def table_hash(store: AnalyticsStore, physical: str, *until: Position, since: datetime | None = None) -> TableHash:
-    """Count and hash of the rows up to a position in each shard, computed by the engine.
-
-    Only of rows recorded ``since`` a time, where one is given: of a table whose rows expire, those that cannot have.
-    """
-    parameters = {
-        "table": physical,
-        "shards": [position.shard for position in until],
-        "ends": [position.ordinal for position in until],
-        "since": since,
-    }
-    statement = HASH if since is None else HASH_OF_RECENT
-    rows, total, mixed = store.client().query(statement, parameters=parameters).result_rows[0]
-    return TableHash(rows, f"{total:016x}-{mixed:016x}")
 
 
 def point_views(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> None:

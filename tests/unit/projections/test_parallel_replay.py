@@ -21,9 +21,9 @@ from domain.event import Recorded
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
 from domain.processing import Effect, EncodedRows, Processor, Rows, SinkUnavailable
+from projections.comparison import TableHash, table_hash
 from projections.encoding import ORDINAL, encode_rows
 from projections.folds import PROCESSORS
-from projections.rebuild import TableHash, table_hash
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.tables.catalogue import MARKER, TABLES

@@ -10,8 +10,8 @@ import pytest
 from domain.log.ports import Positioned
 from domain.log.position import Position
 from domain.processing import Rows
+from projections.comparison import TableHash, table_hash
 from projections.encoding import encode_rows
-from projections.rebuild import TableHash, table_hash
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.tables.catalogue import TABLES
