@@ -144,8 +144,9 @@ class ApiDependencies:
     trouble: Callable[[], str] = no_trouble
     own_calls: LiveCalls | None = None
     web_calls: WebCalls | None = None
-    own_web_calls: WebCalls | None = None
     """Where browsers connect; without it they are told that calls are served elsewhere."""
+    own_web_calls: WebCalls | None = None
+    """The same without asking other processes."""
     chats: Chats | None = None
     sound_links: SoundLinks | None = None
     shards: Callable[[], Sequence[int]] = one_shard

@@ -48,5 +48,8 @@ class WebCalls(Protocol):
     def ice_servers(self) -> Sequence[IceServer]:
         """Those that the browser is to use too."""
 
-    async def answer(self, call_id: str, offer: str) -> str:
-        """The SDP answer to an SDP offer with all its candidates. Raises ``OfferRefused``."""
+    async def answer(self, call_id: str, offer: str, *, join_s: float) -> str:
+        """The SDP answer to an SDP offer with all its candidates. Raises ``OfferRefused``.
+
+        A browser that has connected and from which no sound has come within ``join_s`` seconds is hung up on.
+        """

@@ -55,6 +55,7 @@ def application(
     media_url: str = "",
     own_calls: LiveCalls | None = None,
     web_calls: WebCalls | None = None,
+    own_web_calls: WebCalls | None = None,
     chats: Chats | None = None,
     routes: Sequence[Routes] = EVERYTHING,
     limits: ApiLimits | None = None,
@@ -67,7 +68,7 @@ def application(
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
     ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves,
-    ``web_calls`` those of them that browsers hold,
+    ``web_calls`` and ``own_web_calls`` those of them that browsers hold,
     ``chats`` are held by this process too.
     """
     log = storage.log
@@ -100,6 +101,7 @@ def application(
             trouble=gate.trouble,
             own_calls=own_calls,
             web_calls=web_calls,
+            own_web_calls=own_web_calls,
             chats=chats,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),

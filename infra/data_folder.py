@@ -196,10 +196,12 @@ class DataFolder:
         """As ``Seat.announce`` of the main seat."""
         Seat(self, MAIN).announce(running)
 
-    def beside(self) -> list[RunningSystem]:
-        """Every process that runs beside the main seat and has said how to reach it."""
+    def beside(self, *, but: str = "") -> list[RunningSystem]:
+        """Every process that runs beside the main seat and has said how to reach it, except the one in seat ``but``."""
         found = []
         for lock in sorted(self.root.glob("*-*.lock")):
+            if lock.stem == but:
+                continue
             try:
                 with Seat(self, lock.stem).taken():
                     continue

@@ -122,7 +122,7 @@ class AssistantBody(Closed):
 
     # Accepted and used by the platform although its published schema does not list them.
     silence_timeout_seconds: Annotated[float, Field(ge=10, le=3_600)] | None = None
-    customer_join_timeout_seconds: Annotated[float, Field(ge=1, le=3_600)] | None = None
+    customer_join_timeout_seconds: Annotated[float, Field(ge=1, le=60)] | None = None
     message_plan: MessagePlan | None = None
     background_denoising_enabled: bool | None = None
     recording_enabled: bool | None = None

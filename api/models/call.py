@@ -135,6 +135,12 @@ class SessionOffer(Closed):
     sdp: Annotated[str, Field(min_length=1, max_length=65_536)]
 
 
+class ForwardedOffer(SessionOffer):
+    """The same from another process of the installation, which has looked at the call already."""
+
+    join_seconds: float
+
+
 class CallChanges(Closed):
     """Body of ``PATCH /call/{id}``."""
 

@@ -18,8 +18,10 @@ from api.bodies import check
 from api.call_sockets import POLICY_VIOLATION, hold_socket
 from api.context import ApiContext
 from api.errors import Problem, unauthorized
+from api.models.call import ForwardedOffer
 from api.models.control import Ending
 from api.responses import json_response
+from api.web_offers import answered
 from domain.live_calls import CallNotLive, LiveCalls
 from domain.signing import is_call_token
 
@@ -28,7 +30,7 @@ _FORGED: Final = "The token is not one of this installation."
 
 
 def forwarded_routes(context: ApiContext) -> APIRouter:
-    """Control, ending and listening to the calls that this process serves itself."""
+    """Control, ending and listening to the calls that this process serves itself, and offers of browsers to it."""
     router = APIRouter(prefix=PREFIX, include_in_schema=False)
     dependencies = context.dependencies
 
@@ -53,6 +55,16 @@ def forwarded_routes(context: ApiContext) -> APIRouter:
         await own.end(call_id, body["reason"])
         history = await run_in_threadpool(dependencies.log.history, call_id)
         return json_response({"success": True}, position=history[-1].position)
+
+    @router.post("/{call_id}/offer")
+    async def offer(request: Request, call_id: str) -> Response:
+        admit(call_id, request.headers.get("authorization"))
+        body = await context.body(request)
+        check(ForwardedOffer, body)
+        own = dependencies.own_web_calls
+        if own is None:
+            raise CallNotLive(f"call {call_id}: this process serves no calls")
+        return await answered(own, call_id, body["sdp"], body["joinSeconds"])
 
     @router.websocket("/{call_id}/listen")
     async def listen(websocket: WebSocket, call_id: str) -> None:

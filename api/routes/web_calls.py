@@ -16,13 +16,13 @@ from api.bodies import check
 from api.catching_up import call_arrived
 from api.context import ApiContext
 from api.documentation import describe
-from api.errors import Problem, bad_request, conflict, not_found
+from api.errors import Problem, conflict, not_found
 from api.models.call import SessionOffer
-from api.responses import json_response
+from api.web_offers import answered, fresh, join_seconds
 from domain.call.state import Deleted, Ended, Queued
 from domain.log.ports import Document
 from domain.signing import is_call_token
-from domain.web_calls import IceServer, OfferRefused, TooManyPeers, WebCalls
+from domain.web_calls import IceServer, WebCalls
 
 
 def web_call_routes(context: ApiContext) -> APIRouter:
@@ -31,8 +31,8 @@ def web_call_routes(context: ApiContext) -> APIRouter:
     dependencies = context.dependencies
     settings = dependencies.settings
 
-    async def waiting(call_id: str, token: str) -> WebCalls:
-        """Who answers for the call. Raises ``Problem`` where nobody does."""
+    async def waiting(call_id: str, token: str) -> tuple[WebCalls, Document]:
+        """Who answers for the call, and the call. Raises ``Problem`` where nobody does."""
         document = None
         if is_call_token(settings.signing_secret, call_id, "webrtc", token):
             document = await call_arrived(
@@ -49,7 +49,7 @@ def web_call_routes(context: ApiContext) -> APIRouter:
             raise Problem(
                 501, "This process serves no calls.", detail="Connect to one that does (callfold media or callfold up)."
             )
-        return dependencies.web_calls
+        return dependencies.web_calls, document
 
     @router.get(
         "/{call_id}/{token}/webrtc",
@@ -57,9 +57,9 @@ def web_call_routes(context: ApiContext) -> APIRouter:
         **describe(answer="IceServers"),
     )
     async def ice_servers(call_id: str, token: str) -> Response:
-        web_calls = await waiting(call_id, token)
+        web_calls, _ = await waiting(call_id, token)
         shown = {"iceServers": [_shown(server) for server in web_calls.ice_servers]}
-        return _fresh(shown)
+        return fresh(shown)
 
     @router.post(
         "/{call_id}/{token}/webrtc",
@@ -67,29 +67,13 @@ def web_call_routes(context: ApiContext) -> APIRouter:
         **describe(body=SessionOffer, answer="SessionAnswer"),
     )
     async def offer(request: Request, call_id: str, token: str) -> Response:
-        web_calls = await waiting(call_id, token)
+        web_calls, document = await waiting(call_id, token)
         body = await context.body(request)
         check(SessionOffer, body)
-        try:
-            answer = await web_calls.answer(call_id, body["sdp"])
-        except TooManyPeers as full:
-            raise Problem(
-                503, f"No browser can connect now: {full}.", detail="Try again.", headers={"retry-after": "1"}
-            ) from full
-        except OfferRefused as refused:
-            raise bad_request(
-                f"The call cannot be connected: {refused}.",
-                detail="Offer one audio track with Opus and one data channel, with all candidates in the SDP.",
-            ) from refused
-        return _fresh({"type": "answer", "sdp": answer})
+        join_s = join_seconds(document.state, dependencies.documents)
+        return await answered(web_calls, call_id, body["sdp"], join_s)
 
     return router
-
-
-def _fresh(body: dict[str, Any]) -> Response:
-    response = json_response(body)
-    response.headers["cache-control"] = "no-store"
-    return response
 
 
 def _require_queued(document: Document) -> None:

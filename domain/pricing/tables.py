@@ -43,6 +43,7 @@ _2026_11_01 = PriceTable(
     minutes={
         ("vapi", "vapi", ANY_MODEL): _minute("0.05"),
         ("transport", "vapi.websocket", ANY_MODEL): _FREE_MINUTE,
+        ("transport", "callfold.webrtc", ANY_MODEL): _FREE_MINUTE,
         ("transcriber", "vapi", ANY_MODEL): _FREE_MINUTE,
         ("transcriber", "custom-transcriber", ANY_MODEL): _FREE_MINUTE,
         ("transcriber", "deepgram", "flux-general-en"): _minute("0.0077"),

@@ -19,13 +19,17 @@ from aiortc import (
 from aiortc.exceptions import InternalError, InvalidAccessError, InvalidStateError, OperationError
 from aiortc.sdp import SessionDescription
 
-from domain.live_calls import CallRejected, LiveCalls
+from domain.live_calls import CallNotLive, CallRejected, LiveCalls
 from domain.web_calls import IceServer, OfferRefused, TooManyPeers
 from media.transports.webrtc.peer_socket import PeerSocket
 from media.transports.webrtc.settings import WebRtcSettings
 
 _log = logging.getLogger(__name__)
 
+NO_CUSTOMER_AUDIO = "call.in-progress.error-assistant-did-not-receive-customer-audio"
+"""The ended reason of a call whose browser has connected and sends no sound."""
+
+JOIN_S = 15.0
 _WANTED = ["application", "audio"]
 _UNUSABLE = (ValueError, IndexError, KeyError, OperationError, InternalError, InvalidAccessError, InvalidStateError)
 """What aiortc raises for SDP that it cannot read or agree to."""
@@ -39,6 +43,8 @@ class WebRtcCalls:
         self._settings = settings
         self._held: dict[str, asyncio.Task[None]] = {}
         self._answering: set[str] = set()
+        self._joining = 0
+        """Peers that have an answer and are not connected yet: each may become one more call."""
         self._group: asyncio.TaskGroup | None = None
         if settings.addresses:
             _offer_only(settings.addresses)
@@ -66,7 +72,7 @@ class WebRtcCalls:
         """How many are connected or connecting."""
         return len(self._held) + len(self._answering)
 
-    async def answer(self, call_id: str, offer: str) -> str:
+    async def answer(self, call_id: str, offer: str, *, join_s: float = JOIN_S) -> str:
         """See ``WebCalls``. What the peer does from then on is its own task's business. Raises ``OfferRefused``."""
         if self._group is None:
             raise TooManyPeers("the server is shutting down; try again later")
@@ -74,6 +80,8 @@ class WebRtcCalls:
             raise OfferRefused("another browser is connected to the call, or about to be")
         if self.peers >= self._settings.max_peers:
             raise TooManyPeers(f"{self._settings.max_peers} browsers are connected here; try again later")
+        if self._live_calls.room() <= self._joining + len(self._answering):
+            raise TooManyPeers("no more calls are taken here; try again later")
         _check_offer(offer)
         self._answering.add(call_id)
         try:
@@ -82,19 +90,24 @@ class WebRtcCalls:
             if self._group is None:
                 await peer.close()
                 raise TooManyPeers("the server is shutting down; try again later")
-            task = self._group.create_task(self._hold(call_id, peer), name=f"webrtc-{call_id}")
+            task = self._group.create_task(self._hold(call_id, peer, join_s), name=f"webrtc-{call_id}")
             self._held[call_id] = task
             task.add_done_callback(lambda _: self._held.pop(call_id, None))
         finally:
             self._answering.discard(call_id)
         return answer
 
-    async def _hold(self, call_id: str, peer: _Peer) -> None:
+    async def _hold(self, call_id: str, peer: _Peer, join_s: float) -> None:
         try:
-            if not await peer.connected():
+            self._joining += 1
+            try:
+                connected = await peer.connected()
+            finally:
+                self._joining -= 1
+            if not connected:
                 _log.info("webrtc.never_connected", extra={"call_id": call_id})
                 return
-            watching = asyncio.create_task(peer.watch(), name=f"webrtc-watch-{call_id}")
+            watching = asyncio.create_task(self._watch(call_id, peer, join_s), name=f"webrtc-watch-{call_id}")
             try:
                 await self._live_calls.serve(call_id, peer.socket)
                 await peer.socket.close(1000, "the call is over")
@@ -107,6 +120,17 @@ class WebRtcCalls:
             _log.exception("webrtc.failed", extra={"call_id": call_id})
         finally:
             await peer.close()
+
+    async def _watch(self, call_id: str, peer: _Peer, join_s: float) -> None:
+        """Notice that nobody is there, or not any more: whoever closes a laptop does not say goodbye."""
+        try:
+            async with asyncio.timeout(join_s):
+                await peer.socket.incoming.begun.wait()
+        except TimeoutError:
+            with suppress(CallNotLive):
+                await self._live_calls.end(call_id, NO_CUSTOMER_AUDIO)
+            return
+        await peer.silenced()
 
 
 class _Peer:
@@ -158,8 +182,8 @@ class _Peer:
                     return self._connection.connectionState == "connected"
         return False
 
-    async def watch(self) -> None:
-        """Notice that no packet arrives any more: whoever closes a laptop does not say goodbye."""
+    async def silenced(self) -> None:
+        """Return when no packet has arrived for a while; the caller has gone then."""
         seen = -1
         while seen != self.socket.incoming.packets:
             seen = self.socket.incoming.packets

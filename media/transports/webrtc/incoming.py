@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -31,6 +32,8 @@ class IncomingSpeech:
         self._malformed = 0
         self.packets = 0
         """Packets that have arrived."""
+        self.begun = asyncio.Event()
+        """Set with the first of them."""
 
     def take_over(self, receiver: RTCRtpReceiver) -> None:
         """Put this in the place of the receiver's jitter buffer. Raises ``AiortcChanged``."""
@@ -41,6 +44,8 @@ class IncomingSpeech:
     def add(self, packet: RtpPacket) -> tuple[bool, None]:
         """aiortc's call for each packet. The answer never has a frame, so that its decoder thread stays idle."""
         self.packets += 1
+        if self.packets == 1:
+            self.begun.set()
         if self._decoder is not None:
             for item in self._reordering.push(packet.sequence_number, packet.payload):
                 try:

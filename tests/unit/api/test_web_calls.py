@@ -28,8 +28,10 @@ class ScriptedWebCalls:
     refusal: OfferRefused | None = None
     ice_servers: Sequence[IceServer] = ()
     offers: list[tuple[str, str]] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
 
-    async def answer(self, call_id: str, offer: str) -> str:
+    async def answer(self, call_id: str, offer: str, *, join_s: float) -> str:
+        self.waits.append(join_s)
         if self.refusal is not None:
             raise self.refusal
         self.offers.append((call_id, offer))
@@ -107,6 +109,46 @@ async def test_an_offer_is_answered(browser: httpx.AsyncClient, web_calls: Scrip
     assert answered.json() == {"type": "answer", "sdp": "v=0\r\nanswer"}
     assert answered.headers["cache-control"] == "no-store"
     assert web_calls.offers == [(body["id"], "v=0\r\n")]
+
+
+@pytest.mark.parametrize(
+    ("assistant", "overrides", "seconds"),
+    [
+        ({}, {}, 15.0),
+        ({"customerJoinTimeoutSeconds": 40}, {}, 40.0),
+        ({"customerJoinTimeoutSeconds": 40}, {"customerJoinTimeoutSeconds": 3}, 3.0),
+    ],
+)
+async def test_the_assistant_says_how_long_its_caller_may_take_to_be_heard(
+    browser: httpx.AsyncClient,
+    web_calls: ScriptedWebCalls,
+    assistant: dict[str, Any],
+    overrides: dict[str, Any],
+    seconds: float,
+) -> None:
+    created = await browser.post("/call/web", json={"assistant": assistant, "assistantOverrides": overrides})
+    assert created.status_code == 201, created.text
+
+    await browser.post(created.json()["webCallUrl"], json=OFFER)
+
+    assert web_calls.waits == [seconds]
+
+
+async def test_an_offer_that_another_process_passes_on_is_answered_by_this_one_only(
+    installation: Installation, founding: Founding, web_calls: ScriptedWebCalls, browser: httpx.AsyncClient
+) -> None:
+    call_id = (await start(browser))["id"]
+    forwarded = {**OFFER, "joinSeconds": 7}
+    credential = {"authorization": f"Bearer {call_token(SECRET, call_id, 'forward')}"}
+    serving = create_app(replace(installation.dependencies, own_web_calls=web_calls))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(serving), base_url="http://media-1") as media:
+        forged = await media.post(f"/internal/calls/{call_id}/offer", json=forwarded)
+        answered = await media.post(f"/internal/calls/{call_id}/offer", json=forwarded, headers=credential)
+    not_serving = await browser.post(f"/internal/calls/{call_id}/offer", json=forwarded, headers=credential)
+
+    assert forged.status_code == 401
+    assert (answered.status_code, answered.json()["sdp"], web_calls.waits) == (200, "v=0\r\nanswer", [7.0])
+    assert not_serving.status_code == 404
 
 
 async def test_the_browser_learns_the_ice_servers(browser: httpx.AsyncClient, web_calls: ScriptedWebCalls) -> None:
