@@ -15,7 +15,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from domain.log.ports import Clock, LogUnavailable
 from domain.server_messages.selection import Patience
@@ -26,7 +26,7 @@ from streams.webhooks.claims import Claims
 from streams.webhooks.due import Due, DueMessages, DueRow
 from streams.webhooks.endpoint_queue import NEVER, EndpointQueue
 from streams.webhooks.recorder import Recorder
-from streams.webhooks.sender import Sender, Sent
+from streams.webhooks.sender import Sent
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,13 @@ class Limits:
     total: int = 500
 
 
+class Sends(Protocol):
+    """One attempt at a message."""
+
+    async def send(self, due: Due, attempt: int) -> Sent:
+        """What came of it. Raises nothing but ``CancelledError``."""
+
+
 class Dispatcher:
     """Runs on one loop; ``changed`` may be called from any thread. ``reached`` is told named points, for tests that
     kill the process there."""
@@ -56,7 +63,7 @@ class Dispatcher:
     def __init__(
         self,
         outbox: DueMessages,
-        sender: Sender,
+        sender: Sends,
         recorder: Recorder,
         claims: Claims,
         *,

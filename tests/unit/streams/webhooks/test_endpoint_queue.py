@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.webhooks.due import DueRow
@@ -57,6 +57,7 @@ def test_a_first_attempt_holds_its_call_and_a_repeated_one_does_not() -> None:
     assert found.id == "a2"
 
 
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 20), st.integers(0, 1)), max_size=40), st.randoms())
 def test_every_message_starts_once_and_first_attempts_of_a_call_one_after_the_other(
     given_rows: list[tuple[str, int, int]], chance: object
