@@ -106,6 +106,9 @@ EVERYTHING: Final[Sequence[Routes]] = (
 CALLS_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, forwarded_routes, live_routes, web_call_routes)
 """What a process needs that only serves calls: their sound, their control, and a word on its health."""
 
+UPKEEP_ONLY: Final[Sequence[Routes]] = (health_routes, metrics_routes, operator_routes)
+"""What a process needs that answers about itself: its health, its figures, and the upkeep of what it fills."""
+
 
 def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTHING) -> FastAPI:
     """The application over these ports. It starts and closes none of them: that is the caller's business."""

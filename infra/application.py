@@ -23,7 +23,7 @@ from infra.metrics import Metrics
 from infra.projecting import ClosedAnalytics, Projecting
 from infra.settings import Settings
 from infra.storage import Storage
-from infra.upkeep import Upkeep
+from infra.upkeep import Held, Upkeep
 from infra.webhooks import Webhooks
 
 
@@ -64,16 +64,17 @@ def application(
     metrics: Metrics | None = None,
     metrics_token: str | None = None,
     webhooks: Webhooks | None = None,
+    held: Sequence[Held] = (),
 ) -> FastAPI:
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
 
     ``live_calls`` are those of the whole installation, ``own_calls`` those that this process serves,
     ``web_calls`` and ``own_web_calls`` those of them that browsers hold,
-    ``chats`` are held by this process too.
+    ``chats`` are held by this process too. ``held`` are dead letters beside those of the parts.
     """
     log = storage.log
     maintenance = projecting.maintenance if projecting else None
-    held = (*(live.held if live else ()), *(webhooks.held if webhooks else ()))
+    held = (*held, *(live.held if live else ()), *(webhooks.held if webhooks else ()))
     return create_app(
         ApiDependencies(
             commands=metrics.timed(log) if metrics else log,

@@ -14,6 +14,7 @@ from domain.aggregate import Refused
 from domain.log.ports import EventLog
 from domain.log.position import Position
 from domain.processing import EncodedRows, EncodedRowSink, Replay, Rows
+from infra.dead_letters import shown
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.rebuild import Rebuilt, drop_replaced, rebuild
@@ -84,6 +85,7 @@ class EmbeddedMaintenance:
                 {
                     "table": c.table,
                     "version": versions[c.table],
+                    "newestRows": c.newest,
                     "rows": c.rebuilt.rows,
                     "hash": c.rebuilt.hash,
                     "equal": c.equal,
@@ -139,16 +141,7 @@ class EmbeddedMaintenance:
 
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Events whose processor failed, and those held behind them, in the order of the log."""
-        return [
-            {
-                "processor": letter.processor,
-                "originatorId": letter.originator_id,
-                "position": str(letter.position),
-                "attempt": letter.attempt,
-                "reason": letter.reason,
-            }
-            for letter in self._letters.list()
-        ]
+        return [shown(letter) for letter in self._letters.list()]
 
     async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
         """Give an originator's held events to the processor again, in order; ends at the first that fails again.

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from prometheus_client import (
     CollectorRegistry,
@@ -37,6 +37,9 @@ from infra.projecting import Projecting
 from infra.storage import Storage
 from streams.processing.embedded import EmbeddedRunner, Lag
 from streams.processing.feeding import FeedStatus, FragmentFollower
+
+if TYPE_CHECKING:
+    from infra.streaming import Streaming
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -284,7 +287,11 @@ def _gauge(
 
 @contextlib.asynccontextmanager
 async def opened_metrics(
-    storage: Storage, projecting: Projecting | None, live: Live | None, live_calls: LiveCalls
+    storage: Storage,
+    projecting: Projecting | None,
+    live: Live | None,
+    live_calls: LiveCalls,
+    streaming: Streaming | None = None,
 ) -> AsyncIterator[Metrics]:
     """Of a process with these parts."""
     runners: list[tuple[int, EmbeddedRunner]] = []
@@ -298,16 +305,23 @@ async def opened_metrics(
         for shard, runner in runners:
             for name, status in runner.status().items():
                 yield name, shard, status.lag
+        for hosted in streaming.events if streaming is not None else ():
+            for shard, status in hosted.status().items():
+                yield hosted.pipeline.name, shard, status.lag
 
     def fragments() -> Iterator[tuple[str, FeedStatus]]:
         for follower in followers:
             yield follower.pipeline.name, follower.status()
+        for hosted in streaming.fragments if streaming is not None else ():
+            yield hosted.pipeline.name, hosted.status()
 
     def letters() -> Iterator[DeadLetter]:
         for _, runner in runners:
             yield from runner.dead_letters.list()
         for held in live.held if live is not None else ():
             yield from held.letters()
+        if streaming is not None:
+            yield from streaming.letters.list()
 
     async with measured_loop_lag() as lag:
         yield Metrics(

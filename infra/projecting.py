@@ -54,6 +54,17 @@ class Projecting:
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
     fragments: tuple[FragmentFollower, ...] = ()
 
+    def trouble(self) -> str:
+        """Why tables are not filled any more; empty while they are. Asks the log for its end."""
+        for runner in self.runners.values():
+            for name, status in runner.status().items():
+                if status.failure is not None:
+                    return f"the pipeline {name} has stopped: {status.failure}"
+        for follower in self.fragments:
+            if (failure := follower.failure) is not None:
+                return f"the pipeline {follower.pipeline.name} has stopped: {failure}"
+        return ""
+
     async def caught_up(self) -> None:
         """Wait until the tables hold everything that is on the log now. Bound it with ``asyncio.timeout``."""
         for shard, runner in self.runners.items():

@@ -15,15 +15,12 @@ from dataclasses import dataclass
 from domain.log.ports import LogUnavailable
 from domain.organization.founding import Founding
 from infra import logging as log_lines
-from infra.application import signing_secret
 from infra.arrivals import arriving
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem, Seat
 from infra.http_server import CannotListen, listen, serving
-from infra.projecting import Fragments, opened_projecting
+from infra.observed import opened_projector, opened_streamer
 from infra.roles import Addresses, Role, RoleUnfit, check, seated
 from infra.settings import Settings
-from infra.storage import opened_storage
-from infra.webhooks import opened_webhooks
 from infra.wiring import System, run_system
 from media.providers.errors import ProviderError
 from projections.store import StoreUnavailable
@@ -39,7 +36,7 @@ FAILURES = (CannotListen, FolderInUse, FolderUnusable, LogUnavailable, ProviderE
 @dataclass(frozen=True, slots=True)
 class Started:
     """What people and programs are told when the process answers. ``organization`` only at an installation's first
-    start; ``url`` is empty for a projector, which answers nobody."""
+    start."""
 
     role: Role
     url: str
@@ -66,10 +63,8 @@ def serve(
     check(role, settings)
     os.umask(0o077)  # recordings and databases are for the owner's eyes only, whichever library makes the file
     with seated(role, DataFolder(settings.data_dir.absolute())) as seat:
-        if role == "project":
-            uvloop.run(_project(settings, seat, on_started))
-        elif role == "stream":
-            uvloop.run(_stream(settings, seat, on_started))
+        if role in ("project", "stream"):
+            uvloop.run(_observed(settings, seat, role, on_started))
         else:
             uvloop.run(_serve(settings, seat, role, on_started, channel))
 
@@ -97,47 +92,25 @@ async def _serve(
     logger.info("system.stopped")
 
 
-async def _project(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
-    with stop_signals() as stop, opened_storage(settings, seat) as storage:
-        fragments = Fragments(storage.fragments, settings.fragment_days, settings.fragment_words)
-        async with opened_projecting(
-            settings.clickhouse,
-            seat.folder,
-            storage.log,
-            storage.shards(),
-            fragments=fragments,
-            table_days=settings.table_days,
-        ) as projecting:
-            seat.announce(RunningSystem(os.getpid(), "", "", "project"))
-            on_started(Started("project", "", os.getpid(), str(seat.folder.root), None))
-            logger.info("system.ready", extra={"role": "project", "seat": seat.name})
-            await stop.wait()
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(settings.drain_seconds):
-                    await projecting.caught_up()
-    logger.info("system.stopped")
-
-
-async def _stream(settings: Settings, seat: Seat, on_started: Callable[[Started], None]) -> None:
-    # Faust costs time and memory that other roles do not need.
-    from infra.streaming import opened_streaming
-
-    addresses = Addresses.of(settings, public_port=settings.port, own_port=settings.port)
-    secret = signing_secret(settings, seat.folder)
-    with stop_signals() as stop, opened_storage(settings, seat) as storage:
+async def _observed(settings: Settings, seat: Seat, role: Role, on_started: Callable[[Started], None]) -> None:
+    opened = opened_projector if role == "project" else opened_streamer
+    with stop_signals() as stop, listen(settings.host, settings.port) as listener:
+        url = settings.local_url(listener.getsockname()[1])
+        running = RunningSystem(os.getpid(), url, secrets.token_urlsafe(32), role)
         async with (
-            opened_streaming(settings, seat, storage) as streaming,
-            opened_webhooks(settings, seat, storage, addresses, secret),
+            opened(settings, seat, url=url, token=running.operator_token) as process,
+            serving(process.app, listener),
         ):
-            seat.announce(RunningSystem(os.getpid(), "", "", "stream"))
-            on_started(Started("stream", "", os.getpid(), str(seat.folder.root), None))
-            logger.info("system.ready", extra={"role": "stream", "seat": seat.name})
-            stopped, failed = asyncio.create_task(stop.wait()), asyncio.create_task(streaming.failed())
+            seat.announce(running)
+            on_started(Started(role, url, running.pid, str(seat.folder.root), None))
+            logger.info("system.ready", extra={"role": role, "url": url, "seat": seat.name})
+            stopped, failed = asyncio.create_task(stop.wait()), asyncio.ensure_future(process.failed())
             await asyncio.wait((stopped, failed), return_when=asyncio.FIRST_COMPLETED)
             if failed.done():
                 await failed
             for waiting in (stopped, failed):
                 waiting.cancel()
+            await process.drain(settings.drain_seconds)
     logger.info("system.stopped")
 
 

@@ -64,6 +64,12 @@ class Streaming:
         """All of them."""
         return (*self.events, *self.fragments)
 
+    @property
+    def processors(self) -> frozenset[str]:
+        """The names of all that are hosted."""
+        of_events = {processor.name for runner in self.events for processor in runner.pipeline.processors}
+        return frozenset(of_events | {p.name for runner in self.fragments for p in runner.pipeline.processors})
+
     async def failed(self) -> None:
         """Wait for a runner to end by itself. Raises what ended it."""
         done, _ = await asyncio.wait([runner.failed for runner in self.runners], return_when=asyncio.FIRST_COMPLETED)

@@ -11,6 +11,7 @@ from api.dependencies import Maintenance
 from domain.aggregate import Refused
 from domain.log.ports import IdSource
 from domain.processing import DeadLetter
+from infra.dead_letters import shown
 from streams.processing.dead_letters import DeadLetters
 
 if TYPE_CHECKING:
@@ -134,15 +135,8 @@ class Upkeep:
     async def dead_letters(self) -> list[dict[str, Any]]:
         """Every parked event once, in the order of the log."""
         found = {} if self._tables is None else {_name(letter): letter for letter in await self._tables.dead_letters()}
-        for letter in (letter for held in self._held for letter in held.letters()):
-            shown = {
-                "processor": letter.processor,
-                "originatorId": letter.originator_id,
-                "position": str(letter.position),
-                "attempt": letter.attempt,
-                "reason": letter.reason,
-            }
-            found[_name(shown)] = shown
+        for each in (shown(letter) for held in self._held for letter in held.letters()):
+            found[_name(each)] = each
         return sorted(found.values(), key=lambda letter: [int(part) for part in letter["position"].split(":")])
 
     async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:

@@ -18,8 +18,7 @@ ReadyAsJson = Annotated[
 ]
 
 
-_SILENT = {"project": "fills the tables of the ClickHouse server", "stream": "runs the stream processors"}
-"""What those do that answer nobody."""
+OwnPort = Annotated[int, typer.Option("--port", "-p", help="Port for health, metrics and upkeep; 0 picks a free one.")]
 
 
 def run_announced(
@@ -61,7 +60,7 @@ def _print(started: Started) -> None:
     documented = f" (documentation at {started.url}/docs)" if started.role in ("up", "api") else ""
     print_facts(
         {
-            "callfold": f"{started.url}{documented}" if started.url else _SILENT[started.role],
+            "callfold": f"{started.url}{documented}",
             "role": None if started.role == "up" else started.role,
             "data": started.data_dir,
             "organisation": organization and organization.organization_id,

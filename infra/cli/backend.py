@@ -41,8 +41,9 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
     async with contextlib.AsyncExitStack() as parts:
         owner = _owner(folder, parts)
         if isinstance(owner, RunningSystem):
+            projector = await _projector(folder, parts) if tables else None
             reached = await parts.enter_async_context(client(owner.url, owner.operator_token))
-            yield Operator(reached, place=owner.url, live=True)
+            yield Operator(reached, place=owner.url, live=True, projector=projector)
             return
         from domain.log.ports import LogUnavailable
         from infra import logging as log_lines
@@ -56,6 +57,14 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
         except (LogUnavailable, StoreUnavailable) as error:
             raise CommandFailed(str(error)) from None
         yield Operator(inside, place=str(folder.root), live=False)
+
+
+async def _projector(folder: DataFolder, parts: contextlib.AsyncExitStack) -> Operator | None:
+    for running in folder.beside():
+        if running.role == "project":
+            reached = await parts.enter_async_context(client(running.url, running.operator_token))
+            return Operator(reached, place=running.url, live=True)
+    return None
 
 
 def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSystem | Seat:

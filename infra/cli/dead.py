@@ -29,7 +29,7 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     async def listed() -> list[Json]:
         async with open_backend(data_dir, tables=True) as operator:
-            return await operator.dead_letters()
+            return await _letters(operator)
 
     letters = asyncio.run(listed())
     if as_json:
@@ -64,7 +64,10 @@ def show(
     if as_json:
         print_json(letter)
         return
-    event = letter.pop("event")
+    event = letter.pop("event", None)
+    if event is None:
+        print_facts(letter)
+        return
     print_facts({**letter, "event": f"{event['type']} (version {event['originatorVersion']}, {event['time']})"})
     print_json(event["data"])
 
@@ -77,27 +80,41 @@ async def _letter(operator: Operator, processor: str, position: str) -> Json:
         place = Position.parse(position)
     except ValueError as error:
         raise CommandFailed(str(error)) from None
-    letters = {(letter["processor"], letter["position"]): letter for letter in await operator.dead_letters()}
+    letters = {(letter["processor"], letter["position"]): letter for letter in await _letters(operator)}
     letter = letters.get((processor, str(place)))
     if letter is None:
         raise CommandFailed(f"{processor} has no parked event at {place}; see callfold dead ls", code=3)
+    if letter["what"] == "fragments":
+        # Their words may be a caller's: what is wrong with them is in the reason.
+        return letter
     (event,) = await operator.events(after=str(Position(place.shard, place.ordinal - 1)), limit=1)
     return {**letter, "event": event}
+
+
+async def _letters(operator: Operator) -> list[Json]:
+    """Those of the main process and of the projector, where one runs beside it; what both know comes once."""
+    found = await operator.dead_letters()
+    if operator.projector is not None:
+        found += [letter for letter in await operator.projector.dead_letters() if letter not in found]
+    return found
 
 
 @app.command("retry")
 def retry(processor: Processor, originator: Originator, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Run the processor again over what waits, in order."""
-    _act(lambda operator: operator.retry_dead_letters(processor, originator), data_dir, as_json)
+    _act(processor, originator, lambda held: held.retry_dead_letters(processor, originator), data_dir, as_json)
 
 
 @app.command("drop")
 def drop(processor: Processor, originator: Originator, data_dir: DataDir = None, as_json: AsJson = False) -> None:
     """Give up what waits for good; the events stay on the log."""
-    _act(lambda operator: operator.drop_dead_letters(processor, originator), data_dir, as_json)
+    _act(processor, originator, lambda held: held.drop_dead_letters(processor, originator), data_dir, as_json)
 
 
-def _act(action: Callable[[Operator], Awaitable[Json]], data_dir: DataDir, as_json: bool) -> None:
+def _act(
+    processor: str, originator: str, action: Callable[[Operator], Awaitable[Json]], data_dir: DataDir, as_json: bool
+) -> None:
+    """Where the originator's events are parked."""
     import asyncio
 
     from infra.cli.backend import open_backend
@@ -105,7 +122,11 @@ def _act(action: Callable[[Operator], Awaitable[Json]], data_dir: DataDir, as_js
 
     async def done() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
-            return await action(operator)
+            projector = operator.projector
+            if projector is None:
+                return await action(operator)
+            theirs = {(letter["processor"], letter["originatorId"]) for letter in await projector.dead_letters()}
+            return await action(projector if (processor, originator) in theirs else operator)
 
     outcome = asyncio.run(done())
     if as_json:

@@ -25,10 +25,14 @@ class Operator:
     Every method raises ``CommandFailed`` with the system's own reason.
     """
 
-    def __init__(self, client: httpx2.AsyncClient, *, place: str, live: bool) -> None:
+    def __init__(
+        self, client: httpx2.AsyncClient, *, place: str, live: bool, projector: Operator | None = None
+    ) -> None:
         self._client = client
         self.place = place
         self.live = live
+        self.projector = projector
+        """The process that fills the tables, where the main one does not."""
 
     async def organizations(self) -> list[Json]:
         """``id``, ``name``, ``createdAt``, ``keys`` (never the keys themselves)."""

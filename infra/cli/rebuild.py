@@ -45,8 +45,9 @@ def rebuild(
 
     async def rebuilt() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
-            work = operator.rebuild(projection, version, drop_old=drop_old)
-            return await work if as_json else await _watched(operator, asyncio.ensure_future(work))
+            filling = operator.projector or operator
+            work = filling.rebuild(projection, version, drop_old=drop_old)
+            return await work if as_json else await _watched(filling, asyncio.ensure_future(work))
 
     outcome = asyncio.run(rebuilt())
     if as_json:
@@ -54,9 +55,14 @@ def rebuild(
     else:
         tables = outcome.pop("tables")
         print_facts(outcome)
-        print_table("", ("table", "version", "rows", "hash", "equal"), [list(table.values()) for table in tables])
+        print_table("", ("table", "version", "compared", "rows", "hash", "equal"), [_compared(each) for each in tables])
     if outcome.get("equal") is False:
         raise CommandFailed("the rebuilt tables differ from the ones that were there; the rebuilt ones are in place")
+
+
+def _compared(table: Json) -> list[object]:
+    what = "newest of each" if table["newestRows"] else "all"
+    return [table["table"], table["version"], what, table["rows"], table["hash"], table["equal"]]
 
 
 @app.command("drop")
@@ -69,7 +75,7 @@ def drop(data_dir: DataDir = None, as_json: AsJson = False) -> None:
 
     async def dropped() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
-            return await operator.drop_replaced()
+            return await (operator.projector or operator).drop_replaced()
 
     outcome = asyncio.run(dropped())
     if as_json:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from infra.cli.announcement import Host, Port, ReadyAsJson, run_announced
+from infra.cli.announcement import Host, OwnPort, Port, ReadyAsJson, run_announced
 from infra.cli.options import DataDir
 
 
@@ -52,11 +52,14 @@ def media(
         run_announced(settings, partial(serve, role="media", channel=channel), as_json)
 
 
-def project(data_dir: DataDir = None, as_json: ReadyAsJson = False) -> None:
-    """Keep filling the tables of the ClickHouse server that CALLFOLD_CLICKHOUSE names; one process does."""
+def project(host: Host = None, port: OwnPort = 0, data_dir: DataDir = None, as_json: ReadyAsJson = False) -> None:
+    """Keep filling the tables of the ClickHouse server that CALLFOLD_CLICKHOUSE names; one process does.
+
+    Its port answers /health/live, /health/ready and /metrics; `callfold rebuild` and `callfold dead` find it.
+    """
     from functools import partial
 
     from infra.cli.backend import settings_for
     from infra.serve import serve
 
-    run_announced(settings_for(data_dir), partial(serve, role="project"), as_json)
+    run_announced(settings_for(data_dir, host=host, port=port), partial(serve, role="project"), as_json)

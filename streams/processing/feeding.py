@@ -74,6 +74,11 @@ class FragmentFollower:
                 lambda: self._positions.get(partition, -1) >= number or self._over, timeout_s
             ) and (self._positions.get(partition, -1) >= number)
 
+    @property
+    def failure(self) -> BaseException | None:
+        """What ended it, if something did."""
+        return self._failure
+
     async def retry(self, processor: str, call_id: str) -> int:
         """See ``FragmentCarrier.retry``. Raises ``RuntimeError`` where the follower has ended."""
         done: Future[int] = Future()
