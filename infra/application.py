@@ -15,6 +15,7 @@ from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
 from domain.chats import Chats
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
+from domain.sound_links import SoundLinks
 from domain.web_calls import WebCalls
 from infra.data_folder import DataFolder
 from infra.identifiers import now, random_id, time_ordered_id
@@ -57,6 +58,7 @@ def application(
     web_calls: WebCalls | None = None,
     own_web_calls: WebCalls | None = None,
     chats: Chats | None = None,
+    sound_links: SoundLinks | None = None,
     routes: Sequence[Routes] = EVERYTHING,
     limits: ApiLimits | None = None,
     knowledge: Knowledge | None = None,
@@ -104,6 +106,7 @@ def application(
             web_calls=web_calls,
             own_web_calls=own_web_calls,
             chats=chats,
+            sound_links=sound_links,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),
             live_figures=live.figures if live else None,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from api.app import CALLS_ONLY, EVERYTHING, end_streams
+from api.models.building import build_models
 from domain.aggregate import Conflicting
 from domain.egress import EgressPolicy
 from domain.keys import RANDOM_BYTES
@@ -32,6 +33,7 @@ from infra.provider_access import provider_settings
 from infra.remote_calls import RoutedCalls
 from infra.roles import Addresses, Role
 from infra.settings import Settings
+from infra.sound_links import opened_sound_links
 from infra.storage import Storage, opened_storage
 from infra.tenant_access import TenantAccess, opened_tenant_access
 from infra.watch import REAP_SECONDS, watching_leases
@@ -104,6 +106,7 @@ async def run_system(
         # The speech workers and the analytics engine take a second each to start, on other processes and threads.
         registry = _registry(settings, parts, speech=role != "api")
         speaking = asyncio.create_task(registry.start())
+        modelling = asyncio.create_task(asyncio.to_thread(build_models)) if role != "media" else None
         projecting = None
         if role != "media":
             fill = role == "up" or settings.clickhouse == "embedded"
@@ -159,6 +162,7 @@ async def run_system(
             web_calls=await parts.enter_async_context(opened_routed_web_calls(settings, seat, own_web_calls, secret)),
             own_web_calls=own_web_calls,
             chats=chats,
+            sound_links=await parts.enter_async_context(opened_sound_links(settings)) if chats else None,
             routes=CALLS_ONLY if role == "media" else EVERYTHING,
             limits=api_limits(settings),
             knowledge=knowledge,
@@ -167,6 +171,8 @@ async def run_system(
             metrics=metrics,
             metrics_token=_revealed(settings.metrics_token),
         )
+        if modelling is not None:
+            await modelling
         build_routes(app)
         gate.closed_because = ""
         yield System(app, live_calls, storage, projecting, gate, secret)
