@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -58,9 +58,13 @@ class Browser:
 
     async def is_told(self, kind: str) -> dict[str, Any]:
         """Wait for a message of this type."""
+        return await self.has_been_told(lambda message: message["type"] == kind)
+
+    async def has_been_told(self, wanted: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Wait for such a message."""
         async with asyncio.timeout(PATIENCE_S), self._news:
-            await self._news.wait_for(lambda: any(message["type"] == kind for message in self.messages))
-        return next(message for message in self.messages if message["type"] == kind)
+            await self._news.wait_for(lambda: any(wanted(message) for message in self.messages))
+        return next(message for message in self.messages if wanted(message))
 
     async def close(self) -> None:
         await self.connection.close()
