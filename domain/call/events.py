@@ -179,6 +179,15 @@ class TranscriptFinalized(Event, frozen=True, kw_only=True):
     confidence: float | None = None
 
 
+class LanguageChanged(Event, frozen=True, kw_only=True):
+    """The caller has begun to speak another language, as the transcriber tells; both as ISO 639 codes."""
+
+    TYPE: ClassVar[str] = "call.language_changed"
+    language: str
+    from_language: str
+    at_ms: float
+
+
 class TurnDecided(Event, frozen=True, kw_only=True):
     """The user's turn is over. ``rule`` names what decided, ``wait_ms`` the pause it asked for."""
 
@@ -303,6 +312,27 @@ class Warned(Event, frozen=True, kw_only=True):
     code: str
     detail: str
     at_ms: float | None = None
+
+
+class CallControlled(Event, frozen=True, kw_only=True):
+    """Somebody steered the running call. What came of it, and the words of it if there are any, are other events.
+
+    ``action`` is the type of the message (``say``, ``end-call``), ``what`` its ``control`` where it has one
+    (``mute-customer``). ``by`` is the caller's own connection, or whoever has the call's control URL.
+    """
+
+    TYPE: ClassVar[str] = "call.controlled"
+    action: str
+    by: Literal["caller", "operator"]
+    at_ms: float
+    what: str = ""
+
+
+class ListenerJoined(Event, frozen=True, kw_only=True):
+    """Somebody with the call's listen URL hears it from here on."""
+
+    TYPE: ClassVar[str] = "call.listener_joined"
+    at_ms: float
 
 
 class ArtifactStored(Event, frozen=True, kw_only=True):

@@ -129,9 +129,9 @@ class TranscriberRunner:
                     match fact:
                         case Partial(text=text):
                             self._feed(PartialHeard(text=text))
-                        case Final(text=text, confidence=confidence):
+                        case Final(text=text, confidence=confidence, language=language):
                             self._unsettled.clear()
-                            self._feed(FinalHeard(text=text, confidence=confidence))
+                            self._feed(FinalHeard(text=text, confidence=confidence, language=language))
                         case EndOfTurn():
                             self._feed(EndOfTurnHeard())
                         case EagerEndOfTurn(text=text):

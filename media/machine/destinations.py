@@ -14,6 +14,7 @@ import msgspec
 
 from domain.call import context_engineering
 from domain.call.context_engineering import Context, read_context
+from media.machine.language_plan import translations
 from media.machine.reading import Section
 
 ARGUMENT: Final = "destination"
@@ -32,6 +33,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     """``key`` is what the model calls it; ``config`` the destination as configured.
 
     ``message`` is said by whom the call is with before it goes; ``None`` where nothing is said about that.
+    ``translations`` are its texts by language.
     """
 
     type: Type
@@ -39,6 +41,7 @@ class Destination(msgspec.Struct, frozen=True, kw_only=True):
     config: dict[str, Any]
     context: Context = Context()
     message: str | None = None
+    translations: dict[str, str] = {}
     description: str = ""
 
     @property
@@ -83,8 +86,14 @@ def read_destination(values: Any, *, handoff: bool) -> Destination:
         config=dict(values),
         context=context,
         message=message_text(values.get("message")),
+        translations=_translations(values.get("message")),
         description=str(values.get("description") or ""),
     )
+
+
+def _translations(message: Any) -> dict[str, str]:
+    contents = message.get("contents") if isinstance(message, Mapping) and not message.get("content") else None
+    return translations(contents if isinstance(contents, list) else ())
 
 
 def message_text(message: Any) -> str | None:

@@ -170,7 +170,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
     context = pending.destination.context
     own = (call.id,) if call is not None else ()
     remaining = _remaining(m, pending, before)
-    m.set(plan=plan, history=(), hook_counts={})
+    m.set(plan=plan, history=(), hook_counts={}, language=m.state.language or plan.language)
     variables.render_prompt(m)
     if context.type == ROLLING:
         remaining = (*_as_history(m, before), *remaining, *_as_history(m, m.plan))

@@ -274,7 +274,7 @@ def _say_of_tool(m: Moment, running: RunningTool, moment: str) -> None:
     """Only what was configured: a hook keeps nobody waiting, so there is nothing to fill."""
     if m.state.end_reason is not None or not running.plan.config.get("messages"):
         return
-    found = running.plan.at(moment, running.call.arguments)  # type: ignore[arg-type]  # one of the literal's values
+    found = running.plan.at(moment, running.call.arguments, m.state.language)  # type: ignore[arg-type]  # one of the literal's values
     texts = [message.text for message in found if message.text and message.role == "assistant"]
     if texts:
         speaking.say(m, variables.rendered(m, m.pick(texts)), "hook")

@@ -48,10 +48,12 @@ class PartialHeard(_Input, frozen=True, kw_only=True):
 
 
 class FinalHeard(_Input, frozen=True, kw_only=True):
-    """``text`` may be empty: something was said that was not understood."""
+    """``text`` may be empty: something was said that was not understood. ``language`` is the one it was said in, where
+    the transcriber tells."""
 
     text: str
     confidence: float | None = None
+    language: str = ""
 
 
 class EndOfTurnHeard(_Input, frozen=True, kw_only=True):

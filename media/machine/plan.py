@@ -14,6 +14,7 @@ from domain.call.late_templates import below
 from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
 from media.machine.consent_plan import ConsentPlan, read_consent
 from media.machine.hook_plan import HookPlan, read_hooks
+from media.machine.language_plan import expected
 from media.machine.listening_plans import (
     DenoisingPlan,
     KeypadPlan,
@@ -89,7 +90,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     a URL. ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long
     a caller who is owed an answer waits before a notice goes out, and before something is said in its place.
     ``thinks_ahead``: the model is asked as soon as a turn is probably over. ``earlier`` are messages of conversations
-    before this one, as the model reads them behind the prompt.
+    before this one, as the model reads them behind the prompt. ``language`` is what the transcriber expects.
     """
 
     assistant: dict[str, Any]
@@ -137,6 +138,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     final_on_request: bool = False
     thinks_ahead: bool = False
     earlier: tuple[dict[str, Any], ...] = ()
+    language: str = ""
     transcript_wait_ms: float = TRANSCRIPT_WAIT_MS
     hang_ms: float = HANG_MS
     fallback_ms: float = FALLBACK_MS
@@ -221,6 +223,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             server_available=server_available,
             tool_budget=tool_budget,
             thinks_ahead=thinks_ahead,
+            language=expected(assistant),
             earlier=tuple(dict(message) for message in earlier),
             variables=dict(variables or {}),
             denoising=read_denoising(assistant),

@@ -186,7 +186,8 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     and the answer to it share a number. ``speech_turn`` counts changes of speaker, as client messages do.
 
     ``asides`` are acknowledgements over our speech: messages once that speech is one, never answered.
-    ``unheard`` is what was left of a speech that mere voice activity cut off, should it turn out to be noise.
+    ``language`` is what the caller speaks, empty as long as nobody has told. ``unheard`` is what was left of a speech
+    that mere voice activity cut off, should it turn out to be noise.
     ``answer_owed``: the model is to be asked as soon as nothing speaks against it. ``ask_again``: it was being asked
     when the caller made a sound; ask again should it have been nothing. ``ahead_words`` are those that an answer was
     last prepared to, ``ahead_count`` how many were in this turn. ``timers`` holds the generation of each
@@ -223,6 +224,7 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
     turn: int = 0
     backoff_until_ms: float = 0.0
 
+    language: str = ""
     unheard: str = ""
     answer_owed: bool = False
     ask_again: bool = False

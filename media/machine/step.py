@@ -80,7 +80,7 @@ _PHRASE_SOURCES = ("model", "say", "tool-message", "hook")
 def initial(plan: CallPlan, now_ms: float = 0.0) -> tuple[MachineState, tuple[Output, ...]]:
     """The state before the first input, and outputs to carry out at once: the first message goes to the voice while
     the caller is still being connected."""
-    m = Moment(MachineState(plan=plan, variables=plan.variables), now_ms)
+    m = Moment(MachineState(plan=plan, variables=plan.variables, language=plan.language), now_ms)
     variables.render_prompt(m)
     if consent.wanted(m):
         consent.begin(m)

@@ -17,7 +17,7 @@ def on_delay(m: Moment, tool_call_id: str) -> None:
     running = next((tool for tool in m.state.tools if tool.call.id == tool_call_id), None)
     if running is None:
         return
-    stages = _stages(running)
+    stages = _stages(m, running)
     if running.delays_said >= len(stages) or m.state.end_reason is not None:
         return
     quiet_from = m.state.last_said_ms + MESSAGE_SPACING_MS
@@ -35,15 +35,15 @@ def on_delay(m: Moment, tool_call_id: str) -> None:
 
 def arm_delay(m: Moment, running: RunningTool) -> None:
     """Wait for the time of the next delay message, if the tool has one."""
-    stages = _stages(running)
+    stages = _stages(m, running)
     if running.delays_said < len(stages):
         m.arm(DELAY_TIMER + running.call.id, running.started_ms + stages[running.delays_said][0])
 
 
-def _stages(running: RunningTool) -> list[tuple[float, list[str]]]:
+def _stages(m: Moment, running: RunningTool) -> list[tuple[float, list[str]]]:
     """Delay messages by their time; several of one time are variants."""
     stages: dict[float, list[str]] = {}
-    for message in running.plan.at("request-response-delayed", running.call.arguments):
+    for message in running.plan.at("request-response-delayed", running.call.arguments, m.state.language):
         if message.text:
             stages.setdefault(message.after_ms, []).append(message.text)
     return sorted(stages.items())

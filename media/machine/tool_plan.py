@@ -6,12 +6,14 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 import msgspec
+from msgspec.structs import replace
 
 from domain.call.late_templates import below
 from domain.call.tool_parameters import parameters_schema, static_parameters
 from domain.knowledge import tool as knowledge
 from media.machine.arguments import schema_problem, strict_schema
 from media.machine.destinations import Destination, destination_function, read_destinations
+from media.machine.language_plan import translations
 from media.machine.reading import PlanInvalid, Section
 from media.machine.rejection import RejectionPlan, read_rejection
 from media.machine.tool_kinds import DESCRIPTIONS, FILLED_TYPES, PARAMETERS, SERVER_TYPES, Kind, kind_of
@@ -53,7 +55,8 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class ToolMessage(msgspec.Struct, frozen=True, kw_only=True):
-    """Something to say (or, with role ``system``, to tell the model) at one moment of a tool call."""
+    """Something to say (or, with role ``system``, to tell the model) at one moment of a tool call. ``translations`` are
+    its texts by language, ``text`` the one where there is none."""
 
     moment: Moment
     text: str
@@ -62,6 +65,12 @@ class ToolMessage(msgspec.Struct, frozen=True, kw_only=True):
     ends_call: bool = False
     after_ms: float = 0.0
     conditions: tuple[Condition, ...] = ()
+    translations: dict[str, str] = {}
+
+    def spoken_in(self, language: str) -> ToolMessage:
+        """The same in that language, where there is such a text."""
+        text = self.translations.get(language)
+        return self if text is None else replace(self, text=text)
 
 
 class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,10 +96,10 @@ class ToolPlan(msgspec.Struct, frozen=True, kw_only=True):
     rejection: RejectionPlan = RejectionPlan()
     problem: str = ""
 
-    def at(self, moment: Moment, arguments: Mapping[str, Any]) -> tuple[ToolMessage, ...]:
+    def at(self, moment: Moment, arguments: Mapping[str, Any], language: str = "") -> tuple[ToolMessage, ...]:
         """The messages of a moment whose conditions hold; variants of each other."""
         return tuple(
-            message
+            message.spoken_in(language)
             for message in self.messages
             if message.moment == moment and all(condition.holds(arguments) for condition in message.conditions)
         )
@@ -140,6 +149,9 @@ def read_message(values: Mapping[str, Any], path: str = "message") -> ToolMessag
         ends_call=section.flag("endCallAfterSpokenEnabled", False),
         after_ms=section.number("timingMilliseconds", DEFAULT_DELAY_MS, 100, 120_000),
         conditions=conditions,
+        translations={}
+        if section.text("content")
+        else translations(entry.values for entry in section.sections("contents")),
     )
 
 

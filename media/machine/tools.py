@@ -92,7 +92,7 @@ def on_returned(m: Moment, returned: ToolReturned) -> None:
         return
     message = _message(m, returned.message) if returned.message else None
     if message is None and returned.result:
-        variants = running.plan.at("request-complete", running.call.arguments)
+        variants = running.plan.at("request-complete", running.call.arguments, m.state.language)
         message = variants[m.state.variants_used % len(variants)] if variants else None
     complete(m, running.call, returned.result, metadata=returned.metadata)
     variables.take(m, returned.variables, running.call.id)
@@ -107,7 +107,7 @@ def on_erred(m: Moment, erred: ToolErred) -> None:
         return
     message = _message(m, erred.message) if erred.message else None
     if message is None:
-        variants = running.plan.at("request-failed", running.call.arguments)
+        variants = running.plan.at("request-failed", running.call.arguments, m.state.language)
         message = variants[m.state.variants_used % len(variants)] if variants else None
     fail(m, running.call, erred.failure, erred.error)
     _settle(m, running.call, message)
@@ -194,7 +194,7 @@ def _start_leaving(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool)
     if isinstance(started, str):
         _refuse(m, call, started)
         return filled
-    variants = [message.text for message in tool.at("request-start", call.arguments) if message.text]
+    variants = [message.text for message in tool.at("request-start", call.arguments, m.state.language) if message.text]
     announced = transfers.announcement(m, started) if tool.kind == "transferCall" else ""
     said = m.pick(variants) if variants else announced
     if said:
@@ -215,7 +215,7 @@ def _start_and_wait(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool
 
 def _start_message(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> ToolMessage | None:
     """Say what the tool says when it starts; a filler only where nothing is being said about the wait."""
-    variants = [message for message in tool.at("request-start", call.arguments) if message.text]
+    variants = [message for message in tool.at("request-start", call.arguments, m.state.language) if message.text]
     own = "messages" in tool.config and tool.config["messages"] is not None
     if not variants or (filled and not own):
         return None
@@ -268,7 +268,7 @@ def _situation(m: Moment) -> Situation:
 
 def end_call(m: Moment, call: RequestedTool, tool: ToolPlan) -> None:
     """The call ends, with what the tool says at its start or what the assistant says at the end."""
-    variants = tool.at("request-start", call.arguments)
+    variants = tool.at("request-start", call.arguments, m.state.language)
     own = next((message.text for message in variants if message.text), "")
     if tool.kind == "voicemail":
         ending.begin(m, VOICEMAIL_REASON, own or m.plan.voicemail_message)
@@ -320,7 +320,7 @@ def _settle(m: Moment, call: RequestedTool, message: ToolMessage | None) -> None
 def _message(m: Moment, values: dict[str, Any]) -> ToolMessage | None:
     """A message sent by the tool server; one that cannot be read is left out with a warning."""
     try:
-        message = read_message({"type": "request-complete", **values}, "results[].message")
+        message = read_message({"type": "request-complete", **values}, "results[].message").spoken_in(m.state.language)
     except PlanInvalid as error:
         m.record(Warned(code="tool-message-invalid", detail=str(error), at_ms=m.now))
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from domain.call.events import TranscriptFinalized, TurnDecided
-from media.machine import answering, endpointing, history, hooks, interruption, speaking, speculation
+from media.machine import answering, endpointing, history, hooks, interruption, languages, speaking, speculation
 from media.machine.inputs import EndOfTurnHeard, FinalHeard, PartialHeard, SpeechStarted, SpeechStopped
 from media.machine.moment import Moment
 from media.machine.outputs import FinalizeTranscript, Note
@@ -64,6 +64,7 @@ def on_final(m: Moment, heard: FinalHeard) -> None:
     """A fragment that stays. Empty: something was said that was not understood."""
     m.set(final_due=False)
     text = heard.text.strip()
+    languages.heard(m, heard)
     if text and heard.confidence is not None and m.state.end_reason is None:
         hooks.heard_with_confidence(m, heard.confidence)
     if text and heard.confidence is not None and heard.confidence < m.plan.confidence_threshold:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from deepgram.listen.v2.socket_client import AsyncV2SocketClient
 
 from media.providers.deepgram_access import PROVIDER, DeepgramAccess
+from media.providers.deepgram_listen import spoken_language
 from media.providers.errors import ProviderError
 from media.providers.live_recognition import RecognitionLimits, recognising
 from media.providers.speech_to_text import (
@@ -126,7 +127,7 @@ def facts_of(message: Any) -> Sequence[TranscriptFact]:
         case "TurnResumed":
             return (TurnResumed(), *partial)
         case "EndOfTurn" if text:
-            return (FinalText(text, _confidence(message)), EndOfTurn())
+            return (FinalText(text, _confidence(message), language=spoken_language(message)), EndOfTurn())
     return ()
 
 

@@ -140,7 +140,14 @@ def facts_of(message: Any) -> Sequence[TranscriptFact]:
         return ()
     if not message.is_final:
         return (Partial(text),)
-    return (FinalText(text, best.confidence, tuple(_word(word) for word in best.words or ())),)
+    words = tuple(_word(word) for word in best.words or ())
+    return (FinalText(text, best.confidence, words, spoken_language(best)),)
+
+
+def spoken_language(heard: Any) -> str:
+    """The language that most of the words are in; only models for several languages say."""
+    languages = getattr(heard, "languages", None)
+    return str(languages[0]) if isinstance(languages, list) and languages else ""
 
 
 def _word(word: Any) -> Word:

@@ -27,11 +27,13 @@ class Partial:
 
 @dataclass(frozen=True, slots=True)
 class Final:
-    """A fragment that will not change any more. Empty text: heard something, understood nothing."""
+    """A fragment that will not change any more. Empty text: heard something, understood nothing. ``language`` is that
+    of most words, where the provider tells."""
 
     text: str
     confidence: float | None = None
     words: tuple[Word, ...] = ()
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
