@@ -22,7 +22,6 @@ from infra.demo.children import shared_log
 from infra.demo.evidence import Evidence, loudness
 from infra.identifiers import now, random_id
 from infra.settings import load
-from infra.storage import opened_storage
 from streams.log.embedded import EmbeddedLog
 
 _SETTLED_SECONDS = 60.0
@@ -109,9 +108,19 @@ def _history(folder: DataFolder, call_id: str) -> Sequence[Positioned]:
     if not shared_log():
         with contextlib.closing(EmbeddedLog.open(folder.log, clock=now, new_id=random_id)) as log:
             return log.history(call_id)
+    # A reader only: it neither gives heartbeats nor signs what it has read, as a process of the system would.
+    from streams.kafka.topics import identify
+    from streams.log.kafka.log import KafkaLog
+
+    location = load().kafka
+    assert location is not None
+    found = identify(location)
     with (
         TemporaryDirectory(prefix="callfold-fresh-") as root,
-        DataFolder(Path(root)).own() as seat,
-        opened_storage(load(), seat) as storage,
+        contextlib.closing(
+            KafkaLog.open(
+                location, Path(root), identity=found.identity, shards=found.shards, clock=now, new_id=random_id
+            )
+        ) as fresh,
     ):
-        return storage.log.history(call_id)
+        return fresh.history(call_id)

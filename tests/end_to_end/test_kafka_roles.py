@@ -8,7 +8,7 @@ import signal
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ import pytest
 from rich.console import Console
 from websockets.sync.client import connect
 
+from domain.log.checkpoint import decode
 from infra.cli.operator import Operator, client
 from infra.data_folder import DataFolder
 from infra.demo.children import appointment_book
@@ -25,6 +26,8 @@ from infra.demo.run import Stage, hold_call
 from infra.demo.script import assistant
 from infra.settings import LOOPBACK
 from media.call.reaper import WORKER_DIED
+from streams.kafka.location import KafkaLocation
+from streams.log.head_topic import HeadTopic
 from tests.brokers import fresh_topic
 from tests.end_to_end.installation import (
     WITHIN_SECONDS,
@@ -72,6 +75,8 @@ def installation(root: Path, log: dict[str, str]) -> Iterator[Installation]:
             )
         api = processes.enter_context(running(root / "api", role="api", CALLFOLD_MEDIA_URL=first.url, **shared))
         yield Installation(api, Node(first.url, first.process.pid), Node(second.url, second.process.pid))
+        for each in (api, first, second):
+            each.process.terminate()  # all at once; what follows waits for each
 
 
 @pytest.fixture
@@ -131,6 +136,10 @@ async def test_a_spoken_call_arrives_everywhere_and_the_log_alone_gives_the_same
     judged = claims(found.evidence)
     assert [f"{claim.text}: {claim.shown_by}" for claim in judged if not claim.held] == []
     assert len(judged) == 8
+    with closing(HeadTopic(KafkaLocation.parse(log["CALLFOLD_LOG"]))) as checkpoints:
+        signers = {decode(signed).public_key for _, signed in checkpoints.read()}
+    processes = {(root / name / "checkpoint.pub").read_text().strip() for name in ("api", "media-a", "media-b")}
+    assert signers <= processes, "whoever only reads the log signs nothing"
 
 
 def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx2.Client) -> None:
