@@ -14,8 +14,8 @@ from infra.storage import Storage
 from infra.tenant_access import TenantAccess
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
-from media.providers.registry import ProviderRegistry
 from media.egress.client import guarded_client
+from media.providers.registry import ProviderRegistry
 
 
 @contextlib.asynccontextmanager
@@ -38,6 +38,7 @@ async def opened_chats(
             clock=now,
             price_table=settings.price_table or CURRENT_PRICE_TABLE,
             access=tenants.access,
+            keys=tenants.keys.of,
         )
         try:
             yield tier

@@ -42,8 +42,8 @@ from infra.webhooks import opened_webhooks
 from media.call.settings import MediaSettings
 from media.call.tenancy import TenantPorts
 from media.call.tier import MediaTier
-from media.providers.registry import ProviderRegistry
 from media.egress.client import guarded_client
+from media.providers.registry import ProviderRegistry
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -239,7 +239,7 @@ def _tier(
         log=storage.log,
         knowledge=knowledge,
         code_program=settings.code_program,
-        tenants=TenantPorts(access=tenants.access, posts=tenants.posts),
+        tenants=TenantPorts(access=tenants.access, posts=tenants.posts, keys=tenants.keys.of),
     )
 
 

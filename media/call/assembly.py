@@ -22,14 +22,15 @@ from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
 from media.call.parts import Parts
-from media.call.room import Room
 from media.call.providers import Providers
+from media.call.room import Room
 from media.call.session import CallSession
 from media.call.sounds import FetchSound
 from media.call.speaking import Speaking
 from media.call.stagehands import endpointing_questions, model_request, put_to_work
 from media.call.start import Prepared
 from media.call.tenancy import Tenancy
+from media.call.told import Told
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceRunner, voices_of
 from media.call.workshop import Workshop
@@ -180,7 +181,7 @@ def assemble(
         playout=playout,
         hearing=hearing,
         transcriber=transcriber,
-        model=_model_runner(session, prepared.cast, workshop),
+        model=_model_runner(session, prepared.cast, workshop, connection.tenancy.told),
         voice=_voice_runner(session, playout, prepared.cast, workshop, fetch),
         tools=crew,
         endpointing=endpointing_questions(session, prepared.cast, connection.tenancy),
@@ -196,10 +197,10 @@ def recording_path(live_dir: Path, call_id: str) -> Path:
     return live_dir / f"{call_id}.wav"
 
 
-def _model_runner(session: CallSession, first: Cast, workshop: Workshop) -> ModelRunner:
+def _model_runner(session: CallSession, first: Cast, workshop: Workshop, told: Told) -> ModelRunner:
     return ModelRunner(
         first.chosen.models,
-        model_request(first, session.call_id),
+        model_request(first, told),
         session.feed,
         session,
         ended_reason=workshop.ended_reason,

@@ -10,6 +10,7 @@ import msgspec
 
 from media.providers.language_model import LanguageModel
 from media.providers.speech_to_text import SpeechToText
+from media.providers.tenant import ServesTenants, Tenant
 from media.providers.text_to_speech import TextToSpeech
 
 
@@ -24,6 +25,11 @@ class Providers(Protocol):
     def models(self, assistant: Mapping[str, Any]) -> Sequence[LanguageModel]: ...
 
     def voices(self, assistant: Mapping[str, Any]) -> Sequence[TextToSpeech]: ...
+
+
+def providers_of(providers: Providers, tenant: Tenant) -> Providers:
+    """Those that a conversation of the tenant uses: with the organisation's own keys, where the registry knows them."""
+    return providers.of(tenant) if isinstance(providers, ServesTenants) else providers
 
 
 @dataclass(frozen=True, slots=True)

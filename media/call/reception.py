@@ -20,6 +20,7 @@ from media.call.aftermath import Aftermath
 from media.call.assembly import Connection, assemble, open_recording, open_session
 from media.call.call_clock import CallClock
 from media.call.parts import Parts
+from media.call.providers import providers_of
 from media.call.session import CallSession
 from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
 from media.call.tenancy import tenancy_of

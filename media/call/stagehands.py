@@ -19,6 +19,7 @@ from media.call.retention import Retention, RetentionConflict, retention_of
 from media.call.session import CallSession
 from media.call.settings import MediaSettings
 from media.call.tenancy import Tenancy
+from media.call.told import Told
 from media.call.voice_runner import voices_of
 from media.egress.client import HttpClient
 from media.providers.language_model import ModelRequest
@@ -161,7 +162,7 @@ def change_over(session: CallSession, before: Cast, after: Cast, tenancy: Tenanc
     parts = session.parts
     if parts is None:
         return
-    parts.model.use(after.chosen.models, model_request(after, session.call_id))
+    parts.model.use(after.chosen.models, model_request(after, tenancy.told))
     parts.voice.use(*voices_of(after.chosen))
     if _listens_differently(before, after):
         parts.transcriber.use(after.chosen.transcribers, session.spawn)
@@ -170,15 +171,19 @@ def change_over(session: CallSession, before: Cast, after: Cast, tenancy: Tenanc
     session.pass_client_messages(ClientMessageFilter(after.plan.client_messages))
 
 
-def model_request(cast: Cast, call_id: str) -> ModelRequest:
-    """What every request of an assistant to its models has in common."""
+def model_request(cast: Cast, told: Told) -> ModelRequest:
+    """What every request of an assistant to its models has in common; ``told`` is what its own model learns."""
+    known = told.brief()
     model = _mapping(cast.config.get("model"))
     return ModelRequest(
         messages=(),
         tools=cast.plan.tool_definitions,
         temperature=_number(model.get("temperature"), 0.5),
         max_tokens=int(_number(model.get("maxTokens"), 250)),
-        context={"call": {"id": call_id}, "metadata": cast.config.get("metadata") or {}},
+        context={
+            **{name: known[name] for name in ("call", "phoneNumber", "customer") if name in known},
+            "metadata": cast.config.get("metadata") or {},
+        },
     )
 
 

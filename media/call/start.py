@@ -20,6 +20,7 @@ from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.call.call_clock import CallClock
 from media.call.casting import CastingFailed, Role, first_role, resolved_role
 from media.call.crew import Cast, cast, resolved_with
+from media.call.providers import Providers
 from media.call.retention import Retention, RetentionConflict, retention_of
 from media.call.workshop import Workshop
 from media.machine.plan import CallPlan, PlanInvalid
@@ -125,7 +126,13 @@ def choose_assistant(call: KeptCall, clock: CallClock, workshop: Workshop) -> Ch
 
 
 def prepare(
-    call: KeptCall, chosen: Chosen, clock: CallClock, workshop: Workshop, providers: Providers, *, server_available: bool
+    call: KeptCall,
+    chosen: Chosen,
+    clock: CallClock,
+    workshop: Workshop,
+    providers: Providers,
+    *,
+    server_available: bool,
 ) -> Prepared:
     """Put together what the call runs with; ``server_available`` says that the phone number or the organisation has a
     server. Raises ``StartRefused``."""

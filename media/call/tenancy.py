@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from domain.call.state import KeptCall
 from domain.configuration.state import ActiveConfiguration
+from domain.credentials.own_keys import OwnKey
 from domain.log.ports import Documents
 from domain.server_messages.access import InlineAccess, ServerAccess
 from domain.server_messages.posting import NoPosts, Posts
@@ -17,19 +19,30 @@ from media.call.call_clock import CallClock
 from media.call.live_messages import LiveMessages
 from media.call.told import Told
 from media.egress.client import HttpClient
+from media.providers.tenant import Tenant
 from media.tools.tenant_servers import TenantServers
 
 Warn = Callable[[str, str], None]
 """Takes the code and the detail of what a person should know."""
 
 
+KeysOfOrganizations = Callable[[str, Mapping[str, Any]], Mapping[str, OwnKey]]
+"""An organisation's own keys for an assistant, by provider. Raises ``SealBroken``."""
+
+
+def no_keys(org_id: str, assistant: Mapping[str, Any]) -> Mapping[str, OwnKey]:
+    """Organisations without keys of their own."""
+    return {}
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TenantPorts:
     """What a process has for the calls of all tenants. ``access`` authenticates us at their servers, ``posts`` tells
-    them something without waiting for an answer."""
+    them something without waiting for an answer, ``keys`` are an organisation's own for an assistant."""
 
     access: ServerAccess = field(default_factory=InlineAccess)
     posts: Posts = field(default_factory=NoPosts)
+    keys: KeysOfOrganizations = no_keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +53,7 @@ class Tenancy:
     servers: TenantServers
     told: Told
     live: LiveMessages
+    tenant: Tenant
     fallback: Server | None
 
 
@@ -62,7 +76,8 @@ def tenancy_of(
     )
     told = Told(identity.id, documents, phone_number=shown)
     live = LiveMessages(ports.posts, servers.find, told, org_id=identity.org_id, about=identity.id, warn=warn)
-    return Tenancy(servers=servers, told=told, live=live, fallback=fallback)
+    tenant = Tenant(servers, partial(ports.keys, identity.org_id), told.brief)
+    return Tenancy(servers=servers, told=told, live=live, tenant=tenant, fallback=fallback)
 
 
 def organization_settings(documents: Documents, org_id: str) -> Mapping[str, Any]:

@@ -58,13 +58,17 @@ class ChatPlan:
         return _prompt(Section(rendered_at(self.assistant, self.late_prompt, variables, now)))
 
 
-def plan_chat(providers: Models, context: dict[str, Any], *, resolved: Resolved, epoch_ms: float) -> ChatPlan:
-    """Parse a resolved configuration and find its models. Raises ``Refused`` that names the field at fault."""
+def plan_chat(
+    providers: Models, context: dict[str, Any], *, resolved: Resolved, epoch_ms: float, server_available: bool = False
+) -> ChatPlan:
+    """Parse a resolved configuration and find its models; ``server_available`` says that the organisation has a server.
+
+    Raises ``Refused`` that names the field at fault."""
     assistant = resolved.config
     section = Section(assistant)
     try:
         model = section.section("model")
-        server = bool(section.section("server").text("url") or section.text("serverUrl"))
+        server = server_available or bool(section.section("server").text("url") or section.text("serverUrl"))
         tools = read_tools(section, server_available=server, late=resolved.late)
         request = ModelRequest(
             messages=(),

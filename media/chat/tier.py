@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,7 +29,7 @@ from domain.write_only import without_secrets
 from media.call.call_clock import CallClock
 from media.call.settings import MediaSettings
 from media.call.stagehands import Toolbox, tool_bench
-from media.call.tenancy import organization_settings
+from media.call.tenancy import KeysOfOrganizations, no_keys, organization_settings
 from media.chat.answering import Answering, ChatBroken
 from media.chat.cast import Casting, Planned, Stage
 from media.chat.plan import ChatPlan, Models, plan_chat
@@ -36,6 +37,7 @@ from media.chat.preparing import Prepared, Preparing
 from media.chat.settings import ChatSettings
 from media.chat.tools import ChatTools
 from media.egress.client import GuardedTransport, HttpClient
+from media.providers.tenant import ServesTenants, Tenant
 from media.tools.destination_question import DestinationQuestions
 from media.tools.mcp_tools import McpServers
 from media.tools.tenant_servers import TenantServers
@@ -94,10 +96,12 @@ class ChatTier:
         price_table: str,
         code_program: Path | None = None,
         access: ServerAccess | None = None,
+        keys: KeysOfOrganizations = no_keys,
     ) -> None:
         self._commands = commands
         self._documents = documents
         self._access = access or InlineAccess()
+        self._keys = keys
         self._egress = egress
         self._toolbox = Toolbox(
             knowledge=knowledge, code_program=code_program, code_at_once=asyncio.Semaphore(settings.code_at_once)
@@ -124,15 +128,42 @@ class ChatTier:
             "metadata": prepared.resolved.config.get("metadata") or {},
         }
 
+        tenant = self._tenant(order)
+        models = self._models.of(tenant) if isinstance(self._models, ServesTenants) else self._models
+
         def planned(resolved: Resolved) -> ChatPlan:
             started = epoch_ms(prepared.created.started_at)
-            return plan_chat(self._models, context, resolved=resolved, epoch_ms=started)
+            return plan_chat(
+                models,
+                context,
+                resolved=resolved,
+                epoch_ms=started,
+                server_available=tenant.servers.find() is not None,
+            )
 
-        planned(prepared.resolved)  # what cannot be answered is refused before anything begins
-        chat = RunningChat(prepared.created.started_at, lambda write: self._answer(order, prepared, planned, write))
+        try:
+            planned(prepared.resolved)  # what cannot be answered is refused before anything begins
+        except BaseException:
+            tenant.release()
+            raise
+        chat = RunningChat(
+            prepared.created.started_at, lambda write: self._answer(order, prepared, planned, tenant, write)
+        )
         self._running.add(chat.task)
+        chat.task.add_done_callback(lambda _: tenant.release())
         chat.task.add_done_callback(self._settled)
         return chat
+
+    def _tenant(self, order: ChatOrder) -> Tenant:
+        servers = TenantServers(
+            self._client,
+            self._access,
+            org_id=order.org_id,
+            about=order.chat_id,
+            now=self._clock,
+            fallback=read_server(organization_settings(self._documents, order.org_id)),
+        )
+        return Tenant(servers, partial(self._keys, order.org_id))
 
     async def close(self) -> None:
         """Wait until every running chat is recorded; none of them takes longer than ``answer_within_s``."""
@@ -145,7 +176,12 @@ class ChatTier:
             LOGGER.warning("chat.not_recorded reason=%s", type(fault).__name__)
 
     async def _answer(
-        self, order: ChatOrder, prepared: Prepared, planned: Planned, write: Callable[[ChatText], None]
+        self,
+        order: ChatOrder,
+        prepared: Prepared,
+        planned: Planned,
+        tenant: Tenant,
+        write: Callable[[ChatText], None],
     ) -> ChatOver:
         clock = CallClock(prepared.created.started_at)
         facts: list[Fact] = []
@@ -163,7 +199,8 @@ class ChatTier:
             result_cap=self._settings.tool_result_cap,
         )
         async with servers:
-            end = await self._ended(self._written(order, prepared, planned, servers, clock, facts, warn, write), clock)
+            written = self._written(order, prepared, planned, servers, tenant, clock, facts, warn, write)
+            end = await self._ended(written, clock)
         if isinstance(end, ChatCompleted):
             facts.append(self._fee())
         command = KeepChat(created=prepared.created, facts=tuple(facts), end=end)
@@ -176,6 +213,7 @@ class ChatTier:
         prepared: Prepared,
         planned: Planned,
         servers: McpServers,
+        tenant: Tenant,
         clock: CallClock,
         facts: list[Fact],
         warn: Callable[[str, str], None],
@@ -190,19 +228,11 @@ class ChatTier:
             warn=warn,
         )
         stage = Stage(await casting.first(prepared.role, prepared.resolved))
-        tenant = TenantServers(
-            self._client,
-            self._access,
-            org_id=order.org_id,
-            about=order.chat_id,
-            now=lambda: clock.wall_time(clock.now_ms()),
-            fallback=read_server(organization_settings(self._documents, order.org_id)),
-        )
         bench = tool_bench(
             self._toolbox,
             self._client,
             servers,
-            tenant,
+            tenant.servers,
             org_id=order.org_id,
             assistant=lambda: stage.present.plan.assistant,
             snapshot=lambda: _snapshot(order, prepared, stage),
@@ -210,7 +240,7 @@ class ChatTier:
             settings=self._tool_settings,
         )
         questions = DestinationQuestions(
-            tenant,
+            tenant.servers,
             lambda: stage.present.plan.assistant,
             snapshot=lambda: _snapshot(order, prepared, stage),
             timeout_s=self._settings.tool_timeout_s,

@@ -7,14 +7,19 @@ path. What the request carries besides the conversation follows ``metadataSendMo
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from typing import Any, cast
 
 import openai
 
+from domain.credentials.own_keys import OwnKey
+from domain.server_messages.server import Server
 from media.egress.client import HttpClient
 from media.providers.chat_stream import stream_chat
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest
+from media.providers.tenant import headers_of
+from media.tools.tenant_servers import TenantServers
 
 PROVIDER = "custom-llm"
 DEFAULT_TIMEOUT_S = 20.0
@@ -30,14 +35,24 @@ _NO_KEY = "none"
 class CustomLlm:
     """One assistant's model. ``client`` makes the requests and is guarded against private addresses by who made it."""
 
-    def __init__(self, client: HttpClient, configuration: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        client: HttpClient,
+        configuration: Mapping[str, Any],
+        servers: TenantServers,
+        own: OwnKey | None = None,
+    ) -> None:
         """Raises ``ProviderError`` (``not-configured``) when the configuration has no URL."""
         url = configuration.get("url")
         if not isinstance(url, str) or not url:
             raise ProviderError(PROVIDER, "model", "not-configured", "model.url is missing: set it to the base URL")
         self._model = str(configuration.get("model") or "")
         self._send_mode = str(configuration.get("metadataSendMode") or "variable")
-        self._headers = _headers(configuration.get("headers"))
+        self._headers = _headers(configuration.get("headers"), own.api_key if own is not None else "")
+        self._servers = servers
+        # A plan takes the place of the key, and needs the stored credential that it stands in.
+        planned = own is not None and own.plan is not None and own.credential_id
+        self._planned = Server(url=url, credential_id=own.credential_id) if own is not None and planned else None
         self._first_token_s = _timeout_s(configuration.get("timeoutSeconds"))
         self._client = openai.AsyncOpenAI(
             api_key=_NO_KEY,
@@ -66,7 +81,18 @@ class CustomLlm:
         if request.tools:
             body["tools"] = list(request.tools)
         body |= besides(self._send_mode, request.context)
+        if self._planned is not None:
+            return self._authorised(self._planned, body)
         return stream_chat(self._client, PROVIDER, body, headers=self._headers, first_token_s=self._first_token_s)
+
+    async def _authorised(self, server: Server, body: dict[str, Any]) -> AsyncGenerator[ModelFact, None]:
+        given = await headers_of(self._servers, server, PROVIDER, "model", source="model", body=b"", method="POST")
+        proof = {name: text for name, text in given.items() if name.lower() == "authorization"}
+        headers = {**self._headers, **proof}
+        facts = stream_chat(self._client, PROVIDER, body, headers=headers, first_token_s=self._first_token_s)
+        async with aclosing(facts):
+            async for fact in facts:
+                yield fact
 
 
 def base_url(url: str) -> str:
@@ -87,12 +113,12 @@ def besides(send_mode: str, context: Mapping[str, Any]) -> dict[str, Any]:
     return objects if metadata is None else objects | {"metadata": metadata}
 
 
-def _headers(configured: object) -> dict[str, Any]:
+def _headers(configured: object, key: str) -> dict[str, Any]:
     """Configured headers except ``Authorization``: keys belong into credentials, not into an assistant."""
     headers: dict[str, Any] = {}
     if isinstance(configured, Mapping):
         headers = {str(name): str(value) for name, value in configured.items() if str(name).lower() != "authorization"}
-    return headers | {"Authorization": openai.Omit()}
+    return headers | {"Authorization": f"Bearer {key}" if key else openai.Omit()}
 
 
 def _timeout_s(configured: object) -> float:

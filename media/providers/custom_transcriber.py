@@ -21,12 +21,12 @@ from media.providers.live_recognition import RecognitionLimits, recognising
 from media.providers.sockets import Sockets
 from media.providers.speech_to_text import Final as FinalText
 from media.providers.speech_to_text import Partial, TranscriberTraits, TranscriptFact, TranscriptionStream
-from media.providers.tenant_server import TenantServer
+from media.providers.tenant import headers_of, server_of
+from media.tools.tenant_servers import TenantServers
 
 PROVIDER: Final = "custom-transcriber"
 TRAITS: Final = TranscriberTraits(p99_ms=1_000.0)
 LIMITS: Final = RecognitionLimits()
-DEFAULT_TIMEOUT_S: Final = 20.0
 _START: Final = {"type": "start", "encoding": "linear16", "container": "raw", "sampleRate": 16_000, "channels": 2}
 _SILENCE: Final = bytes(640)
 
@@ -34,11 +34,15 @@ _SILENCE: Final = bytes(640)
 class CustomTranscriber:
     """One assistant's transcriber, at whatever address ``guarded`` lets it be."""
 
-    def __init__(self, sockets: Sockets, guarded: GuardedSockets, configuration: Mapping[str, Any]) -> None:
+    def __init__(
+        self, sockets: Sockets, guarded: GuardedSockets, configuration: Mapping[str, Any], servers: TenantServers
+    ) -> None:
         """Raises ``ProviderError`` (``not-configured``) without a server URL."""
         self._sockets = sockets
         self._guarded = guarded
-        self._server = TenantServer.of(configuration, PROVIDER, "transcriber", DEFAULT_TIMEOUT_S)
+        self._server = server_of(configuration, PROVIDER, "transcriber")
+        self._servers = servers
+        self._connected = 0
 
     @property
     def provider(self) -> str:
@@ -51,8 +55,13 @@ class CustomTranscriber:
     @asynccontextmanager
     async def connect(self) -> AsyncGenerator[TranscriptionStream, None]:
         """Raises ``ProviderError`` where the server cannot be reached or refuses."""
+        self._connected += 1
+        server, source = self._server, f"transcriber.{self._connected}"
+        headers = await headers_of(
+            self._servers, server, PROVIDER, "transcriber", source=source, body=b"", method="GET"
+        )
         try:
-            connection = await self._guarded.connection(self._server.url, self._server.headers)
+            connection = await self._guarded.connection(server.url, headers)
         except EgressBlocked as error:
             raise ProviderError(PROVIDER, "transcriber", "bad-request", str(error)) from error
         except (OSError, TimeoutError) as error:

@@ -7,22 +7,22 @@ whole or as it is made: https://docs.vapi.ai/customization/custom-voices/custom-
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Final
+
+import msgspec
 
 from domain.egress import EgressBlocked
 from media.egress.client import HttpClient, HttpError, HttpTimeout, InvalidUrl
 from media.providers.errors import ProviderError, category_of_status
 from media.providers.speech_samples import SpeechSamples
-from media.providers.tenant_server import TenantServer
+from media.providers.tenant import Tenant, headers_of, server_of
 from media.providers.text_to_speech import AudioChunk, VoiceFact, VoiceTraits
 
 PROVIDER: Final = "custom-voice"
 TRAITS: Final = VoiceTraits(word_times=False, p99_ms=1_000.0)
 RATE_HZ: Final = 24_000
-DEFAULT_TIMEOUT_S: Final = 20.0
 
 
 class CustomVoice:
@@ -32,13 +32,13 @@ class CustomVoice:
         self,
         client: HttpClient,
         configuration: Mapping[str, Any],
-        *,
-        now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        tenant: Tenant,
     ) -> None:
         """Raises ``ProviderError`` (``not-configured``) without a server URL."""
         self._client = client
-        self._server = TenantServer.of(configuration, PROVIDER, "voice", DEFAULT_TIMEOUT_S)
-        self._now_ms = now_ms
+        self._server = server_of(configuration, PROVIDER, "voice")
+        self._tenant = tenant
+        self._asked = 0
 
     @property
     def provider(self) -> str:
@@ -50,18 +50,25 @@ class CustomVoice:
 
     async def synthesize(self, text: str) -> AsyncGenerator[VoiceFact, None]:
         """See ``TextToSpeech``."""
-        message = {"type": "voice-request", "text": text, "sampleRate": RATE_HZ, "timestamp": self._now_ms()}
+        server, servers = self._server, self._tenant.servers
+        own = {"type": "voice-request", "text": text, "sampleRate": RATE_HZ, "timestamp": servers.timestamp_ms()}
+        body = msgspec.json.encode({"message": {**own, **self._tenant.facts()}})
+        self._asked += 1
+        source = f"voice-request.{self._asked}"
         samples = SpeechSamples(RATE_HZ)
         try:
             async with AsyncExitStack() as stack:
-                async with asyncio.timeout(self._server.timeout_s):
+                async with asyncio.timeout(server.timeout_seconds):
+                    headers = await headers_of(
+                        servers, server, PROVIDER, "voice", source=source, body=body, method="POST"
+                    )
                     response = await stack.enter_async_context(
                         self._client.stream(
                             "POST",
-                            self._server.url,
-                            json={"message": message},
-                            headers=self._server.headers,
-                            timeout=self._server.timeout_s,
+                            server.url,
+                            content=body,
+                            headers={"content-type": "application/json", **headers},
+                            timeout=server.timeout_seconds,
                         )
                     )
                 if response.status_code != 200:
@@ -78,7 +85,7 @@ class CustomVoice:
             if pcm := samples.end():
                 yield AudioChunk(pcm)
         except (TimeoutError, HttpTimeout):
-            detail = f"nothing for {self._server.timeout_s:g} s"
+            detail = f"nothing for {server.timeout_seconds:g} s"
             raise ProviderError(PROVIDER, "voice", "timeout", detail) from None
         except EgressBlocked as error:
             raise ProviderError(PROVIDER, "voice", "bad-request", str(error)) from error

@@ -12,6 +12,7 @@ from importlib import import_module
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
+from domain.credentials.own_keys import OwnKey
 from domain.egress import EgressPolicy
 from media.egress.client import HttpClient
 from media.providers.compatible_vendors import COMPATIBLE
@@ -20,6 +21,7 @@ from media.providers.language_model import LanguageModel
 from media.providers.settings import ProviderSettings
 from media.providers.sockets import Sockets
 from media.providers.speech_to_text import SpeechToText
+from media.providers.tenant import Tenant
 from media.providers.text_to_speech import TextToSpeech
 
 if TYPE_CHECKING:
@@ -64,19 +66,16 @@ class Vendors:
             "deepgram": self._deepgram_listen,
             "cartesia": self._cartesia_listen,
             "openai": self._openai_listen,
-            "custom-transcriber": self._custom_transcriber,
         }
         self.models: Mapping[str, Callable[[Section], LanguageModel]] = {
             "openai": self._openai_model,
             "anthropic": self._anthropic,
-            "custom-llm": self._custom_llm,
             **{name: partial(self._compatible, name) for name in COMPATIBLE},
         }
         self.voices: Mapping[str, Callable[[Section], TextToSpeech]] = {
             "deepgram": self._deepgram_speak,
             "cartesia": self._cartesia_voice,
             "openai": self._openai_voice,
-            "custom-voice": self._custom_voice,
         }
 
     async def close(self) -> None:
@@ -192,23 +191,26 @@ class Vendors:
 
     # The tenants' own
 
-    def _custom_llm(self, section: Section) -> LanguageModel:
+    def custom_llm(self, tenant: Tenant, own: OwnKey | None, section: Section) -> LanguageModel:
+        """The tenant's own model, opened by the organisation's key for it."""
         from media.providers.custom_llm import CustomLlm
 
-        return CustomLlm(self._tenant_client, section)
+        return CustomLlm(self._tenant_client, section, tenant.servers, own)
 
-    def _custom_voice(self, section: Section) -> TextToSpeech:
+    def custom_voice(self, tenant: Tenant, section: Section) -> TextToSpeech:
+        """The tenant's own voice."""
         from media.providers.custom_voice import CustomVoice
 
-        return CustomVoice(self._tenant_client, section)
+        return CustomVoice(self._tenant_client, section, tenant)
 
-    def _custom_transcriber(self, section: Section) -> SpeechToText:
+    def custom_transcriber(self, tenant: Tenant, section: Section) -> SpeechToText:
+        """The tenant's own transcriber."""
         from media.egress.websocket import GuardedSockets
         from media.providers.custom_transcriber import CustomTranscriber
 
         # A redirect to another host is refused with a ValueError.
         sockets = self._sockets("custom-transcriber", ValueError)
-        return CustomTranscriber(sockets, GuardedSockets(self._egress), section)
+        return CustomTranscriber(sockets, GuardedSockets(self._egress), section, tenant.servers)
 
     def _sockets(self, provider: str, *errors: type[Exception]) -> Sockets:
         return self._once(f"{provider} sockets", lambda: Sockets(provider, errors), Sockets.close)

@@ -11,11 +11,12 @@ import httpx2
 import pytest
 
 from domain.egress import EgressBlocked, EgressPolicy
+from media.egress.client import ANSWER_CAP, guarded_client
 from media.providers.custom_llm import CustomLlm, base_url, besides
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
-from media.egress.client import ANSWER_CAP, guarded_client
 from tests.simulators.openai_server import Drop, Hold, OpenAiServer, Raw, Say, Status, Whole
+from tests.unit.media.tools.calling import tenant_servers
 
 CONTEXT: dict[str, Any] = {
     "call": {"id": "8f4a"},
@@ -32,7 +33,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def ask(client: httpx2.AsyncClient, configuration: dict[str, Any]) -> list[ModelFact]:
-    model = CustomLlm(client, {"model": "mine", **configuration})
+    model = CustomLlm(client, {"model": "mine", **configuration}, tenant_servers(client))
     async with aclosing(model.stream(REQUEST)) as facts:
         return [fact async for fact in facts]
 
@@ -145,7 +146,7 @@ async def test_a_blocked_address_is_a_refused_request() -> None:
 
 async def test_a_configuration_without_a_url_is_refused(client: httpx2.AsyncClient) -> None:
     with pytest.raises(ProviderError) as caught:
-        CustomLlm(client, {"model": "mine"})
+        CustomLlm(client, {"model": "mine"}, tenant_servers(client))
     assert caught.value.category == "not-configured"
     assert "model.url" in caught.value.detail
 

@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 
 from domain.egress import EgressPolicy
+from media.egress.client import guarded_client
+from media.egress.websocket import GuardedSockets
 from media.providers import anthropic_messages, cartesia_voice, deepgram_flux, deepgram_listen, deepgram_speak
 from media.providers.cartesia_voice import WordPositions
 from media.providers.custom_transcriber import CustomTranscriber
@@ -19,11 +21,11 @@ from media.providers.scripted import tone
 from media.providers.sockets import Sockets
 from media.providers.speech_samples import SpeechSamples
 from media.providers.speech_to_text import EagerEndOfTurn, EndOfTurn, Final, Partial, TurnResumed
-from media.egress.websocket import GuardedSockets
 from tests.contracts.provider_cases import TRANSCRIBERS, VOICES, registry_of
 from tests.simulators.cartesia_server import CartesiaServer
 from tests.simulators.deepgram_server import DeepgramServer
 from tests.simulators.vendor_server import Refuse
+from tests.unit.media.tools.calling import tenant_servers
 
 
 @pytest.mark.parametrize(
@@ -141,10 +143,12 @@ def test_audio_in_pieces_of_any_size_is_the_same_sound() -> None:
 )
 async def test_a_tenants_transcriber_reaches_no_inner_address(url: str, why: str) -> None:
     sockets = Sockets("custom-transcriber")
-    hearing = CustomTranscriber(sockets, GuardedSockets(EgressPolicy()), {"server": {"url": url}})
-    with pytest.raises(ProviderError, match=why) as caught:
-        async with hearing.connect():
-            raise AssertionError("it was connected")
+    async with guarded_client(EgressPolicy(), timeout_s=5) as client:
+        guarded = GuardedSockets(EgressPolicy())
+        hearing = CustomTranscriber(sockets, guarded, {"server": {"url": url}}, tenant_servers(client))
+        with pytest.raises(ProviderError, match=why) as caught:
+            async with hearing.connect():
+                raise AssertionError("it was connected")
     assert caught.value.permanent
     assert ended_reason(caught.value) == "pipeline-error-custom-transcriber-failed"
     assert "secret" not in str(caught.value)
