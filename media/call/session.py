@@ -11,9 +11,9 @@ import logging
 from collections import deque
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import Executor
-from typing import Any
+from typing import Any, Literal
 
-from domain.call.events import CallEnded
+from domain.call.events import CallControlled, CallEnded, ListenerJoined
 from domain.event import Event
 from domain.live_calls import CallSocket
 from media.audio.playout import Heard
@@ -48,6 +48,10 @@ from media.machine.outputs import (
 
 _log = logging.getLogger(__name__)
 
+CONTROL_ACTIONS = frozenset(
+    ("say", "add-message", "control", "dtmf", "handoff", "end-call", "hangup", "transfer", "send-transport-message")
+)
+"""Types of control messages; others are the transport's own affairs, or nothing that we know."""
 FAULT_REASON = "call.in-progress.error-vapifault-worker-died"
 """The ended reason of a call whose own machinery broke."""
 OVERLOAD_REASON = "call.in-progress.error-vapifault-worker-not-available"
@@ -128,6 +132,15 @@ class CallSession:
             self._break(fault)
 
     def control_arrived(self, message: dict[str, Any]) -> None:
+        self.steer(message, "caller")
+
+    def steer(self, message: dict[str, Any], by: Literal["caller", "operator"]) -> None:
+        """One control message; that it came is an event, before those of what it does."""
+        action = message.get("type")
+        if isinstance(action, str) and action in CONTROL_ACTIONS and not self._hung_up.is_set():
+            what = message.get("control") if action == "control" else None
+            at_ms = self.clock.now_ms()
+            self.record(CallControlled(action=action, by=by, what=what if isinstance(what, str) else "", at_ms=at_ms))
         self.feed(ControlReceived(message=message))
 
     def transport_closed(self, detail: str) -> None:
@@ -196,6 +209,7 @@ class CallSession:
         if parts is None:
             await socket.close(1000, "the call is over")
         else:
+            self.record(ListenerJoined(at_ms=self.clock.now_ms()))
             await parts.listeners.serve(socket)
 
     async def over(self) -> None:

@@ -38,7 +38,7 @@ from media.call.tenancy import TenantPorts
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
 from media.call.workshop import Workshop, warm_up
-from media.machine.inputs import ControlReceived, EndRequested, TransportClosed
+from media.machine.inputs import EndRequested, TransportClosed
 from media.machine.plan import CallPlan
 from media.providers.ended_reason import ended_reason
 
@@ -228,7 +228,7 @@ class MediaTier:
 
     async def control(self, call_id: str, message: dict[str, Any]) -> None:
         """One live-control message. Raises ``CallNotLive``."""
-        (await self._session(call_id)).feed(ControlReceived(message=message))
+        (await self._session(call_id)).steer(message, "operator")
 
     async def end(self, call_id: str, reason: str) -> None:
         """End a running call and wait until that is recorded. Raises ``CallNotLive``."""

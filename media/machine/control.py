@@ -5,7 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from domain.call.events import Role, Warned
-from media.machine import answering, ending, handovers, history, interruption, keypad, opening, speaking, tools
+from media.machine import (
+    answering,
+    ending,
+    handovers,
+    history,
+    interruption,
+    keypad,
+    opening,
+    speaking,
+    tools,
+    transfers,
+)
 from media.machine.destinations import DestinationInvalid
 from media.machine.inputs import ControlReceived, KeyPressed
 from media.machine.moment import Moment
@@ -27,7 +38,7 @@ _MUTES = {
     "mute-customer": ("customer", True),
     "unmute-customer": ("customer", False),
 }
-_UNSUPPORTED = ("transfer", "send-transport-message")
+_UNSUPPORTED = ("send-transport-message",)
 
 
 def on_control(m: Moment, control: ControlReceived) -> None:
@@ -46,6 +57,8 @@ def on_control(m: Moment, control: ControlReceived) -> None:
             _keys(m, message)
         case "handoff":
             _handoff(m, message)
+        case "transfer":
+            _transfer(m, message)
         case "tool-call-result":
             if not tools.on_client_answer(m, message):
                 _invalid(m, "tool-call-result names no call that the client was asked to carry out.")
@@ -101,6 +114,13 @@ def _handoff(m: Moment, message: dict[str, Any]) -> None:
         handovers.by_control(m, message)
     except DestinationInvalid as error:
         _invalid(m, f"handoff cannot be followed: {error}.")
+
+
+def _transfer(m: Moment, message: dict[str, Any]) -> None:
+    try:
+        transfers.by_control(m, message)
+    except DestinationInvalid as error:
+        _invalid(m, f"transfer cannot be followed: {error}.")
 
 
 def _control(m: Moment, message: dict[str, Any]) -> None:

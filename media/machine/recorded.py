@@ -7,7 +7,17 @@ from typing import Any
 
 import msgspec
 
-from domain.call.events import ArtifactStored, CallClaimed, CallCreated, CallDeleted, CallRenamed, CallStarted, Warned
+from domain.call.events import (
+    ArtifactStored,
+    CallClaimed,
+    CallControlled,
+    CallCreated,
+    CallDeleted,
+    CallRenamed,
+    CallStarted,
+    ListenerJoined,
+    Warned,
+)
 from domain.event import Event
 from domain.fragments import Fragment
 from media.machine.inputs import Input
@@ -16,7 +26,10 @@ from media.machine.plan import CallPlan
 from media.machine.replay import decode_input, recorded_plan, replay
 
 FRAGMENT_TYPES = ("machine.plan", "machine.began", "machine.input")
-_NOT_THE_MACHINES = (CallCreated, CallClaimed, CallStarted, CallRenamed, CallDeleted, ArtifactStored)
+_NOT_THE_MACHINES = (
+    *(CallCreated, CallClaimed, CallStarted, CallRenamed, CallDeleted),
+    *(ArtifactStored, CallControlled, ListenerJoined),
+)
 _NOT_COMPARED = ("machine.", "transport.")
 
 

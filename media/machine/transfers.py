@@ -12,14 +12,16 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domain.call.events import TransferEnded, TransferRequested, TransferStatus
-from media.machine import ending, handovers, hooks, tool_results, tools
+from media.machine import ending, handovers, hooks, speaking, tool_results, tools
 from media.machine.destinations import (
     ARGUMENT,
     DEFAULT_TRANSFER_MESSAGE,
     FALLBACK_REASON,
     Destination,
+    DestinationInvalid,
     choose,
     message_text,
+    read_destination,
 )
 from media.machine.inputs import RequestedTool, TransferProgressed
 from media.machine.moment import Moment
@@ -27,6 +29,8 @@ from media.machine.outputs import AskDestination, Transfer
 from media.machine.state import RunningTool
 from media.machine.tool_plan import ToolPlan
 
+BY_CONTROL: Final = "control"
+"""Begins the id of a transfer that no tool asked for."""
 FORWARDED: Final = "assistant-forwarded-call"
 CARRIERS: Final = frozenset({"twilio", "telnyx", "vonage", "vapi.sip"})
 """Transports whose calls can be connected to somebody else."""
@@ -95,6 +99,24 @@ def on_progress(m: Moment, progress: TransferProgressed) -> None:
     tool_results.complete(m, running.call, "The call was transferred.")
     m.notify("status-update", status="forwarding", destination=running.destination.config)
     ending.begin(m, FORWARDED)
+
+
+def by_control(m: Moment, message: Mapping[str, Any]) -> None:
+    """A ``transfer`` message: say its ``content`` and let the call go. Raises ``DestinationInvalid``."""
+    destination = read_destination(message.get("destination"), handoff=False)
+    if destination.type not in ("number", "sip"):
+        raise DestinationInvalid(f"its type is {destination.type}: name a number or a sip address")
+    content = message.get("content")
+    if _carried(m) and isinstance(content, str) and content.strip():
+        speaking.say(m, content, "say")
+    transfer_id = f"{BY_CONTROL}-{len(m.state.history)}-{m.state.utterance_count}"
+    m.record(
+        TransferRequested(transfer_id=transfer_id, destination=destination.config, mode=destination.mode, at_ms=m.now)
+    )
+    if _carried(m):
+        m.emit(Transfer(transfer_id=transfer_id, destination=destination.config))
+    else:
+        m.record(TransferEnded(transfer_id=transfer_id, status="failed", detail=NO_CARRIER, at_ms=m.now))
 
 
 def _towards(m: Moment, running: RunningTool) -> RunningTool:
