@@ -1,0 +1,1 @@
+"""The projector and a server by URL."""
