@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -46,34 +47,32 @@ def _ended_after_restart(system: SystemProcess, call_id: str) -> float:
     return time.monotonic() - started
 
 
-def test_a_killed_system_loses_nothing_acknowledged_and_ends_the_call_that_ran(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.long)])
+def test_a_killed_system_loses_nothing_acknowledged_and_ends_the_call_that_ran(tmp_path: Path, kills: int) -> None:
     data_dir = tmp_path / "data"
-    with running(data_dir) as first:
-        assert first.organization is not None
-        key = first.organization["privateKey"]
-        call_id, shown = _killed_while_speaking(first, key)
+    with running(data_dir) as system:
+        assert system.organization is not None
+        key = system.organization["privateKey"]
+        call_id, shown = _killed_while_speaking(system, key)
     assert {"call.created", "call.claimed", "call.started"} <= {event["type"] for event in shown}
+    histories = {call_id: shown}
 
-    with running(data_dir) as second:
-        assert _ended_after_restart(second, call_id) < END_SECONDS
-        with second.operator() as operator, second.api(key) as api:
-            kept = _events(operator, call_id)
-            call = api.get(f"/call/{call_id}").json()
-        # The same again from the restarted system: recovering from one kill must not spoil the next.
-        again_id, again_shown = _killed_while_speaking(second, key)
+    for remaining in reversed(range(kills)):
+        with running(data_dir) as system:
+            assert _ended_after_restart(system, call_id) < END_SECONDS
+            with system.operator() as operator, system.api(key) as api:
+                for each, known in histories.items():
+                    kept = _events(operator, each)
+                    assert kept[: len(known)] == known
+                    assert [event["type"] for event in kept].count("call.ended") == 1
+                    histories[each] = kept
+                call = api.get(f"/call/{call_id}").json()
+                assert (call["status"], call["endedReason"]) == ("ended", WORKER_DIED)
+            if remaining:  # recovering from one kill must not spoil the next
+                call_id, shown = _killed_while_speaking(system, key)
+                histories[call_id] = shown
+            else:
+                assert system.terminate() == 0
 
-    assert kept[: len(shown)] == shown
-    assert [event["type"] for event in kept].count("call.ended") == 1
-    assert (call["status"], call["endedReason"]) == ("ended", WORKER_DIED)
-
-    with running(data_dir) as third:
-        assert _ended_after_restart(third, again_id) < END_SECONDS
-        with third.operator() as operator:
-            assert _events(operator, again_id)[: len(again_shown)] == again_shown
-            assert _events(operator, call_id)[: len(kept)] == kept
-        assert third.terminate() == 0
-    log = EmbeddedLog.open(data_dir / "log.db", clock=now, new_id=random_id)
-    try:
+    with closing(EmbeddedLog.open(data_dir / "log.db", clock=now, new_id=random_id)) as log:
         assert log.verify().broken is None
-    finally:
-        log.close()
