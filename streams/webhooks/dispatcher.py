@@ -215,9 +215,11 @@ class Dispatcher:
         due = self._outbox.load(message_id)
         try:
             if due is not None:
+                self._reached("before_claim")
                 await self._claims.claim(
                     queue.org_id, queue.endpoint, due.delivery.origin, instead_of=queue.known.owner
                 )
+                self._reached("after_claim")
         except LogUnavailable as problem:
             logger.warning("webhooks.not_claimed", extra={"reason": str(problem)})
         finally:

@@ -80,6 +80,14 @@ class Delivering:
                     break
         return found
 
+    async def settled(self, seconds: float = 20.0) -> None:
+        """Wait until the outbox knows what became of every message."""
+        async with asyncio.timeout(seconds):
+            async for _ in self.storage.log.follow(_BEGINNING):
+                await self.caught_up()
+                if not self.webhooks.waiting.summary().pending:
+                    break
+
     async def caught_up(self) -> None:
         """Wait until the outbox knows all that is on the log."""
         for shard, runner in self.webhooks.runners.items():
