@@ -18,6 +18,7 @@ from api.responses import POSITION_HEADER
 from api.restrictions import check_origin
 from domain.log.position import Position
 from domain.organization.events import KeyTag
+from domain.sealing import sealed
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,10 @@ class ApiContext:
     async def body(self, request: Request, *, required: bool = True) -> dict[str, Any]:
         """The request's JSON object, within the configured limit."""
         return await read_object(request, self.dependencies.settings.limits.body_bytes, required=required)
+
+    def sealed(self, principal: Principal, config: dict[str, Any], kind: str = "") -> dict[str, Any]:
+        """``config`` as it is kept: its secrets under the organisation's seal."""
+        return sealed(config, principal.org_id, self.dependencies.seal, kind)
 
     def seen(self, principal: Principal) -> Position:
         """How far this node has seen the shard of the caller's organisation."""

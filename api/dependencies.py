@@ -14,6 +14,7 @@ from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures
 from domain.log.ports import Clock, Commands, Documents, EventLog, IdSource
+from domain.sealing import NoSeal, Seal
 from domain.sound_links import SoundLinks
 from domain.web_calls import WebCalls
 from domain.webhook.deliveries import Deliveries
@@ -151,6 +152,8 @@ class ApiDependencies:
     sound_links: SoundLinks | None = None
     shards: Callable[[], Sequence[int]] = one_shard
     knowledge: Knowledge = field(default_factory=NoKnowledge)
+    seal: Seal = field(default_factory=NoSeal)
+    """What secrets are kept under."""
     live_figures: LiveFigures | None = None
     metrics: Callable[[], bytes] | None = None
     """What ``/metrics`` answers; it may block."""

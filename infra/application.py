@@ -15,6 +15,7 @@ from api.dependencies import ApiDependencies, ApiLimits, ApiSettings
 from domain.chats import Chats
 from domain.knowledge.search import Knowledge, NoKnowledge
 from domain.live_calls import LiveCalls
+from domain.sealing import NoSeal, Seal
 from domain.sound_links import SoundLinks
 from domain.web_calls import WebCalls
 from infra.data_folder import DataFolder
@@ -66,6 +67,7 @@ def application(
     metrics: Metrics | None = None,
     metrics_token: str | None = None,
     webhooks: Webhooks | None = None,
+    seal: Seal | None = None,
     held: Sequence[Held] = (),
 ) -> FastAPI:
     """Without ``projecting`` questions to the tables are refused and their upkeep is not there.
@@ -109,6 +111,7 @@ def application(
             sound_links=sound_links,
             shards=storage.shards,
             knowledge=knowledge or NoKnowledge(),
+            seal=seal or NoSeal(),
             live_figures=live.figures if live else None,
             metrics=metrics.exposition if metrics else None,
             deliveries=webhooks.deliveries if webhooks else None,

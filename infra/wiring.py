@@ -168,6 +168,7 @@ async def run_system(
             knowledge=knowledge,
             live=live,
             webhooks=webhooks,
+            seal=tenants.seal,
             metrics=metrics,
             metrics_token=_revealed(settings.metrics_token),
         )

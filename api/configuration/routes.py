@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from api.idempotency import creation_ids
 from api.models.filters import PagedFilters, Query, VersionQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
+from api.sealing import sealing
 from api.time_travel import present_or_past
 from domain.configuration.commands import (
     CreateConfiguration,
@@ -121,7 +123,14 @@ def _add_creation(router: APIRouter, context: ApiContext, resource: Resource) ->
             return CreateConfiguration(org_id=principal.org_id, config=config, actor=principal.key_id)
 
         answer = await create_once(
-            context, principal, resource.aggregate, ids, sent=config, sent_as="config", command=command, body=view
+            context,
+            principal,
+            sealing(resource.aggregate, principal.org_id, context.dependencies.seal),
+            ids,
+            sent=context.sealed(principal, config, resource.kind),
+            sent_as="config",
+            command=command,
+            body=view,
         )
         if resource.warning:
             answer.headers["warning"] = f'299 - "{resource.warning}"'
@@ -170,7 +179,10 @@ def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted
     async def update(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         flags = _flags(request, resource)
-        aggregate = only_version(with_checks(resource, flags), expected_version(request))
+        sealed = dataclasses.replace(
+            resource, aggregate=sealing(resource.aggregate, principal.org_id, context.dependencies.seal)
+        )
+        aggregate = only_version(with_checks(sealed, flags), expected_version(request))
         changes = await context.body(request)
         _existing(context, resource, principal, request)
         check_references(resource.references, changes, documents, principal.org_id)
@@ -221,7 +233,9 @@ def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource)
     )
     async def replace(request: Request, id: str) -> Response:
         principal = await context.caller(request)
-        aggregate = only_version(resource.aggregate, expected_version(request))
+        aggregate = only_version(
+            sealing(resource.aggregate, principal.org_id, context.dependencies.seal), expected_version(request)
+        )
         body = resource.in_full(await context.body(request))
         _existing(context, resource, principal, request)
         check_new(resource, body)

@@ -84,6 +84,7 @@ def call_routes(context: ApiContext) -> APIRouter:
     async def _start(request: Request, principal: Principal, body: dict[str, Any], model: type[BaseModel]) -> Response:
         ids = creation_ids(request, principal.org_id, context.dependencies.new_call_id)
         check(model, body)
+        kept = context.sealed(principal, body)
 
         def command() -> CreateCall:
             _require_ready(context)
@@ -92,7 +93,7 @@ def call_routes(context: ApiContext) -> APIRouter:
             return CreateCall(
                 org_id=principal.org_id,
                 type=wanted.type,
-                request=body,
+                request=kept,
                 transport=wanted.transport,
                 assistant_id=wanted.assistant_id,
                 assistant_version=version,
@@ -113,7 +114,7 @@ def call_routes(context: ApiContext) -> APIRouter:
                 principal,
                 CALL,
                 ids,
-                sent=body,
+                sent=kept,
                 sent_as="request",
                 command=command,
                 body=lambda state: {**views.body(state), "subscriptionLimits": slot.body(state)},

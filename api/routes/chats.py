@@ -190,6 +190,7 @@ class ChatDesk:
     ) -> tuple[CreationIds, HeldChat]:
         dependencies = self._context.dependencies
         ids = creation_ids(request, principal.org_id, dependencies.new_id)
+        body, sent = self._context.sealed(principal, body), self._context.sealed(principal, sent)
         if (earlier := self._earlier(ids, principal, sent)) is not None:
             return ids, earlier
         if dependencies.chats is None:

@@ -57,7 +57,8 @@ def organization_routes(context: ApiContext) -> APIRouter:
         body = await context.body(request)
         check(OrganizationChanges, body)
         aggregate = only_version(ORGANIZATION, expected_version(request))
-        state, appended = await commands.execute(aggregate, id, Configure(changes=body, actor=principal.key_id))
+        command = Configure(changes=context.sealed(principal, body), actor=principal.key_id)
+        state, appended = await commands.execute(aggregate, id, command)
         return json_response(organization_body(state), position=appended.position, version=state.version)
 
     return router
