@@ -265,7 +265,7 @@ def _live(reports: Mapping[str, LiveReport]) -> Iterator[Metric]:
         f"Quantiles of how long a stage of a turn took, over the last {LATENCY_MINUTES} minutes.",
         [
             (
-                (org_id, stage.assistant_id or "", stage.provider or "", stage.stage, f"0.{name[1:]}"),
+                (org_id, stage.assistant_id or "", stage.provider or "", stage.stage, f"{int(name[1:]) / 100:g}"),
                 getattr(stage, name) / 1000,
             )
             for org_id, report in reports.items()

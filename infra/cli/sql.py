@@ -24,6 +24,9 @@ def sql(
         str | None, typer.Option("--org", help="Only this organisation's rows exist for the statement.")
     ] = None,
     archive: FromArchive = None,
+    plot: Annotated[
+        str | None, typer.Option("--plot", metavar="COLUMN", help="Draw this column of numbers as bars, a row each.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run one read-only ClickHouse statement on the tables (SHOW TABLES lists them, DESCRIBE explains one).
@@ -35,7 +38,7 @@ def sql(
 
     from infra.cli.backend import open_backend
     from infra.cli.failure import CommandFailed
-    from infra.cli.terminal import print_json, print_table
+    from infra.cli.terminal import print_bars, print_json, print_table
 
     async def answered() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
@@ -47,8 +50,15 @@ def sql(
     if as_json:
         print_json([dict(zip(result["columns"], row, strict=True)) for row in result["rows"]])
         return
-    print_table("", result["columns"], result["rows"], empty="no rows")
-    typer.secho(f"{len(result['rows'])} rows, {result['elapsedMs']:.1f} ms", dim=True, err=True)
+    if plot is not None and result["rows"]:
+        try:
+            print_bars(result["columns"], result["rows"], plot)
+        except ValueError as unfit:
+            raise CommandFailed(str(unfit)) from None
+    else:
+        print_table("", result["columns"], result["rows"], empty="no rows")
+    count = len(result["rows"])
+    typer.secho(f"{count} {'row' if count == 1 else 'rows'}, {result['elapsedMs']:.1f} ms", dim=True, err=True)
 
 
 def _archived(folder: Path, statement: str, limit: int) -> Json:
