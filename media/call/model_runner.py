@@ -8,6 +8,7 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
 
+from media.call.second_chance import second_chance_s
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel, ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
@@ -46,11 +47,14 @@ class ModelRunner:
         self._idle_s = idle_s
         self._warn = warn
         self._running: dict[int, asyncio.Task[None]] = {}
+        self._pauses: dict[int, float] = {}
+        """Until when a model, by its ``id``, has asked to be left alone."""
 
     def use(self, models: Sequence[LanguageModel], request: ModelRequest) -> None:
         """From the next request on ask these models."""
         self._models = models
         self._request = request
+        self._pauses.clear()
 
     def start(self, request_id: int, messages: tuple[Mapping[str, Any], ...]) -> None:
         """Ask the model; its facts come as inputs that carry ``request_id``."""
@@ -67,19 +71,39 @@ class ModelRunner:
     async def _run(self, request_id: int, messages: tuple[dict[str, Any], ...]) -> None:
         said: list[str] = []
         failure: ProviderError | None = None
-        for model in self._models:
+        models = self._ready()
+        for model in models:
             if failure is not None:
                 self._warn("model-fallback", f"{failure}; asking {model.provider} {model.model}")
-            # What was said already cannot be unsaid: the next model goes on from there.
-            prefix = ({"role": "assistant", "content": "".join(said)},) if said else ()
-            try:
-                await self._stream(model, request_id, (*messages, *prefix), said)
-            except ProviderError as error:
-                failure = error
-                continue
-            return
+            failure = await self._attempt(model, request_id, messages, said)
+            if failure is None:
+                return
         assert failure is not None
+        if (wait_s := second_chance_s(failure)) is not None:
+            self._warn("model-asked-again", f"{failure}; asking again after {wait_s:g} s, as it says")
+            await asyncio.sleep(wait_s)
+            failure = await self._attempt(models[-1], request_id, messages, said)
+            if failure is None:
+                return
         self._feed(ModelFailed(request_id=request_id, ended_reason=self._ended_reason(failure)))
+
+    def _ready(self) -> Sequence[LanguageModel]:
+        """The models in their order, but for those whose pause is not over; all where that would leave none."""
+        now_s = asyncio.get_running_loop().time()
+        return [model for model in self._models if self._pauses.get(id(model), 0.0) <= now_s] or self._models
+
+    async def _attempt(
+        self, model: LanguageModel, request_id: int, messages: tuple[dict[str, Any], ...], said: list[str]
+    ) -> ProviderError | None:
+        # What was said already cannot be unsaid: the next model goes on from there.
+        prefix = ({"role": "assistant", "content": "".join(said)},) if said else ()
+        try:
+            await self._stream(model, request_id, (*messages, *prefix), said)
+        except ProviderError as failure:
+            if failure.retry_after_s is not None:
+                self._pauses[id(model)] = asyncio.get_running_loop().time() + failure.retry_after_s
+            return failure
+        return None
 
     async def _stream(
         self, model: LanguageModel, request_id: int, messages: tuple[dict[str, Any], ...], said: list[str]

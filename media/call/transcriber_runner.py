@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from media.call.second_chance import second_chance_s
 from media.machine.inputs import (
     EagerTurnHeard,
     EndOfTurnHeard,
@@ -101,6 +102,11 @@ class TranscriberRunner:
                 except ProviderError as error:
                     failure = error
                     tries = 0 if error.permanent else 1 if self._worked else tries - 1
+                    if error.retry_after_s is not None:
+                        # It would refuse again before that. Another one need not wait; what is said meanwhile is kept.
+                        wait_s = second_chance_s(error) if transcriber is self._transcribers[-1] else None
+                        tries = 0 if wait_s is None else tries
+                        await asyncio.sleep(wait_s or 0.0)
         assert failure is not None
         self._feed(ProviderFailed(stage="transcriber", ended_reason=self._ended_reason(failure)))
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from media.audio.playout import Playout
 from media.call.model_runner import CallTasks
 from media.call.providers import Chosen
+from media.call.second_chance import second_chance_s
 from media.call.sounds import FetchSound, SoundUnavailable
 from media.machine.inputs import Input, ProviderFailed, VoiceFinished, VoiceStarted
 from media.machine.outputs import Synthesize
@@ -69,6 +70,11 @@ class Voices:
     def present(self) -> tuple[TextToSpeech, str] | None:
         """Who speaks, with the key; ``None``: none is left."""
         return (self.voices[self._present], self.keys[self._present]) if self._present < len(self.voices) else None
+
+    @property
+    def on_last(self) -> bool:
+        """Whether nobody is left after the present one."""
+        return self._present == len(self.voices) - 1
 
     def give_up(self) -> None:
         """The present one has failed."""
@@ -171,6 +177,7 @@ class VoiceRunner:
 
     async def _speak(self, chunk: Synthesize) -> ProviderError | None:
         failure: ProviderError | None = None
+        asked_again = False
         voices = self._others.get(chunk.voice, self._voices)
         while (present := voices.present()) is not None:
             voice, key = present
@@ -180,8 +187,16 @@ class VoiceRunner:
                 await self._synthesize(voice, key, chunk)
             except ProviderError as error:
                 failure = error
+                unheard = self._playout.discard(chunk.utterance_id, chunk.chunk)
+                wait_s = second_chance_s(error) if unheard and voices.on_last and not asked_again else None
+                if wait_s is not None:
+                    asked_again = True
+                    self._warn("voice-asked-again", f"{failure}; asking again after {wait_s:g} s, as it says")
+                    await asyncio.sleep(wait_s)
+                    failure = None
+                    continue
                 voices.give_up()
-                if not self._playout.discard(chunk.utterance_id, chunk.chunk):
+                if not unheard:
                     # Part of the chunk was heard: speaking it anew would stutter, so the next voice takes the next one.
                     if voices.present() is not None:
                         self._warn("voice-fallback", f"{failure}; the rest of a sentence was lost")

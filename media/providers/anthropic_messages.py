@@ -12,7 +12,7 @@ import anthropic
 
 from media.egress.client import HttpError, Limits
 from media.providers.chat_stream import tool_call
-from media.providers.errors import ProviderError, category_of_status
+from media.providers.errors import ProviderError, category_of_status, retry_after_s
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, Usage
 from media.providers.settings import VendorAccess
 
@@ -180,7 +180,8 @@ def _failure(error: anthropic.AnthropicError) -> ProviderError:
     if isinstance(error, anthropic.APITimeoutError):
         return ProviderError(PROVIDER, "model", "timeout", "the connection timed out")
     if isinstance(error, anthropic.APIStatusError) and error.status_code >= 400:
-        return ProviderError(PROVIDER, "model", category_of_status(error.status_code), f"HTTP {error.status_code}")
+        category, wait_s = category_of_status(error.status_code), retry_after_s(error.response.headers)
+        return ProviderError(PROVIDER, "model", category, f"HTTP {error.status_code}", retry_after_s=wait_s)
     if isinstance(error, anthropic.APIConnectionError):
         return ProviderError(PROVIDER, "model", "failed", "the connection failed or broke off")
     return ProviderError(PROVIDER, "model", "server", f"an error within the stream ({type(error).__name__})")

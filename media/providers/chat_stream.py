@@ -19,7 +19,7 @@ from pydantic import ValidationError
 from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
 from media.egress.client import HttpError
-from media.providers.errors import Category, ProviderError, Stage, category_of_status
+from media.providers.errors import Category, ProviderError, Stage, category_of_status, retry_after_s
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
 _EVENT_STREAM = "text/event-stream"
@@ -197,11 +197,13 @@ def _count(value: object) -> int:
 def failure_of(provider: str, error: openai.OpenAIError, stage: Stage = "model") -> ProviderError:
     """The category a policy acts on. Details name status and code only: vendors' messages quote keys and prompts."""
     category: Category
+    wait_s: float | None = None
     if isinstance(error, openai.APITimeoutError):
         category, detail = "timeout", "the connection timed out"
     elif isinstance(error, openai.APIStatusError):
         status = error.status_code
         category = category_of_status(status)
+        wait_s = retry_after_s(error.response.headers)
         detail = f"HTTP {status}" + (f", {error.code}" if error.code else "")
     elif isinstance(error, openai.APIConnectionError):
         category, detail = "failed", "the connection failed or broke off"
@@ -209,4 +211,4 @@ def failure_of(provider: str, error: openai.OpenAIError, stage: Stage = "model")
         category, detail = "server", f"an error within the stream{f', {error.code}' if error.code else ''}"
     else:
         category, detail = "failed", type(error).__name__
-    return ProviderError(provider, stage, category, detail)
+    return ProviderError(provider, stage, category, detail, retry_after_s=wait_s)

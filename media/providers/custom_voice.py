@@ -15,7 +15,7 @@ import msgspec
 
 from domain.egress import EgressBlocked
 from media.egress.client import HttpClient, HttpError, HttpTimeout, InvalidUrl
-from media.providers.errors import ProviderError, category_of_status
+from media.providers.errors import ProviderError, category_of_status, retry_after_s
 from media.providers.speech_samples import SpeechSamples
 from media.providers.tenant import Tenant, headers_of, server_of
 from media.providers.text_to_speech import AudioChunk, VoiceFact, VoiceTraits
@@ -74,7 +74,8 @@ class CustomVoice:
                 if response.status_code != 200:
                     status = response.status_code
                     category = category_of_status(status) if status >= 400 else "failed"
-                    raise ProviderError(PROVIDER, "voice", category, f"HTTP {status}")
+                    wait_s = retry_after_s(response.headers)
+                    raise ProviderError(PROVIDER, "voice", category, f"HTTP {status}", retry_after_s=wait_s)
                 kind = response.headers.get("content-type", "")
                 if kind.startswith(("application/json", "text/")):
                     detail = f"answered {kind!r} where raw audio belongs"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from typing import Final, Literal
 
 Category = Literal[
@@ -28,15 +30,39 @@ def category_of_status(status: int) -> Category:
     return _OF_STATUS.get(status, "server" if status >= 500 else "bad-request")
 
 
-class ProviderError(Exception):
-    """A provider did not do its work. ``permanent`` means that a retry cannot help."""
+def retry_after_s(headers: Mapping[str, str] | None) -> float | None:
+    """The seconds of a ``Retry-After`` header (RFC 9110, section 10.2.3); a date counts from now, and the past as 0."""
+    value = (headers or {}).get("retry-after", "").strip()
+    if value.isdecimal():
+        return float(value)
+    try:
+        at = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return max(0.0, (at - datetime.now(UTC)).total_seconds()) if at.tzinfo is not None else None
 
-    def __init__(self, provider: str, stage: Stage, category: Category, detail: str = "") -> None:
+
+class ProviderError(Exception):
+    """A provider did not do its work. ``permanent`` means that a retry cannot help.
+
+    ``retry_after_s`` is how long it asks not to be asked again, where it says so.
+    """
+
+    def __init__(
+        self,
+        provider: str,
+        stage: Stage,
+        category: Category,
+        detail: str = "",
+        *,
+        retry_after_s: float | None = None,
+    ) -> None:
         super().__init__(f"{provider} {stage}: {category}" + (f" ({detail})" if detail else ""))
         self.provider = provider
         self.stage = stage
         self.category = category
         self.detail = detail
+        self.retry_after_s = retry_after_s
 
     @property
     def permanent(self) -> bool:

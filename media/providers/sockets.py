@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any, Final, TypeVar
 
 from media.egress.websocket import WebSocketException
-from media.providers.errors import Category, ProviderError, Stage, category_of_status
+from media.providers.errors import Category, ProviderError, Stage, category_of_status, retry_after_s
 
 OPEN_S: Final = 3.0
 """How long a connection may take: a caller is waiting, and the fallback plan wants its turn."""
@@ -63,7 +63,7 @@ class Sockets:
         if status is None or status < 400:
             return ProviderError(self._provider, stage, "failed", f"the connection broke ({type(error).__name__})")
         category: Category = category_of_status(status)
-        return ProviderError(self._provider, stage, category, f"HTTP {status}")
+        return ProviderError(self._provider, stage, category, f"HTTP {status}", retry_after_s=_retry_after_of(error))
 
     async def _close(self, manager: AbstractAsyncContextManager[Any]) -> None:
         try:
@@ -71,6 +71,19 @@ class Sockets:
         except self.errors:
             # It was broken before it was closed: whoever used it has been told.
             return
+
+
+def _retry_after_of(error: BaseException | None) -> float | None:
+    """What the answer said with which a connection was refused; SDKs keep that in themselves or in what they wrap."""
+    while error is not None:
+        for holder in (getattr(error, "response", None), error):
+            headers = getattr(holder, "headers", None)
+            if isinstance(headers, Mapping):
+                found = retry_after_s({str(name).lower(): str(value) for name, value in headers.items()})
+                if found is not None:
+                    return found
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def status_of(error: Exception) -> int | None:

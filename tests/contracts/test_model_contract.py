@@ -119,6 +119,7 @@ async def test_what_breaks_is_told_by_its_category_and_ends_the_call_by_the_publ
             await answer(thinking)
     error = caught.value
     assert (error.provider, error.stage, error.category) == (case.provider, "model", category)
+    assert error.retry_after_s == (fault.retry_after if isinstance(fault, Refuse) else None)
     if (case.provider, category) != ("openai", "unauthorized"):
         assert ended_reason(error) == f"{prefix}-{case.provider}-{suffix}"
     assert KEY not in str(error) + caplog.text

@@ -132,6 +132,7 @@ async def test_what_breaks_is_told_by_its_category_and_ends_the_call_by_the_publ
     async with transcriber(case, fault) as (hearing, _):
         error = await failure(hearing)
     assert (error.provider, error.stage, error.category) == (case.provider, "transcriber", category)
+    assert error.retry_after_s == (fault.retry_after if isinstance(fault, Refuse) else None)
     assert case.provider in ended_reason(error)
     assert ended_reason(error).startswith("pipeline-error-")
     assert KEY not in str(error) + caplog.text

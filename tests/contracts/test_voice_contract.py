@@ -153,6 +153,7 @@ async def test_what_breaks_is_told_by_its_category_and_ends_the_call_by_the_publ
             await say(speaking, TEXT)
         error = caught.value
         assert (error.provider, error.stage, error.category) == (case.provider, "voice", category)
+        assert error.retry_after_s == (fault.retry_after if isinstance(fault, Refuse) else None)
         assert ended_reason(error) == f"pipeline-error-{case.provider.removesuffix('-voice')}-voice-failed"
         assert KEY not in str(error) + caplog.text
         assert TEXT not in str(error) + caplog.text

@@ -55,7 +55,8 @@ class OpenAiPlatformServer(VendorServer):
         refused = super().refusal(request, fault)
         if refused is not None and isinstance(fault, Refuse):
             error = {"message": "refused", "type": "error", "param": None, "code": "rate_limit_exceeded"}
-            return web.json_response({"error": error}, status=fault.status)
+            headers = {name: value for name, value in refused.headers.items() if name.lower() == "retry-after"}
+            return web.json_response({"error": error}, status=fault.status, headers=headers)
         return refused
 
     def _chunks(self, body: dict[str, Any]) -> list[bytes]:
