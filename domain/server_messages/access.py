@@ -18,6 +18,10 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str = ""
     body: bytes = b""
     method: str = "POST"
+    url: str = ""
+    """Where it goes, if not to the server's own URL."""
+    ours: bool = True
+    """Whether it is one of our messages, with its id and our signature; else only the credential goes along."""
 
 
 class Authentication(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack
 from time import monotonic
 
 from domain.aggregate import Refused
@@ -68,15 +68,20 @@ class Reception:
         opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
         warnings = EarlyWarnings()
         settings = self._workshop.settings
-        mcp = McpServers(
-            lambda: GuardedTransport(self._egress),
-            headers={"x-call-id": call_id, **_session_header(call)},
-            warn=warnings.warn,
-            timeout_s=settings.tool_timeout_s,
-            result_cap=settings.tool_result_cap,
-        )
-        async with guarded_client(self._egress, timeout_s=settings.tool_timeout_s) as client, mcp:
+        async with AsyncExitStack() as open_for_it:
+            client = await open_for_it.enter_async_context(
+                guarded_client(self._egress, timeout_s=settings.tool_timeout_s)
+            )
             tenancy = tenancy_of(call, clock, self._workshop.documents, self._workshop.tenants, client, warnings.warn)
+            mcp = McpServers(
+                lambda: GuardedTransport(self._egress),
+                headers={"x-call-id": call_id, **_session_header(call)},
+                warn=warnings.warn,
+                servers=tenancy.servers,
+                timeout_s=settings.tool_timeout_s,
+                result_cap=settings.tool_result_cap,
+            )
+            await open_for_it.enter_async_context(mcp)
             connection = Connection(
                 socket=socket,
                 client=client,

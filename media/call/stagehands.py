@@ -69,7 +69,9 @@ def tool_bench(
         toolbox.knowledge, org_id, timeout_s=settings.tool_timeout_s, result_cap=settings.tool_result_cap
     )
     code = CodeTools(toolbox.code_program, now=now, result_cap=settings.tool_result_cap, at_once=toolbox.code_at_once)
-    requests = ApiRequests(client, now=now, timeout_s=settings.tool_timeout_s, result_cap=settings.tool_result_cap)
+    requests = ApiRequests(
+        client, servers, now=now, timeout_s=settings.tool_timeout_s, result_cap=settings.tool_result_cap
+    )
     others: dict[str, ToolExecutor] = {
         "apiRequest": requests,
         "code": code,

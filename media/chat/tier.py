@@ -195,6 +195,7 @@ class ChatTier:
             lambda: GuardedTransport(self._egress),
             headers={"x-chat-id": order.chat_id, **({"x-session-id": order.session_id} if order.session_id else {})},
             warn=warn,
+            servers=tenant.servers,
             timeout_s=self._settings.tool_timeout_s,
             result_cap=self._settings.tool_result_cap,
         )

@@ -86,7 +86,9 @@ class CustomLlm:
         return stream_chat(self._client, PROVIDER, body, headers=self._headers, first_token_s=self._first_token_s)
 
     async def _authorised(self, server: Server, body: dict[str, Any]) -> AsyncGenerator[ModelFact, None]:
-        given = await headers_of(self._servers, server, PROVIDER, "model", source="model", body=b"", method="POST")
+        given = await headers_of(
+            self._servers, server, PROVIDER, "model", source="model", body=b"", method="POST", ours=False
+        )
         proof = {name: text for name, text in given.items() if name.lower() == "authorization"}
         headers = {**self._headers, **proof}
         facts = stream_chat(self._client, PROVIDER, body, headers=headers, first_token_s=self._first_token_s)

@@ -65,10 +65,18 @@ def server_of(section: Mapping[str, Any], provider: str, stage: Stage) -> Server
 
 
 async def headers_of(
-    servers: TenantServers, server: Server, provider: str, stage: Stage, *, source: str, body: bytes, method: str
+    servers: TenantServers,
+    server: Server,
+    provider: str,
+    stage: Stage,
+    *,
+    source: str,
+    body: bytes,
+    method: str,
+    ours: bool = True,
 ) -> dict[str, str]:
     """What authenticates a request to a server that stands in for a provider. Raises ``ProviderError``."""
     try:
-        return await servers.headers(server, source, body, method)
+        return await servers.headers(server, source, body, method, ours=ours)
     except CredentialUnusable as fault:
         raise ProviderError(provider, stage, "unauthorized", str(fault)) from fault

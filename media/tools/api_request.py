@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -18,12 +19,14 @@ import msgspec
 from domain.call.extraction import extract
 from domain.call.tool_parameters import constants
 from domain.foreign_json import UnreadableJson, read_json
-from domain.server_messages.server import read_backoff
+from domain.server_messages.access import CredentialUnusable
+from domain.server_messages.server import Server, read_backoff
 from media.egress.client import HttpClient
 from media.machine.outputs import CallTool
 from media.tools.asking import Question, Reply, ask
 from media.tools.outcome import Answered, Failed, Outcome, answered
 from media.tools.rendering import Now, filled, rendered_tool, sent_arguments
+from media.tools.tenant_servers import TenantServers
 
 _WITHOUT_BODY: Final = ("GET", "DELETE")
 _METHODS: Final = ("POST", "GET", "PUT", "PATCH", "DELETE")
@@ -34,10 +37,14 @@ _ENCODES_ITSELF: Final = ("url_encode", "url_escape")
 
 
 class ApiRequests:
-    """``client`` must be guarded; ``result_cap`` is the most characters of an answer that the model reads."""
+    """``client`` must be guarded; ``servers`` know the credentials that tools name; ``result_cap`` is the most
+    characters of an answer that the model reads."""
 
-    def __init__(self, client: HttpClient, *, now: Now, timeout_s: float, result_cap: int) -> None:
+    def __init__(
+        self, client: HttpClient, servers: TenantServers, *, now: Now, timeout_s: float, result_cap: int
+    ) -> None:
         self._client = client
+        self._servers = servers
         self._now = now
         self._timeout_s = timeout_s
         self._result_cap = result_cap
@@ -51,10 +58,26 @@ class ApiRequests:
         question = self._question(call)
         if isinstance(question, Failed):
             return question
+        try:
+            question = await self._authenticated(call, question)
+        except CredentialUnusable as fault:
+            return Failed("refused", f"The API could not be asked: {fault}.")
         reply = await ask(self._client, question)
         if isinstance(reply, Failed):
             return reply
         return self._outcome(call, reply)
+
+    async def _authenticated(self, call: CallTool, question: Question) -> Question:
+        """With the credential that the tool names; headers of its own win over the credential's."""
+        credential_id = call.tool.get("credentialId")
+        if not isinstance(credential_id, str) or not credential_id:
+            return question
+        server = Server(url=question.url, credential_id=credential_id)
+        source = f"api-request.{call.tool_call_id}"
+        proof = await self._servers.headers(server, source, question.body or b"", question.method, ours=False)
+        given = {name.lower() for name in question.headers}
+        added = {name: text for name, text in proof.items() if name.lower() not in given}
+        return replace(question, headers={**question.headers, **added})
 
     def _question(self, call: CallTool) -> Question | Failed:
         now = self._now()

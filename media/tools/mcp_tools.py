@@ -16,9 +16,12 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from domain.egress import EgressBlocked
+from domain.server_messages.access import CredentialUnusable
+from domain.server_messages.server import read_server
 from media.egress.client import Auth, HttpClient, HttpTransport, Timeout, client_over
 from media.machine.outputs import CallTool
 from media.tools.outcome import Answered, Failed, Outcome, answered
+from media.tools.tenant_servers import TenantServers
 
 if TYPE_CHECKING:
     from mcp import ClientSession
@@ -45,8 +48,8 @@ class _Connection:
 class McpServers:
     """The MCP servers of one conversation; sessions end with the context. A ``ToolExecutor`` for their tools.
 
-    ``transport`` makes a guarded transport, ``headers`` say which conversation asks, ``warn`` takes what a person
-    should know.
+    ``transport`` makes a guarded transport, ``servers`` know how we authenticate, ``headers`` say which conversation
+    asks, ``warn`` takes what a person should know.
     """
 
     def __init__(
@@ -55,10 +58,12 @@ class McpServers:
         *,
         headers: Mapping[str, str],
         warn: Callable[[str, str], None],
+        servers: TenantServers,
         timeout_s: float,
         result_cap: int,
     ) -> None:
         self._transport = transport
+        self._servers = servers
         self._headers = dict(headers)
         self._warn = warn
         self._timeout_s = timeout_s
@@ -159,7 +164,7 @@ class McpServers:
     async def _hold(self, tool: Mapping[str, Any], opened: asyncio.Future[ClientSession]) -> None:
         """Open a session and keep it until cancelled. What goes wrong is for who waits for it, never for the group."""
         try:
-            async with _opened(tool, self._transport, self._headers) as session:
+            async with _opened(tool, self._transport, self._headers, self._servers) as session:
                 opened.set_result(session)
                 await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -173,7 +178,7 @@ class McpServers:
 
     def _failed(self, opened: asyncio.Future[ClientSession], error: BaseException) -> None:
         if not opened.done():
-            reason = str(error) if isinstance(error, EgressBlocked) else type(error).__name__
+            reason = str(error) if isinstance(error, EgressBlocked | McpUnavailable) else type(error).__name__
             opened.set_exception(McpUnavailable(f"The MCP server cannot be reached ({reason})."))
             # Whoever asked may have given up by now.
             opened.exception()
@@ -181,22 +186,24 @@ class McpServers:
 
 @asynccontextmanager
 async def _opened(
-    tool: Mapping[str, Any], transport: Callable[[], HttpTransport], headers: Mapping[str, str]
+    tool: Mapping[str, Any],
+    transport: Callable[[], HttpTransport],
+    headers: Mapping[str, str],
+    servers: TenantServers,
 ) -> AsyncIterator[ClientSession]:
     # The protocol's library takes a tenth of a second to load: only calls that use it wait for it.
     from mcp import ClientSession
     from mcp.client.sse import sse_client
     from mcp.client.streamable_http import streamable_http_client
 
-    server = tool.get("server")
-    given: Mapping[str, Any] = server if isinstance(server, Mapping) else {}
-    url = given.get("url")
-    if not isinstance(url, str) or not url:
+    server = read_server(tool)
+    if server is None:
         raise McpUnavailable("The tool has no server URL.")
-    own = given.get("headers")
-    sent = {**headers, **({str(name): str(value) for name, value in own.items()} if isinstance(own, Mapping) else {})}
-    if isinstance(given.get("secret"), str):
-        sent.setdefault("x-vapi-secret", given["secret"])
+    url = server.url
+    try:
+        sent = {**headers, **await servers.headers(server, "mcp", ours=False)}
+    except CredentialUnusable as fault:
+        raise McpUnavailable(f"The MCP server cannot be asked: {fault}.") from fault
     metadata = tool.get("metadata")
     older = isinstance(metadata, Mapping) and metadata.get("protocol") == "sse"
 

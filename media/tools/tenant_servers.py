@@ -49,9 +49,13 @@ class TenantServers:
         """The ``timestamp`` of a message that is made now."""
         return round(self._now().timestamp() * 1000)
 
-    async def headers(self, server: Server, source: str, body: bytes = b"", method: str = "POST") -> dict[str, str]:
-        """What authenticates one request that is made elsewhere. Raises ``CredentialUnusable``."""
-        request = Outgoing(id=self._id(server, source), about=self._about, body=body, method=method)
+    async def headers(
+        self, server: Server, source: str, body: bytes = b"", method: str = "POST", *, ours: bool = True
+    ) -> dict[str, str]:
+        """What authenticates one request that is made elsewhere; ``ours`` is as in ``Outgoing``.
+
+        Raises ``CredentialUnusable``."""
+        request = Outgoing(id=self._id(server, source), about=self._about, body=body, method=method, ours=ours)
         return (await self._access.headers(self._org_id, server, request)).headers
 
     async def ask(

@@ -31,9 +31,18 @@ class SignedAccess:
     async def headers(self, org_id: str, server: Server, request: Outgoing) -> Authentication:
         """As ``ServerAccess.headers``. Configured headers win over the credential's, neither replaces our own."""
         timestamp = int(self.clock().timestamp())
-        signed = Signed(request.id, timestamp, server.url, request.body, request.method)
+        signed = Signed(request.id, timestamp, request.url or server.url, request.body, request.method)
         proof = await self.credentials.headers(org_id, server.credential_id, server.secret, signed)
-        headers = own_headers(
+        headers = self._own(org_id, server, request, timestamp) if request.ours else {}
+        given = {name: text for name, text in server.headers.items() if _may_set(name, text)}
+        for source in (proof.headers, given):
+            for name, text in source.items():
+                headers = {known: value for known, value in headers.items() if known.lower() != name.lower()}
+                headers[name] = text
+        return Authentication(headers, proof.renewable)
+
+    def _own(self, org_id: str, server: Server, request: Outgoing, timestamp: int) -> dict[str, str]:
+        return own_headers(
             self.secret,
             self.version,
             id=request.id,
@@ -43,12 +52,6 @@ class SignedAccess:
             timestamp=timestamp,
             body=request.body,
         )
-        given = {name: text for name, text in server.headers.items() if _may_set(name, text)}
-        for source in (proof.headers, given):
-            for name, text in source.items():
-                headers = {known: value for known, value in headers.items() if known.lower() != name.lower()}
-                headers[name] = text
-        return Authentication(headers, proof.renewable)
 
     def renew(self, credential_id: str) -> None:
         """As ``ServerAccess.renew``."""

@@ -82,7 +82,7 @@ async def _measure(url: str, count: int) -> dict[str, list[float]]:
     body = msgspec.json.encode({"message": {"toolCallList": [{"id": "c1", "arguments": ARGUMENTS}], **snapshot()}})
     async with httpx2.AsyncClient(timeout=5.0) as bare, guarded_client(LOOPBACK, timeout_s=5.0) as guarded:
         servers = ServerTools(tenant_servers(guarded), lambda: {}, snapshot=snapshot, timeout_s=5.0, result_cap=8_192)
-        requests = ApiRequests(guarded, now=now, timeout_s=5.0, result_cap=8_192)
+        requests = ApiRequests(guarded, tenant_servers(guarded), now=now, timeout_s=5.0, result_cap=8_192)
         bench = ToolBench(servers, {"apiRequest": requests})
         function = call_of({"type": "function", "function": {"name": "findOrder"}, "server": {"url": url}}, ARGUMENTS)
         request = call_of({"type": "apiRequest", "name": "findOrder", "url": url}, ARGUMENTS)

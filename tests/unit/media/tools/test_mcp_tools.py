@@ -14,13 +14,13 @@ from mcp.server import MCPServer
 from mcp.server.mcpserver import Context
 
 from domain.egress import EgressPolicy
+from media.egress.client import GuardedTransport, guarded_client
 from media.machine.outputs import CallTool
 from media.machine.reading import Section
 from media.machine.tool_plan import read_tools
-from media.egress.client import GuardedTransport
 from media.tools.mcp_tools import McpServers
 from media.tools.outcome import Answered, Failed
-from tests.unit.media.tools.calling import LOOPBACK
+from tests.unit.media.tools.calling import LOOPBACK, tenant_servers
 
 server = MCPServer("Shop")
 
@@ -60,13 +60,17 @@ async def serving(app: Any) -> AsyncIterator[str]:
 @contextlib.asynccontextmanager
 async def mcp_servers(policy: EgressPolicy = LOOPBACK) -> AsyncIterator[tuple[McpServers, list[tuple[str, str]]]]:
     warnings: list[tuple[str, str]] = []
-    async with McpServers(
-        lambda: GuardedTransport(policy),
-        headers={"x-call-id": "call-1"},
-        warn=lambda code, detail: warnings.append((code, detail)),
-        timeout_s=5.0,
-        result_cap=500,
-    ) as servers:
+    async with (
+        guarded_client(policy, timeout_s=5.0) as client,
+        McpServers(
+            lambda: GuardedTransport(policy),
+            headers={"x-call-id": "call-1"},
+            warn=lambda code, detail: warnings.append((code, detail)),
+            servers=tenant_servers(client),
+            timeout_s=5.0,
+            result_cap=500,
+        ) as servers,
+    ):
         yield servers, warnings
 
 
