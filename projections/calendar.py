@@ -22,6 +22,10 @@ def bucket(time: str, step: str) -> str:
     if step in _YEARS:
         year = _YEARS[step].replace("{year}", f"toYear({local})")
         begin = f"makeDateTime64({year}, 1, 1, 0, 0, 0, 0, 3, {{timezone:String}})"
+    elif step == "hour":
+        # Not by toStartOfInterval, which is wrong on days that a zone changes by half an hour.
+        begin = f"toDateTime64({time}, 0, 'UTC') - toIntervalSecond(toMinute({local}) * 60 + toSecond({local}))"
+        begin = f"toDateTime64({begin}, 3, 'UTC')"
     else:
         begin = f"toDateTime64(toStartOfInterval({local}, INTERVAL 1 {step.upper()}), 3, {{timezone:String}})"
     return f"toUnixTimestamp64Milli({begin})"

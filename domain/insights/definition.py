@@ -265,9 +265,9 @@ class _Reader:
         reserved = {"date", "group"}
         for index, name in enumerate(names):
             if name in names[:index]:
-                self._refuse(f"{path}.{index}.name", f"{name} names another one already")
+                self._refuse(f"{path}.{index}.name", f"must be a name of its own: another one is called {name}")
             elif name in reserved or name in GROUPS or output_id(name):
-                self._refuse(f"{path}.{index}.name", f"{name} names another column of the result already")
+                self._refuse(f"{path}.{index}.name", f"must be a name of its own in the result: {name} is taken")
 
     def _word(self, word: Any, path: str, legal: Sequence[str], where: str = "") -> str:
         if isinstance(word, str) and word in legal:

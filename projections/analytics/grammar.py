@@ -117,7 +117,7 @@ class _Reader:
             if not self._object(body, at, ("operation", "column", "alias")):
                 continue
             operation = self._word(body.get("operation"), f"{at}.operation", OPERATIONS)
-            column = self._word(body.get("column"), f"{at}.column", COLUMNS)
+            column = self._column(body.get("column"), f"{at}.column", table)
             alias = body.get("alias")
             if alias is not None:
                 alias = self._text(alias, f"{at}.alias", MAX_NAME)
@@ -126,6 +126,12 @@ class _Reader:
             self._sensible(operation, column, table, at)
             operations.append(Operation(operation, column, alias or default_alias(operation, column)))
         return operations
+
+    def _column(self, column: Any, path: str, table: str) -> str:
+        """One of another table is known too: what is wrong with it is said by ``_sensible``."""
+        if isinstance(column, str) and column in COLUMNS:
+            return column
+        return self._word(column, path, [name for name, other in COLUMNS.items() if table in ("", other.table)])
 
     def _sensible(self, operation: str, column: str, table: str, path: str) -> None:
         readable = COLUMNS[column]
@@ -209,7 +215,7 @@ class _Reader:
         named += [(f"{path}.operations.{index}.alias", operation.alias) for index, operation in enumerate(operations)]
         for at, name in named:
             if name in taken:
-                self.refuse(at, f"{name} names another column of the result already")
+                self.refuse(at, f"must be a name of its own in the result: {name} is taken")
             taken.add(name)
 
     def _object(self, body: Any, path: str, fields: Sequence[str]) -> bool:

@@ -61,7 +61,7 @@ def event(**changes: Any) -> dict[str, Any]:
         ({**query(), "timeRange": {"start": "lately"}}, "timeRange.start must be an ISO 8601 time from 1970 to 2261"),
         ({**query(), "timeRange": {"timezone": "Berlin"}}, "timeRange.timezone must be an IANA time zone name"),
         ({**TEXT, "queries": [COUNT, {**COUNT, "name": "m"}]}, "queries must be exactly one query unless a formula"),
-        ({**query(), "queries": [COUNT, COUNT]}, "queries.1.name n names another one already"),
+        ({**query(), "queries": [COUNT, COUNT]}, "queries.1.name must be a name of its own: another one is called n"),
         ({**TEXT, "formula": {"formula": "{{m}} + 1"}}, "formula.formula refers to 'm'; the queries are n"),
         ({**query(), "formulas": [{"formula": "n + import(1)"}]}, "formulas.0.formula has no function import"),
         ({**query(), "formulas": [{"formula": "1 + 1"}]}, "formulas.0.formula must refer to at least one query"),
