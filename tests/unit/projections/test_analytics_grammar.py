@@ -98,7 +98,7 @@ def test_every_documented_column_of_calls_can_be_counted_and_compiled(column: st
         ({"operations": [{**COUNT, "as": "n"}]}, "operations.0.as", "should not exist"),
         ({"operations": [COUNT, COUNT]}, "operations.1.alias", "is taken"),
         ({"operations": [{**COUNT, "alias": "date"}]}, "operations.0.alias", "is taken"),
-        ({"operations": [{**COUNT, "alias": "type"}], "groupBy": ["type"]}, "operations.0.alias", "another column"),
+        ({"operations": [{**COUNT, "alias": "type"}], "groupBy": ["type"]}, "operations.0.alias", "is taken"),
         ({"operations": [{"operation": "max", "column": "concurrency"}]}, "operations.0.column", "table subscription"),
         ({"table": "subscription"}, "operations.0.column", "table subscription has concurrency, minutesUsed"),
         ({"groupBy": "type"}, "groupBy", ", ".join(GROUPS)),
