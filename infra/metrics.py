@@ -35,6 +35,7 @@ from infra.live import Live
 from infra.loop_lag import LoopLag, measured_loop_lag
 from infra.projecting import Projecting
 from infra.storage import Storage
+from infra.webhooks import Webhooks
 from streams.processing.embedded import EmbeddedRunner, Lag
 from streams.processing.feeding import FeedStatus, FragmentFollower
 
@@ -75,12 +76,14 @@ class Measured:
 class Metrics:
     """A registry of its own, so that several systems in one process do not meet."""
 
-    def __init__(self, measured: Measured) -> None:
+    def __init__(self, measured: Measured, parts: Sequence[Collector] = ()) -> None:
+        """``parts`` are those of this process that have figures of their own."""
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
         PlatformCollector(registry=self._registry)
         GCCollector(registry=self._registry)
-        self._registry.register(_Collector(measured))
+        for collector in (_Collector(measured), *parts):
+            self._registry.register(collector)
 
         self._appends = Histogram(
             "callfold_append_seconds",
@@ -292,6 +295,7 @@ async def opened_metrics(
     live: Live | None,
     live_calls: LiveCalls,
     streaming: Streaming | None = None,
+    webhooks: Webhooks | None = None,
 ) -> AsyncIterator[Metrics]:
     """Of a process with these parts."""
     runners: list[tuple[int, EmbeddedRunner]] = []
@@ -300,6 +304,8 @@ async def opened_metrics(
         if part is not None:
             runners += part.runners.items()
             followers += part.fragments
+    if webhooks is not None:
+        runners += webhooks.runners.items()
 
     def streams() -> Iterator[tuple[str, int, Lag]]:
         for shard, runner in runners:
@@ -335,5 +341,6 @@ async def opened_metrics(
                 fragments=fragments,
                 letters=letters,
                 figures=live.figures if live is not None else None,
-            )
+            ),
+            webhooks.metrics() if webhooks is not None else (),
         )

@@ -19,9 +19,11 @@ from infra.identifiers import random_id
 from infra.metrics import opened_metrics
 from infra.no_media import NoLiveCalls
 from infra.projecting import Fragments, Projecting, opened_projecting
+from infra.roles import Addresses
 from infra.settings import Settings
 from infra.storage import Storage, opened_storage
 from infra.upkeep import Held, HeldOnTopic
+from infra.webhooks import Webhooks, opened_webhooks
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -73,8 +75,14 @@ async def opened_streamer(settings: Settings, seat: Seat, *, url: str, token: st
     async with contextlib.AsyncExitStack() as parts:
         storage = parts.enter_context(opened_storage(settings, seat))
         streaming = await parts.enter_async_context(opened_streaming(settings, seat, storage))
-        gate = Gate("", troubles=[storage.trouble])
-        app = await _app(settings, seat, storage, gate, parts, url=url, token=token, streaming=streaming)
+        addresses = Addresses.of(settings, public_port=settings.port, own_port=settings.port)
+        webhooks = await parts.enter_async_context(
+            opened_webhooks(settings, seat, storage, addresses, signing_secret(settings, seat.folder))
+        )
+        gate = Gate("", troubles=[storage.trouble, webhooks.trouble])
+        app = await _app(
+            settings, seat, storage, gate, parts, url=url, token=token, streaming=streaming, webhooks=webhooks
+        )
 
         async def drain(timeout_s: float) -> None:
             """Whoever has the shards next goes on where their tables are."""
@@ -93,12 +101,15 @@ async def _app(
     token: str,
     projecting: Projecting | None = None,
     streaming: Streaming | None = None,
+    webhooks: Webhooks | None = None,
 ) -> FastAPI:
     calls = NoLiveCalls()
     held: Sequence[Held] = ()
     if streaming is not None:
         held = (HeldOnTopic(streaming.letters, random_id, streaming.processors),)
-    metrics = await parts.enter_async_context(opened_metrics(storage, projecting, None, calls, streaming))
+    if webhooks is not None:
+        held = (*held, *webhooks.held)
+    metrics = await parts.enter_async_context(opened_metrics(storage, projecting, None, calls, streaming, webhooks))
     app = application(
         storage,
         projecting,

@@ -12,6 +12,9 @@ from functools import partial
 from importlib.metadata import version
 from typing import Any
 
+from prometheus_client import Histogram
+from prometheus_client.registry import Collector
+
 from api.call_views import CallViews
 from api.dependencies import ApiSettings
 from domain.egress import EgressPolicy
@@ -28,6 +31,7 @@ from infra.sealing import seal_of
 from infra.settings import Settings
 from infra.storage import Storage
 from infra.upkeep import HeldInFile
+from infra.webhook_metrics import WebhookMetrics, first_attempt_delay
 from media.call.leases import keep_alive
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
@@ -66,11 +70,17 @@ class Webhooks:
     dispatcher: Dispatcher | None = None
     runners: Mapping[int, EmbeddedRunner] = field(default_factory=dict)
     held: tuple[HeldInFile, ...] = ()
+    delays: Histogram = field(default_factory=first_attempt_delay)
     failure: str = ""
 
     def trouble(self) -> str:
         """Why messages are not delivered any more; empty while they are."""
         return self.failure
+
+    def metrics(self) -> tuple[Collector, ...]:
+        """For ``GET /metrics``."""
+        figures = WebhookMetrics(self.waiting, lambda: self.dispatcher, now)
+        return (figures,) if self.dispatcher is None else (figures, self.delays)
 
 
 @contextlib.asynccontextmanager
@@ -144,6 +154,7 @@ async def opened_webhooks(
                 clock=now,
                 jitter=random.random,
                 reached=reached,
+                first_after=webhooks.delays.observe,
             )
             store.changed = webhooks.dispatcher.changed
         for runner in runners.values():

@@ -147,7 +147,9 @@ async def run_system(
             chats = await parts.enter_async_context(opened_chats(settings, storage, registry, knowledge, tenants))
         live_calls = RoutedCalls(tier, storage.leases.owner, storage.log, storage.log, secret)
         parts.push_async_callback(live_calls.close)
-        metrics = await parts.enter_async_context(opened_metrics(storage, projecting, live, live_calls))
+        metrics = await parts.enter_async_context(
+            opened_metrics(storage, projecting, live, live_calls, webhooks=webhooks)
+        )
         own_web_calls = await parts.enter_async_context(opened_web_calls(settings, tier)) if tier else None
         app = application(
             storage,

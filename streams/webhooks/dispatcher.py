@@ -71,7 +71,9 @@ class Dispatcher:
         jitter: Callable[[], float],
         limits: Limits | None = None,
         reached: Callable[[str], None] = lambda point: None,
+        first_after: Callable[[float], None] = lambda seconds: None,
     ) -> None:
+        """``first_after`` gets the seconds from when a message could be sent to its first attempt."""
         self._outbox = outbox
         self._sender = sender
         self._recorder = recorder
@@ -80,6 +82,7 @@ class Dispatcher:
         self._jitter = jitter
         self._limits = limits or Limits()
         self._reached = reached
+        self._first_after = first_after
         self._queues: dict[str, EndpointQueue] = {}
         self._turns: OrderedDict[str, OrderedDict[str, EndpointQueue]] = OrderedDict()
         """Endpoints that may have something to start, by organisation; both in the order of their turns."""
@@ -258,6 +261,8 @@ class Dispatcher:
         if self._is_too_late(due, started):
             return
         attempt = due.delivery.attempts + 1
+        if attempt == 1:
+            self._first_after(max(started.timestamp() - due.delivery.due_ms / 1000, 0.0))
         self._reached("before_send")
         began = time.monotonic()
         sent = await self._sender.send(due, attempt)

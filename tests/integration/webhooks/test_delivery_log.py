@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import msgspec
 from aiohttp import web
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 from standardwebhooks.webhooks import Webhook
 
 from api.app import create_app
@@ -147,3 +149,25 @@ async def test_who_listens_is_told_everything_although_no_server_is_configured(t
         types = [msgspec.json.decode(one.body)["message"]["type"] for one in told]
         assert types == ["status-update"] * 4 + ["end-of-call-report"]
         assert all(one.headers["webhook-id"].startswith("msg_") for one in told)
+
+
+async def test_metrics_say_what_waits_what_was_given_up_and_how_attempts_ended(tmp_path: Path) -> None:
+    async def refuses_reports(request: web.Request, times: int) -> web.StreamResponse:
+        return web.Response(status=500 if b'"type":"end-of-call-report"' in await request.read() else 200)
+
+    async with Receiver(refuses_reports) as receiver, delivering(tmp_path) as system:
+        wanted = ["hang", "end-of-call-report", "status-update"]
+        await system.call({"url": receiver.url, "backoffPlan": GIVEN_UP}, serverMessages=wanted)
+        await system.attempts(5)
+        await system.settled()
+        registry = CollectorRegistry()
+        for collector in system.webhooks.metrics():
+            registry.register(collector)
+        families = text_string_to_metric_families(generate_latest(registry).decode())
+        found = {(one.name, *one.labels.values()): one.value for family in families for one in family.samples}
+    assert found["callfold_webhook_waiting_messages",] == 0
+    assert found["callfold_webhook_dead_messages",] == 1
+    assert found["callfold_webhook_attempts_total", "success"] == 4
+    assert found["callfold_webhook_attempts_total", "status"] == 1
+    assert found["callfold_webhook_first_attempt_seconds_count",] == 5
+    assert found["callfold_webhook_requests_active",] == 0
