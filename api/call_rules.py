@@ -10,6 +10,7 @@ from api.errors import Issue, Problem, bad_request, invalid
 from api.resources.assistants import ASSISTANT_REFERENCES
 from api.resources.squads import SQUAD_REFERENCES, check_inline_squad
 from domain.log.ports import Document, Documents
+from domain.server_messages.server import read_server
 
 WEBSOCKET: Final = "vapi.websocket"
 WEBRTC: Final = "callfold.webrtc"
@@ -47,7 +48,7 @@ def connected_call(body: dict[str, Any], documents: Documents, org_id: str) -> C
         _require_known(body, "phoneNumberId", "phone_number", "Phone Number", documents, org_id)
         raise _phone_call(given)
     _refuse_phone_fields(given, provider)
-    _require_one_target(given)
+    _require_one_target(given, server_asked=_has_server(documents, org_id))
     _require_known(body, "squadId", "squad", "Squad", documents, org_id)
     if given & {"workflowId", "workflow"}:
         raise _not_built("Calls with workflows are not built yet.", "Send assistantId or assistant.")
@@ -85,12 +86,19 @@ def _refuse_phone_fields(given: set[str], provider: str) -> None:
         raise invalid(found)
 
 
-def _require_one_target(given: set[str]) -> None:
+def _has_server(documents: Documents, org_id: str) -> bool:
+    """Whether the organisation has a server that can be asked who answers (``assistant-request``)."""
+    document = documents.get("organization", org_id)
+    return document is not None and read_server(document.state.config) is not None
+
+
+def _require_one_target(given: set[str], *, server_asked: bool) -> None:
     targets = [field for field in _TARGETS if field in given]
-    if not targets:
+    if not targets and not server_asked:
         raise bad_request(
             "Couldn't Get Assistant. Need Either `assistantId` Or `assistant`.",
-            detail="Send the id of a stored assistant, or an assistant's configuration.",
+            detail="Send the id of a stored assistant, or an assistant's configuration, or give your organization a "
+            "server (PATCH /org/{id}), which is asked then.",
         )
     if len(targets) > 1:
         raise bad_request(

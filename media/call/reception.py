@@ -18,6 +18,7 @@ from domain.log.ports import Clock, Commands, LogUnavailable
 from media.call.admission import TRY_LATER
 from media.call.aftermath import Aftermath
 from media.call.assembly import Connection, assemble, open_recording, open_session
+from media.call.assistant_question import Answered, answered, blamed
 from media.call.call_clock import CallClock
 from media.call.parts import Parts
 from media.call.providers import providers_of
@@ -91,12 +92,16 @@ class Reception:
                 opened_ms=opened_ms,
             )
             try:
-                session, parts = await self._begin(call, clock, connection)
+                who = await answered(call, tenancy)
+                session, parts = await self._begun(who, clock, connection)
             except StartRefused as refused:
                 tenancy.tenant.release()
                 await self._refuse(call_id, refused, socket)
                 raise CallRejected(SERVER_ERROR, refused.reason) from refused
             warnings.pass_to(session.warned)
+            if who.last_words is not None:
+                # Right after the conversation has begun.
+                asyncio.get_running_loop().call_soon(session.feed, who.last_words)
             try:
                 async with tenancy.live.sending():
                     with self._running(session):
@@ -120,6 +125,13 @@ class Reception:
         if isinstance(claimed, Deleted):
             raise CallRejected(POLICY, "the call does not exist")
         return claimed
+
+    async def _begun(self, who: Answered, clock: CallClock, connection: Connection) -> tuple[CallSession, Parts]:
+        """Raises ``StartRefused``."""
+        try:
+            return await self._begin(who.call, clock, connection)
+        except StartRefused as refused:
+            raise blamed(refused, who) from refused
 
     async def _begin(self, call: KeptCall, clock: CallClock, connection: Connection) -> tuple[CallSession, Parts]:
         """Calls begin one after the other, but none waits for the servers that another's tools are listed by.

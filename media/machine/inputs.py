@@ -261,9 +261,10 @@ class ControlReceived(_Input, frozen=True, kw_only=True):
 
 
 class EndRequested(_Input, frozen=True, kw_only=True):
-    """The platform ends the call (REST, drain, reaper)."""
+    """The platform ends the call (REST, drain, reaper): at once, or when ``farewell`` has been said."""
 
     reason: str
+    farewell: str = ""
 
 
 Input = (

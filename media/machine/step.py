@@ -137,7 +137,10 @@ def _on_transport_closed(m: Moment, closed: TransportClosed) -> None:
 
 
 def _on_end_requested(m: Moment, requested: EndRequested) -> None:
-    ending.cut(m, requested.reason)
+    if requested.farewell:
+        ending.begin(m, requested.reason, requested.farewell)
+    else:
+        ending.cut(m, requested.reason)
 
 
 def _on_model_failed(m: Moment, failed: ModelFailed) -> None:

@@ -59,3 +59,17 @@ async def test_another_organization_is_not_there(installation: Installation, cli
 
 async def test_nobody_reads_it_without_a_key(anonymous: httpx.AsyncClient) -> None:
     assert (await anonymous.get("/org")).status_code == 401
+
+
+async def test_a_call_may_name_nobody_where_a_server_can_be_asked(
+    client: httpx.AsyncClient, founding: Founding
+) -> None:
+    body = {"transport": {"provider": "vapi.websocket"}}
+    refused = await client.post("/call", json=body)
+    assert (refused.status_code, refused.json()["message"]) == (
+        400,
+        "Couldn't Get Assistant. Need Either `assistantId` Or `assistant`.",
+    )
+    await client.patch(f"/org/{founding.organization_id}", json={"server": SERVER})
+    created = await client.post("/call", json=body)
+    assert (created.status_code, created.json()["status"]) == (201, "queued")
