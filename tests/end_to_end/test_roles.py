@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
+import aioice.ice
 import httpx
 import pytest
 from websockets.sync.client import connect
@@ -24,7 +26,15 @@ from tests.end_to_end.installation import (
     moved,
     status,
 )
-from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_line, place_call, running
+from tests.end_to_end.system_process import (
+    A_SECOND_AND_A_BIT,
+    TALKATIVE,
+    SystemProcess,
+    on_the_line,
+    place_call,
+    running,
+)
+from tests.unit.media.transports.webrtc_browser import LOOPBACK, browser
 
 pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
@@ -37,7 +47,8 @@ PLACES = 3
 def media(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SystemProcess]:
     """Two workers that take calls from one port, ``PLACES`` each."""
     folder = tmp_path_factory.mktemp("roles") / "data"
-    with running(folder, "--workers", "2", role="media", CALLFOLD_MAX_CALLS=str(PLACES)) as supervisor:
+    limits = {"CALLFOLD_MAX_CALLS": str(PLACES), "CALLFOLD_WEBRTC_ADDRESSES": LOOPBACK}
+    with running(folder, "--workers", "2", role="media", **limits) as supervisor:
         yield supervisor
 
 
@@ -116,6 +127,45 @@ def test_callers_are_given_to_workers_with_room_and_turned_away_only_where_none_
             assert end_call(call, installation.api.url).status_code == 200
         for line in held:
             line.wait_for_hang_up()
+
+
+async def speak_from_a_browser(address: str, connected: Callable[[], None]) -> int:
+    """Offer a call at this address, hear the assistant, do what ``connected`` does, and stay until the other side
+    hangs up; the status of a second offer."""
+    async with browser() as person, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+        answered = await client.post(address, json={"type": "offer", "sdp": await person.offer()})
+        assert answered.status_code == 200, answered.text
+        await person.accept(answered.json()["sdp"])
+        await person.has_heard(A_SECOND_AND_A_BIT)
+        again = await client.post(address, json={"type": "offer", "sdp": "v=0"})
+        await asyncio.to_thread(connected)
+        await asyncio.wait_for(person.closed.wait(), 20)
+    return again.status_code
+
+
+@pytest.mark.parametrize("where", ["media", "api"])
+def test_a_browser_speaks_with_a_worker_wherever_its_offer_came_in(
+    installation: Installation,
+    media: SystemProcess,
+    api: httpx.Client,
+    where: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(aioice.ice, "get_host_addresses", lambda use_ipv4, use_ipv6: [LOOPBACK])
+    created = api.post("/call", json={"assistant": TALKATIVE, "transport": {"provider": "callfold.webrtc"}})
+    assert created.status_code == 201, created.text
+    call = created.json()
+
+    def end_it() -> None:
+        assert status(api, call) == ("in-progress", None)
+        assert end_call(call, installation.api.url).status_code == 200
+
+    address = at(call["webCallUrl"], media.url if where == "media" else installation.api.url)
+    assert asyncio.run(speak_from_a_browser(address, end_it)) == 409
+
+    found = api.get(f"/call/{call['id']}").json()
+    assert (found["status"], found["endedReason"]) == ("ended", "manually-canceled")
+    assert [cost["provider"] for cost in found["costs"] if cost["type"] == "transport"] == ["callfold.webrtc"]
 
 
 def test_the_api_process_serves_no_sound_and_says_so(installation: Installation, api: httpx.Client) -> None:
