@@ -41,6 +41,9 @@ _NO_COMMITS: tuple[list[tuple[str, bytes]], ...] = (
     [("v", b"1"), ("commit", b"x"), ("streams", b"[[]]")],
 )
 
+DRILL_AGGREGATES = {**AGGREGATES, **TALLIES}
+DRILL_TYPES = {**EVENT_TYPES, **TALLY_TYPES}
+
 Faults = Callable[[Workers], None]
 
 
@@ -61,8 +64,8 @@ class KafkaNode(msgspec.Struct, frozen=True):
             shards=prepared.shards,
             clock=SteppingClock(),
             new_id=new_id,
-            aggregates={**AGGREGATES, **TALLIES},
-            types={**EVENT_TYPES, **TALLY_TYPES},
+            aggregates=DRILL_AGGREGATES,
+            types=DRILL_TYPES,
             settle_seconds=self.settle_seconds,
         )
 

@@ -19,7 +19,7 @@ from tests.contracts.log_contract import START, SteppingClock, new_id
 from tests.contracts.tally import TALLIES, TALLY, TALLY_TYPES, Add, Added, Open
 
 PROCESSES = get_context("forkserver")
-PROCESSES.set_forkserver_preload(["tests.chaos.log_processes", "tests.chaos.kafka_drills"])
+PROCESSES.set_forkserver_preload(["tests.chaos.warmed"])
 
 
 def open_tally_log(path: Path) -> EmbeddedLog:
