@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import signal
+import subprocess
 import sys
 import threading
-from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from domain.keys import RANDOM_BYTES
@@ -23,11 +27,19 @@ from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import Fetched
 from streams.kafka.compacted import CompactedTopic
 from streams.kafka.location import KafkaLocation
+from streams.kafka.rules import MEDIA_PARTITIONS
 from streams.kafka.topics import prepare
 from streams.live_figures.entries import Entry, decode, fold, reached
 from streams.live_figures.facts import LiveCall, LiveFacts
+from streams.live_figures.media_entries import fold_media
+from streams.live_figures.media_facts import LiveMedia
+from streams.live_figures.topic import CALLS_TOPIC, MEDIA_TOPIC
 from streams.log.kafka.log import KafkaLog
+from streams.media_log.kafka import KafkaFragmentLog
+from tests.brokers import real_cluster
+from tests.chaos.streaming_process import Told
 from tests.contracts.call_history import ORGANIZATIONS, append
+from tests.contracts.fragment_runner_contract import batches
 from tests.contracts.kafka_nodes import on_broker
 from tests.contracts.runner_contract import NOW
 
@@ -37,24 +49,38 @@ CATCH_UP_SECONDS = 180.0
 
 
 class Published:
-    """What ``callfold.live`` holds, and how many records it took to get there."""
+    """What ``callfold stream`` has published of calls and of their media, and how many records it took to get there."""
 
     def __init__(self, location: KafkaLocation) -> None:
-        self.entries: dict[str, Entry] = {}
+        self.entries: dict[str, dict[str, Entry]] = {CALLS_TOPIC: {}, MEDIA_TOPIC: {}}
         self._records = 0
         self._moved = threading.Condition()
-        self._topic = CompactedTopic.open(location, "live", SHARDS, self._take)
+        self._topics = [
+            CompactedTopic.open(location, CALLS_TOPIC, SHARDS, partial(self._take, CALLS_TOPIC)),
+            CompactedTopic.open(location, MEDIA_TOPIC, range(MEDIA_PARTITIONS), partial(self._take, MEDIA_TOPIC)),
+        ]
 
     async def grown(self, records: int) -> None:
         """Until so many more records have come."""
         wanted = self._records + records
         await self._until(lambda: self._records >= wanted)
 
-    async def counted(self, heads: dict[int, Position]) -> None:
-        await self._until(lambda: all(reached(self.entries, s).through == heads[s].ordinal for s in SHARDS))
+    async def counted(self, log: KafkaLog, fragments: KafkaFragmentLog) -> None:
+        """Until everything that is on both topics now is counted."""
+        heads = {shard: log.head(shard).ordinal for shard in SHARDS}
+        ends = {partition: fragments.end(partition) for partition in fragments.partitions}
+
+        def done() -> bool:
+            of_calls, of_media = self.entries[CALLS_TOPIC], self.entries[MEDIA_TOPIC]
+            return all(reached(of_calls, shard).through == heads[shard] for shard in SHARDS) and all(
+                reached(of_media, partition).through == ends[partition] for partition in ends
+            )
+
+        await self._until(done)
 
     def close(self) -> None:
-        self._topic.close()
+        for topic in self._topics:
+            topic.close()
 
     async def _until(self, condition: Callable[[], bool]) -> None:
         def wait() -> bool:
@@ -63,14 +89,14 @@ class Published:
 
         assert await asyncio.to_thread(wait), "the figures do not come"
 
-    def _take(self, record: Fetched) -> None:
+    def _take(self, topic: str, record: Fetched) -> None:
         key = (record.key or b"").decode()
         with self._moved:
             self._records += 1
             if record.value is None:
-                self.entries.pop(key, None)
+                self.entries[topic].pop(key, None)
             else:
-                self.entries[key] = decode(record.value)
+                self.entries[topic][key] = decode(record.value)
             self._moved.notify_all()
 
 
@@ -90,49 +116,114 @@ def one_look(log: KafkaLog) -> dict[str, Entry]:
     return entries
 
 
+def one_look_at_media(fragments: KafkaFragmentLog) -> dict[str, Entry]:
+    """The same of what calls noted."""
+    media, entries = LiveMedia(), dict[str, Entry]()
+    for partition in fragments.partitions:
+        placed = fragments.after(partition, 0, 1_000_000)
+        if placed:
+            rows = [made for batch in placed for made in media.apply(partition, batch)]
+            changes = fold_media(entries, Position(partition, placed[-1].number), rows)
+            entries |= {key: entry for key, entry in changes.items() if entry is not None}
+    return entries
+
+
 class Processes:
     """``callfold stream`` several times over one log, each in a folder of its own that a restart finds again."""
 
     def __init__(self, location: KafkaLocation, folder: Path) -> None:
-        self._environment = os.environ | {
+        environment = os.environ | {
             "CALLFOLD_LOG": str(location),
             "CALLFOLD_KAFKA_SHARDS": str(len(SHARDS)),
             "CALLFOLD_KAFKA_REPLICATION": "1",
         }
+        self._pids: dict[str, int] = {}
+        self._ready = threading.Condition()
+        self._ready_pids: set[int] = set()
         self._folder = folder
+        self._parent = subprocess.Popen(
+            [sys.executable, "-m", "tests.chaos.streaming_process", str(folder)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._listening = threading.Thread(target=self._listen, daemon=True)
+        self._listening.start()
 
-    async def start(self, name: str, *, ready: bool = True) -> Process:
-        lines = os.open(self._folder / f"{name}.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-        try:
-            process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "tests.chaos.streaming_process", "stream", "--json", "-d", self._folder / name),
-                env=self._environment,
-                stdout=PIPE,
-                stderr=lines,
+    async def start(self, name: str, *, ready: bool = True) -> None:
+        """Start one, and wait until it has its share if wanted."""
+        assert self._parent.stdin is not None
+        with self._ready:
+            self._pids.pop(name, None)
+        self._parent.stdin.write(f"{name}\n")
+        self._parent.stdin.flush()
+        if not await asyncio.to_thread(self._started, name, ready):
+            raise AssertionError((self._folder / f"{name}.log").read_text()[-2000:])
+
+    def kill(self, name: str) -> None:
+        os.kill(self._pids[name], signal.SIGKILL)
+
+    def close(self) -> None:
+        """Nothing is left afterwards in any case."""
+        for pid in self._pids.values():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._parent.kill()
+        self._parent.communicate()
+        self._listening.join()
+
+    def _started(self, name: str, ready: bool) -> bool:
+        with self._ready:
+            return self._ready.wait_for(
+                lambda: name in self._pids and (not ready or self._pids[name] in self._ready_pids), CATCH_UP_SECONDS
             )
-        finally:
-            os.close(lines)
-        if ready:
-            assert process.stdout is not None
-            assert await process.stdout.readline(), (self._folder / f"{name}.log").read_text()[-2000:]
-        return process
+
+    def _listen(self) -> None:
+        assert self._parent.stdout is not None
+        for line in self._parent.stdout:
+            told = msgspec.json.decode(line, type=Told)
+            with self._ready:
+                if told.ready:
+                    self._ready_pids.add(told.pid)
+                else:
+                    self._pids[told.name] = told.pid
+                self._ready.notify_all()
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A log of two organisations in two shards, the fragments beside it, what is published of both, and processes."""
+
+    log: KafkaLog
+    fragments: KafkaFragmentLog
+    published: Published
+    processes: Processes
+
+    async def happen(self, calls: range) -> None:
+        """Calls, and what was noted in them; every third sender heard no answer and sends again."""
+        noted = batches(calls)
+        await asyncio.gather(append(self.log, calls), asyncio.to_thread(self.fragments.append, noted))
+        await asyncio.to_thread(self.fragments.append, noted[::3])
+
+    async def assert_right(self) -> None:
+        """Everything is counted, and once."""
+        await self.published.counted(self.log, self.fragments)
+        assert self.published.entries[CALLS_TOPIC] == one_look(self.log)
+        assert self.published.entries[MEDIA_TOPIC] == one_look_at_media(self.fragments)
+
+
+@pytest.fixture(scope="module")
+def quick_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    """One that takes consumers for dead sooner than brokers usually may."""
+    settings = {"group.min.session.timeout.ms": "1000"}
+    with real_cluster(tmp_path_factory.mktemp("quick") / "cluster", brokers=1, settings=settings) as cluster:
+        yield cluster
 
 
 @asynccontextmanager
-async def killed(process: Process) -> AsyncIterator[Process]:
-    """Gone afterwards in any case."""
-    try:
-        yield process
-    finally:
-        if process.returncode is None:
-            process.kill()
-        await process.wait()
-
-
-@asynccontextmanager
-async def stage(kafka_broker: DevCluster, folder: Path) -> AsyncIterator[tuple[KafkaLog, Published, Processes]]:
-    """A log of two organisations in two shards, what is published of it, and a way to start processes."""
-    location = on_broker(kafka_broker.bootstrap)
+async def stage(broker: DevCluster, folder: Path) -> AsyncIterator[Stage]:
+    location = on_broker(broker.bootstrap)
     prepared, numbers = prepare(location, shards=len(SHARDS), replication=1), count()
     async with AsyncExitStack() as parts:
         log = KafkaLog.open(
@@ -144,6 +235,8 @@ async def stage(kafka_broker: DevCluster, folder: Path) -> AsyncIterator[tuple[K
             shards=len(SHARDS),
         )
         parts.callback(log.close)
+        fragments = KafkaFragmentLog.open(location, folder / "fragments.db", topic_id=prepared.media_topic_id)
+        parts.callback(fragments.close)
         for shard, org_id in enumerate(ORGANIZATIONS):
             ids = chain([org_id], (f"{org_id}-{number}" for number in count()))
             founding = found(
@@ -156,45 +249,40 @@ async def stage(kafka_broker: DevCluster, folder: Path) -> AsyncIterator[tuple[K
             await carry_out(founding, log)
         published = Published(location)
         parts.callback(published.close)
-        yield log, published, Processes(location, folder)
-
-
-def heads(log: KafkaLog) -> dict[int, Position]:
-    return {shard: log.head(shard) for shard in SHARDS}
+        processes = Processes(location, folder)
+        parts.callback(processes.close)
+        yield Stage(log, fragments, published, processes)
 
 
 @pytest.mark.long
 @pytest.mark.timeout(600)
-async def test_another_process_goes_on_where_a_killed_one_was(kafka_broker: DevCluster, tmp_path: Path) -> None:
-    async with stage(kafka_broker, tmp_path) as (log, published, processes), AsyncExitStack() as living:
-        one, _ = await asyncio.gather(
-            *[living.enter_async_context(killed(await processes.start(name, ready=False))) for name in ("one", "two")]
-        )
-        appending = asyncio.create_task(append(log, range(30)))
-        await published.grown(3)
-        one.kill()
-        await appending
-        await published.counted(heads(log))
-        assert published.entries == one_look(log)
-        assert any("|call|" in key for key in published.entries)
+async def test_another_process_goes_on_where_a_killed_one_was(quick_broker: DevCluster, tmp_path: Path) -> None:
+    async with stage(quick_broker, tmp_path) as here:
+        for name in ("one", "two"):
+            await here.processes.start(name, ready=False)
+        happening = asyncio.create_task(here.happen(range(30)))
+        await here.published.grown(3)
+        here.processes.kill("one")
+        await happening
+        await here.assert_right()
+        assert any("|call|" in key for key in here.published.entries[CALLS_TOPIC])
+        assert any("|media|" in key for key in here.published.entries[MEDIA_TOPIC])
 
 
 @pytest.mark.long
-@pytest.mark.timeout(1_200)
-async def test_whoever_is_killed_and_whenever(kafka_broker: DevCluster, tmp_path: Path) -> None:
-    """Two processes share two shards; one of them dies again and again, ready or on its way, while calls go on."""
+@pytest.mark.timeout(900)
+async def test_whoever_is_killed_and_whenever(quick_broker: DevCluster, tmp_path: Path) -> None:
+    """Two processes share shards and partitions; one dies again and again, ready or on its way, while calls go on."""
     chance = random.Random(20261121)
-    async with stage(kafka_broker, tmp_path) as (log, published, processes), AsyncExitStack() as living:
-        seats = {name: await living.enter_async_context(killed(await processes.start(name))) for name in ("one", "two")}
+    async with stage(quick_broker, tmp_path) as here:
+        for name in ("one", "two"):
+            await here.processes.start(name)
         for step in range(20):
-            appending = asyncio.create_task(append(log, range(step * 10, step * 10 + 10)))
+            happening = asyncio.create_task(here.happen(range(step * 10, step * 10 + 10)))
             name = chance.choice(["one", "two"])
             if chance.random() < 0.7:
-                await published.grown(chance.randrange(1, 12))
-            seats[name].kill()
-            await seats[name].wait()
-            ready = chance.random() < 0.6
-            seats[name] = await living.enter_async_context(killed(await processes.start(name, ready=ready)))
-            await appending
-        await published.counted(heads(log))
-        assert published.entries == one_look(log)
+                await here.published.grown(chance.randrange(1, 12))
+            here.processes.kill(name)
+            await here.processes.start(name, ready=chance.random() < 0.6)
+            await happening
+        await here.assert_right()
