@@ -17,6 +17,7 @@ from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import check_room, prepare
 from streams.leases.kafka import KafkaLeases
 from streams.log.kafka.log import KafkaLog
+from streams.log.kafka.replica_file import recorded_identity
 from streams.log.kafka.replica_folder import replica_path
 from streams.media_log.kafka import KafkaFragmentLog
 
@@ -34,7 +35,12 @@ def opened_on_kafka(settings: Settings, location: KafkaLocation, seat: Seat, clo
     Raises ``LogUnavailable``.
     """
     check_room(seat.folder.root)
-    found = prepare(location, shards=settings.kafka_shards, replication=settings.kafka_replication)
+    found = prepare(
+        location,
+        shards=settings.kafka_shards,
+        replication=settings.kafka_replication,
+        replica=recorded_identity(replica_path(seat.replica, 0), 0),
+    )
     sign_replicas(settings, location, seat, found, closing)
     log = KafkaLog.open(
         location,

@@ -8,7 +8,10 @@ from streams.kafka.unfit import UnfitCluster
 
 
 class LogIdentity(msgspec.Struct, frozen=True):
-    """Both are given by Kafka and never used twice: a topic that is deleted and made again gets a new id."""
+    """Both are given by Kafka and never used twice: a topic that is deleted and made again gets a new id.
+
+    ``topic_id`` is empty where there is no such topic.
+    """
 
     cluster_id: str
     topic_id: str
@@ -36,6 +39,11 @@ def check_identity(recorded: LogIdentity, found: LogIdentity, *, topic: str, rep
         raise UnfitCluster(
             f"the replica {replica} was made from Kafka cluster {recorded.cluster_id}, and CALLFOLD_LOG names cluster "
             f"{found.cluster_id}; correct CALLFOLD_LOG, or use another data folder for this cluster"
+        )
+    if not found.topic_id:
+        raise UnfitCluster(
+            f"topic {topic} is gone, of which the replica {replica} was made; bring it back from its backup, correct "
+            "the topics= of CALLFOLD_LOG, or move the replica aside to start with a new, empty log"
         )
     if recorded.topic_id != found.topic_id:
         raise UnfitCluster(

@@ -17,7 +17,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from streams.kafka.clients import admin, check_packages
 from streams.kafka.connecting import unreachable
-from streams.kafka.identity import LogIdentity
+from streams.kafka.identity import LogIdentity, check_identity
 from streams.kafka.location import KafkaLocation
 from streams.kafka.rules import (
     LEAST_FREE_BYTES,
@@ -56,10 +56,12 @@ def prepare(
     replication: int = SAFE_REPLICATION,
     least_retention: timedelta = LEAST_RETENTION,
     least_free_bytes: int = LEAST_FREE_BYTES,
+    replica: tuple[Path, LogIdentity] | None = None,
 ) -> Prepared:
     """Check the cluster and the topics that are there, then make the missing ones and check those too.
 
-    ``replication`` is on how many brokers each record is kept; fewer than three is for development. Blocking; takes
+    ``replication`` is on how many brokers each record is kept; fewer than three is for development. ``replica`` is this
+    node's own, if it has one, with the log that it was made of: no topic is made in another's place. Blocking; takes
     some round trips. Raises ``UnfitCluster``, and then nothing was written.
     """
     check_packages()
@@ -71,6 +73,10 @@ def prepare(
         _check_log_folders(client, brokers, least_free_bytes)
         _warn_of_automatic_topics(client, brokers[0])
         found = _checked(client, location, rules, replication)
+        if replica is not None:
+            path, recorded = replica
+            present = LogIdentity(cluster["cluster_id"], found["log"].topic_id if "log" in found else "")
+            check_identity(recorded, present, topic=location.topic("log"), replica=str(path))
         missing = [topic for topic in rules if topic.name not in found]
         # What is there may have lost a broker for a while; what is made needs all of them.
         check_brokers(len(brokers), replication if missing else least_insync(replication))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from domain.log.ports import LogUnavailable
@@ -55,6 +55,17 @@ def stored_tail(
     *place, cluster_id, topic_id = row
     check_identity(LogIdentity(cluster_id, topic_id), identity, topic=topic, replica=str(path))
     return ReplicaTail(*place)
+
+
+def recorded_identity(path: Path, shard: int) -> tuple[Path, LogIdentity] | None:
+    """A replica's file with the log that it was made of; ``None`` where there is none yet, or none that can be read:
+    what is wrong with it is told when it is opened."""
+    if not path.exists():
+        return None
+    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reading:
+        row = reading.execute("SELECT cluster_id, topic_id FROM replica_position WHERE shard=?", (shard,)).fetchone()
+        return None if row is None else (path, LogIdentity(*row))
+    return None
 
 
 def refolded(connection: sqlite3.Connection, states: States, shard: int, head: int) -> dict[str, str]:

@@ -8,14 +8,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
+from infra.data_folder import DataFolder
 from infra.kafka.cluster import DevCluster
+from infra.settings import Settings
+from infra.storage_on_kafka import opened_on_kafka
 from streams.kafka import connecting
 from streams.kafka.clients import admin, producer
 from streams.kafka.identity import check_identity
@@ -208,14 +211,48 @@ def test_a_topic_that_was_made_again_is_not_the_same_log(location: KafkaLocation
         check_identity(before.identity, after.identity, topic=location.topic("log"), replica="data/log-0.db")
 
 
-def test_a_second_cluster_with_the_same_topics_is_not_the_same_log(
-    kafka_broker: DevCluster, kafka_brokers: DevCluster
+def refused_storage(location: KafkaLocation, folder: Path) -> str:
+    """The sentence with which a process refuses to start on a data folder that has been used."""
+    settings = Settings(_env_file=None, data_dir=folder, kafka_replication=1)
+    with (
+        DataFolder(folder).own() as seat,
+        ExitStack() as closing,
+        pytest.raises(UnfitCluster) as refused,
+    ):
+        opened_on_kafka(settings, location, seat, closing)
+    return str(refused.value)
+
+
+@pytest.fixture
+def used(tmp_path: Path, location: KafkaLocation) -> Path:
+    """The data folder of a process that has worked on ``location``."""
+    settings = Settings(_env_file=None, data_dir=tmp_path / "data", kafka_replication=1)
+    with DataFolder(tmp_path / "data").own() as seat, ExitStack() as closing:
+        opened_on_kafka(settings, location, seat, closing)
+    return tmp_path / "data"
+
+
+def test_a_second_cluster_is_refused_before_anything_is_made_on_it(
+    used: Path, location: KafkaLocation, kafka_brokers: DevCluster
 ) -> None:
-    one = at(kafka_broker)
-    other = KafkaLocation(tuple(kafka_brokers.bootstrap.split(",")), one.prefix)
-    first, second = prepare(one, replication=1), prepare(other, replication=1)
-    with pytest.raises(UnfitCluster, match=f"made from Kafka cluster {first.identity.cluster_id}"):
-        check_identity(first.identity, second.identity, topic=one.topic("log"), replica="data/log-0.db")
+    other = KafkaLocation(tuple(kafka_brokers.bootstrap.split(",")), location.prefix)
+
+    said = refused_storage(other, used)
+
+    assert "was made from Kafka cluster" in said
+    assert "correct CALLFOLD_LOG, or use another data folder" in said
+    assert topics_of(other) == []
+    prepare(other, replication=1)
+    assert refused_storage(other, used) == said, "also where another log has the same topics"
+
+
+def test_a_log_that_is_gone_is_not_begun_anew(used: Path, location: KafkaLocation) -> None:
+    with admin(location) as client:
+        client.delete_topics([location.topic("log")])
+    eventually(lambda: location.topic("log") not in topics_of(location))
+
+    assert f"topic {location.topic('log')} is gone" in refused_storage(location, used)
+    assert location.topic("log") not in topics_of(location)
 
 
 @pytest.fixture

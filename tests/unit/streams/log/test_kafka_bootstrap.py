@@ -11,16 +11,13 @@ import pytest
 from domain.log.codec import BodyPruned
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
-from infra.kafka.cluster import DevCluster
-from streams.kafka.clients import admin, partition
 from streams.kafka.identity import LogIdentity
 from streams.kafka.unfit import UnfitCluster
 from streams.log.kafka.bootstrap import KEPT, save_snapshot, snapshots, start_from_snapshot
-from streams.log.kafka.halt import Halted
 from streams.log.kafka.log import KafkaLog
 from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
-from tests.contracts.kafka_nodes import on_broker, on_mock, open_tally_log
+from tests.contracts.kafka_nodes import on_mock, open_tally_log
 from tests.contracts.log_contract import START, seen
 from tests.contracts.tally import TALLY, Add, Added, Close, Open
 from tests.unit.streams.log.partition import content
@@ -46,25 +43,6 @@ async def test_a_new_node_starts_from_a_snapshot_and_reads_the_rest(
             await seen(one, two.head())
             assert one.get("tally", "c") == two.get("tally", "c")
     assert content(replica_path(tmp_path / "one", 0)) == content(replica_path(tmp_path / "two", 0))
-
-
-async def test_a_node_that_retention_has_passed_starts_again_from_a_snapshot(
-    tmp_path: Path, kafka_broker: DevCluster
-) -> None:
-    location = on_broker(kafka_broker.bootstrap)
-    with closing(open_tally_log(location, tmp_path / "one")) as one:
-        await fill(one, "a", "b")
-        one.save_snapshots(tmp_path / "snapshots")
-        await fill(one, "c")
-    with admin(location) as client:
-        client.delete_records({partition(location, "log", 0): 4})
-    with pytest.raises(Halted, match="retention has passed it"):
-        open_tally_log(location, tmp_path / "new")
-    for left in (tmp_path / "new").glob("shard-0.db*"):
-        left.unlink()
-    with closing(open_tally_log(location, tmp_path / "new", snapshots=tmp_path / "snapshots")) as node:
-        assert [document.id for document in node.list("tally")] == ["c", "b", "a"]
-        assert node.verify().broken is None
 
 
 async def test_only_the_newest_snapshots_stay(tmp_path: Path, shared_mock_kafka: MockKafka) -> None:
