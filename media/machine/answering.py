@@ -9,7 +9,7 @@ from media.machine import consent, history, opening, speaking, speculation, usag
 from media.machine.inputs import ModelFinished, ModelText
 from media.machine.moment import Moment
 from media.machine.outputs import AbortModel, StartModel
-from media.machine.state import Anchors, ModelRequest
+from media.machine.state import Anchors, MachineState, ModelRequest
 from media.text import chunking
 from media.text.formatting import speakable
 
@@ -48,6 +48,12 @@ def ask_when_possible(m: Moment) -> None:
     )
     m.set(request=request, request_count=request_id, answer_owed=False, ask_again=False, answer_prompt=())
     m.emit(StartModel(request_id=request_id, turn=state.turn, messages=messages))
+
+
+def is_silent(state: MachineState) -> bool:
+    """Whether the model was asked and has neither said a word nor called a tool so far."""
+    request = state.request
+    return request is not None and not request.text and not request.called_tools
 
 
 def abort(m: Moment) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from media.machine import hooks, interruption, timers
+from media.machine import answering, hooks, interruption, timers
 from media.machine.moment import Moment
 from media.machine.outputs import Note
 from media.machine.state import MachineState, Phase
@@ -31,7 +31,7 @@ def phase_of(state: MachineState) -> Phase:
 
 def enter(m: Moment) -> None:
     """Note a change of phase; keep the silence timers running exactly in ``IDLE`` and the watchdog while an answer
-    is owed."""
+    is owed. What is said to pass the time while the model is silent does not put off when its answer is given up."""
     before, now = m.state.phase, phase_of(m.state)
     if before is now or m.state.connected_ms is None:
         return
@@ -41,12 +41,13 @@ def enter(m: Moment) -> None:
         m.disarm(timers.SILENCE)
         m.disarm(timers.IDLE)
         hooks.stop_waiting(m)
-    if before in _OWED and now not in _OWED:
+    if now not in _OWED:
         m.disarm(timers.HANG)
-        m.disarm(timers.FALLBACK)
+        if not answering.is_silent(m.state):
+            m.disarm(timers.FALLBACK)
     if now is Phase.IDLE:
         wait(m)
-    if now in _OWED and before not in _OWED:
+    if now in _OWED and before not in _OWED and timers.FALLBACK not in m.state.timers:
         m.arm(timers.HANG, m.now + m.plan.hang_ms)
 
 

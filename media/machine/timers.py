@@ -58,13 +58,15 @@ def _hang(m: Moment) -> None:
     """A caller who is owed an answer has waited too long."""
     m.notify("hang")
     m.record(Warned(code="hang", detail=f"No answer for {m.plan.hang_ms:.0f} ms.", at_ms=m.now))
-    if m.state.request is not None and not m.state.request.text:
+    if answering.is_silent(m.state):
         hooks.fire(m, MODEL_SLOW)
     m.arm(FALLBACK, m.now + m.plan.fallback_ms - m.plan.hang_ms)
 
 
 def _fallback(m: Moment) -> None:
     """Still nothing: give the answer up and say something in its place."""
+    if m.state.speaking is not None and not answering.is_silent(m.state):
+        return  # It came while something else was being said.
     m.record(Warned(code="answer-abandoned", detail=f"No answer for {m.plan.fallback_ms:.0f} ms.", at_ms=m.now))
     stuck = [utterance for utterance in m.state.utterances if not utterance.opened]
     answering.abort(m)

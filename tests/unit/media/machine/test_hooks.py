@@ -89,6 +89,22 @@ def test_a_slow_model_fires_once_a_turn() -> None:
     ]
 
 
+def test_words_that_pass_the_time_do_not_keep_a_silent_model_waited_for() -> None:
+    call = call_with(say("model.response.timeout", "I am still thinking."))
+    call.replies = [Reply("We open at nine.", delay_ms=3_600_000)]
+    call.connect().run_until_quiet()
+    asked = call.now
+    call.hear("When do you open?").run(60_000)
+    assert fired(call) == [("model.response.timeout", 1)]
+    given_up = [event for event in call.events(Warned) if event.code == "answer-abandoned"]
+    assert len(given_up) == 1
+    assert given_up[0].at_ms - asked < call.plan.fallback_ms + 3_000
+    assert [text for role, text in call.messages() if role == "assistant"][1:3] == [
+        "I am still thinking.",
+        call.plan.fallback_text,
+    ]
+
+
 @pytest.mark.parametrize(("confidence", "expected"), [(0.19, 0), (0.2, 1), (0.4, 1), (0.41, 0)])
 def test_a_final_of_doubtful_confidence_fires(confidence: float, expected: int) -> None:
     on = "assistant.transcriber.endpointedSpeechLowConfidence[confidence=0.2:0.4]"
