@@ -30,11 +30,11 @@ from media.call.speaking import Speaking
 from media.call.stagehands import endpointing_questions, model_request, put_to_work
 from media.call.start import Prepared
 from media.call.tenancy import Tenancy
-from media.call.told import Told
 from media.call.transcriber_runner import TranscriberRunner
 from media.call.voice_runner import VoiceRunner, voices_of
 from media.call.workshop import Workshop
 from media.egress.client import HttpClient
+from media.tools.knowledge_question import KnowledgeQuestions
 from media.tools.mcp_tools import McpServers
 from media.transports.websocket import WebSocketTransport
 
@@ -181,7 +181,7 @@ def assemble(
         playout=playout,
         hearing=hearing,
         transcriber=transcriber,
-        model=_model_runner(session, prepared.cast, workshop, connection.tenancy.told),
+        model=_model_runner(session, prepared.cast, workshop, connection.tenancy),
         voice=_voice_runner(session, playout, prepared.cast, workshop, fetch),
         tools=crew,
         endpointing=endpointing_questions(session, prepared.cast, connection.tenancy),
@@ -197,7 +197,9 @@ def recording_path(live_dir: Path, call_id: str) -> Path:
     return live_dir / f"{call_id}.wav"
 
 
-def _model_runner(session: CallSession, first: Cast, workshop: Workshop, told: Told) -> ModelRunner:
+def _model_runner(session: CallSession, first: Cast, workshop: Workshop, tenancy: Tenancy) -> ModelRunner:
+    told = tenancy.told
+    questions = KnowledgeQuestions(tenancy.servers, snapshot=told.brief, warn=session.warned)
     return ModelRunner(
         first.chosen.models,
         model_request(first, told),
@@ -207,6 +209,7 @@ def _model_runner(session: CallSession, first: Cast, workshop: Workshop, told: T
         first_token_s=workshop.settings.model_first_token_s,
         idle_s=workshop.settings.model_idle_s,
         warn=session.warned,
+        inform=lambda messages: questions.informed(told.assistant, messages),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from media.call.second_chance import second_chance_s
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel, ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
+from media.tools.knowledge_question import Spoken
 
 
 class CallTasks(Protocol):
@@ -20,10 +21,15 @@ class CallTasks(Protocol):
     def spawn(self, coroutine: Any, name: str) -> asyncio.Task[None]: ...
 
 
+Inform = Callable[[Sequence[Mapping[str, Any]]], Awaitable[Sequence[Mapping[str, Any]] | Spoken]]
+"""What the model is to know besides, before it is asked; or what is said in its place."""
+
+
 class ModelRunner:
     """One call's requests to its models. ``models`` are the configured one and its fallbacks, in order.
 
-    ``request`` holds what is the same for every request of the call (tools, temperature, context).
+    ``request`` holds what is the same for every request of the call (tools, temperature, context); ``inform`` is asked
+    before each of them.
     """
 
     def __init__(
@@ -37,8 +43,10 @@ class ModelRunner:
         first_token_s: float,
         idle_s: float,
         warn: Callable[[str, str], None],
+        inform: Inform | None = None,
     ) -> None:
         self._models = models
+        self._inform = inform
         self._request = request
         self._feed = feed
         self._tasks = tasks
@@ -69,6 +77,14 @@ class ModelRunner:
             task.cancel()
 
     async def _run(self, request_id: int, messages: tuple[dict[str, Any], ...]) -> None:
+        informed = messages if self._inform is None else await self._inform(messages)
+        if isinstance(informed, Spoken):
+            self._feed(ModelText(request_id=request_id, text=informed.text))
+            self._feed(ModelFinished(request_id=request_id))
+            return
+        await self._ask(request_id, tuple(dict(message) for message in informed))
+
+    async def _ask(self, request_id: int, messages: tuple[dict[str, Any], ...]) -> None:
         said: list[str] = []
         failure: ProviderError | None = None
         models = self._ready()

@@ -23,11 +23,14 @@ class Told:
         self._documents = documents
         self._number = {"phoneNumber": dict(phone_number)} if phone_number else {}
         self._assistant: Json = {}
+        self.assistant: Mapping[str, Any] = {}
+        """The configuration of whoever has the word, secrets and all: for us, not for servers."""
         self._brief: Json | None = None
         self._encoded: dict[str, msgspec.Raw] = {}
 
     def use(self, assistant: Mapping[str, Any], version: str | None) -> None:
         """From now on this assistant has the word."""
+        self.assistant = assistant
         self._assistant = {"assistant": without_secrets(dict(assistant)), "assistantVersion": version}
         self._brief = None
 

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ from media.machine.destinations import ARGUMENT
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.machine.rejection import Said, Situation
 from media.providers.ended_reason import ended_reason
+from media.tools.knowledge_question import KnowledgeQuestions
 from media.tools.outcome import Answered, Failed
 
 
@@ -58,7 +60,8 @@ class _Answer:
 class Answering:
     """One chat while it is answered: by who is on ``stage``, and by those whom the word is handed to.
 
-    ``casting`` gets those ready, ``record`` takes what happens, ``write`` what is written, as it is written.
+    ``casting`` gets those ready, ``questions`` ask their own knowledge bases, ``record`` takes what happens, ``write``
+    what is written, as it is written.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Answering:
         casting: Casting,
         settings: ChatSettings,
         tools: ChatTools,
+        questions: KnowledgeQuestions,
         variables: dict[str, Any],
         *,
         price_table: str,
@@ -78,6 +82,7 @@ class Answering:
         self._casting = casting
         self._settings = settings
         self._tools = tools
+        self._questions = questions
         self._variables = variables
         self._price_table = price_table
         self._now_ms = now_ms
@@ -128,6 +133,7 @@ class Answering:
             first_token_s=self._settings.model_first_token_s,
             idle_s=self._settings.model_idle_s,
             warn=self.warn,
+            inform=partial(self._questions.informed, plan.assistant),
         )
 
     async def _turn(self, runner: ModelRunner, turn: int, spawn: Spawn) -> bool:

@@ -39,6 +39,7 @@ from media.chat.tools import ChatTools
 from media.egress.client import GuardedTransport, HttpClient
 from media.providers.tenant import ServesTenants, Tenant
 from media.tools.destination_question import DestinationQuestions
+from media.tools.knowledge_question import KnowledgeQuestions
 from media.tools.mcp_tools import McpServers
 from media.tools.tenant_servers import TenantServers
 
@@ -253,6 +254,7 @@ class ChatTier:
             casting,
             self._settings,
             ChatTools(stage.present.plan, bench, self._settings, variables, warn, questions.ask),
+            KnowledgeQuestions(tenant.servers, snapshot=lambda: _snapshot(order, prepared, stage), warn=warn),
             variables,
             price_table=self._price_table,
             now_ms=clock.now_ms,
