@@ -99,6 +99,8 @@ class MockKafka:
     def pause(self) -> None:
         """Connections stay, answers do not come."""
         self._process.send_signal(signal.SIGSTOP)
+        # Its threads run on until each has seen the signal, which takes a while on a busy machine.
+        os.waitid(os.P_PID, self._process.pid, os.WSTOPPED | os.WNOWAIT)
 
     def resume(self) -> None:
         """Answer again."""

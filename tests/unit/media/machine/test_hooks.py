@@ -98,6 +98,7 @@ def test_words_that_pass_the_time_do_not_keep_a_silent_model_waited_for() -> Non
     assert fired(call) == [("model.response.timeout", 1)]
     given_up = [event for event in call.events(Warned) if event.code == "answer-abandoned"]
     assert len(given_up) == 1
+    assert given_up[0].at_ms is not None
     assert given_up[0].at_ms - asked < call.plan.fallback_ms + 3_000
     assert [text for role, text in call.messages() if role == "assistant"][1:3] == [
         "I am still thinking.",
