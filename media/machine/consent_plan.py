@@ -14,6 +14,8 @@ from domain.call.late_templates import below
 from media.machine.reading import PlanInvalid, Section
 from media.machine.tool_plan import ToolPlan, read_tool
 
+Kind = Literal["stay-on-line", "verbal"]
+KINDS: tuple[Kind, ...] = ("stay-on-line", "verbal")
 TOOL_PATH = "compliancePlan.recordingConsentPlan.declineTool"
 
 
@@ -24,7 +26,7 @@ class ConsentPlan(msgspec.Struct, frozen=True, kw_only=True):
     the assistant's own. ``decline_tool`` is what happens after a no; without one the call ends.
     """
 
-    kind: Literal["stay-on-line", "verbal"]
+    kind: Kind
     message: str
     wait_ms: float
     speaks_first: bool
@@ -38,7 +40,7 @@ def read_consent(assistant: Section, *, server_available: bool, late: Iterable[s
     if not compliance.has("recordingConsentPlan"):
         return None
     plan = compliance.section("recordingConsentPlan")
-    kind = plan.choice("type", "", ("stay-on-line", "verbal"))
+    kind = plan.choice("type", "", KINDS)
     message = plan.text("message").strip()
     if not message:
         raise PlanInvalid(plan.where("message"), "is missing", "Write what the caller is told or asked.")
@@ -50,7 +52,7 @@ def read_consent(assistant: Section, *, server_available: bool, late: Iterable[s
     if not tool.values and plan.has("declineToolId"):
         raise PlanInvalid(plan.where("declineToolId"), "names no stored tool", "Store the tool or give it inline.")
     return ConsentPlan(
-        kind="verbal" if kind == "verbal" else "stay-on-line",
+        kind=kind,
         message=message,
         wait_ms=plan.number("waitSeconds", 3, 1, 6) * 1000,
         speaks_first=first == "assistant-speaks-first",

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from domain.call.events import Role
 from domain.call.late_templates import below
 from media.machine.reading import PlanInvalid, Section
 from media.machine.tool_plan import ToolPlan, read_tool
@@ -42,7 +43,7 @@ _OCCASIONS = (
 _SHORTHAND = re.compile(r"([A-Za-z.]+)\[(\w+)=([0-9.:]+)\]")
 _CONFIDENCE_BELOW_THRESHOLD = 0.2
 _DEFAULT_THRESHOLD = 0.4
-_ROLES = ("system", "user", "assistant", "tool", "developer")
+_ROLES: Final[tuple[Role | Literal["developer"], ...]] = ("system", "user", "assistant", "tool", "developer")
 
 
 class Say(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +62,7 @@ class RunTool(msgspec.Struct, frozen=True, kw_only=True):
 class AddMessage(msgspec.Struct, frozen=True, kw_only=True):
     """Put a message into the history; ``answered``: and have the model answer."""
 
-    role: str
+    role: Role
     content: str
     answered: bool
 

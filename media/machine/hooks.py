@@ -27,6 +27,7 @@ from media.machine.moment import Moment
 from media.machine.outputs import Transfer
 from media.machine.state import RunningTool
 from media.machine.tool_kinds import refusal_of
+from media.machine.tool_plan import Moment as Occasion
 from media.machine.tool_plan import ToolPlan
 
 SILENCE_TIMER: Final = "hook:"
@@ -35,7 +36,6 @@ CALL_ID: Final = "hook-function-call"
 ENDING_LIMIT_MS: Final = 20_000.0
 """How long the end of a call waits for tools that were called because of it."""
 _TOO_LATE = "The call is ending."
-_ROLES = {"system": "system", "user": "user", "assistant": "assistant", "tool": "tool"}
 
 
 def fire(m: Moment, on: str, facts: dict[str, str] | None = None) -> None:
@@ -186,8 +186,7 @@ def _say(m: Moment, action: Say) -> None:
 
 
 def _add(m: Moment, action: AddMessage) -> None:
-    role = _ROLES[action.role]
-    history.commit_added(m, role, variables.rendered(m, action.content))  # type: ignore[arg-type]  # of the literal's
+    history.commit_added(m, action.role, variables.rendered(m, action.content))
     if not action.answered or m.state.end_reason is not None:
         return
     if m.state.request is not None and m.state.request.utterance_id is None:
@@ -270,11 +269,11 @@ def _arguments(tool: ToolPlan) -> dict[str, object]:
     return {ARGUMENT: tool.destinations[0].key} if tool.destinations else {}
 
 
-def _say_of_tool(m: Moment, running: RunningTool, moment: str) -> None:
+def _say_of_tool(m: Moment, running: RunningTool, moment: Occasion) -> None:
     """Only what was configured: a hook keeps nobody waiting, so there is nothing to fill."""
     if m.state.end_reason is not None or not running.plan.config.get("messages"):
         return
-    found = running.plan.at(moment, running.call.arguments, m.state.language)  # type: ignore[arg-type]  # one of the literal's values
+    found = running.plan.at(moment, running.call.arguments, m.state.language)
     texts = [message.text for message in found if message.text and message.role == "assistant"]
     if texts:
         speaking.say(m, variables.rendered(m, m.pick(texts)), "hook")

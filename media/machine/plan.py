@@ -190,7 +190,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             name=assistant.text("name"),
             first_message=RECORDED_MESSAGE if _is_audio_file(first_message) else first_message,
             first_message_sound=first_message if _is_audio_file(first_message) else "",
-            first_message_mode=_first_message_mode(assistant),
+            first_message_mode=assistant.choice("firstMessageMode", FIRST_MESSAGE_MODES[0], FIRST_MESSAGE_MODES),
             first_message_interruptible=assistant.flag("firstMessageInterruptionsEnabled", False),
             prompt=prompt,
             prompt_templates=prompt,
@@ -233,10 +233,13 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             security=read_security_filter(assistant),
             hooks=hooks,
             ignored_hooks=ignored_hooks,
-            unsupported=tuple(
-                f"The schema at {tool.problem}; its arguments are not checked;"
-                for tool in tools.values()
-                if tool.problem
+            unsupported=(
+                *_without(assistant),
+                *(
+                    f"The schema at {tool.problem}; its arguments are not checked;"
+                    for tool in tools.values()
+                    if tool.problem
+                ),
             ),
         )
 
@@ -253,6 +256,14 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         if self.first_message:
             shown["firstMessage"] = self.first_message_sound or self.first_message
         return shown
+
+
+def _without(assistant: Section) -> Iterable[str]:
+    """What the assistant wants and calls go on without."""
+    if assistant.section("model").number("numFastTurns", 0, 0, 1_000):
+        yield "model.numFastTurns"
+    if assistant.has("observabilityPlan"):
+        yield "observabilityPlan"
 
 
 def _late_messages(late: Iterable[str]) -> tuple[int, ...]:
@@ -273,11 +284,6 @@ def _background(assistant: Section, transport: str) -> str:
 def _is_audio_file(text: str) -> bool:
     path = text.lower().partition("?")[0]
     return path.startswith(("http://", "https://")) and path.endswith((".wav", ".mp3", ".ogg", ".flac"))
-
-
-def _first_message_mode(assistant: Section) -> FirstMessageMode:
-    chosen = assistant.choice("firstMessageMode", FIRST_MESSAGE_MODES[0], FIRST_MESSAGE_MODES)
-    return next(mode for mode in FIRST_MESSAGE_MODES if mode == chosen)
 
 
 def _client_messages(assistant: Section) -> frozenset[str]:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
+
+Word = TypeVar("Word", bound=str)
 
 
 class PlanInvalid(Exception):
@@ -72,12 +74,14 @@ class Section:
             raise PlanInvalid(self.where(name), "is not a text", "Send a string.")
         return value
 
-    def choice(self, name: str, default: str, allowed: Iterable[str]) -> str:
+    def choice(self, name: str, default: str, allowed: Iterable[Word]) -> Word:
+        """One of ``allowed``; ``default`` may be none of them where the field has to be there."""
         value = self.text(name, default)
         names = tuple(allowed)
-        if value not in names:
-            raise PlanInvalid(self.where(name), f"is {value!r}, which is unknown", f"Use one of {', '.join(names)}.")
-        return value
+        for word in names:
+            if word == value:
+                return word
+        raise PlanInvalid(self.where(name), f"is {value!r}, which is unknown", f"Use one of {', '.join(names)}.")
 
     def texts(self, name: str) -> tuple[str, ...]:
         values = self._list(name)

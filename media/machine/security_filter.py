@@ -115,11 +115,10 @@ def read_security_filter(assistant: Section) -> SecurityFilter:
     plan = assistant.section("compliancePlan").section("securityFilterPlan")
     if not plan.flag("enabled", False):
         return SecurityFilter()
-    written = plan.choice("mode", _MODES[0], _MODES)
     entries = plan.sections("filters") if plan.has("filters") else [Section({"type": kind}) for kind in BUILT_IN]
     return SecurityFilter(
         searches=tuple(_search(entry) for entry in entries),
-        mode=next(mode for mode in _MODES if mode == written),
+        mode=plan.choice("mode", _MODES[0], _MODES),
         replacement=plan.text("replacementText", REPLACEMENT),
     )
 

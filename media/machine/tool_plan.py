@@ -142,7 +142,7 @@ def read_message(values: Mapping[str, Any], path: str = "message") -> ToolMessag
     if not text:
         text = next((entry.text("text") for entry in section.sections("contents") if entry.text("text")), "")
     return ToolMessage(
-        moment=moment,  # type: ignore[arg-type]  # choice() has checked it against the literal's values
+        moment=moment,
         text=text,
         role=section.text("role", "assistant"),
         blocking=section.flag("blocking", False),

@@ -159,6 +159,12 @@ def test_an_audio_file_as_first_message_is_not_read_out() -> None:
     assert audio.unsupported == ()
 
 
+def test_what_calls_go_on_without_is_named() -> None:
+    config = {"model": {"numFastTurns": 2}, "observabilityPlan": {"provider": "langfuse", "tags": []}}
+    assert plan(config).unsupported == ("model.numFastTurns", "observabilityPlan")
+    assert plan({"model": {"numFastTurns": 0}}).unsupported == ()
+
+
 def test_denoising_is_off_unless_it_is_asked_for() -> None:
     assert plan({"backgroundSpeechDenoisingPlan": {"smartDenoisingPlan": {}}}).denoising == DenoisingPlan()
     assert plan({"backgroundDenoisingEnabled": True}).denoising.smart
