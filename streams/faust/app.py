@@ -21,6 +21,10 @@ HEARTBEAT_SECONDS = 3.0
 REBALANCE_SECONDS = 30.0
 """How long the others wait for a process to give up its shards: for the batch in hand to be written."""
 
+MOST_SECONDS_WITHOUT_FETCHING = 86_400.0
+"""A process that fetches nothing for so long loses its shards. It does so while a sink is away; who does not live any
+more is told by the heartbeats."""
+
 COMMIT_SECONDS = 1.0
 """How often offsets are committed. What comes again after a crash is found to be done, so that this may be seldom."""
 
@@ -43,7 +47,7 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
         broker_heartbeat_interval=HEARTBEAT_SECONDS,
         broker_rebalance_timeout=REBALANCE_SECONDS,
         broker_commit_interval=COMMIT_SECONDS,
-        broker_max_poll_interval=600.0,
+        broker_max_poll_interval=MOST_SECONDS_WITHOUT_FETCHING,
         consumer_auto_offset_reset="earliest",
         consumer_max_fetch_size=MAX_RECORD_BYTES,
         producer_acks=-1,

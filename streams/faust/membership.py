@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
@@ -13,6 +14,12 @@ import faust
 from domain.log.ports import LogUnavailable
 
 logger = logging.getLogger(__name__)
+
+MOST_WAITING = 10_000
+"""Records of a partition that may wait for their effects to be durable. With so many nothing more is taken from Faust,
+whose own buffer then fills, until half of them are done: a sink that is away costs time and not memory.
+
+Partitions are not paused: Faust drops what it has fetched of one by then, and commits nothing behind the gap."""
 
 START_SECONDS = 60.0
 """How long brokers may take to let a process into its group."""
@@ -48,7 +55,7 @@ A = TypeVar("A", bound=Assigned)
 @dataclass(frozen=True, slots=True)
 class _Record:
     event: Any
-    acknowledged: Callable[[], None]
+    acknowledged: Callable[[int], None]
 
     @property
     def offset(self) -> int:
@@ -60,7 +67,7 @@ class _Record:
 
     def acknowledge(self) -> None:
         self.event.ack()
-        self.acknowledged()
+        self.acknowledged(int(self.event.message.partition))
 
 
 class Membership(Generic[A]):
@@ -78,6 +85,8 @@ class Membership(Generic[A]):
         self._begin = begin
         self._joined = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
+        self._waiting: Counter[int] = Counter()
+        self._room = asyncio.Event()
         self.parts: dict[int, A] = {}
         """What is worked on here, by partition."""
         self.acknowledged = 0
@@ -120,13 +129,28 @@ class Membership(Generic[A]):
 
     async def _deliver(self, stream: Any) -> None:
         async for event in stream.noack().events():
-            part = self.parts.get(event.message.partition)
+            number = int(event.message.partition)
+            part = self.parts.get(number)
             # A record of a partition that was just given up comes again to whoever has it now.
             if part is not None:
-                part.deliver(_Record(event, self._count))
+                part.deliver(_Record(event, self._done))
+                self._waiting[number] += 1
+                await self._room_for(number)
 
-    def _count(self) -> None:
+    async def _room_for(self, number: int) -> None:
+        """Wait while too many records of a partition are not done."""
+        if self._waiting[number] < MOST_WAITING:
+            return
+        logger.warning("faust.full", extra={"pipeline": self._name, "partition": number})
+        while self._waiting[number] > MOST_WAITING // 2:
+            self._room.clear()
+            await self._room.wait()
+
+    def _done(self, number: int) -> None:
         self.acknowledged += 1
+        self._waiting[number] -= 1
+        if self._waiting[number] <= MOST_WAITING // 2:
+            self._room.set()
 
     async def _assigned(self, *sent: Any, **_: Any) -> None:
         await self._end(set(self.parts))
@@ -142,6 +166,10 @@ class Membership(Generic[A]):
     async def _end(self, numbers: set[int]) -> None:
         ending = [self.parts.pop(number) for number in numbers if number in self.parts]
         await asyncio.gather(*(part.stop() for part in ending))
+        for number in numbers:
+            # What was not acknowledged by now never will be.
+            self._waiting.pop(number, None)
+        self._room.set()
 
     async def _watch(self) -> None:
         """Faust ends by itself where it cannot go on: nobody would notice that nothing is delivered any more."""

@@ -47,13 +47,15 @@ class _Counting:
     def count(
         self, org_id: str, call_id: str, source: str, first: int, shed: int, counted: Iterable[tuple[int, int, str]]
     ) -> None:
+        counted = tuple(counted)
+        # Also by what is known: a crash may have come between that entry and the one that says how far all are.
+        self.newest = max(self.newest, *(minute for minute, _, _ in counted))
         key = f"{self._partition}|{org_id}|media|{call_id}|{source}"
         found = self.changes[key] if key in self.changes else self._entries.get(key)
         known = found if isinstance(found, MediaSource) else MediaSource()
         new = [(minute, what) for minute, seq, what in counted if seq > known.seq]
         if not new:
             return
-        self.newest = max(self.newest, *(minute for minute, _ in new))
         minutes = dict(known.minutes)
         for minute, what in new:
             minutes[minute] = minutes.get(minute, MediaMinute()).with_one(

@@ -99,6 +99,7 @@ def test_repetitions_overlaps_and_crashes_change_nothing(sendings: list[tuple[st
         if isinstance(entry, MediaSource)
     }
     assert counts == expected
+    assert reached(entries, 0).minute == reached(whole, 0).minute
 
 
 def test_old_minutes_and_calls_go() -> None:
