@@ -60,7 +60,9 @@ def _routes(context: ApiContext, prefix: str, who: Who, *, shown: bool) -> APIRo
 
     def deliveries() -> Deliveries:
         if dependencies.deliveries is None:
-            raise Problem(501, "This node delivers no webhooks.", detail="Ask the node that does, with `callfold up`.")
+            raise Problem(
+                503, "Messages are kept by running processes only.", detail="Start `callfold up` or `callfold api`."
+            )
         return dependencies.deliveries
 
     def endpoint_of(org_id: str, id: str) -> Document:
@@ -202,7 +204,7 @@ async def _lines(
 ) -> AsyncIterator[bytes]:
     told = aiter(deliveries.listen(org_id))
     # The first line says that nothing is missed from here on.
-    yield b"\n"
+    yield msgspec.json.encode({"signingSecret": deliveries.listening_key(org_id)}) + b"\n"
     waiting = asyncio.ensure_future(anext(told))
     closed = asyncio.create_task(closing.wait())
     try:

@@ -89,5 +89,8 @@ class Deliveries(Protocol):
     def signing_key(self, endpoint_id: str) -> str:
         """What the endpoint verifies signatures with: ``whsec_...``."""
 
+    def listening_key(self, org_id: str) -> str:
+        """What who listens verifies signatures with: ``whsec_...``."""
+
     def listen(self, org_id: str) -> AsyncIterator[Told]:
         """Every message from now on, also where no server is configured."""

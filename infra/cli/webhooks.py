@@ -42,12 +42,15 @@ def ls(
         return
     print_table(
         "Messages",
-        ("id", "type", "state", "attempts", "next", "last outcome", "origin"),
+        ("id", "type", "happened", "state", "attempts", "next", "last outcome", "origin"),
         [
-            (m["id"], m["type"], m["state"], m["attempts"], m["nextAttemptAt"] or "", m["detail"] or "", m["origin"])
+            (
+                *(m["id"], m["type"], m["happenedAt"], m["state"], m["attempts"], m["nextAttemptAt"] or ""),
+                *(m["detail"] or m["status"] or "", m["origin"]),
+            )
             for m in messages
         ],
-        empty="no messages: no assistant or phone number with a server has had a call",
+        empty="no such messages" if state or call else "no messages: no call of an assistant with a server happened",
     )
 
 

@@ -12,7 +12,8 @@ from domain.processing import Processor
 from domain.server_messages.selection import server_messages
 from domain.server_messages.server import Server
 from domain.webhook.deliveries import Delivered, Delivery, Selection, Told
-from domain.webhook.signature import endpoint_key, shown_key
+from domain.webhook.origin import origin_of
+from domain.webhook.signature import endpoint_id, endpoint_key, shown_key
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.folding import Folding
 from streams.webhooks.addressing import Addressing, ConfigurationsAt, Subscription
@@ -72,6 +73,10 @@ class RecordedDeliveries:
     def signing_key(self, endpoint_id: str) -> str:
         """See ``Deliveries.signing_key``."""
         return shown_key(endpoint_key(self.secret, endpoint_id))
+
+    def listening_key(self, org_id: str) -> str:
+        """See ``Deliveries.listening_key``."""
+        return self.signing_key(endpoint_id(org_id, origin_of(LISTENER.url)))
 
     async def listen(self, org_id: str) -> AsyncIterator[Told]:
         """See ``Deliveries.listen``."""

@@ -149,6 +149,8 @@ async def test_who_listens_is_told_everything_although_no_server_is_configured(t
         types = [msgspec.json.decode(one.body)["message"]["type"] for one in told]
         assert types == ["status-update"] * 4 + ["end-of-call-report"]
         assert all(one.headers["webhook-id"].startswith("msg_") for one in told)
+        key = system.webhooks.deliveries.listening_key(system.org_id)
+        assert all(Webhook(key).verify(one.body, dict(one.headers)) for one in told)
 
 
 async def test_metrics_say_what_waits_what_was_given_up_and_how_attempts_ended(tmp_path: Path) -> None:
