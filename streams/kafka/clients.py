@@ -10,11 +10,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import kafka
-from kafka import KafkaAdminClient, KafkaConsumer
+from kafka import KafkaAdminClient
 from kafka.partitioner.abc import Partitioner
 
 from streams.kafka.connecting import REQUEST_MS, EndingProducer, common, reached
 from streams.kafka.location import KafkaLocation
+from streams.kafka.record_batches import CompiledConsumer
 from streams.kafka.unfit import UnfitCluster
 
 MAX_RECORD_BYTES = 4 * 1024 * 1024
@@ -175,7 +176,7 @@ def consumer(location: KafkaLocation, *, fetch_wait_ms: int = FETCH_WAIT_MS) -> 
     check_packages()
     made: Consumer = reached(
         location,
-        KafkaConsumer,
+        CompiledConsumer,
         **common(location),
         group_id=None,
         enable_auto_commit=False,

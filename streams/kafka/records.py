@@ -8,4 +8,5 @@ from streams.kafka.clients import Fetched
 
 def to_record(fetched: Fetched) -> Record:
     """Headers and value. What a foreign writer left out counts as empty: it is poison in any case, but must hash."""
-    return Record(tuple((name, content or b"") for name, content in fetched.headers), fetched.value or b"")
+    headers = [(name, content or b"") for name, content in fetched.headers]
+    return Record(tuple(headers), fetched.value or b"")
