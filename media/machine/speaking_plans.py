@@ -76,12 +76,13 @@ def words_of(text: str) -> tuple[str, ...]:
 
 
 def read_start_speaking(assistant: Section, *, native_end_of_turn: bool) -> StartSpeaking:
-    """``startSpeakingPlan`` with the deprecated ``smartEndpointingEnabled`` folded in."""
+    """``startSpeakingPlan`` with the deprecated ``smartEndpointingEnabled`` and ``responseDelaySeconds`` folded in."""
     plan = assistant.section("startSpeakingPlan")
+    wait_s = assistant.number("responseDelaySeconds", 0.4, 0, 5)
     text = plan.section("transcriptionEndpointingPlan")
     smart, wait_function = _smart(plan)
     return StartSpeaking(
-        wait_ms=plan.number("waitSeconds", 0.4, 0, 5) * 1000,
+        wait_ms=plan.number("waitSeconds", wait_s, 0, 5) * 1000,
         smart="native" if smart == "off" and native_end_of_turn else smart,
         wait_function=wait_function,
         rules=tuple(_rule(rule) for rule in plan.sections("customEndpointingRules")),
@@ -92,12 +93,14 @@ def read_start_speaking(assistant: Section, *, native_end_of_turn: bool) -> Star
 
 
 def read_stop_speaking(assistant: Section) -> StopSpeaking:
-    """``stopSpeakingPlan``; an explicit empty phrase list switches its test off."""
+    """``stopSpeakingPlan`` with the deprecated ``numWordsToInterruptAssistant`` folded in; an explicit empty phrase list
+    switches its test off."""
     plan = assistant.section("stopSpeakingPlan")
+    num_words = assistant.number("numWordsToInterruptAssistant", 0, 0, 10)
     acknowledgements = plan.texts("acknowledgementPhrases") if plan.has("acknowledgementPhrases") else None
     interruptions = plan.texts("interruptionPhrases") if plan.has("interruptionPhrases") else None
     return StopSpeaking(
-        num_words=int(plan.number("numWords", 0, 0, 10)),
+        num_words=int(plan.number("numWords", num_words, 0, 10)),
         voice_ms=plan.number("voiceSeconds", 0.2, 0, 0.5) * 1000,
         backoff_ms=plan.number("backoffSeconds", 1, 0, 10) * 1000,
         acknowledgements=_phrases(ACKNOWLEDGEMENT_PHRASES if acknowledgements is None else acknowledgements),

@@ -159,6 +159,13 @@ def test_an_audio_file_as_first_message_is_not_read_out() -> None:
     assert audio.unsupported == ()
 
 
+def test_deprecated_waits_count_where_no_plan_says_otherwise() -> None:
+    old = {"responseDelaySeconds": 1.5, "numWordsToInterruptAssistant": 3}
+    assert (plan(old).start.wait_ms, plan(old).stop.num_words) == (1_500, 3)
+    new = {**old, "startSpeakingPlan": {"waitSeconds": 0.2}, "stopSpeakingPlan": {"numWords": 0}}
+    assert (plan(new).start.wait_ms, plan(new).stop.num_words) == (200, 0)
+
+
 def test_what_calls_go_on_without_is_named() -> None:
     config = {"model": {"numFastTurns": 2}, "observabilityPlan": {"provider": "langfuse", "tags": []}}
     assert plan(config).unsupported == ("model.numFastTurns", "observabilityPlan")
