@@ -64,7 +64,8 @@ def announcement(m: Moment, running: RunningTool) -> str:
     destination = running.destination
     if destination is None or (destination.type != "assistant" and not _carried(m)):
         return ""
-    return DEFAULT_TRANSFER_MESSAGE if destination.message is None else destination.message
+    said = destination.translations.get(m.state.language, destination.message)
+    return DEFAULT_TRANSFER_MESSAGE if said is None else said
 
 
 def send(m: Moment, running: RunningTool) -> None:

@@ -105,3 +105,20 @@ async def test_without_local_speech_the_local_providers_say_so(client: httpx2.As
             make({})
         assert caught.value.category == "not-configured"
     await registry.close()
+
+
+@pytest.mark.parametrize(
+    ("language", "automatic", "found"),
+    [("en-US", True, True), (None, True, True), ("de", True, False), ("en", False, False)],
+)
+async def test_whoever_needs_nobody_takes_over_where_the_plan_leaves_it_open(
+    client: httpx2.AsyncClient, language: str | None, automatic: bool, found: bool
+) -> None:
+    registry = ProviderRegistry(ProviderSettings(), client)
+    plan = {"voices": [{"provider": "11labs"}], "autoFallback": {"enabled": automatic}}
+    assistant = {"voice": {"provider": "lmnt", "language": language, "fallbackPlan": plan}}
+    if found:
+        assert [voice.provider for voice in registry.voices(assistant)] == ["vapi"]
+        return
+    with pytest.raises(ProviderError, match="lmnt"):
+        registry.voices(assistant)
