@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -19,7 +20,8 @@ DELIVERY_COLUMNS: Final = (
 
 _FIELDS: Final = Delivery.__struct_fields__
 
-_server = msgspec.json.Decoder(Server).decode
+_server = lru_cache(1_024)(msgspec.json.Decoder(Server).decode)
+"""All messages of an assistant have the same."""
 
 
 class DueRow(NamedTuple):
