@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from domain.call.artifact import artifact_messages, openai_messages
+from domain.call.artifact import artifact_body, artifact_messages, openai_messages
+from domain.call.clock import call_start
 from domain.call.events import (
     ArtifactStored,
     AssistantActivated,
@@ -27,7 +28,7 @@ from domain.call.events import (
     TransferRequested,
     Warned,
 )
-from domain.call.state import Call, Deleted, Ended, KeptCall, Live
+from domain.call.state import Call, Deleted, Ended, HandedOver, KeptCall, Live
 from domain.event import Event
 from domain.write_only import without_secrets
 
@@ -51,7 +52,7 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
         return ()
     match event:
         case CallEnded(reason=reason):
-            return ({**_status("ended"), "endedReason": reason, **_history(call)}, {"type": REPORT})
+            return ({**_status("ended"), "endedReason": reason, **_so_far(call)}, {"type": REPORT})
         case ArtifactStored(track="log") if isinstance(call, Ended):
             return ({"type": REPORT},)
         case MessageCommitted() | ToolCalled() | ToolCompleted() | ToolFailed():
@@ -62,10 +63,10 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
         case AssistantInterrupted(by=by, turn_id=turn_id) if by != "control":
             return ({"type": "user-interrupted", **({"turnId": turn_id} if turn_id else {})},)
         case TransferRequested(destination=destination):
-            forwarding = {**_status("forwarding"), "destination": destination, **_history(call)}
+            forwarding = {**_status("forwarding"), "destination": destination, **_so_far(call)}
             return (forwarding, {"type": "transfer-update", "destination": destination})
         case AssistantActivated():
-            names = {"toAssistant": _shown(event.assistant), "fromAssistant": {"name": event.from_name}}
+            names = {"toAssistant": _shown(event.assistant), "fromAssistant": _shown(_before(call, event))}
             destination = {"type": "assistant", "assistantName": event.name}
             return ({"type": "transfer-update", "destination": destination, **names}, _started(event.assistant))
         case Warned(code="hang"):
@@ -79,7 +80,7 @@ def report_fields(call: Ended, body: Mapping[str, Any], analysis: Mapping[str, A
     The copies at the top level are those that older integrations read.
     """
     artifact = body.get("artifact") or {}
-    copied = ("cost", "costs", "costBreakdown", "startedAt", "endedAt", "destination")
+    copied = ("cost", "costs", "costBreakdown", "startedAt", "endedAt", "destination", "compliance")
     fields: Json = {"endedReason": call.end.reason, "analysis": dict(analysis)}
     fields |= {name: body[name] for name in copied if name in body}
     old = ("transcript", "messages", "recordingUrl", "stereoRecordingUrl")
@@ -110,7 +111,9 @@ def assistant_of(call: KeptCall) -> Json:
     """The resolved assistant in charge, without what nobody may read back; nothing before media flows."""
     if not isinstance(call, Live | Ended) or call.start is None:
         return {}
-    return {"assistant": _shown(call.start.assistant), "assistantVersion": call.start.assistant_version}
+    activations = _activations(call)
+    charged = activations[-1] if activations else call.start
+    return {"assistant": _shown(charged.assistant), "assistantVersion": charged.assistant_version}
 
 
 def _shown(assistant: Mapping[str, Any]) -> Json:
@@ -123,6 +126,26 @@ def _status(word: str) -> Json:
 
 def _started(assistant: Mapping[str, Any]) -> Json:
     return {"type": "assistant.started", "newAssistant": _shown(assistant)}
+
+
+def _activations(call: KeptCall) -> list[AssistantActivated]:
+    return [entry.activation for entry in call.entries if isinstance(entry, HandedOver)]
+
+
+def _before(call: KeptCall, event: AssistantActivated) -> Mapping[str, Any]:
+    """Who had the word until ``event``, the last activation of the call."""
+    earlier = _activations(call)[:-1]
+    start = call_start(call)
+    if earlier:
+        return earlier[-1].assistant
+    return start.assistant if start is not None else {"name": event.from_name}
+
+
+def _so_far(call: KeptCall) -> Json:
+    """The history, and as a text."""
+    body = artifact_body(call, {})
+    known = ("messages", "messagesOpenAIFormatted", "transcript")
+    return {name: body[name] for name in known if name in body}
 
 
 def _history(call: KeptCall) -> Json:

@@ -17,6 +17,19 @@ _TEXT: Final[Schema] = {"type": "string"}
 _OBJECT: Final[Schema] = {"type": "object"}
 _LIST: Final[Schema] = {"type": "array", "items": {"type": "object"}}
 _NUMBER: Final[Schema] = {"type": "number"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_RESULT: Final[Schema] = {
+    "type": "object",
+    "description": "Matched by toolCallId, else by its place.",
+    "properties": {
+        "toolCallId": {"type": "string"},
+        "name": {"type": "string"},
+        "result": {"description": "What the model is told; what is no text is told as JSON."},
+        "error": {"type": "string"},
+        "message": {"type": "object", "description": "What is said instead of the model's words."},
+        "metadata": {"type": "object"},
+    },
+}
 
 
 def _words(*words: str) -> Schema:
@@ -66,15 +79,22 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
     MessageType(
         "status-update",
         "The call has another status.",
-        {"status": _TEXT, "endedReason": _TEXT, "destination": _OBJECT, **_HISTORY},
+        {"status": _TEXT, "endedReason": _TEXT, "destination": _OBJECT, "transcript": _TEXT, **_HISTORY},
         ("status",),
         _BOTH,
     ),
     MessageType("conversation-update", "Something entered the history.", _HISTORY, ("messagesOpenAIFormatted",), _BOTH),
     MessageType(
         "transcript",
-        "Words were recognised.",
-        {"role": _words("user", "assistant"), "transcriptType": _words("partial", "final"), "transcript": _TEXT},
+        'Words were recognised. Who asked for finals only gets them as transcript[transcriptType="final"].',
+        {
+            "role": _words("user", "assistant"),
+            "transcriptType": _words("partial", "final"),
+            "transcript": _TEXT,
+            "isFiltered": _FLAG,
+            "detectedThreats": {"type": "array", "items": _TEXT},
+            "originalTranscript": _TEXT,
+        },
         ("role", "transcriptType", "transcript"),
         _BOTH,
     ),
@@ -92,8 +112,8 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
     MessageType("assistant.started", "An assistant is in charge.", {"newAssistant": _OBJECT}, (), _BOTH),
     MessageType(
         "assistant.speechStarted",
-        "The assistant begins to sound.",
-        {"text": _TEXT, "turn": _NUMBER, "source": _TEXT, "timing": _OBJECT},
+        "The assistant begins to sound. The text is the whole of the turn so far.",
+        {"text": _TEXT, "turn": _NUMBER, "source": _words("model", "force-say", "custom-voice"), "timing": _OBJECT},
         ("text",),
         _BOTH,
     ),
@@ -117,6 +137,8 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
             "analysis": _OBJECT,
             "transcript": _TEXT,
             "messages": _LIST,
+            "destination": _OBJECT,
+            "compliance": _OBJECT,
             "recordingUrl": _TEXT,
             "stereoRecordingUrl": _TEXT,
             "durationMs": _NUMBER,
@@ -124,6 +146,13 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
             "durationMinutes": _NUMBER,
         },
         ("endedReason", "analysis", "artifact"),
+    ),
+    MessageType(
+        "language-change-detected",
+        "The caller speaks another language. May be listed as language-changed too.",
+        {"language": _TEXT},
+        ("language",),
+        _BOTH,
     ),
     MessageType("call.deleted", "A call was deleted."),
     MessageType("chat.created", "A chat was answered.", {}, ("chat",)),
@@ -137,7 +166,52 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
         {"toolCallList": _LIST, "toolCalls": _LIST, "toolWithToolCallList": _LIST},
         ("toolCallList", "toolWithToolCallList"),
         _BOTH,
-        {"type": "object", "properties": {"results": _LIST, "error": _TEXT}, "required": ["results"]},
+        {"type": "object", "properties": {"results": {"type": "array", "items": _RESULT}, "error": _TEXT}},
+    ),
+    MessageType(
+        "assistant-request",
+        "Who answers a call that names nobody? Asked once, and answered within 7.5 seconds.",
+        answer={
+            "type": "object",
+            "description": "The first of these keys counts.",
+            "properties": {
+                "destination": _OBJECT,
+                "assistantId": _TEXT,
+                "assistant": _OBJECT,
+                "squadId": _TEXT,
+                "squad": _OBJECT,
+                "assistantOverrides": _OBJECT,
+                "squadOverrides": _OBJECT,
+                "error": {"type": "string", "description": "Said to the caller; the call ends."},
+            },
+        },
+    ),
+    MessageType(
+        "knowledge-base-request",
+        "What is known about what the caller said last? Answered within ten seconds.",
+        _HISTORY,
+        ("messagesOpenAIFormatted",),
+        answer={
+            "type": "object",
+            "properties": {
+                "documents": {
+                    "type": "array",
+                    "items": {
+                        "type": "object",
+                        "properties": {"content": _TEXT, "similarity": _NUMBER, "uuid": _TEXT},
+                        "required": ["content"],
+                    },
+                },
+                "message": {"type": ["object", "string"], "description": "Said in the model's place."},
+            },
+        },
+    ),
+    MessageType(
+        "voice-request",
+        "Speak this text. Answered with raw audio: pcm_s16le, mono, at the rate that is asked for.",
+        {"text": _TEXT, "sampleRate": _NUMBER},
+        ("text", "sampleRate"),
+        answer={"type": "string", "contentMediaType": "application/octet-stream"},
     ),
     MessageType(
         "transfer-destination-request", "Where is the caller to be transferred to?", {}, answer=_DESTINATION_ANSWER
@@ -146,6 +220,7 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
         "handoff-destination-request",
         "Which assistant is to take over?",
         {"parameters": _OBJECT},
+        ("parameters",),
         answer={"type": "object", "properties": {"destination": _OBJECT, "result": _TEXT, "error": _TEXT}},
     ),
     MessageType(
@@ -161,17 +236,66 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
     ),
     MessageType("tool-calls-result", "A tool answered.", {"toolCallResult": _OBJECT}, ("toolCallResult",), _CLIENT),
 )
-"""Those that callfold sends; more are documented by Vapi than there are causes for here."""
+"""Those that callfold sends; more can be listed than there are causes for here (docs/messages.md)."""
 
 CLIENT_CONTROLS: Final[Mapping[str, Schema]] = {
-    "say": {"type": "object", "properties": {"content": _TEXT, "endCallAfterSpoken": {"type": "boolean"}}},
+    "say": {
+        "type": "object",
+        "properties": {
+            "content": _TEXT,
+            "message": {"type": "string", "description": "The same, as browsers' SDKs write it."},
+            "endCallAfterSpoken": _FLAG,
+            "interruptionsEnabled": _FLAG,
+            "interruptAssistantEnabled": _FLAG,
+        },
+    },
     "add-message": {
         "type": "object",
         "properties": {"message": _OBJECT, "triggerResponseEnabled": {"type": "boolean"}},
     },
-    "control": {"type": "object", "properties": {"control": _TEXT}},
+    "control": {
+        "type": "object",
+        "properties": {
+            "control": _words(
+                "mute-assistant", "unmute-assistant", "mute-customer", "unmute-customer", "say-first-message"
+            )
+        },
+        "required": ["control"],
+    },
     "end-call": _OBJECT,
     "hangup": _OBJECT,
     "transfer": {"type": "object", "properties": {"destination": _OBJECT, "content": _TEXT}},
+    "handoff": {"type": "object", "properties": {"destination": _OBJECT, "content": _TEXT}},
+    "dtmf": {"type": "object", "properties": {"digit": _TEXT, "digits": _TEXT}},
+    "tool-call-result": {
+        "type": "object",
+        "properties": {"toolCallId": _TEXT, "result": {}, "error": _TEXT},
+        "required": ["toolCallId"],
+    },
 }
-"""What a client may send as a text frame, by ``type``."""
+"""What a client may send as a text frame, by ``type``; the control URL takes the same."""
+
+TRANSCRIBER_START: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "type": {"const": "start"},
+        "encoding": {"const": "linear16"},
+        "container": {"const": "raw"},
+        "sampleRate": _NUMBER,
+        "channels": _NUMBER,
+    },
+    "required": ["type", "encoding", "container", "sampleRate", "channels"],
+}
+"""The first message to a tenant's own transcriber; audio of two channels follows, the caller's first."""
+
+TRANSCRIBER_RESPONSE: Final[Schema] = {
+    "type": "object",
+    "properties": {
+        "type": {"const": "transcriber-response"},
+        "transcription": _TEXT,
+        "channel": _words("customer", "assistant"),
+        "transcriptType": _words("partial", "final"),
+    },
+    "required": ["type", "transcription"],
+}
+"""What a tenant's own transcriber answers."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import jsonschema_rs
 import msgspec
 import pytest
 
+from domain.fragments import Fragment, FragmentBatch
 from domain.registry import EVENT_TYPES
 from domain.server_messages.asyncapi import document
 from domain.server_messages.catalogue import MESSAGE_TYPES
+from streams.faust.dead_topic import DropRecord, LetterRecord, RetryRequest
 
 DOCUMENT = document("1.2.3", "https://calls.example")
 
@@ -37,6 +42,37 @@ def resolved(target: str) -> Any:
     return found
 
 
+def test_the_document_is_of_the_form_of_asyncapi_3() -> None:
+    """Held against the specification's own schema: npm's ``@asyncapi/specs`` 6.11.1, ``schemas/3.0.0.json``."""
+    form = jsonschema_rs.validator_for(json.loads((Path(__file__).parent / "asyncapi-3.0.0.json").read_bytes()))
+    assert [f"{list(error.instance_path)}: {error.message[:200]}" for error in form.iter_errors(DOCUMENT)] == []
+    broken = {**DOCUMENT, "channels": {"x": {"address": 7}}}
+    assert not form.is_valid(broken)
+
+
+@pytest.mark.parametrize("record", [LetterRecord, RetryRequest, DropRecord])
+def test_dead_letters_are_described_as_they_are_written(record: type[msgspec.Struct]) -> None:
+    schema = DOCUMENT["components"]["messages"]["deadLetter"]["payload"]["schema"]
+    fields = {field.encode_name for field in msgspec.structs.fields(record)}
+    assert fields <= set(schema["properties"])
+    assert msgspec.structs.fields(record)
+    assert record.__struct_config__.tag in schema["properties"]["type"]["enum"]
+
+
+def test_records_of_the_log_and_of_fragments_fit_their_messages() -> None:
+    messages = DOCUMENT["components"]["messages"]
+    at = datetime(2026, 3, 4, 9, 30, tzinfo=UTC)
+    batch = FragmentBatch(
+        call_id="c", source="call", org_id="o", started_at=at, fragments=(Fragment(seq=1, type="mark.t0", at_ms=1.0),)
+    )
+    fragments = jsonschema_rs.validator_for(messages["fragments"]["payload"]["schema"])
+    fragments.validate(msgspec.to_builtins(batch))
+    assert not fragments.is_valid({"call_id": "c"})
+    commit = jsonschema_rs.validator_for(messages["commit"]["payload"]["schema"])
+    commit.validate([{"id": "e.1", "type": "call.ended", "v": 1, "time": "2026-03-04T09:30:00Z", "data": {}}])
+    assert not commit.is_valid([{"id": "e.1"}])
+
+
 def test_every_reference_leads_somewhere() -> None:
     targets = set(references(DOCUMENT))
     assert len(targets) > 100
@@ -53,7 +89,7 @@ def test_operations_name_only_messages_of_their_channel() -> None:
 def test_parameters_are_those_of_the_address() -> None:
     for channel in DOCUMENT["channels"].values():
         assert {f"{{{name}}}" for name in channel.get("parameters", {})} == {
-            part for part in channel["address"].split("/") if part.startswith("{")
+            part for part in (channel["address"] or "").split("/") if part.startswith("{")
         }
 
 
