@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 
 from domain.aggregate import Refused
 from domain.log.position import Position
 from domain.processing import DeadLetter
-from infra.upkeep import Upkeep
+from infra.upkeep import HeldInFile, Upkeep
+from projections.tables.fragments import FragmentTable
+from streams.media_log.embedded import EmbeddedFragmentLog
+from streams.processing.dead_letters import DeadLetters
+from streams.processing.feeding import FragmentFollower
+from streams.processing.fragments import FragmentPipeline
+from tests.contracts.fragment_runner_contract import START, Sensitive, batches
+from tests.contracts.runner_contract import RowFile
 
 
 @dataclass
@@ -69,3 +79,29 @@ async def test_a_node_without_tables_refuses_what_is_about_them() -> None:
         await upkeep.retry_dead_letters("call-tables", "a")
     with pytest.raises(Refused, match="fills no tables"):
         await upkeep.rebuild(None)
+
+
+async def test_fragments_that_a_processor_could_not_take_are_shown_without_words_and_tried_again(
+    tmp_path: Path,
+) -> None:
+    poison = {"words of 1"}
+    processor, sink = Sensitive(FragmentTable(), poison), RowFile(tmp_path / "rows.db", gapless=False)
+    with (
+        closing(EmbeddedFragmentLog(tmp_path / "media.db")) as log,
+        closing(DeadLetters(tmp_path / "letters.db")) as letters,
+    ):
+        log.append(batches(range(3)))
+        pipeline = FragmentPipeline("fragments", (processor,), sink, pause_seconds=0.01)
+        follower = FragmentFollower(log, pipeline, letters, clock=lambda: START)
+        upkeep = Upkeep(None, [HeldInFile({0: follower}, letters, frozenset({"fragment-table"}))])
+        follower.start()
+        try:
+            assert await asyncio.to_thread(follower.reached, 0, log.end(0), 20)
+            [parked] = await upkeep.dead_letters()
+            assert (parked["what"], parked["originatorId"], parked["position"]) == ("fragments", "call-1", "0:2")
+            assert await upkeep.retry_dead_letters("fragment-table", "call-1") == {"processed": 0, "waiting": 1}
+            poison.clear()
+            assert await upkeep.retry_dead_letters("fragment-table", "call-1") == {"processed": 1, "waiting": 0}
+        finally:
+            await asyncio.to_thread(follower.stop)
+    assert len(sink.rows()) == 9
