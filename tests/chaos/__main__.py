@@ -14,6 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from math import ceil
 from pathlib import Path
 from statistics import median
@@ -120,7 +121,7 @@ def main() -> int:
                 if chosen.only not in drill.name:
                     continue
                 bar = progress.add_task(drill.name, total=drill.steps)
-                faults = drill.faults(cluster, lambda bar=bar: progress.advance(bar))  # type: ignore[misc]  # bound now
+                faults = drill.faults(cluster, partial(progress.advance, bar))
                 outcomes[drill.name] = run(cluster, folder / drill.name.replace(" ", "-"), drill.plan, faults)
                 cluster.start()
     _report(console, outcomes)

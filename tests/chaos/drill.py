@@ -75,10 +75,9 @@ class Workers:
             self._succeed(index, next(ends))
         to_die = times - self.count
         for died in range(times):
-            sentinels = {process.sentinel: index for index, (process, _) in enumerate(self._running)}
-            dead = wait(list(sentinels), timeout=READY_SECONDS)
+            dead = wait([process.sentinel for process, _ in self._running], timeout=READY_SECONDS)
             assert dead, f"nobody dies any more, after {died} of {times}"
-            index = sentinels[dead[0]]  # type: ignore[index]  # what was given is what comes back
+            index = next(index for index, (process, _) in enumerate(self._running) if process.sentinel in dead)
             process, _ = self._running[index]
             process.join()
             assert process.exitcode == -signal.SIGKILL, f"{process.name} ended with {process.exitcode}"

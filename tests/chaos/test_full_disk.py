@@ -98,7 +98,8 @@ async def test_a_disk_that_is_full_at_the_end_keeps_what_there_is_and_stores_it_
         ballast.drop()
         events = await caller.ended()
         async for batch in rig.log.follow(Position(0, 0), frozenset({"call.artifact_stored"})):
-            if any(item.recorded.event.track == "assistant" for item in batch):  # type: ignore[attr-defined]  # of that type
+            stored = [item.recorded.event for item in batch]
+            if any(isinstance(event, ArtifactStored) and event.track == "assistant" for event in stored):
                 break
         tracks = {event.track: event for event in of(rig.events(caller.call_id), ArtifactStored)}
         assert {"stereo", "mono", "customer", "assistant"} <= set(tracks)

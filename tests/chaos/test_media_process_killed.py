@@ -58,7 +58,8 @@ async def test_a_killed_process_leaves_an_ended_call_and_a_playable_recording(tm
     async with media_rig(tmp_path, reap_every_s=0.05) as rig:
         async with asyncio.timeout(20):
             async for batch in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.artifact_stored"})):
-                if any(item.recorded.event.track == "assistant" for item in batch):  # type: ignore[attr-defined]  # of that type
+                stored = [item.recorded.event for item in batch]
+                if any(isinstance(event, ArtifactStored) and event.track == "assistant" for event in stored):
                     break
         events = rig.events(seen["call"])
         assert [event.TYPE for event in events][: len(seen["types"])] == seen["types"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx2
@@ -88,7 +88,7 @@ def test_a_busy_server_is_asked_again(fetch: Fetching, status: int) -> None:
 
 def test_a_connection_that_breaks_in_the_middle_leaves_nothing_behind(fetch: Fetching) -> None:
     class Breaking(httpx2.SyncByteStream):
-        def __iter__(self):  # type: ignore[no-untyped-def]  # yields bytes, then fails
+        def __iter__(self) -> Iterator[bytes]:
             yield b"\x00" * 70_000
             raise httpx2.ReadError("connection reset")
 

@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -66,11 +67,11 @@ def audited(
     standing: Placed, replica: Path | None = None, checkpoints: Sequence[Checkpoint] = (), *, begin: int = 0
 ) -> Audit:
     end = standing[-1][0] + 1 if standing else begin
-    options = {"shard": 0, "begin": begin, "end": end, "log": LOG, "checkpoints": checkpoints}
+    options: dict[str, Any] = {"shard": 0, "begin": begin, "end": end, "log": LOG, "checkpoints": checkpoints}
     if replica is None:
-        return audit(standing, replica=None, **options)  # type: ignore[arg-type]  # a dict of mixed options
+        return audit(standing, replica=None, **options)
     with closing(sqlite3.connect(replica)) as connection:
-        return audit(standing, replica=connection, **options)  # type: ignore[arg-type]  # as above
+        return audit(standing, replica=connection, **options)
 
 
 def on_topic(records: Sequence[Record], start: int = 0) -> Placed:

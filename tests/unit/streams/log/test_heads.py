@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -86,9 +87,9 @@ def looking_often(monkeypatch: pytest.MonkeyPatch) -> None:
 Keep = Callable[..., HeadKeeper]
 
 
-def keeper(path: Path, store: Kept | HeadFile, **options: float) -> HeadKeeper:
+def keeper(path: Path, store: Kept | HeadFile, **options: Any) -> HeadKeeper:
     clock: Callable[[], datetime] = SteppingClock()
-    return HeadKeeper({0: path}, OURS, [store], clock=clock, **{"every_records": 3, **options})  # type: ignore[arg-type]  # both are numbers
+    return HeadKeeper({0: path}, OURS, [store], clock=clock, **{"every_records": 3, **options})
 
 
 def append(log: EmbeddedLog, count: int, *, originator: str = "a") -> None:
