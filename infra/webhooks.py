@@ -6,11 +6,11 @@ import asyncio
 import contextlib
 import logging
 import random
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
-from typing import Any
+from typing import Any, ParamSpec
 
 from prometheus_client import Histogram
 from prometheus_client.registry import Collector
@@ -51,6 +51,8 @@ from streams.webhooks.recorder import Recorder
 from streams.webhooks.sender import Sender
 from streams.webhooks.signed_access import SignedAccess
 from streams.webhooks.store import DeliveryStore
+
+P = ParamSpec("P")
 
 logger = logging.getLogger(__name__)
 
@@ -160,14 +162,14 @@ async def opened_webhooks(
         for runner in runners.values():
             await runner.start()
             parts.push_async_callback(runner.stop)
-        working.begin(_retrying_parked(webhooks))
-        working.begin(_pruning(store, sessions))
+        working.begin(_retrying_parked, webhooks)
+        working.begin(_pruning, store, sessions)
         if webhooks.dispatcher is not None:
             await asyncio.to_thread(storage.leases.beat)
-            working.begin(keep_alive(storage.leases, storage.lease_seconds / 4))
-            working.begin(recorder.run())
+            working.begin(keep_alive, storage.leases, storage.lease_seconds / 4)
+            working.begin(recorder.run)
             parts.push_async_callback(_flushed, recorder)
-            working.begin(_sending(storage, runners, webhooks.dispatcher))
+            working.begin(_sending, storage, runners, webhooks.dispatcher)
         yield webhooks
 
 
@@ -178,12 +180,12 @@ class _Working:
     webhooks: Webhooks
     parts: contextlib.AsyncExitStack
 
-    def begin(self, work: Coroutine[Any, Any, None]) -> None:
-        self.parts.push_async_callback(_cancelled, asyncio.create_task(self._watched(work)))
+    def begin(self, work: Callable[P, Awaitable[None]], *given: P.args, **named: P.kwargs) -> None:
+        self.parts.push_async_callback(_cancelled, asyncio.create_task(self._watched(partial(work, *given, **named))))
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
-            await work
+            await work()
         except Exception as error:
             logger.exception("webhooks.failed")
             self.webhooks.failure = f"messages are not delivered any more since {type(error).__name__}; restart"

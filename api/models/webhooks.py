@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from msgspec.structs import replace
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_camel
 
 from api.models.base import Instant
@@ -30,6 +30,14 @@ class MessageQuery(Query):
     before: Annotated[int | None, Field(ge=1, description="The `number` of the last message of the page before.")] = (
         None
     )
+
+    @field_validator("state")
+    @classmethod
+    def _known(cls, asked: list[str]) -> list[str]:
+        unknown = [state for state in asked if state not in _STATES]
+        if unknown:
+            raise ValueError(f"{unknown[0]} is none of {', '.join(_STATES)}")
+        return asked
 
     def selection(self) -> Selection:
         """What to look for."""

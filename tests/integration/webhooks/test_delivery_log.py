@@ -88,6 +88,13 @@ async def test_a_message_that_was_given_up_tells_why_and_is_sent_again_as_it_was
         assert (listed["state"], listed["attempts"]) == ("delivered", 2)
 
 
+async def test_a_state_that_there_is_not_is_named(tmp_path: Path) -> None:
+    async with watched(tmp_path, takes) as (_, _, client):
+        refused = await client.get("/messages", params={"state": "dead,lost"})
+    assert refused.status_code == 400
+    assert "lost is none of pending, delivered, dead, stale" in refused.text
+
+
 async def test_what_an_endpoint_missed_is_counted_first_and_then_sent_in_order(tmp_path: Path) -> None:
     async with watched(tmp_path, refuses) as (receiver, system, client):
         await system.call({"url": receiver.url, "backoffPlan": GIVEN_UP}, serverMessages=["status-update"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -117,3 +118,16 @@ def test_origins(url: str, origin: str) -> None:
 
 def test_what_people_read_of_a_url_holds_no_query() -> None:
     assert without_query("https://shop.example/hooks?token=x#y") == "https://shop.example/hooks"
+
+
+def test_the_documented_way_to_verify_accepts_the_standards_vector(monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[4] / "docs" / "webhooks.md").read_text()
+    (shown,) = [part for part in page.split("```python\n")[1:] if "def is_ours" in part]
+    names: dict[str, Any] = {}
+    exec(shown.partition("```")[0], names)
+    monkeypatch.setattr("time.time", lambda: TIMESTAMP + 100)
+    headers = {"webhook-id": ID, "webhook-timestamp": str(TIMESTAMP), "webhook-signature": f"v1,AAAA {SIGNATURE}"}
+    assert names["is_ours"](SHOWN, headers, BODY)
+    assert not names["is_ours"](SHOWN, headers, BODY + b" ")
+    monkeypatch.setattr("time.time", lambda: TIMESTAMP + 300)
+    assert not names["is_ours"](SHOWN, headers, BODY)
