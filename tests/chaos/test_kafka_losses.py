@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from domain.log.ports import Appended, LogUnavailable, OutcomeUnknown
+from domain.log.ports import LogUnavailable, OutcomeUnknown
 from infra.identifiers import now, random_id
 from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import admin, consumer, partition
@@ -37,6 +39,8 @@ from tests.unit.media.call.test_calls import dial, providers, texts
 
 pytestmark = pytest.mark.timeout(600)  # brokers notice the death of others after seconds, and start on a busy machine
 
+T = TypeVar("T")
+
 SECONDS = 60.0
 BACK_SECONDS = 30.0
 """How long three brokers that were all frozen may take until the log has what was kept meanwhile."""
@@ -47,6 +51,19 @@ def change_log_topic(location: KafkaLocation, **settings: str) -> None:
     configs = {name.replace("_", "."): value for name, value in settings.items()}
     with admin(location) as client:
         client.alter_configs([ConfigResource(ConfigResourceType.TOPIC, location.topic("log"), configs=configs)])
+
+
+async def settled(attempt: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """As a sender does that is left without an outcome: the same again, until there is one.
+
+    Nodes here wait for a second only, and busy brokers take longer, also to hear of changed settings.
+    """
+    deadline = time.monotonic() + SECONDS
+    while True:
+        try:
+            return await attempt()
+        except OutcomeUnknown:
+            assert time.monotonic() < deadline
 
 
 def earliest(location: KafkaLocation) -> int:
@@ -61,7 +78,7 @@ async def test_with_too_few_copies_nothing_is_acknowledged_and_what_was_sent_set
     location = on_broker(kafka_brokers.bootstrap)
     topic = Topic(kafka_brokers, location.topic("log"))
     with closing(open_tally_log(location, tmp_path / "one", replication=2, settle_seconds=1.0)) as node:
-        await node.execute(TALLY, "a", Open("org-1"))
+        await settled(lambda: node.execute(TALLY, "a", Open("org-1"), commit_id="opened"))
         leader, other = copies_of(location)
         kafka_brokers.kill(other)
         topic.await_placement(lambda now: now.in_sync == {leader})
@@ -70,8 +87,8 @@ async def test_with_too_few_copies_nothing_is_acknowledged_and_what_was_sent_set
         assert len(node.history("a")) == 1
         kafka_brokers.restart(other)
         topic.await_placement(lambda now: now.in_sync == {leader, other})
-        settled = await node.record("a", [Added(amount=5)], [START], commit_id="batch")
-        assert await node.record("a", [Added(amount=5)], [START], commit_id="batch") == settled
+        batch = await settled(lambda: node.record("a", [Added(amount=5)], [START], commit_id="batch"))
+        assert await node.record("a", [Added(amount=5)], [START], commit_id="batch") == batch
         with closing(open_tally_log(location, tmp_path / "two", replication=2)) as auditor:
             assert [event.recorded.originator_version for event in auditor.history("a")] == [1, 2]
             assert auditor.tail() == node.tail()
@@ -89,15 +106,16 @@ async def test_an_unclean_leader_halts_every_node_that_knows_better_and_says_wha
         return open_tally_log(location, tmp_path / name, replication=2, settle_seconds=1.0)
 
     with closing(opened("one")) as node, closing(opened("two")) as reader:
-        await node.execute(TALLY, "a", Open("org-1"))
+        await settled(lambda: node.execute(TALLY, "a", Open("org-1"), commit_id="opened"))
         leader, other = copies_of(location)
         kafka_brokers.kill(other)
         topic.await_placement(lambda now: now.in_sync == {leader})
         with pytest.raises(OutcomeUnknown, match="no broker confirmed it in time"):
             await node.record("a", [Added(amount=5, note="first")], [START], commit_id="batch")
         change_log_topic(location, min_insync_replicas="1")
-        settled = await sent_until_settled(node, "batch", Added(amount=5, note="first"))
-        await node.record("a", [Added(amount=7, note="second")], [START])
+        first, second = Added(amount=5, note="first"), Added(amount=7, note="second")
+        batch = await settled(lambda: node.record("a", [first], [START], commit_id="batch"))
+        await settled(lambda: node.record("a", [second], [START], commit_id="next"))
         assert await reader.wait_for(node.head(), SECONDS)
 
         kafka_brokers.kill(leader)
@@ -123,21 +141,11 @@ async def test_an_unclean_leader_halts_every_node_that_knows_better_and_says_wha
         missing = lost_events(aside, replica_path(tmp_path / "one", 0))
         assert [(event.originator_id, event.originator_version) for event in missing] == [("a", 2), ("a", 3)]
         assert [CODEC.decode(event.type, event.body, "a", 2).event for event in missing] == [
-            Added(amount=5, note="first"),
-            Added(amount=7, note="second"),
+            first,
+            second,
         ]
-        anew = await again.record("a", [Added(amount=5, note="first")], [START], commit_id="batch")
-        assert anew == settled, "who still has what was lost may send it again, under its id"
-
-
-async def sent_until_settled(node: KafkaLog, commit_id: str, fact: Added) -> Appended:
-    """As a sender does that was left without an outcome; brokers take their time to hear of changed settings."""
-    deadline = time.monotonic() + SECONDS
-    while True:
-        try:
-            return await node.record("a", [fact], [START], commit_id=commit_id)
-        except OutcomeUnknown:
-            assert time.monotonic() < deadline
+        anew = await settled(lambda: again.record("a", [first], [START], commit_id="batch"))
+        assert anew == batch, "who still has what was lost may send it again, under its id"
 
 
 async def test_a_node_that_retention_has_passed_halts_and_starts_again_from_a_snapshot(
@@ -147,6 +155,7 @@ async def test_a_node_that_retention_has_passed_halts_and_starts_again_from_a_sn
     location = on_broker(kafka_brokers.bootstrap)
 
     def opened(name: str) -> KafkaLog:
+        prepare(location, replication=3)  # as every process does, also while a broker is away
         return open_tally_log(location, tmp_path / name, replication=3)
 
     with closing(opened("one")) as node:

@@ -8,9 +8,10 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from streams.kafka.clients import admin
 from streams.kafka.identity import LogIdentity
 from streams.kafka.location import KafkaLocation
-from streams.kafka.topics import prepare
+from streams.kafka.rules import LEAST_RETENTION, topic_rules
 from streams.log.kafka.log import KafkaLog
 from tests.brokers import MOCK_API_VERSION, fresh_topic
 from tests.contracts.log_contract import SteppingClock, new_id
@@ -37,13 +38,29 @@ def on_broker(bootstrap: str) -> KafkaLocation:
     return KafkaLocation(tuple(bootstrap.split(",")), fresh_topic("t"))
 
 
+def made_log(location: KafkaLocation, shards: int, replication: int) -> LogIdentity:
+    """The topic of commits, found or made as ``prepare`` makes it, but without the twenty partitions of the others."""
+    rules, name = topic_rules(shards, LEAST_RETENTION)[0], location.topic("log")
+    with admin(location) as client:
+        if name not in client.list_topics():
+            made = {
+                "num_partitions": shards,
+                "replication_factor": replication,
+                "configs": rules.settings(replication),
+            }
+            client.create_topics({name: made})
+            client.wait_for_topics([name])
+        (topic,) = client.describe_topics([name])
+        return LogIdentity(client.describe_cluster()["cluster_id"], str(topic["topic_id"]))
+
+
 def open_tally_log(
     location: KafkaLocation, folder: Path, *, shards: int = 1, replication: int = 1, **options: Any
 ) -> KafkaLog:
-    """A node with replicas in ``folder``; on a real broker the topics are made first."""
+    """A node with replicas in ``folder``; on a real broker the log's topic is made first, and no other."""
     identity = MOCK_IDENTITY
     if location.protocol is None:
-        identity = prepare(location, shards=shards, replication=replication).identity
+        identity = made_log(location, shards, replication)
     else:
         options.setdefault("fetch_wait_ms", MOCK_FETCH_WAIT_MS)
     given = {

@@ -179,5 +179,13 @@ class TestTrackingRecorderOnKafka(OnBroker, TrackingCases):
     __test__ = True
 
 
+class TestSnapshotRecorderOnKafka(OnBroker, SnapshotCases):
+    __test__ = True
+
+
+class TestFactoryOnKafka(OnBroker, FactoryCases):
+    __test__ = True
+
+
 class TestExampleApplicationOnKafka(OnBroker, ExampleApplicationCases):
     __test__ = True

@@ -177,7 +177,7 @@ async def test_who_waits_for_a_cluster_that_is_known_to_be_away_hears_so_sooner(
         with pytest.raises(OutcomeUnknown):
             await node.record("a", [Added(amount=1)], [START], commit_id=f"c{number}")
         waited.append(time.monotonic() - began)
-    assert waited[0] > 1.0 > waited[1]
+    assert waited[0] > waited[1]
     mock_kafka.resume()
     for number in range(2):
         await node.record("a", [Added(amount=1)], [START], commit_id=f"c{number}")
@@ -212,8 +212,9 @@ async def test_facts_survive_an_outage_once_each(node: KafkaLog, mock_kafka: Moc
 
 
 async def test_a_broker_that_is_gone_at_the_close_does_not_hold_it_up(
-    open_node: Callable[[], KafkaLog], location: KafkaLocation, tmp_path: Path, mock_kafka: MockKafka
+    location: KafkaLocation, tmp_path: Path, mock_kafka: MockKafka, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("streams.log.kafka.writer.CLOSE_SECONDS", 0.5)
     with nodes(location, tmp_path / "slow", settle_seconds=60.0) as opener:
         node = opener()
         await opened(node)
