@@ -15,10 +15,8 @@ import argparse
 import asyncio
 import random
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
-from functools import partial
-from time import monotonic, perf_counter
+from dataclasses import dataclass
+from time import monotonic
 
 import numpy as np
 import uvloop
@@ -26,7 +24,7 @@ from rich.console import Console
 from rich.table import Table
 
 from media.audio.framing import FRAME_MS
-from tests.benchmarks.voice_callers import TURN_MS, Caller
+from tests.benchmarks.voice_callers import TURN_MS, Caller, Callers, dialled
 from tests.benchmarks.voice_server import BenchmarkServer, Resources
 
 SHORTEST_S, LONGEST_S = 5.0, 180.0
@@ -46,64 +44,23 @@ class Sample:
     added_ms: tuple[float, ...]
 
 
-@dataclass
-class Callers:
-    """The callers that speak now, in groups that send in different milliseconds of the 20."""
-
-    groups: list[list[Caller]] = field(default_factory=lambda: [[] for _ in range(FRAME_MS)])
-    ended: int = 0
-    missed: int = 0
-    added_ms: list[float] = field(default_factory=list)
-
-    def join(self, caller: Caller) -> None:
-        min(self.groups, key=len).append(caller)
-
-    def leave(self, caller: Caller) -> None:
-        for group in self.groups:
-            with suppress(ValueError):
-                group.remove(caller)
-        self.ended += 1
-        self.missed += caller.missed
-        self.added_ms += caller.added_ms
-
-    async def beat(self) -> None:
-        """Have every caller send a frame every 20 ms, for ever."""
-        due = perf_counter()
-        while True:
-            for group in self.groups:
-                due += 0.001
-                late_s = perf_counter() - due
-                # After a stall go on from here: a burst of what was missed is no conversation.
-                due = max(due, due + late_s - 1.0)
-                await asyncio.sleep(max(0.0, -late_s))
-                for caller in tuple(group):
-                    caller.beat()
-
-
 async def hold_calls(
     server: BenchmarkServer, callers: Callers, asking: asyncio.Lock, chance: random.Random, until_s: float
 ) -> None:
     """One call after the other, until the time is up."""
-    loop = asyncio.get_running_loop()
     while monotonic() < until_s:
         length_s = min(chance.uniform(SHORTEST_S, LONGEST_S), max(SHORTEST_S, until_s - monotonic()))
         async with asking:
             (call_id,) = await asyncio.to_thread(server.calls, 1)
-        caller = Caller(max(1, int(length_s * 1000 / TURN_MS)), chance.randrange(FRAME_MS))
-        transport, _ = await loop.create_connection(partial(_same, caller), "127.0.0.1", server.port)
-        caller.open(f"/{call_id}")
-        await caller.ready.wait()
+        turns = max(1, int(length_s * 1000 / TURN_MS))
+        caller = await dialled(server.port, call_id, Caller(turns, chance.randrange(FRAME_MS)))
         callers.join(caller)
         await caller.over.wait()
         callers.leave(caller)
         if chance.random() < 0.5:
             caller.hang_up()
         else:
-            transport.abort()
-
-
-def _same(caller: Caller) -> Caller:
-    return caller
+            caller.vanish()
 
 
 async def soak(

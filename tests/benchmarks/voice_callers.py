@@ -7,7 +7,9 @@ clock for all of them, and of what comes back only the headers are looked at.
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from time import perf_counter
@@ -24,7 +26,7 @@ _SLOTS = FRAME_MS
 """The callers' clocks are spread over the 20 ms, one group each millisecond."""
 _PATIENCE_FRAMES = 5_000 // FRAME_MS
 _LATE_S = FRAME_MS / 1000
-_BINARY = 0x82
+_BINARY, _CLOSE = 0x82, 0x88
 
 
 def vowel() -> bytes:
@@ -81,6 +83,8 @@ class Caller(asyncio.Protocol):
         self._frames = 0
         self.finished = False
         self.closed = False
+        self.close_code: int | None = None
+        """What the server said when it closed the connection."""
         self.over = asyncio.Event()
         """It has had its turns, or the connection is gone."""
 
@@ -118,6 +122,8 @@ class Caller(asyncio.Protocol):
                 length, header = data[place + 2] << 8 | data[place + 3], 4
             if data[place] == _BINARY:
                 self._heard(now)
+            elif data[place] == _CLOSE and length >= 2:
+                self.close_code = int.from_bytes(data[place + header : place + header + 2], "big")
             place += header + length
         if place < size:
             self._buffer, place = data[place:], size
@@ -131,6 +137,11 @@ class Caller(asyncio.Protocol):
     def hang_up(self) -> None:
         assert self._transport is not None
         self._transport.close()
+
+    def vanish(self) -> None:
+        """Leave without a word."""
+        assert self._transport is not None
+        self._transport.abort()
 
     # The conversation.
 
@@ -171,6 +182,51 @@ class Caller(asyncio.Protocol):
 
 
 @dataclass
+class Callers:
+    """The callers that speak now, in groups that send in different milliseconds of the 20."""
+
+    groups: list[list[Caller]] = field(default_factory=lambda: [[] for _ in range(FRAME_MS)])
+    ended: int = 0
+    missed: int = 0
+    late_ms: deque[float] = field(default_factory=lambda: deque(maxlen=100_000))
+    """How late their own clock was, lately."""
+    added_ms: list[float] = field(default_factory=list)
+
+    def join(self, caller: Caller) -> None:
+        min(self.groups, key=len).append(caller)
+
+    def leave(self, caller: Caller) -> None:
+        for group in self.groups:
+            with suppress(ValueError):
+                group.remove(caller)
+        self.ended += 1
+        self.missed += caller.missed
+        self.added_ms += caller.added_ms
+
+    async def beat(self) -> None:
+        """Have every caller send a frame every 20 ms, for ever."""
+        due = perf_counter()
+        while True:
+            for group in self.groups:
+                due += 0.001
+                late_s = perf_counter() - due
+                self.late_ms.append(max(0.0, late_s * 1000))
+                # After a stall go on from here: a burst of what was missed is no conversation.
+                due = max(due, due + late_s - 1.0)
+                await asyncio.sleep(max(0.0, -late_s))
+                for caller in tuple(group):
+                    caller.beat()
+
+
+async def dialled(port: int, call_id: str, caller: Caller) -> Caller:
+    """The caller with its WebSocket open."""
+    await asyncio.get_running_loop().create_connection(partial(_same, caller), "127.0.0.1", port)
+    caller.open(f"/{call_id}")
+    await caller.ready.wait()
+    return caller
+
+
+@dataclass
 class Heard:
     """What all callers of a run saw. The first turn of each warms up and does not count in ``added_ms``."""
 
@@ -185,14 +241,10 @@ class Heard:
 
 async def run_calls(port: int, call_ids: list[str], turns: int, before_hanging_up: Callable[[], None]) -> Heard:
     """All calls at the same time, spread over the 20 ms and over the length of a turn."""
-    loop = asyncio.get_running_loop()
     callers: list[Caller] = []
     for index, call_id in enumerate(call_ids):
         caller = Caller(turns, _TURN_FRAMES * index // len(call_ids))
-        await loop.create_connection(partial(_same, caller), "127.0.0.1", port)
-        caller.open(f"/{call_id}")
-        await caller.ready.wait()
-        callers.append(caller)
+        callers.append(await dialled(port, call_id, caller))
     own_lag_ms = await _clock(callers)
     await asyncio.sleep(0.1)
     before_hanging_up()
