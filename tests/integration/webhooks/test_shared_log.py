@@ -12,12 +12,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from aiohttp import web
 
 from domain.webhook.aggregate import ENDPOINT
+from domain.webhook.deliveries import Selection
+from infra.data_folder import DataFolder
 from infra.identifiers import random_id
 from infra.kafka.cluster import DevCluster
+from infra.observed import opened_streamer
+from infra.settings import LOOPBACK, Settings
 from tests.brokers import fresh_topic
 from tests.integration.webhooks.receiver import Receiver
 from tests.integration.webhooks.system import EACH, WANTED, Delivering, delivering
@@ -95,3 +100,26 @@ async def test_whoever_is_left_goes_on_with_the_endpoints_of_one_that_died(
         assert len(received) - 3 * made * EACH <= MOST_IN_FLIGHT
     receiver.assert_the_same_when_it_comes_twice()
     receiver.assert_in_order()
+
+
+@pytest.mark.timeout(180)
+async def test_callfold_stream_delivers_what_api_processes_only_answer_for(
+    kafka_broker: DevCluster, tmp_path: Path
+) -> None:
+    log = f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('stream')}"
+    async with AsyncExitStack() as parts:
+        receiver = await parts.enter_async_context(Receiver())
+        system = await parts.enter_async_context(
+            delivering(tmp_path / "api", paused=True, log=log, kafka_replication=1)
+        )
+        settings = Settings(data_dir=tmp_path / "stream", log=log, kafka_replication=1, egress_allow=LOOPBACK)
+        seat = parts.enter_context(DataFolder(settings.data_dir).join("stream"))
+        streamer = await parts.enter_async_context(opened_streamer(settings, seat, url="http://x.test", token="t"))
+        await system.call({"url": receiver.url}, serverMessages=WANTED)
+        await receiver.until(lambda all: len(all) == EACH, 60)
+        await system.settled(60)
+        listed = await asyncio.to_thread(system.webhooks.deliveries.list, system.org_id, Selection(), 10)
+        assert [delivery.state for delivery in listed] == ["delivered"] * EACH
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(streamer.app), base_url="http://x.test") as client:
+            figures = await client.get("/metrics", headers={"authorization": "Bearer t"})
+        assert 'callfold_webhook_attempts_total{outcome="success"} 5.0' in figures.text
