@@ -54,7 +54,7 @@ def rebuild(
         print_json(outcome)
     else:
         tables = outcome.pop("tables")
-        print_facts(outcome)
+        print_facts({name: ", ".join(value) if isinstance(value, list) else value for name, value in outcome.items()})
         print_table("", ("table", "version", "compared", "rows", "hash", "equal"), [_compared(each) for each in tables])
     if outcome.get("equal") is False:
         raise CommandFailed("the rebuilt tables differ from the ones that were there; the rebuilt ones are in place")
@@ -100,7 +100,7 @@ async def _watched(operator: Operator, rebuilding: asyncio.Future[Json]) -> Json
     )
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        shown = bar.add_task(f"rebuilding from the log ({operator.place})", total=None, rate=0.0)
+        shown = bar.add_task("rebuilding", total=None, rate=0.0)
         while not rebuilding.done():
             await wait((rebuilding,), timeout=_LOOK_SECONDS)
             seen = await operator.rebuild_progress()

@@ -177,9 +177,8 @@ class FaustFragments:
         self._feed = feed
         self._carrier = FragmentCarrier(pipeline, feed, dead_letters)
         self._clock = clock
-        self._taking_over = taking_over
         self._member: Membership[AssignedFragments] = Membership(
-            app, location.topic("media"), pipeline.name, self._begin
+            app, location.topic("media"), pipeline.name, self._begin, taking_over=taking_over
         )
 
     @property
@@ -219,11 +218,9 @@ class FaustFragments:
         )
 
     def _begin(self, number: int) -> AssignedFragments:
-        return AssignedFragments(self._carrier, self._feed, number, ready=self._ready, failed=self._member.fail)
-
-    async def _ready(self) -> None:
-        await self._member.recovered()
-        await self._taking_over()
+        return AssignedFragments(
+            self._carrier, self._feed, number, ready=self._member.taken_over, failed=self._member.fail
+        )
 
 
 async def _finished(work: Coroutine[Any, Any, R]) -> R:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import faust
 
 from domain.log.ports import LogUnavailable
+from streams.processing.pipeline import BACK_OFF_SECONDS
 
 logger = logging.getLogger(__name__)
 
@@ -77,12 +78,23 @@ class Membership(Generic[A]):
     ends the membership (``failed``) with its records unacknowledged, so that nothing can be passed over.
     """
 
-    def __init__(self, app: faust.App, topic: str, name: str, begin: Callable[[int], A]) -> None:
-        """``begin`` makes the work on a partition, which is started and stopped here."""
+    def __init__(
+        self,
+        app: faust.App,
+        topic: str,
+        name: str,
+        begin: Callable[[int], A],
+        *,
+        taking_over: Callable[[], Awaitable[None]],
+    ) -> None:
+        """``begin`` makes the work on a partition, which is started and stopped here. ``taking_over`` is awaited once
+        for all partitions that are assigned together, again and again while it raises ``LogUnavailable``."""
         self._app = app
         self._topic = topic
         self._name = name
         self._begin = begin
+        self._taking_over = taking_over
+        self._taken: asyncio.Task[None] | None = None
         self._joined = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._waiting: Counter[int] = Counter()
@@ -115,12 +127,15 @@ class Membership(Generic[A]):
         if self._watching is not None:
             self._watching.cancel()
         await self._end(set(self.parts))
+        if self._taken is not None:
+            self._taken.cancel()
         await self._app.stop()
         self.failed.cancel()
 
-    async def recovered(self) -> None:
-        """Wait until the tables of the app are what the former owners left."""
-        await self._app.tables.wait_until_recovery_completed()
+    async def taken_over(self) -> None:
+        """Wait until the tables of the app, and what was parked, are what the former owners left."""
+        assert self._taken is not None, "made when partitions are assigned"
+        await asyncio.shield(self._taken)
 
     def fail(self, failure: BaseException) -> None:
         """End with this reason; the first one counts."""
@@ -154,11 +169,26 @@ class Membership(Generic[A]):
 
     async def _assigned(self, *sent: Any, **_: Any) -> None:
         await self._end(set(self.parts))
+        if self._taken is not None:
+            self._taken.cancel()
+        self._taken = asyncio.create_task(self._take_over(), name=f"taking-over-{self._name}")
         for number in sorted(place.partition for place in sent[1] if place.topic == self._topic):
             self.parts[number] = part = self._begin(number)
             part.start()
         self._joined.set()
         logger.info("faust.assigned", extra={"pipeline": self._name, "partitions": sorted(self.parts)})
+
+    async def _take_over(self) -> None:
+        await self._app.tables.wait_until_recovery_completed()
+        failures = 0
+        while True:
+            try:
+                await self._taking_over()
+                return
+            except LogUnavailable as error:
+                logger.warning("faust.waiting", extra={"pipeline": self._name, "error": str(error)})
+            await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
+            failures += 1
 
     async def _revoked(self, *sent: Any, **_: Any) -> None:
         await self._end({place.partition for place in sent[1] if place.topic == self._topic})

@@ -36,13 +36,14 @@ class FaustRunner:
         clock: Clock,
         taking_over: Callable[[], Awaitable[None]],
     ) -> None:
-        """``taking_over`` is awaited before a shard is begun: what its former owner parked must be known by then."""
+        """``taking_over`` is awaited before shards are begun: what their former owners parked must be known by then."""
         self.pipeline = pipeline
         self._log = log
         self._dead_letters = dead_letters
         self._clock = clock
-        self._taking_over = taking_over
-        self._member: Membership[AssignedShard] = Membership(app, location.topic("log"), pipeline.name, self._begin)
+        self._member: Membership[AssignedShard] = Membership(
+            app, location.topic("log"), pipeline.name, self._begin, taking_over=taking_over
+        )
 
     @property
     def failed(self) -> asyncio.Future[None]:
@@ -89,10 +90,6 @@ class FaustRunner:
             self._dead_letters,
             number,
             clock=self._clock,
-            ready=self._ready,
+            ready=self._member.taken_over,
             failed=self._member.fail,
         )
-
-    async def _ready(self) -> None:
-        await self._member.recovered()
-        await self._taking_over()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
+import select
 import signal
 import subprocess
 import sys
@@ -159,10 +160,19 @@ class Processes:
         self._parent.stdin.write(f"{name}\n")
         self._parent.stdin.flush()
         if not await asyncio.to_thread(self._started, name, ready):
-            raise AssertionError((self._folder / f"{name}.log").read_text()[-2000:])
+            raise AssertionError(f"{name} does not begin: {self._last_words(name)}")
 
     def kill(self, name: str) -> None:
-        os.kill(self._pids[name], signal.SIGKILL)
+        """Kill one that lives, and wait until it is gone."""
+        try:
+            watched = os.pidfd_open(self._pids[name])
+        except ProcessLookupError:
+            raise AssertionError(f"{name} ended by itself: {self._last_words(name)}") from None
+        try:
+            signal.pidfd_send_signal(watched, signal.SIGKILL)
+            assert select.select([watched], [], [], CATCH_UP_SECONDS)[0]
+        finally:
+            os.close(watched)
 
     def close(self) -> None:
         """Nothing is left afterwards in any case."""
@@ -172,6 +182,10 @@ class Processes:
         self._parent.kill()
         self._parent.communicate()
         self._listening.join()
+
+    def _last_words(self, name: str) -> str:
+        lines = (self._folder / f"{name}.log").read_text().splitlines()
+        return "\n".join([line for line in lines if "kafka.net.selector" not in line][-12:])
 
     def _started(self, name: str, ready: bool) -> bool:
         with self._ready:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from domain.log.ports import LogUnavailable
 from streams.faust import membership
 from streams.faust.membership import Delivered, Membership
 
@@ -51,6 +52,9 @@ class App:
     def __init__(self) -> None:
         self.on_partitions_assigned, self.on_partitions_revoked = Signal(), Signal()
         self.taken = 0
+        self.taken_over = 0
+        self.away = 0
+        self.tables = SimpleNamespace(wait_until_recovery_completed=self._recovered)
         self._moved = asyncio.Condition()
 
     def topic(self, name: str, **_: Any) -> str:
@@ -64,6 +68,15 @@ class App:
 
     def records(self, count: int, partition: int = 0) -> Any:
         return SimpleNamespace(noack=lambda: SimpleNamespace(events=lambda: self._events(count, partition)))
+
+    async def taking_over(self) -> None:
+        if self.away:
+            self.away -= 1
+            raise LogUnavailable("no broker answers")
+        self.taken_over += 1
+
+    async def _recovered(self) -> None:
+        """There are no tables."""
 
     async def until_taken(self, count: int) -> None:
         async with asyncio.timeout(10), self._moved:
@@ -96,7 +109,7 @@ async def member(app: App, parts: dict[int, Part], monkeypatch: pytest.MonkeyPat
         parts[number] = Part()
         return parts[number]
 
-    made: Membership[Part] = Membership(app, "media", "counts", begin)  # type: ignore[arg-type]  # as much as is used
+    made: Membership[Part] = Membership(app, "media", "counts", begin, taking_over=app.taking_over)  # type: ignore[arg-type]  # as much as is used
     await app.on_partitions_assigned.send(0, 1)
     return made
 
@@ -132,3 +145,15 @@ async def test_who_loses_a_partition_does_not_wait_for_it(
     assert parts[0].stopped
     assert len(parts[0].records) == 8
     assert set(member.parts) == {1}
+
+
+async def test_what_former_owners_left_is_learnt_once_for_all_partitions_however_long_it_takes(
+    app: App, member: Membership[Part]
+) -> None:
+    await member.taken_over()
+    assert app.taken_over == 1
+    app.away = 2
+    await app.on_partitions_assigned.send(0, 1)
+    async with asyncio.timeout(10):
+        await asyncio.gather(member.taken_over(), member.taken_over())
+    assert (app.away, app.taken_over) == (0, 2)
