@@ -202,7 +202,7 @@ SALES: Final = UseCase(
         function(
             "qualifyLead",
             "Request an offer.",
-            roof={"type": "string", "enum": ["flat", "steep"], "description": "The kind of roof."},
+            building={"type": "string", "enum": ["house", "office"], "description": "The kind of building."},
             day={"type": "string", "description": "The day of the visit, for example Tuesday."},
         ),
         END_CALL,
@@ -215,7 +215,7 @@ SALES: Final = UseCase(
     turns=(
         Turn("how much does a system cost", answer="nine thousand"),
         Turn("i would like to request an offer", answer="Which would you like", rephrased="request an offer please"),
-        Turn("it is flat", answer="day", rephrased="a flat roof"),
+        Turn("it is for the office", answer="day", rephrased="the office please"),
         Turn("on friday", answer="Shall I", rephrased="on friday please"),
         Turn("yes please", answer="An offer", rephrased="yes"),
         GOODBYE,

@@ -51,9 +51,9 @@ def ask_when_possible(m: Moment) -> None:
 
 
 def is_silent(state: MachineState) -> bool:
-    """Whether the model was asked and has neither said a word nor called a tool so far."""
+    """Whether the model owes an answer and has neither said a word nor called a tool so far."""
     request = state.request
-    return request is not None and not request.text and not request.called_tools
+    return request is not None and not request.ahead_of and not request.text and not request.called_tools
 
 
 def abort(m: Moment) -> None:

@@ -93,8 +93,8 @@ def read_start_speaking(assistant: Section, *, native_end_of_turn: bool) -> Star
 
 
 def read_stop_speaking(assistant: Section) -> StopSpeaking:
-    """``stopSpeakingPlan`` with the deprecated ``numWordsToInterruptAssistant`` folded in; an explicit empty phrase list
-    switches its test off."""
+    """``stopSpeakingPlan`` with the deprecated ``numWordsToInterruptAssistant`` folded in; an explicit empty list of
+    phrases switches its test off."""
     plan = assistant.section("stopSpeakingPlan")
     num_words = assistant.number("numWordsToInterruptAssistant", 0, 0, 10)
     acknowledgements = plan.texts("acknowledgementPhrases") if plan.has("acknowledgementPhrases") else None

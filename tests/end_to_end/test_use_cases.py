@@ -36,8 +36,6 @@ pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 DIGITS = {"4711#": "four seven one one"}
 MS_PER_CHARACTER = 60
-AT_ONCE = 2
-"""Local speakers that one of this machine's processors has to recognise at the same time."""
 VENDORS: dict[str, Any] = {
     "transcriber": {"provider": "deepgram", "model": "nova-3"},
     "voice": {"provider": "cartesia", "voiceId": "v1"},
@@ -166,22 +164,14 @@ def replayed(root: Path, call_id: str, change: str) -> dict[str, Any]:
     return told
 
 
-async def test_local_providers_hold_every_use_case_and_their_replay_is_exact(tmp_path: Path) -> None:
-    tools = {name: result for case in USE_CASES for name, result in case.tools.items()}
-    wordings = {wording for case in USE_CASES for line in lines_of(case) for wording in line.wordings}
-    speech = await synthesize(sorted(wordings))
-    slots = asyncio.Semaphore(AT_ONCE)
-    with tool_server(tools) as tools_url:
+@pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name.replace(" ", "-"))
+async def test_local_providers_hold_a_use_case_and_its_replay_is_exact(tmp_path: Path, case: UseCase) -> None:
+    speech = await synthesize(sorted({wording for line in lines_of(case) for wording in line.wordings}))
+    with tool_server(dict(case.tools)) as tools_url:
         async with system(tmp_path) as started:
-
-            async def one(case: UseCase) -> HeldCall:
-                async with slots:
-                    return await hold(started, case, case.request(tools_url), speech)
-
-            held = await asyncio.gather(*(one(case) for case in USE_CASES))
-    for case, call in zip(USE_CASES, held, strict=True):
-        assert_conversation(case, call)
-        await asyncio.to_thread(assert_replays, tmp_path, call.id)
+            held = await hold(started, case, case.request(tools_url), speech)
+    assert_conversation(case, held)
+    await asyncio.to_thread(assert_replays, tmp_path, held.id)
 
 
 @pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name.replace(" ", "-"))

@@ -10,7 +10,6 @@ import wave
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import pytest
 
@@ -27,11 +26,8 @@ from domain.call.events import (
 )
 from domain.call.state import Ended
 from media.audio.playout import Playout
-from media.call.conversation import MachineConversation
 from media.call.session import CallSession
-from media.machine.inputs import Input
-from media.machine.outputs import Record
-from media.machine.replay import recorded_plan
+from media.machine.recorded import judge, recorded_call
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest, TextDelta, ToolCallRequest
 from media.providers.scripted import (
@@ -186,15 +182,9 @@ async def test_the_recorded_inputs_step_the_machine_to_the_same_events_again(tmp
             await caller.until_said(turn)
         events = await caller.hang_up()
         fragments = rig.fragments.read(caller.call_id)
-    kinds = {fragment.type: fragment for fragment in fragments}
-    plan = recorded_plan(of(events, CallStarted)[0], kinds["machine.plan"].data)
-    again = MachineConversation(plan)
-    outputs = [*again.begin(kinds["machine.began"].at_ms)]
-    for fragment in fragments:
-        if fragment.type == "machine.input":
-            outputs += again.step(msgspec.convert(fragment.data, Input), fragment.at_ms)
-    replayed = [output.event for output in outputs if isinstance(output, Record)]
-    assert replayed == [event for event in events[3:] if not isinstance(event, ArtifactStored)]
+    verdict = judge(recorded_call(events, fragments))
+    assert verdict.exact, verdict.difference
+    assert verdict.events > 10
 
 
 async def test_a_caller_who_interrupts_silences_the_assistant_at_once_and_history_holds_what_was_heard(

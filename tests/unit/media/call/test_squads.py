@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from domain.call.artifact import artifact_body
 from domain.call.events import (
-    ArtifactStored,
     AssistantActivated,
     CallEnded,
     CallStarted,
@@ -24,10 +22,7 @@ from domain.call.events import (
 )
 from domain.call.state import Ended
 from domain.live_calls import CallRejected
-from media.call.conversation import MachineConversation
-from media.machine.inputs import Input
-from media.machine.outputs import Record
-from media.machine.replay import recorded_plan
+from media.machine.recorded import judge, recorded_call
 from media.providers.language_model import ModelRequest, ToolCallRequest
 from media.providers.scripted import Answer, ScriptedLanguageModel, ScriptedSpeechToText, ScriptedTextToSpeech
 from tests.unit.media.call.rig import Rig, ScriptedProviders, media_rig
@@ -187,15 +182,10 @@ async def test_a_squad_of_three_hands_a_call_from_one_to_the_next(tmp_path: Path
     assert [usage.quantities["characters"] > 0 for usage in metered] == [True, True, True]
 
     # The recorded inputs step the machine to the same events again, whoever has the word.
-    kinds = {fragment.type: fragment for fragment in fragments}
-    assert kinds["machine.plan"].data["max_duration_seconds"] == 1200
-    again = MachineConversation(recorded_plan(of(events, CallStarted)[0], kinds["machine.plan"].data))
-    outputs = [*again.begin(kinds["machine.began"].at_ms)]
-    for fragment in fragments:
-        if fragment.type == "machine.input":
-            outputs += again.step(msgspec.convert(fragment.data, Input), fragment.at_ms)
-    replayed = [output.event for output in outputs if isinstance(output, Record)]
-    assert replayed == [event for event in events[3:] if not isinstance(event, ArtifactStored)]
+    recorded = recorded_call(events, fragments)
+    assert recorded.facts["max_duration_seconds"] == 1200
+    verdict = judge(recorded)
+    assert verdict.exact, verdict.difference
 
 
 async def test_stored_squads_assistants_and_tools_are_found_and_noted_with_their_versions(tmp_path: Path) -> None:
