@@ -107,18 +107,21 @@ def give_up(m: Moment) -> None:
     m.set(request=None)
 
 
-def settle(m: Moment) -> None:
-    """What runs ahead of words that have changed or gone is worth nothing; what fits a decided turn is its answer."""
+def settle(m: Moment) -> bool:
+    """What runs ahead of words that have changed or gone is worth nothing; what fits a decided turn is its answer.
+
+    Tells whether an answer was taken: its tool calls are then to be seen to in the same step."""
     if not is_ahead(m):
-        return
+        return False
     request, user = m.state.request, m.state.user
     if not still_fits(m):
         give_up(m)
     elif user is not None and user.decided and m.state.answer_owed and not m.armed("backoff"):
         if request is not None and request.ahead_in == history.messages_for_model(m.state)[:-1]:
             _take(m)
-        else:
-            give_up(m)
+            return True
+        give_up(m)
+    return False
 
 
 def on_text(m: Moment, token: ModelText) -> bool:

@@ -105,7 +105,8 @@ def _settle(m: Moment) -> None:
     tools.settle(m)
     if m.state.end_reason is None:
         turns.settle(m)
-        speculation.settle(m)
+        if speculation.settle(m):
+            tools.settle(m)
         speculation.begin_when_likely(m)
         answering.ask_when_possible(m)
     hooks.on_ending(m)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.call.events import MessageCommitted, ToolCalled, TurnDecided, TurnMeasured, UsageMetered
+from domain.call.events import MessageCommitted, ToolCalled, ToolFailed, TurnDecided, TurnMeasured, UsageMetered
 from media.machine import inputs, outputs
 from media.machine.inputs import RequestedTool
 from tests.unit.media.machine.scenario import Reply, Scenario
@@ -208,3 +208,17 @@ def test_a_failure_ahead_is_not_tried_again_before_the_decision() -> None:
     assert len(call.outputs(outputs.StartModel)) == 1
     call.run_until_quiet()
     assert call.messages()[-1] == ("assistant", "At nine.")
+
+
+def test_a_tool_that_answers_by_itself_is_seen_to_in_the_step_that_takes_the_answer() -> None:
+    tool = {
+        "type": "transferCall",
+        "function": {"name": "number"},
+        "destinations": [{"type": "number", "number": "+4915"}],
+    }
+    reply = Reply("", calls=(RequestedTool(id="c1", name="number", arguments={}),))
+    call = eager(call_with(reply, Reply("I cannot put you through."), model={"tools": [tool]})).run(400)
+    assert not call.events(ToolCalled)
+    over(call).run_until_quiet()
+    assert [event.tool_call_id for event in call.events(ToolFailed)] == ["c1"]
+    assert call.messages()[-1] == ("assistant", "I cannot put you through.")
