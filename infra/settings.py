@@ -169,6 +169,14 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         description="New calls are refused (close code 1013) while the 20 ms clock of the running ones has been later "
         "than this, at the 99th percentile, for three seconds.",
     )
+    admission_busy_percent: float = Field(
+        85.0,
+        ge=5,
+        le=100,
+        json_schema_extra={"unit": "%"},
+        description="New calls are refused too while the thread that serves all calls of a process worked for more than "
+        "this part of the last second: delays show only when it is too late.",
+    )
     connect_seconds: float = Field(
         60.0,
         ge=1,

@@ -227,6 +227,7 @@ def _tier(
         settings=MediaSettings(
             max_calls=settings.max_calls,
             max_lag_ms=settings.admission_lag_ms,
+            max_busy=settings.admission_busy_percent / 100,
             live_dir=seat.folder.live,
             connect_within_s=settings.connect_seconds,
             lease_s=storage.lease_seconds,

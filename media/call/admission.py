@@ -32,7 +32,8 @@ class Admission:
             raise CallRejected(TRY_LATER, f"{self._settings.max_calls} calls are running here; try again later")
         if self._outbox.overflowing:
             raise CallRejected(TRY_LATER, "too many events wait for the log to take another call; try again later")
-        if self._ticker.sustained_lag_ms > self._settings.max_lag_ms:
+        late = self._ticker.sustained_lag_ms > self._settings.max_lag_ms
+        if late or self._ticker.busy_share > self._settings.max_busy:
             raise CallRejected(TRY_LATER, "this server is too busy to take another call now; try again later")
 
     def room(self) -> int:

@@ -16,6 +16,8 @@ class MediaSettings:
     max_lag_ms: float = 50.0
     """No new call is taken (close code 1013) while the 20 ms clock has been later than this, at the 99th percentile of
     each of the last seconds: calls that run come first."""
+    max_busy: float = 0.85
+    """No new call is taken while the thread that serves all calls worked for more than this part of the last second."""
     live_dir: Path = field(default_factory=lambda: Path(gettempdir()) / "callfold-live")
     """Where recordings grow while their calls run, and where owners keep their lease files."""
 
@@ -92,6 +94,7 @@ class MediaSettings:
         for name, low, high in (
             ("max_calls", 1, 10_000),
             ("max_lag_ms", 1, 10_000),
+            ("max_busy", 0.05, 1),
             ("playout_lead_ms", 40, 1_000),
             ("input_lead_ms", 20, 2_000),
             ("voice_start_frames", 1, 50),

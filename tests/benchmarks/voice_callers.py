@@ -124,6 +124,7 @@ class Caller(asyncio.Protocol):
                 self._heard(now)
             elif data[place] == _CLOSE and length >= 2:
                 self.close_code = int.from_bytes(data[place + header : place + header + 2], "big")
+                self.hang_up()
             place += header + length
         if place < size:
             self._buffer, place = data[place:], size

@@ -221,7 +221,7 @@ async def media_rig(
         artifacts=artifacts,
         providers=providers or ScriptedProviders(),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
-        settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, **settings}),
+        settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, "max_busy": 1.0, **settings}),
         clock=clock,
         new_id=new_id,
         address=address,

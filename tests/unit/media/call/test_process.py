@@ -82,6 +82,31 @@ async def test_lag_counts_as_sustained_after_seconds_of_it_and_is_forgotten_whil
     await asyncio.gather(task, return_exceptions=True)
 
 
+async def test_a_thread_that_works_all_the_time_is_busy_and_is_not_once_nothing_runs() -> None:
+    class Working(Counter):
+        def tick(self) -> None:
+            end = monotonic() + 0.006
+            while monotonic() < end:
+                pass
+            super().tick()
+
+    ticker = Ticker()
+    task = asyncio.create_task(ticker.run())
+    working = [Working(60) for _ in range(4)]
+    for each in working:
+        ticker.join(each)
+    assert ticker.busy_share == 0
+    async with asyncio.timeout(60):
+        for each in working:
+            await each.done.wait()
+    assert 0 < ticker.busy_share <= 1.05
+    for each in working:
+        ticker.leave(each)
+    assert ticker.busy_share == 0
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def test_while_calls_run_and_a_moment_longer_only_the_youngest_generation_is_collected() -> None:
     found = gc.get_threshold()
     policy = CollectorPolicy(idle_s=0.05)
