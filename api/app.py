@@ -15,9 +15,11 @@ from api.configuration.routes import list_routes, resource_routes
 from api.context import ApiContext
 from api.dependencies import ApiDependencies
 from api.documentation import install_openapi, operation_id
+from api.head_requests import HeadRequests
 from api.models.chat import ChatBody
 from api.models.knowledge_base import ATTACHED_FILE, AttachFileBody
 from api.models.token import TokenBody
+from api.plain_paths import PlainPaths
 from api.refusals import LastResort, install
 from api.request_identity import HEADER, RequestIdentity
 from api.request_log import RequestRecording
@@ -141,6 +143,8 @@ def create_app(dependencies: ApiDependencies, routes: Sequence[Routes] = EVERYTH
         expose_headers=[HEADER, POSITION_HEADER, "etag", "location", "retry-after", "ratelimit", "ratelimit-policy"],
         max_age=86_400,
     )
+    app.add_middleware(HeadRequests)
+    app.add_middleware(PlainPaths)
     app.add_middleware(RequestRecording, log=context.requests, clock=dependencies.clock)
     app.add_middleware(RequestIdentity, new_id=dependencies.new_id)
     return app

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any, Final
@@ -30,6 +31,13 @@ async def read_object(request: Request, limit_bytes: int, *, required: bool = Tr
                 code="BODY_REQUIRED",
             )
         return {}
+    coding = request.headers.get("content-encoding", "identity").strip().lower()
+    if coding not in ("", "identity"):
+        raise Problem(
+            415,
+            f"Content-Encoding {coding} is not supported in requests.",
+            detail="Send the body as it is, without Content-Encoding.",
+        )
     media_type = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
     if media_type != "application/json" and not media_type.endswith("+json"):
         raise Problem(
@@ -38,7 +46,7 @@ async def read_object(request: Request, limit_bytes: int, *, required: bool = Tr
             detail="Send JSON with Content-Type: application/json.",
         )
     try:
-        body = msgspec.json.decode(raw)
+        body = msgspec.json.decode(raw.removeprefix(BOM_UTF8))
     except (msgspec.DecodeError, UnicodeDecodeError) as fault:
         raise bad_request(
             f"The request body is not valid JSON: {fault}.", detail="Correct the JSON text.", code="MALFORMED_JSON"

@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import Issue, Problem, conflict, invalid, problem_response
@@ -22,6 +23,7 @@ from domain.log.codec import BodyPruned
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 
 LOGGER: Final = logging.getLogger("callfold.api")
+_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 def from_refusal(refusal: Refused) -> Problem:
@@ -86,15 +88,27 @@ def from_query(rejected: QueryRejected) -> Problem:
 
 def from_http(fault: HTTPException, request: Request) -> Problem:
     """Routing found nothing, or not with this method."""
-    headers = dict(fault.headers or {})
+    headers = {name.lower(): value for name, value in (fault.headers or {}).items()}
     if fault.status_code == 404:
         message = f"Cannot {request.method} {request.url.path}"
         return Problem(404, message, detail="The paths are listed at /docs.", code="NOT_FOUND", headers=headers)
     if fault.status_code == 405:
-        allowed = headers.get("allow", headers.get("Allow", ""))
+        allowed = ", ".join(allowed_methods(request))
+        headers["allow"] = allowed
         message = f"{request.method} is not allowed on {request.url.path}."
         return Problem(405, message, detail=f"Use {allowed}." if allowed else "", headers=headers)
     return Problem(fault.status_code, str(fault.detail), headers=headers)
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """What the path of a request may be asked with: several routes may share it."""
+    routes = request.app.router.routes
+    methods = [
+        method
+        for method in _METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+    return [*methods, *(["HEAD"] if "GET" in methods else []), "OPTIONS"]
 
 
 def install(app: FastAPI) -> None:
@@ -142,6 +156,8 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(request: Request, fault: HTTPException) -> Response:
+        if fault.status_code == 405 and request.method == "OPTIONS":
+            return Response(status_code=204, headers={"allow": ", ".join(allowed_methods(request))})
         return problem_response(request, from_http(fault, request))
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 from starlette.requests import Request
 
-from api.errors import invalid
+from api.errors import Issue, invalid
 from api.models.base import Instant
 from api.violations import issues
 from domain.aggregate import DocumentKeys
@@ -26,6 +26,7 @@ def _separated(value: object) -> object:
 
 Several = Annotated[list[str], BeforeValidator(_separated)]
 """A parameter that takes several values: as a repeated key, or separated by commas."""
+_SEVERAL: Final = (Several, Several | None)
 
 
 class Query(BaseModel):
@@ -134,9 +135,12 @@ class OperatorEventQuery(AfterQuery):
 def parse_query(request: Request, model: type[Q]) -> Q:
     """The request's query string as ``model``. Raises ``Problem`` 400 that lists every violation."""
     parameters = request.query_params
+    single = {field.alias for field in model.model_fields.values() if field.annotation not in _SEVERAL}
     given: dict[str, Any] = {}
     for key in parameters:
         values = parameters.getlist(key)
+        if len(values) > 1 and key in single:
+            raise invalid([Issue("INVALID_VALUE", f"{key} must be given only once", f"/query/{key}")])
         given[key] = values if len(values) > 1 else values[0]
     try:
         return model.model_validate(given)
