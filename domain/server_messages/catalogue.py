@@ -164,7 +164,7 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
         "tool-calls",
         "The model calls tools of this server.",
         {"toolCallList": _LIST, "toolCalls": _LIST, "toolWithToolCallList": _LIST},
-        ("toolCallList", "toolWithToolCallList"),
+        ("toolCallList",),
         _BOTH,
         {"type": "object", "properties": {"results": {"type": "array", "items": _RESULT}, "error": _TEXT}},
     ),

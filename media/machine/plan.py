@@ -245,12 +245,9 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     def public(self) -> dict[str, Any]:
         """What clients learn of the assistant: nothing that could hold a secret or the prompt."""
-        shown: dict[str, Any] = {
-            "transcriber": self.transcriber.config,
-            "model": self.model.config,
-            "voice": self.voice.config,
-            "firstMessageMode": self.first_message_mode,
-        }
+        stages = {"transcriber": self.transcriber, "model": self.model, "voice": self.voice}
+        shown: dict[str, Any] = {name: stage.config for name, stage in stages.items() if stage.config}
+        shown["firstMessageMode"] = self.first_message_mode
         if self.name:
             shown["name"] = self.name
         if self.first_message:
