@@ -28,4 +28,5 @@ def instant(call: Call, at_ms: float) -> datetime | None:
 def place(call: Call, event: Positioned) -> Row:
     """The first columns of every row: organisation, position, and when the event was recorded."""
     position = event.position
-    return org_id(call), position.shard, position.ordinal, event.recorded.time
+    owner = call.org_id if isinstance(call, Deleted) else call.identity.org_id
+    return owner, position.shard, position.ordinal, event.recorded.time

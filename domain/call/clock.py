@@ -10,7 +10,7 @@ from domain.call.state import Ended, KeptCall, Live, Queued, Start
 from domain.wire_time import epoch_ms
 
 
-class CallClock(msgspec.Struct, frozen=True):
+class CallClock(msgspec.Struct, frozen=True, gc=False):
     """``origin`` is the wall-clock time of the clock's zero, ``start_ms`` the instant from which seconds are shown."""
 
     origin: datetime
@@ -29,9 +29,13 @@ class CallClock(msgspec.Struct, frozen=True):
         return round(max(at_ms - self.start_ms, 0.0) / 1000, 3)
 
 
+_STARTED = (Live, Ended)
+"""A union would be made anew at each use, and this is asked for every message."""
+
+
 def call_start(call: KeptCall) -> Start | None:
     """How the call started, if it did."""
-    return call.start if isinstance(call, Live | Ended) else None
+    return call.start if isinstance(call, _STARTED) else None
 
 
 def call_clock(call: KeptCall) -> CallClock:

@@ -30,12 +30,13 @@ class TurnLatency(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omi
 
 def turn_latency(turn: TurnMeasured) -> TurnLatency:
     """The delays between a turn's measuring points. A later point that came early counts as no delay."""
+    t0, t1, t3, t5 = turn.t0_ms, turn.t1_ms, turn.t3_ms, turn.t5_ms
     return TurnLatency(
-        model_latency=_delay(turn.t3_ms, turn.t4_ms),
-        voice_latency=_delay(turn.t5_ms, turn.t6_ms),
-        transcriber_latency=_delay(turn.t0_ms, turn.t1_ms),
-        endpointing_latency=_delay(turn.t1_ms, turn.t2_ms),
-        turn_latency=_delay(turn.t0_ms, turn.t7_ms),
+        model_latency=_delay(t3, turn.t4_ms),
+        voice_latency=_delay(t5, turn.t6_ms),
+        transcriber_latency=_delay(t0, t1),
+        endpointing_latency=_delay(t1, turn.t2_ms),
+        turn_latency=_delay(t0, turn.t7_ms),
     )
 
 
@@ -76,4 +77,4 @@ def user_interruptions(messages: Iterable[MessageCommitted]) -> int:
 def _delay(earlier_ms: float | None, later_ms: float | None) -> float | None:
     if earlier_ms is None or later_ms is None:
         return None
-    return round(max(later_ms - earlier_ms, 0.0), 3)
+    return round(later_ms - earlier_ms, 3) if later_ms > earlier_ms else 0.0

@@ -19,16 +19,17 @@ Usage = tuple[UsageMetered, ...]
 
 def add_reading(usage: tuple[R, ...], reading: R) -> tuple[R, ...]:
     """``usage`` with ``reading`` added to the sum of its kind. The turn is forgotten."""
-    clean = replace(reading, quantities=_plausible(reading.quantities), turn=None)
+    added = plausible(reading.quantities)
     sums: list[R] = list(usage)
     for index, total in enumerate(sums):
-        if _same_kind(total, clean):
+        if _same_kind(total, reading):
             quantities = dict(total.quantities)
-            for unit, amount in clean.quantities.items():
+            for unit, amount in added.items():
                 quantities[unit] = quantities.get(unit, 0.0) + amount
             sums[index] = replace(total, quantities=quantities)
-            return tuple(sums)
-    sums.append(clean)
+            break
+    else:
+        sums.append(replace(reading, quantities=added, turn=None))
     return tuple(sums)
 
 
@@ -42,11 +43,18 @@ def _same_kind(total: Reading, reading: Reading) -> bool:
     )
 
 
-def _plausible(quantities: dict[str, float]) -> dict[str, float]:
+def plausible(quantities: dict[str, float]) -> dict[str, float]:
     """No meter runs backwards and no more tokens are cached than were sent, whatever a provider reports; so a further
     reading can never make a call cheaper."""
-    plausible = {unit: max(amount, 0.0) for unit, amount in quantities.items()}
-    if "cachedPromptTokens" in plausible:
-        prompt = plausible.get("promptTokens", 0.0)
-        plausible["cachedPromptTokens"] = min(plausible["cachedPromptTokens"], prompt)
-    return plausible
+    for amount in quantities.values():
+        if amount < 0.0:
+            break
+    else:
+        if "cachedPromptTokens" not in quantities or quantities["cachedPromptTokens"] <= quantities.get(
+            "promptTokens", 0.0
+        ):
+            return quantities
+    possible = {unit: max(amount, 0.0) for unit, amount in quantities.items()}
+    if "cachedPromptTokens" in possible:
+        possible["cachedPromptTokens"] = min(possible["cachedPromptTokens"], possible.get("promptTokens", 0.0))
+    return possible

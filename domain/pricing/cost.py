@@ -7,15 +7,15 @@ form is floating point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from decimal import Context, Decimal
 from functools import lru_cache
 from typing import Any
 
 import msgspec
 
-from domain.call.usage import R, add_reading
-from domain.pricing.price_table import ANY_MODEL, PerMillionTokens, PriceTable
+from domain.call.usage import R, add_reading, plausible
+from domain.pricing.price_table import ANY_MODEL, PerMillionTokens
 from domain.pricing.reading import Reading
 from domain.pricing.tables import PRICE_TABLES
 
@@ -26,6 +26,11 @@ _EXACT = 2.0**53
 """Below it a float that is whole is the number that it is written as."""
 _WIDE = Context(prec=400)
 """Digits enough for every float that a meter may read."""
+
+PARTS = 10**10
+"""Amounts of money and of what was used are whole numbers of these parts of one."""
+_FINER = 10**16
+"""Prices of one unit are whole numbers of these parts of a dollar: ten places of a million's."""
 
 
 class CostRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,54 +83,89 @@ def usage_cost(usage: Iterable[Reading]) -> CallCost:
     return CallCost(rows=tuple([_row(total) for total in usage]))
 
 
+def priced(reading: Reading) -> tuple[Mapping[str, int], int | None]:
+    """What a reading comes to: quantities by unit and US dollars, both in ``PARTS``; ``None`` where there is no price.
+
+    Whole numbers throughout: a sixth of the time of decimals, and as exact.
+    """
+    quantities = {unit: _parts(amount) for unit, amount in plausible(reading.quantities).items()}
+    rates = _rates(reading.price_table, reading.meter, reading.provider, reading.model)
+    if rates is None:
+        return quantities, None
+    fine = 0
+    for unit, rate in rates:
+        if unit in quantities:
+            fine += quantities[unit] * rate
+    usd, rest = divmod(fine, _FINER)
+    # Half a part goes to the even neighbour.
+    return quantities, usd + (2 * rest > _FINER or (2 * rest == _FINER and usd % 2 == 1))
+
+
 def _row(total: Reading) -> CostRow:
-    quantities = {unit: _decimal(amount) for unit, amount in total.quantities.items()}
-    table = PRICE_TABLES.get(total.price_table)
-    usd = _price(table, total, quantities) if table else None
+    quantities, usd = priced(total)
     return CostRow(
         meter=total.meter,
         provider=total.provider,
         model=total.model,
         config=total.config,
         price_table=total.price_table,
-        quantities=quantities,
-        usd=_ten_places(usd) if usd is not None else _NOTHING,
+        quantities={unit: _decimal(parts) for unit, parts in quantities.items()},
+        usd=_NOTHING if usd is None else _decimal(usd),
         priced=usd is not None,
     )
 
 
-@lru_cache(4096)
-def _decimal(amount: float) -> Decimal:
+def _decimal(parts: int) -> Decimal:
+    whole, rest = divmod(parts, PARTS)
+    return _WIDE.normalize(_WIDE.multiply(Decimal(parts), _TEN_PLACES)) if rest else Decimal(whole)
+
+
+def _parts(amount: float) -> int:
     """Tokens and characters are most of what is metered, and whole numbers need no rounding."""
-    whole = amount % 1 == 0 and amount < _EXACT
-    return Decimal(int(amount)) if whole else _ten_places(Decimal(str(amount)))
+    if amount < _EXACT and amount % 1 == 0:
+        return int(amount) * PARTS
+    return _rounded_parts(amount)
 
 
-def _ten_places(amount: Decimal) -> Decimal:
-    """A shorter number for the same value, as far as a ten-thousandth of a millionth tells values apart."""
-    return _WIDE.normalize(_WIDE.quantize(amount, _TEN_PLACES))
+@lru_cache(4096)
+def _rounded_parts(amount: float) -> int:
+    """Of the number that is written: the shortest that tells this float from others."""
+    return int(_WIDE.quantize(_WIDE.multiply(Decimal(str(amount)), Decimal(PARTS)), Decimal(1)))
 
 
-def _price(table: PriceTable, reading: Reading, quantities: dict[str, Decimal]) -> Decimal | None:
-    """US dollars, or ``None`` where the table has no price for this provider and model."""
-    key, any_key = (reading.provider, reading.model), (reading.provider, ANY_MODEL)
-    match reading.meter:
+@lru_cache(1024)
+def _rates(price_table: str, meter: str, provider: str, model: str) -> tuple[tuple[str, int], ...] | None:
+    """The price of one of each unit; ``None`` where the table has none for this provider and model."""
+    table = PRICE_TABLES.get(price_table)
+    if table is None:
+        return None
+    key, any_key = (provider, model), (provider, ANY_MODEL)
+    match meter:
         case "model":
             tokens = table.tokens.get(key) or table.tokens.get(any_key)
-            return _token_price(tokens, quantities) if tokens else None
+            return None if tokens is None else _token_rates(tokens)
         case "voice":
             characters = table.characters.get(key) or table.characters.get(any_key)
-            return quantities.get("characters", _NOTHING) * characters.usd / _MILLION if characters else None
+            return None if characters is None else (("characters", _fine(characters.usd / _MILLION)),)
         case "chat":
             message = table.messages.get(key) or table.messages.get(any_key)
-            return quantities.get("messages", _NOTHING) * message.usd if message else None
-        case meter:
+            return None if message is None else (("messages", _fine(message.usd)),)
+        case _:
             minutes = table.minutes.get((meter, *key)) or table.minutes.get((meter, *any_key))
-            return quantities.get("minutes", _NOTHING) * minutes.usd if minutes else None
+            return None if minutes is None else (("minutes", _fine(minutes.usd)),)
 
 
-def _token_price(rate: PerMillionTokens, quantities: dict[str, Decimal]) -> Decimal:
-    prompt = quantities.get("promptTokens", _NOTHING)
-    cached = quantities.get("cachedPromptTokens", _NOTHING)
-    completion = quantities.get("completionTokens", _NOTHING)
-    return ((prompt - cached) * rate.prompt + cached * rate.cached_prompt + completion * rate.completion) / _MILLION
+def _token_rates(tokens: PerMillionTokens) -> tuple[tuple[str, int], ...]:
+    """Cached prompt tokens are prompt tokens too, so theirs is what they cost more than those, which is less."""
+    return (
+        ("promptTokens", _fine(tokens.prompt / _MILLION)),
+        ("cachedPromptTokens", _fine((tokens.cached_prompt - tokens.prompt) / _MILLION)),
+        ("completionTokens", _fine(tokens.completion / _MILLION)),
+    )
+
+
+def _fine(usd: Decimal) -> int:
+    fine = usd * _FINER
+    if fine != int(fine):
+        raise ValueError(f"a price of {usd} US dollars has more places than amounts are kept with")
+    return int(fine)

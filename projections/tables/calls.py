@@ -37,8 +37,7 @@ from domain.call.state import (
 from domain.call.usage import Usage
 from domain.event import Event
 from domain.log.ports import Positioned
-from domain.pricing.cost import usage_cost
-from domain.pricing.wire import cost_breakdown
+from domain.pricing.cost import PARTS, priced
 from projections.call_state import place, start
 from projections.table import Column, Row, Table
 from projections.tables.columns import ORDINAL, ORG, PLACE, RECORDED, SHARD
@@ -117,7 +116,13 @@ READS: frozenset[type[Event]] = frozenset(
 STAGES = ("endpointing_latency", "transcriber_latency", "model_latency", "voice_latency", "turn_latency")
 _stages = attrgetter(*STAGES)
 _UNMEASURED: Row = (None,) * len(STAGES)
-QUANTITIES = ("llmPromptTokens", "llmCompletionTokens", "llmCachedPromptTokens", "ttsCharacters")
+_METERS = ("transport", "transcriber", "model", "voice", "vapi")
+_QUANTITIES = (
+    ("model", "promptTokens"),
+    ("model", "completionTokens"),
+    ("model", "cachedPromptTokens"),
+    ("voice", "characters"),
+)
 
 _TARGETS = ("squadId", "workflowId", "phoneNumberId", "campaignId")
 """Fields of the request that say who answers, over what, and for what; they do not change."""
@@ -126,7 +131,7 @@ _encode = msgspec.json.Encoder(order="sorted").encode
 
 
 _OVER = (Ended, Deleted)
-_NOTHING_USED: Row = (*(0.0,) * 7, *(0,) * len(QUANTITIES))
+_NOTHING_USED: Row = (*(0.0,) * 7, *(0,) * len(_QUANTITIES))
 
 
 def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
@@ -193,11 +198,21 @@ def _money(usage: Usage) -> Row:
     """The amounts and quantities of a call, in the order of their columns."""
     if not usage:
         return _NOTHING_USED
-    parts = cost_breakdown(usage_cost(usage))
+    usd, total = dict.fromkeys(_METERS, 0), 0
+    used = dict.fromkeys(_QUANTITIES, 0)
+    for reading in usage:
+        quantities, amount = priced(reading)
+        total += amount or 0
+        usd[reading.meter] += amount or 0
+        for unit, parts in quantities.items():
+            if (reading.meter, unit) in used:
+                used[reading.meter, unit] += parts
     return (
-        *(float(parts[part]) for part in ("total", "transport", "stt", "llm", "tts", "vapi")),
-        float(parts["analysisCostBreakdown"]["summary"]),
-        *(int(parts[part]) for part in QUANTITIES),
+        total / PARTS,
+        *(usd[meter] / PARTS for meter in _METERS),
+        # Nothing is summed up after a call yet.
+        0.0,
+        *(parts // PARTS for parts in used.values()),
     )
 
 

@@ -6,8 +6,8 @@ from domain.call.events import UsageMetered
 from domain.call.state import Call
 from domain.event import Event
 from domain.log.ports import Positioned
-from domain.pricing.cost import CostRow, call_cost
-from projections.call_state import place
+from domain.pricing.cost import PARTS, priced
+from projections.call_state import org_id
 from projections.table import Column, Row, Table
 from projections.tables.columns import CALL_ID, PLACE, ROWS_OF_KEPT_CALLS
 
@@ -44,25 +44,26 @@ def rows(call: Call, event: Positioned) -> tuple[Row, ...]:
     reading = event.recorded.event
     if not isinstance(reading, UsageMetered):
         return ()
-    first = place(call, event)
-    return tuple([_row(first, event.recorded.originator_id, reading.turn, cost) for cost in call_cost((reading,)).rows])
-
-
-def _row(first: Row, call_id: str, turn: int | None, cost: CostRow) -> Row:
-    used = cost.quantities
-    return (
-        *first,
-        call_id,
-        cost.meter,
-        cost.provider,
-        cost.model,
-        turn,
-        float(used["minutes"]) if "minutes" in used else 0.0,
-        int(used["promptTokens"]) if "promptTokens" in used else 0,
-        int(used["completionTokens"]) if "completionTokens" in used else 0,
-        int(used["cachedPromptTokens"]) if "cachedPromptTokens" in used else 0,
-        int(used["characters"]) if "characters" in used else 0,
-        cost.price_table,
-        cost.priced,
-        float(cost.usd),
+    quantities, usd = priced(reading)
+    used = quantities.get
+    position = event.position
+    row = (
+        org_id(call),
+        position.shard,
+        position.ordinal,
+        event.recorded.time,
+        event.recorded.originator_id,
+        reading.meter,
+        reading.provider,
+        reading.model,
+        reading.turn,
+        used("minutes", 0) / PARTS,
+        used("promptTokens", 0) // PARTS,
+        used("completionTokens", 0) // PARTS,
+        used("cachedPromptTokens", 0) // PARTS,
+        used("characters", 0) // PARTS,
+        reading.price_table,
+        usd is not None,
+        (usd or 0) / PARTS,
     )
+    return (row,)
