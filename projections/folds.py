@@ -7,7 +7,18 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from domain.call.aggregate import CALL
-from domain.call.events import TranscriptFinalized, TurnDecided
+from domain.call.events import (
+    ArtifactStored,
+    AssistantActivated,
+    HookTriggered,
+    ToolCompleted,
+    TranscriptFinalized,
+    TransferEnded,
+    TransferRequested,
+    TurnDecided,
+    VariablesSet,
+    VoicemailDetected,
+)
 from domain.call.state import Call
 from domain.chat.aggregate import CHAT
 from domain.chat.events import EVENTS as CHATS
@@ -39,13 +50,19 @@ _READERS = {
     for kind in {kind for module in _CALL_TABLES for kind in module.READS}
 }
 _evolve = CALL.evolve
-_NEUTRAL = frozenset({TurnDecided})
-"""Events that a call's state only counts. Tables read no count of events, so their state need not be made anew."""
+_NEUTRAL = frozenset({TurnDecided, ToolCompleted})
+"""Events that change nothing of a call's state that a table reads, so that it need not be made anew."""
 
-_UNREAD = frozenset({TranscriptFinalized.TYPE})
-"""Neutral events that no table reads."""
+_UNREAD: frozenset[type[Event]] = frozenset(
+    {
+        *(TranscriptFinalized, ArtifactStored, AssistantActivated, VariablesSet, HookTriggered, VoicemailDetected),
+        *(TransferRequested, TransferEnded),
+    }
+)
+"""Neutral events of which no table has a row either."""
 
-CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}.")) - _UNREAD
+CALL_EVENTS = frozenset(name for name in EVENT_TYPES if name.startswith(f"{CALL.kind}."))
+CALL_EVENTS -= {kind.TYPE for kind in _UNREAD}
 
 
 @dataclass(frozen=True)
@@ -62,14 +79,13 @@ class CallTables:
 
     def apply(self, state: Call | None, event: Positioned) -> tuple[Call | None, Iterable[Effect]]:
         """Rows of every table that reads this type of event."""
-        kind = type(event.recorded.event)
-        call = state if state is not None and kind in _NEUTRAL else _evolve(state, event.recorded)
-        effects = []
-        for name, rows in _READERS.get(kind, ()):
-            made = rows(call, event)
-            if made:
-                effects.append(Rows(name, made))
-        return call, effects
+        recorded = event.recorded
+        kind = type(recorded.event)
+        call = state if kind in _NEUTRAL and state is not None else _evolve(state, recorded)
+        readers = _READERS.get(kind)
+        if readers is None:
+            return call, ()
+        return call, [Rows(name, made) for name, rows in readers if (made := rows(call, event))]
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-import msgspec
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
-from projections.encoding import FORMAT, SETTINGS
+from projections.encoding import FORMAT, encode
 from projections.store import AnalyticsStore, StoreUnavailable
 from projections.tables.fragments import TABLE
 
@@ -29,7 +28,6 @@ class FragmentSink:
     def __init__(self, store: AnalyticsStore, *, hook: Callable[[str], None] = _pass) -> None:
         self._store = store
         self._hook = hook
-        self._encode = msgspec.json.Encoder().encode_lines
 
     def expire_after(self, days: int) -> None:
         """Let rows go so many days after what they tell of; 0 keeps them for ever. Raises ``SinkUnavailable``."""
@@ -62,8 +60,10 @@ class FragmentSink:
             if made:
                 # The key alone tells repetitions: a token that the engine noted before a crash would have it refuse
                 # the second attempt at rows that it never stored.
-                settings = {**SETTINGS, "insert_deduplicate": 0}
-                client.raw_insert(TABLE.physical, TABLE.column_names, self._encode(made), settings=settings, fmt=FORMAT)
+                settings = {"insert_deduplicate": 0}
+                client.raw_insert(
+                    TABLE.physical, TABLE.column_names, encode(TABLE, made), settings=settings, fmt=FORMAT
+                )
             self._hook("after_fragments")
             client.insert(
                 "sink_ranges",

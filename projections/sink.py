@@ -25,7 +25,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from domain.log.position import Position
 from domain.processing import EncodedRows, Rows, RowsRejected, SinkUnavailable
-from projections.encoding import FORMAT, ORDINAL, SETTINGS, by_table, encode
+from projections.encoding import FORMAT, ORDINAL, by_table, encode
 from projections.row_check import problem
 from projections.store import AnalyticsStore, StoreUnavailable
 from projections.table import Row, Table
@@ -204,7 +204,7 @@ class ClickHouseSink:
             self._insert_into(name, table, data, settings)
 
     def _insert_into(self, name: str, table: Table, data: bytes, settings: Mapping[str, Any]) -> None:
-        self._store.client().raw_insert(name, table.column_names, data, settings={**SETTINGS, **settings}, fmt=FORMAT)
+        self._store.client().raw_insert(name, table.column_names, data, settings=dict(settings), fmt=FORMAT)
 
     def _insert_range(self, table: Table, rows: Sequence[Row], first: Position, last: Position) -> None:
         self._insert(table, rows, _token(first, last))

@@ -11,6 +11,7 @@ SETTINGS = "non_replicated_deduplication_window = 1000, fsync_after_insert = 1, 
 the disk when it returns (about 3 ms each), so that a power cut cannot take a range from one table only."""
 
 Row = tuple[Any, ...]
+"""Values in the order of the columns. A text may be bytes of UTF-8, then in all rows of its column."""
 
 
 @dataclass(frozen=True)

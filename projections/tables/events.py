@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from domain.log.ports import Positioned
-from domain.registry import EVENT_TYPES, kind_of
+from domain.registry import EVENT_TYPES, EventType
 from domain.write_only import holds_configuration, shown_event
 from projections.table import Column, Row, Table
 from projections.tables.columns import PLACE
@@ -30,26 +30,40 @@ TABLE = Table(
 )
 
 _encode = msgspec.json.Encoder().encode
-_KINDS = {name: kind_of(name) for name in EVENT_TYPES}
-_CONFIGURING = frozenset(kind.event_class for kind in EVENT_TYPES.values() if holds_configuration(kind.event_class))
-"""Events with a configuration inside, whose secrets are not shown."""
+
+
+class _Kind(msgspec.Struct, frozen=True, gc=False):
+    """What is the same in every row of a type of event. Configurations hold secrets, which are not shown."""
+
+    type: str
+    version: int
+    originator: str
+    configuring: bool
+
+    @classmethod
+    def of(cls, kind: EventType) -> _Kind:
+        return cls(kind.name, kind.version, kind.kind, holds_configuration(kind.event_class))
+
+
+_KINDS = {kind.event_class: _Kind.of(kind) for kind in EVENT_TYPES.values()}
 
 
 def rows(org_id: str, event: Positioned) -> tuple[Row, ...]:
     """One row, whatever the event."""
     recorded, position = event.recorded, event.position
     fact = recorded.event
+    kind = _KINDS[type(fact)]
     row = (
         org_id,
         position.shard,
         position.ordinal,
         recorded.time,
         recorded.id,
-        fact.TYPE,
-        fact.VERSION,
-        _KINDS[fact.TYPE],
+        kind.type,
+        kind.version,
+        kind.originator,
         recorded.originator_id,
         recorded.originator_version,
-        str(_encode(shown_event(fact) if type(fact) in _CONFIGURING else fact), "utf-8"),
+        _encode(shown_event(fact) if kind.configuring else fact),
     )
     return (row,)

@@ -19,7 +19,7 @@ from streams.processing.group import ProcessorGroup
 PIECE_EVENTS = 8_192
 """Events that are held at a time."""
 
-RANGE_EVENTS = 65_536
+RANGE_EVENTS = 131_072
 """Events of a range that is written at once, while there are so many. More make a catching-up row wait; and a range
 that was begun before a crash is sent again as rows, which are to fit into memory."""
 

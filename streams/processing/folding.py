@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -76,10 +76,10 @@ class Folding:
         # Letters of this processor are added by its own thread only, so none can appear while this runs.
         handles, letters, any_letters = self._handles, self._dead_letters, bool(self._dead_letters)
         young, apply = self._young, self._apply
+        if handles is not None:
+            events = [event for event in events if event.recorded.event.TYPE in handles]
         for event in events:
             recorded = event.recorded
-            if handles is not None and recorded.event.TYPE not in handles:
-                continue
             originator_id = recorded.originator_id
             if any_letters or stopped:
                 if originator_id in stopped or letters.blocks(self.name, originator_id, event.position):
@@ -110,6 +110,10 @@ class Folding:
         if parked:
             self._dead_letters.park(parked)
         return Folded(positions, effects)
+
+    def reads(self, types: Set[str]) -> bool:
+        """Whether there is anything for the processor in events of these types."""
+        return self._handles is None or not self._handles.isdisjoint(types)
 
     def park(self, events: Iterable[Positioned], reasons: dict[Position, str]) -> None:
         """Park the events at these positions, whose effects were refused; what lies behind follows when refolded."""

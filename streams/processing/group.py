@@ -53,7 +53,9 @@ class ProcessorGroup:
 
     def fold(self, events: Sequence[Positioned]) -> Batch:
         """The batch of these events, which follow those folded before or repeat some of them."""
-        return Batch(events, [folding.fold(events) for folding in self.foldings.values()], self.generation)
+        types = {event.recorded.event.TYPE for event in events}
+        folded = [folding.fold(events if folding.reads(types) else ()) for folding in self.foldings.values()]
+        return Batch(events, folded, self.generation)
 
     def fold_again(self, events: Sequence[Positioned]) -> Batch:
         """The batch of events that were folded before, perhaps with others behind them."""

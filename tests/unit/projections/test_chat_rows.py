@@ -22,8 +22,9 @@ from domain.log.ports import Positioned
 from domain.log.position import Position
 from domain.processing import Rows
 from domain.session.events import CONFIGURATION_EVENTS, ConversationJoined
+from projections.encoding import encode
 from projections.folds import ChatTable, SessionTable
-from projections.row_check import numbers_fit, problem
+from projections.row_check import problem
 from projections.tables.catalogue import BY_NAME
 
 BEGIN = datetime(2026, 11, 21, 9, tzinfo=UTC)
@@ -58,7 +59,7 @@ def shown(processor: Any, *history: Event) -> list[dict[str, Any]]:
         for effect in effects:
             assert isinstance(effect, Rows)
             table = BY_NAME[effect.table]
-            assert numbers_fit(table, effect.rows)
+            assert encode(table, effect.rows)
             assert [problem(table, row) for row in effect.rows] == [None] * len(effect.rows)
             found += [dict(zip(table.column_names, row, strict=True)) for row in effect.rows]
     return found

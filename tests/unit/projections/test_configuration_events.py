@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ from projections.folds import EventTable
 from projections.tables import events
 
 
-def rows(*history: Event) -> list[dict[str, object]]:
+def rows(*history: Event) -> list[dict[str, Any]]:
     table = EventTable()
     state, found = table.initial(), []
     for number, event in enumerate(history, start=1):
@@ -44,4 +45,4 @@ def test_secrets_do_not_reach_the_analysts() -> None:
     found = rows(credential.created(org_id="org", config=config), credential.updated(changes={"apiKey": "s3cret"}))
     found += rows(tool.created(org_id="org", config={"server": {"url": "u", "secret": "s3cret"}}))
     assert "s3cret" not in str(found)
-    assert json.loads(str(found[0]["data"]))["config"] == {"provider": "openai"}
+    assert json.loads(found[0]["data"])["config"] == {"provider": "openai"}
