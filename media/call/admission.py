@@ -33,7 +33,7 @@ class Admission:
         if self._outbox.overflowing:
             raise CallRejected(TRY_LATER, "too many events wait for the log to take another call; try again later")
         late = self._ticker.sustained_lag_ms > self._settings.max_lag_ms
-        if late or self._ticker.busy_share > self._settings.max_busy:
+        if late or self._settings.max_busy < min(self._ticker.busy_share, 1.0):
             raise CallRejected(TRY_LATER, "this server is too busy to take another call now; try again later")
 
     def room(self) -> int:

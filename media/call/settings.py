@@ -17,7 +17,8 @@ class MediaSettings:
     """No new call is taken (close code 1013) while the 20 ms clock has been later than this, at the 99th percentile of
     each of the last seconds: calls that run come first."""
     max_busy: float = 0.85
-    """No new call is taken while the thread that serves all calls worked for more than this part of the last second."""
+    """No new call is taken while the thread that serves all calls worked for more than this part of the last second;
+    1 switches that off."""
     live_dir: Path = field(default_factory=lambda: Path(gettempdir()) / "callfold-live")
     """Where recordings grow while their calls run, and where owners keep their lease files."""
 

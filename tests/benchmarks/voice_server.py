@@ -113,6 +113,14 @@ class Figures:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """From when on the server takes no more calls; by default it takes all, late or not."""
+
+    lag_ms: float = 10_000.0
+    busy: float = 1.0
+
+
+@dataclass(frozen=True)
 class Resources:
     """What the server process holds at this instant. ``blocks`` are those of Python's allocator, ``files`` descriptors,
     ``live_files`` what running calls need on disk; ``core`` is its share of a core since it was last asked."""
@@ -129,10 +137,12 @@ class Resources:
 class BenchmarkServer:
     """The child process, as its parent drives it. ``core`` is the one it keeps to, if any."""
 
-    def __init__(self, kind: Kind, core: int | None, max_calls: int = 2_000, max_lag_ms: float = 50.0) -> None:
+    def __init__(self, kind: Kind, core: int | None, max_calls: int = 2_000, limits: Limits | None = None) -> None:
         context = multiprocessing.get_context("spawn")
         self._pipe, far_end = context.Pipe()
-        self._process = context.Process(target=_run, args=(kind, core, far_end, max_calls, max_lag_ms), daemon=True)
+        self._process = context.Process(
+            target=_run, args=(kind, core, far_end, max_calls, limits or Limits()), daemon=True
+        )
         self._process.start()
         self.port: int = self._pipe.recv()
 
@@ -179,13 +189,13 @@ def split_cores() -> int:
     return cores[-1]
 
 
-def _run(kind: Kind, core: int | None, pipe: Connection, max_calls: int, max_lag_ms: float) -> None:
+def _run(kind: Kind, core: int | None, pipe: Connection, max_calls: int, limits: Limits) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})
-    uvloop.run(_serve(kind, core, pipe, max_calls, max_lag_ms))
+    uvloop.run(_serve(kind, core, pipe, max_calls, limits))
 
 
-async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int, max_lag_ms: float) -> None:
+async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int, limits: Limits) -> None:
     providers, bare = Scripted(), BareCalls()
     numbers = itertools.count(1)
 
@@ -193,7 +203,7 @@ async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int,
         return f"00000000-0000-4000-8000-{next(numbers):012d}"
 
     with tempfile.TemporaryDirectory(prefix="callfold-bench-") as folder:
-        async with _tier(Path(folder), new_id, max_calls, max_lag_ms, providers) as (tier, log):
+        async with _tier(Path(folder), new_id, max_calls, limits, providers) as (tier, log):
             listener = listen("127.0.0.1", 0)
             app = _app(bare.serve if kind == "baseline" else tier.serve)
             async with serving(app, listener), asyncio.TaskGroup() as group:
@@ -296,7 +306,7 @@ def _busy_s(core: int) -> float:
 
 @contextlib.asynccontextmanager
 async def _tier(
-    folder: Path, new_id: IdSource, max_calls: int, max_lag_ms: float, providers: Scripted
+    folder: Path, new_id: IdSource, max_calls: int, limits: Limits, providers: Scripted
 ) -> AsyncIterator[tuple[MediaTier, EmbeddedLog]]:
     def clock() -> datetime:
         return datetime.now(UTC)
@@ -314,7 +324,8 @@ async def _tier(
             live_dir=folder / "live",
             silence_hangover_ms=HANGOVER_MS,
             max_calls=max_calls,
-            max_lag_ms=max_lag_ms,
+            max_lag_ms=limits.lag_ms,
+            max_busy=limits.busy,
             reap_every_s=2.0,
         ),
         clock=clock,

@@ -53,20 +53,26 @@ async def test_one_call_too_many_is_told_to_try_later_and_stays_queued(tmp_path:
         await second.hang_up()
 
 
-async def test_a_process_that_lags_takes_no_more_calls_and_keeps_those_it_has(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("measure", "too_much", "bearable"), [("sustained_lag_ms", 51.0, 49.0), ("busy_share", 0.9, 0.8)]
+)
+async def test_a_process_that_lags_or_is_busy_takes_no_more_calls_and_keeps_those_it_has(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, measure: str, too_much: float, bearable: float
 ) -> None:
-    async with media_rig(tmp_path, max_lag_ms=50) as rig:
+    async with media_rig(tmp_path, max_lag_ms=50, max_busy=0.85) as rig:
+        monkeypatch.setattr(Ticker, "busy_share", 0.0)
         caller = await dial(rig)
         await caller.until(lambda: len(caller.audio) > 0)
         waiting = await rig.create(assistant())
-        monkeypatch.setattr(Ticker, "sustained_lag_ms", 51.0)
+        monkeypatch.setattr(Ticker, measure, too_much)
+        assert rig.tier.room() == 0
         rejected = await refused(rig, waiting)
         assert rejected.code == 1013
         assert "busy" in rejected.reason
         assert isinstance(rig.call(waiting), Queued)
         assert caller.closed is None
-        monkeypatch.setattr(Ticker, "sustained_lag_ms", 49.0)
+        monkeypatch.setattr(Ticker, measure, bearable)
+        assert rig.tier.room() > 0
         second = Caller(rig, waiting)
         await second.until_said(1)
         await second.hang_up()
