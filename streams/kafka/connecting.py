@@ -50,6 +50,9 @@ METADATA_MS = 25
 """What lies between two requests for metadata at least. The library leaves 100 ms, and every client begins with two:
 for the cluster, and for the topic that it is about."""
 
+SLOW_STEP_SECONDS = 1.0
+"""From when on a step of a client's own loop is logged as slow. A busy machine logs hundreds with the library's 0.1."""
+
 REFUSALS = (AuthorizationError, SaslAuthenticationFailedError, UnsupportedSaslMechanismError)
 """What a broker answers to whom it does not let in."""
 
@@ -72,6 +75,7 @@ def _network(**options: Any) -> KafkaNetClient:
         **options,
         "socket_connection_setup_timeout_ms": HANDSHAKE_MS,
         "socket_connection_setup_timeout_max_ms": LONGEST_HANDSHAKE_MS,
+        "slow_task_threshold_secs": SLOW_STEP_SECONDS,
     }
     network = NetworkSelector(**told)
     connections = _Connections(network, **told)
