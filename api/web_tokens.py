@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import jwt
@@ -25,6 +25,8 @@ from domain.organization.events import KeyRestrictions, KeyTag
 from domain.organization.state import Organization
 
 LONGEST_TOKEN: Final = 8192
+CLOCK_SKEW: Final = timedelta(seconds=30)
+"""How far the clock of a signer may be from ours: a token is taken that much before ``nbf`` and after ``exp``."""
 ALGORITHMS: Final = ["HS256"]
 """What a token may say it is signed by: nothing else, so none can choose to be checked in another way."""
 _SHAPE = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*", re.ASCII)
@@ -100,7 +102,7 @@ def _verified(credential: str, key: str) -> Mapping[str, Any] | None:
 def _judged(claims: Mapping[str, Any], organization: Organization, key_id: str, now: datetime) -> WebToken | None:
     token = claims.get("token")
     expires, begins = _instant(claims.get("exp", _FOREVER)), _instant(claims.get("nbf", 0))
-    if expires is None or begins is None or not begins <= now < expires:
+    if expires is None or begins is None or not begins - CLOCK_SKEW <= now < expires + CLOCK_SKEW:
         return None
     if not isinstance(token, dict) or token.get("tag") not in ("public", "private"):
         return None
@@ -115,7 +117,7 @@ def _judged(claims: Mapping[str, Any], organization: Organization, key_id: str, 
         key_id=key_id,
         tag=token["tag"],
         restrictions=restrictions_of(sent),
-        expires=expires,
+        expires=expires + CLOCK_SKEW,
     )
 
 
