@@ -28,6 +28,7 @@ class Room:
         self._speaking = speaking
         self._fetch = fetch
         self._warn = warn
+        self._denoising = DenoisingPlan()
         self._sounding = "off"
 
     def open(self, spawn: Spawn) -> None:
@@ -36,8 +37,9 @@ class Room:
 
     def arrange(self, plan: CallPlan, spawn: Spawn) -> None:
         """From now on as an assistant wants it. A sound that has to be fetched begins when it is there."""
-        self._plan = plan
-        self._hearing.denoise = denoiser(plan.denoising, self._warn)
+        if plan.denoising != self._denoising:
+            self._denoising = plan.denoising
+            self._hearing.denoise = denoiser(plan.denoising, self._warn)
         if plan.background == self._sounding:
             return
         self._sounding = plan.background

@@ -294,7 +294,7 @@ class Walk(Scenario):
         self.feed(inputs.TimerFired(timer="endpoint", generation=0))
 
 
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=160, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(configs, st.lists(replies, min_size=3, max_size=10), scripts, endings, st.booleans())
 def test_any_conversation_keeps_the_rules(
     config: dict[str, Any], script: list[Reply], acts: list[Action], ending: inputs.Input, native: bool
@@ -332,7 +332,7 @@ def test_any_conversation_keeps_the_rules(
     assert [o for made in replay(walk.plan, walk.fed) for o in made] == [o for _, o in walk.log]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=90, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(configs, st.lists(replies, min_size=3, max_size=10), scripts, st.booleans())
 def test_no_conversation_gets_stuck(
     config: dict[str, Any], script: list[Reply], acts: list[Action], native: bool
