@@ -29,7 +29,7 @@ from infra.kafka.installation import installed
 from infra.settings import load
 from streams.kafka.location import KafkaLocation
 from tests.chaos.drill import Outcome, Workers
-from tests.chaos.kafka_drills import Faults, Plan, kill_everybody, leader_of, run
+from tests.chaos.kafka_drills import Faults, Plan, die_at_every_step, kill_everybody, leader_of, run
 
 LOSS_EVERY_SECONDS = 10.0
 REPORT_COLUMNS = 140
@@ -51,7 +51,7 @@ def drills(kills: int, minutes: float) -> Sequence[Drill]:
     swarm = Plan(processes=3, shards=4, organizations=8, tallies=200, replication=3)
     few = Plan(processes=3, tallies=20, replication=3)
     return (
-        Drill("writers killed, one aggregate", race, *_kills(race, kills)),
+        Drill("writers die at every step", race, kills, lambda _, step: die_at_every_step(kills, after_each=step)),
         Drill("writers killed, four shards", swarm, *_kills(swarm, kills)),
         Drill("leader killed every 10 s", few, losses, lambda on, step: _lost(on, losses, step, pause=False)),
         Drill("leader paused every 10 s", few, losses, lambda on, step: _lost(on, losses, step, pause=True)),

@@ -65,7 +65,9 @@ class Workers:
         for index in indices:
             self._await_ready(index)
 
-    def die_by_themselves(self, times: int, points: tuple[CrashPoint, ...]) -> None:
+    def die_by_themselves(
+        self, times: int, points: tuple[CrashPoint, ...], after_each: Callable[[], None] = lambda: None
+    ) -> None:
         """Let every process kill itself at one step after the other, and succeed it at once, until so many are dead.
 
         Nobody waits for anybody: while some start, others write.
@@ -82,6 +84,7 @@ class Workers:
             process.join()
             assert process.exitcode == -signal.SIGKILL, f"{process.name} ended with {process.exitcode}"
             self._succeed(index, next(ends) if died < to_die else None)
+            after_each()
         for index in range(self.count):
             self._await_ready(index)
 

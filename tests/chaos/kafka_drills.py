@@ -160,9 +160,9 @@ def kill_everybody(
     return lambda url: faults
 
 
-def die_at_every_step(times: int) -> Callable[[str], Faults]:
+def die_at_every_step(times: int, after_each: Callable[[], None] = lambda: None) -> Callable[[str], Faults]:
     """Let writers kill themselves at every step between a commit and its answer, so many times in all."""
-    return lambda url: lambda workers: workers.die_by_themselves(times, ON_KAFKA)
+    return lambda url: lambda workers: workers.die_by_themselves(times, ON_KAFKA, after_each)
 
 
 def lose_leaders(cluster: DevCluster, times: int, *, every: int, pause: bool) -> Callable[[str], Faults]:
