@@ -25,6 +25,7 @@ from tests.integration.webhooks.system import Delivering, delivering
 
 MESSAGES = 4_000
 PACED = 300
+DEAD = 500
 ENDPOINTS = 10
 IN_FLIGHT = 20
 
@@ -90,9 +91,9 @@ async def bare(urls: list[str], body: bytes) -> Taken:
         return began.taken()
 
 
-def created(system: Delivering, url: str) -> CallCreated:
+def created(system: Delivering, url: str, org_id: str = "") -> CallCreated:
     return CallCreated(
-        org_id=system.org_id,
+        org_id=org_id or system.org_id,
         type="vapi.websocketCall",
         request={"assistant": {"name": "Mary", "server": {"url": url}, "serverMessages": ["status-update"]}},
         transport={"provider": "vapi.websocket"},
@@ -117,10 +118,21 @@ async def backlog(folder: Path, urls: list[str]) -> tuple[Taken, int]:
         return began.taken(), attempts[0].request_bytes
 
 
-async def delays(folder: Path, url: str) -> list[float]:
-    """Milliseconds from the commit of an event to the arrival of its message, at a steady rate."""
+async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A server that takes requests and never answers."""
+    await reader.read()
+    writer.close()
+
+
+async def delays(folder: Path, url: str, *, dead: int = 0) -> list[float]:
+    """Milliseconds from the commit of an event to the arrival of its message, at a steady rate; beside a tenant with
+    as many messages as ``dead`` for a server that never answers."""
     committed: dict[str, float] = {}
-    async with delivering(folder) as system:
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server, delivering(folder) as system:
+        port, other = server.sockets[0].getsockname()[1], random_id()
+        await asyncio.gather(
+            *(system.record(random_id(), created(system, f"http://127.0.0.1:{port}", other)) for number in range(dead))
+        )
         for _ in range(PACED):
             call_id = random_id()
             await system.record(call_id, created(system, url))
@@ -136,12 +148,14 @@ async def main(urls: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         ours, size = await backlog(Path(folder) / "backlog", urls)
         base = await bare(urls, b"x" * size)
-        paced = await delays(Path(folder) / "paced", urls[0])
+        alone = await delays(Path(folder) / "alone", urls[0])
+        among = await delays(Path(folder) / "among", urls[1], dead=DEAD)
     print(f"bodies of {size} bytes, {MESSAGES} messages to {ENDPOINTS} origins")
     print(f"bare aiohttp POSTs  {base.line}")
     print(f"signed and recorded {ours.line}   {base.seconds / ours.seconds:.2f} of bare")
-    quantiles = statistics.quantiles(paced, n=100)
-    print(f"commit to arrival       p50 {quantiles[49]:.1f} ms   p99 {quantiles[98]:.1f} ms")
+    for text, found in (("commit to arrival", alone), ("beside a dead tenant", among)):
+        quantiles = statistics.quantiles(found, n=100)
+        print(f"{text:<20} p50 {quantiles[49]:.1f} ms   p99 {quantiles[98]:.1f} ms")
 
 
 if __name__ == "__main__":
