@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, BinaryIO, Final
 
 import obstore
@@ -25,7 +26,9 @@ if TYPE_CHECKING:
 _TIMEOUT: Final = timedelta(seconds=30)
 _CONNECT_TIMEOUT: Final = timedelta(seconds=5)
 _RETRIES: Final = 3
-_RETRY_TIMEOUT: Final = timedelta(seconds=20)
+_RETRY_TIMEOUT: Final = timedelta(seconds=10)
+_REST_S: Final = 10.0
+"""How long nothing is uploaded after a failure: calls that end meanwhile must not queue up behind one time-out each."""
 _READ_AT_ONCE: Final = 1 << 18
 
 
@@ -51,6 +54,7 @@ class S3ArtifactStore:
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket
+        self._rests_until_s = 0.0
         config: S3Config = {"bucket": bucket.name, "region": bucket.region, "checksum_algorithm": "SHA256"}
         if bucket.endpoint:
             config["endpoint"] = bucket.endpoint
@@ -76,6 +80,8 @@ class S3ArtifactStore:
         ``source`` where it was.
         """
         location, digest, size = named(call_id, name, source)
+        if monotonic() < self._rests_until_s:
+            raise ArtifactsUnavailable(f"bucket {self._bucket.name} did not answer a moment ago; {location} waits")
         shown_as = f'inline; filename="{Path(location).name}"'
         headers: dict[str, str] = {"Content-Type": content_type, "Content-Disposition": shown_as}
         try:
@@ -126,6 +132,7 @@ class S3ArtifactStore:
         except FileNotFoundError:
             raise
         except (BaseError, OSError) as error:
+            self._rests_until_s = monotonic() + _REST_S
             # The library's text quotes the request, keys' names and all; its kind says what to look at.
             kind = type(error).__name__
             raise ArtifactsUnavailable(f"bucket {self._bucket.name} did not {what} ({kind})") from error

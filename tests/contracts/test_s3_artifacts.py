@@ -98,6 +98,17 @@ def test_what_a_bucket_does_not_take_stays_where_it_was(bucket: Bucket, tmp_path
     assert SECRET not in str(refused.value)
 
 
+def test_while_a_server_is_away_only_the_first_upload_waits_for_it(bucket: Bucket, tmp_path: Path) -> None:
+    away = S3ArtifactStore(replace(bucket, endpoint="http://127.0.0.1:9"))
+    with pytest.raises(ArtifactsUnavailable, match="did not take"):
+        away.put(CALL, "mono-recording", source(tmp_path, b"RIFF"), "audio/wav")
+
+    with pytest.raises(ArtifactsUnavailable, match="a moment ago"):
+        away.put(CALL, "mono-recording", source(tmp_path, b"RIFF"), "audio/wav")
+
+    assert (tmp_path / "call.wav").exists()
+
+
 def test_a_server_that_is_away_is_told_from_an_artifact_that_is_gone(bucket: Bucket) -> None:
     away = S3ArtifactStore(replace(bucket, endpoint="http://127.0.0.1:9"))
 
