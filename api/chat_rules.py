@@ -75,8 +75,10 @@ def check_page(principal: Principal, body: dict[str, Any], documents: Documents)
     named = {field: body[field] for field in _TARGETS if body.get(field) is not None}
     if not named and previous is not None:
         identity = previous.state.identity
-        stands = {"assistantId": identity.assistant_id, "assistant": identity.assistant}
-        named = stands if identity.squad_id is None else {"squadId": identity.squad_id}
+        squad = identity.squad if identity.squad is not None else identity.request.get("squad")
+        alone = {"assistantId": identity.assistant_id, "assistant": identity.assistant}
+        # Whoever has the word in a squad may hand it on to the others.
+        named = {"squadId": identity.squad_id, "squad": squad} if squad or identity.squad_id else alone
     session = documents.get("session", body.get("sessionId") or "", org_id=principal.org_id)
     if not named and session is not None:
         named = {field: session.state.config.get(field) for field in _TARGETS}

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -195,7 +196,8 @@ def _add_one(router: APIRouter, context: ApiContext, resource: Resource, deleted
         principal = await context.caller(request)
         aggregate = only_version(resource.aggregate, expected_version(request))
         document = _existing(context, resource, principal, request)
-        refuse_while_used(resource.used_by, noun, id, documents, principal.org_id)
+        # It reads every object that could use this one, which takes long enough to keep calls waiting on the loop.
+        await run_in_threadpool(refuse_while_used, resource.used_by, noun, id, documents, principal.org_id)
         command = DeleteConfiguration(org_id=principal.org_id, actor=principal.key_id)
         steps = (Step(aggregate, id, command), *deleting(document.state, principal))
         _, appended = await commands.execute_together(steps)

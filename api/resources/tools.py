@@ -25,7 +25,15 @@ TOOLS: Final = Resource(
     body=ToolBody,
     fixed="type",
     references=TOOL_REFERENCES,
-    used_by=(Use("assistant", "model.toolRefs.*.toolId", "tool_pinned", pinned_at="version"),),
+    used_by=tuple(
+        Use(kind, f"{path}model.toolRefs.*.toolId", "tool_pinned", pinned_at="version")
+        for kind, path in (
+            ("assistant", ""),
+            ("squad", "members.*.assistant."),
+            ("squad", "members.*.assistantOverrides."),
+            ("squad", "membersOverrides."),
+        )
+    ),
     more=latest_version,
     shows={"latestVersion": {"type": "string"}},
 )

@@ -387,6 +387,17 @@ async def test_a_restricted_key_talks_to_its_own_assistants_only(client: httpx.A
     assert await status(previousChatId=own["id"]) == 403, "what was said on no page is no page's to read"
     mine = await client.post("/chat/web", json={"input": "hello", "assistantId": riley}, headers=page)
     assert await status(previousChatId=mine.json()["id"]) == 200
+    front = {"members": [{"assistantId": riley}, {"assistantId": other}]}
+    squad = (await made(client, "/squad", **front))["id"]
+    for way in ({"squad": front}, {"squadId": squad}):
+        begun = await client.post("/chat/web", json={"input": "hello", **way}, headers=await unrestricted(client))
+        assert begun.status_code == 200, begun.text
+        assert await status(**way) == await status(previousChatId=begun.json()["id"]) == 403
+
+
+async def unrestricted(client: httpx.AsyncClient) -> dict[str, str]:
+    token = await made(client, "/token", tag="public", name="any page")
+    return {"authorization": f"Bearer {token['value']}"}
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import pytest
 from api.configuration.resource import Resource
 from api.resources.catalogue import RESOURCES
 from domain.organization.founding import Founding
-from tests.unit.api.examples import BY_KIND, CHANGES, MARK, body_of, create, create_all, path_of
+from tests.unit.api.examples import BY_KIND, CHANGES, body_of, create, create_all, path_of
 from tests.unit.api.installation import Installation
 
 UNKNOWN = "4d0b4d3c-0000-4000-8000-000000000000"
@@ -227,14 +227,16 @@ async def test_what_was_deleted_may_stay_referred_to_but_cannot_be_referred_to_a
     assert (await client.post(f"/assistant/{assistant}/restore/v1")).status_code == 400
 
 
-async def test_a_tool_of_which_a_version_is_pinned_stays(client: httpx.AsyncClient) -> None:
+@pytest.mark.parametrize("holder", ["assistant", "squad"])
+async def test_a_tool_of_which_a_version_is_pinned_stays(client: httpx.AsyncClient, holder: str) -> None:
     tool = (await client.post("/tool", json={"type": "endCall"})).json()["id"]
-    model = {"provider": "vapi", "toolRefs": [{"toolId": tool, "version": "v1"}]}
-    assistant = (await client.post("/assistant", json={"name": MARK, "model": model})).json()["id"]
+    pinning = {"model": {"provider": "vapi", "toolRefs": [{"toolId": tool, "version": "v1"}]}}
+    body = pinning if holder == "assistant" else {"members": [{"assistant": pinning}]}
+    user = (await client.post(f"/{holder}", json=body)).json()["id"]
     refused = await client.delete(f"/tool/{tool}")
     assert (refused.status_code, refused.json()["error"]) == (409, "tool_pinned")
-    assert refused.json()["pinnedBy"] == [{"sourceType": "assistant", "sourceId": assistant}]
-    await client.delete(f"/assistant/{assistant}")
+    assert refused.json()["pinnedBy"] == [{"sourceType": holder, "sourceId": user}]
+    await client.delete(f"/{holder}/{user}")
     assert (await client.delete(f"/tool/{tool}")).status_code == 200
 
 
