@@ -10,9 +10,17 @@ import pytest
 from domain.aggregate import Conflicting, NotFound, Refused
 from domain.event import Event, Recorded
 from domain.webhook.aggregate import MOST_REPLAYED, decide, evolve, keys
-from domain.webhook.commands import DisableEndpoint, EnableEndpoint, EndpointCommand, RecordDeliveries, RequestReplay
+from domain.webhook.commands import (
+    ClaimEndpoint,
+    DisableEndpoint,
+    EnableEndpoint,
+    EndpointCommand,
+    RecordDeliveries,
+    RequestReplay,
+)
 from domain.webhook.events import (
     DeliveryAttempted,
+    EndpointClaimed,
     EndpointDisabled,
     EndpointEnabled,
     EndpointFound,
@@ -109,3 +117,26 @@ def test_messages_are_asked_for_again_by_their_ids() -> None:
 def test_what_is_refused(state: Endpoint | None, command: EndpointCommand, error: type[Refused]) -> None:
     with pytest.raises(error):
         decide(state, command)
+
+
+def claim(owner: str, instead_of: str = "") -> ClaimEndpoint:
+    return ClaimEndpoint(org_id="org", origin="https://shop.example", owner=owner, instead_of=instead_of)
+
+
+def test_an_endpoint_that_nobody_serves_is_found_and_claimed() -> None:
+    assert decide(None, claim("one")) == [FOUND, EndpointClaimed(owner="one")]
+    assert decide(given(FOUND), claim("one")) == [EndpointClaimed(owner="one")]
+
+
+def test_of_two_that_take_over_from_the_same_dead_one_only_the_first_does() -> None:
+    before = (FOUND, EndpointClaimed(owner="dead"))
+    assert decide(given(*before), claim("one", instead_of="dead")) == [EndpointClaimed(owner="one")]
+    assert decide(given(*before, EndpointClaimed(owner="one")), claim("two", instead_of="dead")) == []
+
+
+def test_what_a_former_owner_did_is_recorded_all_the_same() -> None:
+    state = given(FOUND, EndpointClaimed(owner="one"), EndpointClaimed(owner="two"))
+    assert recorded(state, attempt()) == [attempt()]
+    after = given(FOUND, EndpointClaimed(owner="one"), EndpointClaimed(owner="two"), attempt())
+    assert after is not None
+    assert (after.owner, after.delivered) == ("two", 1)
