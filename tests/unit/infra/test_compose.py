@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,15 @@ def test_everything_that_is_waited_for_mounted_or_built_is_there(services: dict[
         assert {mount.partition(":")[0] for mount in service.get("volumes", ())} <= set(volumes)
     build = services["callfold"]["build"]
     assert (COMPOSE.parent / build["context"] / build["dockerfile"]).resolve() == INFRA / "Dockerfile"
+
+
+def test_the_image_holds_every_package_of_the_wheel() -> None:
+    project = tomllib.loads((INFRA.parent / "pyproject.toml").read_text())
+    copied = [line.split()[1:-1] for line in (INFRA / "Dockerfile").read_text().splitlines() if line.startswith("COPY")]
+
+    assert set(project["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]) <= {
+        name for names in copied for name in names
+    }
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
