@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -43,6 +44,7 @@ class EventType(msgspec.Struct, frozen=True):
         return kind_of(self.name)
 
 
+@lru_cache(4096)
 def kind_of(type_name: str) -> str:
     """``call`` for ``call.tool_called``."""
     return type_name.partition(".")[0]

@@ -143,8 +143,8 @@ class AppendTransaction:
         if self._tracking:
             execute("INSERT OR REPLACE INTO tracking VALUES (?,?)", self._tracking.items())
 
-    def _settle(self, commit: Commit, record: Record, hashed: bytes) -> Receipt:
-        """Judge a commit whose id is new and collect its rows."""
+    def _settle(self, commit: Commit, record: Record | None, hashed: bytes) -> Receipt:
+        """Judge a commit whose id is new and collect its rows. No record is needed where ``to_record`` makes it."""
         self._load(commit)
         verdict = self._arbiter.settle(commit)
         events = len(commit.slots) if verdict.accepted else 0
@@ -153,7 +153,7 @@ class AppendTransaction:
         self._collect(commit, record, hashed, receipt)
         return receipt
 
-    def _collect(self, commit: Commit, record: Record, hashed: bytes, receipt: Receipt) -> None:
+    def _collect(self, commit: Commit, record: Record | None, hashed: bytes, receipt: Receipt) -> None:
         self._sequence += 1
         self._chain = link(self._chain, hashed)
         first, events = self._next_ordinal, len(receipt.ordinals)
@@ -170,7 +170,7 @@ class AppendTransaction:
         if commit.tracking is not None:
             self._tracking[commit.tracking[0]] = commit.tracking[1]
 
-    def _collect_fully(self, commit: Commit, record: Record, hashed: bytes, receipt: Receipt) -> None:
+    def _collect_fully(self, commit: Commit, record: Record | None, hashed: bytes, receipt: Receipt) -> None:
         """The row of a commit that is void or tracks a position."""
         accepted = receipt.verdict.accepted
         name, position = commit.tracking or (None, None)
@@ -184,7 +184,7 @@ class AppendTransaction:
                 len(receipt.ordinals),
                 name,
                 position,
-                None if accepted else encode_record(record),
+                None if accepted else encode_record(record or to_record(commit)),
                 hashed,
                 self._chain,
             )

@@ -10,7 +10,7 @@ import msgspec
 
 from domain.log.chain import GENESIS, link, record_hash
 from domain.log.commit import Commit
-from domain.log.envelope import MalformedRecord, Record, to_commit
+from domain.log.envelope import MalformedRecord, Record, to_commit, to_record
 from domain.log.receipt import Receipt
 from streams.kafka.identity import LogIdentity
 from streams.log.append import AppendTransaction, Tail, encode_record
@@ -41,13 +41,28 @@ class PlacedRecord(msgspec.Struct, frozen=True, gc=False):
 
 
 class ReadRecord(msgspec.Struct, frozen=True, gc=False):
-    """A record with its hash and what it says; a record that breaks its form has a ``fault`` and no commit."""
+    """A record with its hash and what it says; a record that breaks its form has a ``fault`` and no commit.
+
+    ``record`` may be left out where it is what ``to_record`` makes of the commit.
+    """
 
     offset: int
-    record: Record
+    record: Record | None
     hashed: bytes
     commit: Commit | None
     fault: str = ""
+
+    def in_short(self) -> ReadRecord:
+        """Without the record where it can be left out: most of what would have to be carried elsewhere."""
+        if self.commit is None or to_record(self.commit) != self.record:
+            return self
+        return ReadRecord(self.offset, None, self.hashed, self.commit)
+
+    def content(self) -> bytes:
+        """The record as it is kept where it left no events."""
+        if self.record is None and self.commit is not None:
+            return encode_record(to_record(self.commit))
+        return encode_record(self.record)
 
 
 def read(placed: PlacedRecord) -> ReadRecord:
@@ -92,7 +107,7 @@ class ReplicaTransaction(AppendTransaction):
         """Take the record at its offset; the verdict of a commit that is new, else ``None``."""
         self._sequence = read.offset
         if read.commit is None:
-            self._set_aside(read, "poison", None, read.fault, encode_record(read.record))
+            self._set_aside(read, "poison", None, read.fault, read.content())
             return None
         known = self.known(read.commit.commit_id)
         if known is None:
@@ -101,10 +116,10 @@ class ReplicaTransaction(AppendTransaction):
             self._set_aside(read, "duplicate", read.commit.commit_id, "sent again", None)
         else:
             reason = "another commit under a used id"
-            self._set_aside(read, "duplicate", read.commit.commit_id, reason, encode_record(read.record))
+            self._set_aside(read, "duplicate", read.commit.commit_id, reason, read.content())
         return None
 
-    def take(self, commit: Commit, record: Record, hashed: bytes) -> Receipt:
+    def take(self, commit: Commit, record: Record | None, hashed: bytes) -> Receipt:
         """Judge a commit whose id is new, as the next record."""
         self._record_hash = hashed
         return self._settle(commit, record, hashed)

@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
@@ -62,14 +63,22 @@ class ReadingAhead:
 
     def __exit__(self, *failure: object) -> None:
         """End the process, wherever it is in its work. It has nothing to lose."""
-        self._connection.close()
         self._process.kill()
         self._process.wait()
+        self._connection.close()
 
     def __iter__(self) -> Iterator[list[ReadRecord]]:
-        with suppress(EOFError, OSError):
+        """The next batch is taken from the pipe and decoded while the last one is applied, as far as the interpreter
+        lets two threads do so: while one of them is in SQLite."""
+        with ThreadPoolExecutor(1, thread_name_prefix="reading-ahead") as pool, suppress(EOFError, OSError):
+            coming = pool.submit(self._next)
             while True:
-                yield _decode(self._connection.recv_bytes())
+                batch = coming.result()
+                coming = pool.submit(self._next)
+                yield batch
+
+    def _next(self) -> list[ReadRecord]:
+        return _decode(self._connection.recv_bytes())
 
 
 def read_ahead(descriptor: int) -> None:
@@ -94,7 +103,7 @@ def _batches(location: KafkaLocation, shard: int, begin: int, end: int) -> Itera
             silent_ms = 0 if fetched else silent_ms + _POLL_MS
             batch: list[ReadRecord] = []
             try:
-                batch.extend(read(PlacedRecord(record.offset, to_record(record))) for record in fetched)
+                batch.extend(read(PlacedRecord(record.offset, to_record(record))).in_short() for record in fetched)
             except UnknownEnvelopeVersion:
                 yield batch
                 return
