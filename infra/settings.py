@@ -174,8 +174,8 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         ge=5,
         le=100,
         json_schema_extra={"unit": "%"},
-        description="New calls are refused too while the thread that serves all calls of a process worked for more than "
-        "this part of the last second: delays show only when it is too late.",
+        description="New calls are refused too while the thread that serves all calls of a process worked for more "
+        "than this part of the last second: delays show only when it is too late.",
     )
     connect_seconds: float = Field(
         60.0,
