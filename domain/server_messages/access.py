@@ -18,8 +18,6 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     event_id: str = ""
     body: bytes = b""
     method: str = "POST"
-    url: str = ""
-    """Where it goes, if not to the server's own URL."""
     ours: bool = True
     """Whether it is one of our messages, with its id and our signature; else only the credential goes along."""
 
@@ -52,15 +50,10 @@ class InlineAccess:
         """As ``ServerAccess.headers``."""
         if server.credential_id:
             raise CredentialUnusable(f"credential {server.credential_id} cannot be looked up here")
-        return Authentication(with_secret(server))
+        headers = dict(server.headers)
+        if server.secret and not any(name.lower() == "x-vapi-secret" for name in headers):
+            headers["x-vapi-secret"] = server.secret
+        return Authentication(headers)
 
     def renew(self, credential_id: str) -> None:
         """There are no tokens."""
-
-
-def with_secret(server: Server) -> dict[str, str]:
-    """The configured headers, and the inline secret where none of them stands in its place."""
-    headers = dict(server.headers)
-    if server.secret and not any(name.lower() == "x-vapi-secret" for name in headers):
-        headers["x-vapi-secret"] = server.secret
-    return headers

@@ -77,7 +77,8 @@ class RunningChat:
 
 class ChatTier:
     """Implements ``Chats`` for one process. ``client`` makes requests to tool servers and must be guarded as ``egress``
-    says; ``knowledge`` is what query tools search, ``code_program`` runs code tools where that is switched on.
+    says; ``knowledge`` is what query tools search, ``code_program`` runs code tools where that is switched on;
+    ``access`` authenticates us at tenants' servers, ``keys`` are an organisation's own for the vendors of models.
 
     ``close`` waits for what is being answered; a process that dies leaves nothing of it on the log.
     """

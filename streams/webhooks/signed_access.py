@@ -31,7 +31,7 @@ class SignedAccess:
     async def headers(self, org_id: str, server: Server, request: Outgoing) -> Authentication:
         """As ``ServerAccess.headers``. Configured headers win over the credential's, neither replaces our own."""
         timestamp = int(self.clock().timestamp())
-        signed = Signed(request.id, timestamp, request.url or server.url, request.body, request.method)
+        signed = Signed(request.id, timestamp, server.url, request.body, request.method)
         proof = await self.credentials.headers(org_id, server.credential_id, server.secret, signed)
         headers = self._own(org_id, server, request, timestamp) if request.ours else {}
         given = {name: text for name, text in server.headers.items() if _may_set(name, text)}
