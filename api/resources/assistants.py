@@ -21,6 +21,7 @@ ASSISTANT_REFERENCES: Final = (
     Reference("artifactPlan.structuredOutputIds.*", "structured_output"),
     Reference("artifactPlan.scorecardIds.*", "scorecard"),
     Reference("hooks.*.do.*.toolId", "tool"),
+    Reference("compliancePlan.recordingConsentPlan.declineToolId", "tool"),
 )
 """The ids inside an assistant, or inside overrides of one."""
 

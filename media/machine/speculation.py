@@ -13,7 +13,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from media.machine import answering, endpointing, history, tools, usage
+from media.machine import answering, consent, endpointing, history, tools, usage
 from media.machine.inputs import (
     EagerTurnHeard,
     ModelCalledTools,
@@ -167,10 +167,13 @@ def on_failed(m: Moment, failed: ModelFailed) -> bool:
 
 
 def _possible(m: Moment) -> bool:
+    """Whether the model would be asked if the turn were decided now (``answering.ask_when_possible``)."""
     state = m.state
     busy = state.request is not None or state.tools or state.hook_tools or state.utterances or state.answer_prompt
-    waits = state.first_message_owed or state.handover is not None or state.voicemail in ("waiting", "leaving")
-    return not busy and not waits and not m.armed("backoff") and state.connected_ms is not None
+    held_up = state.first_message_owed or state.handover is not None or state.voicemail in ("waiting", "leaving")
+    if busy or held_up or consent.pending(m):
+        return False
+    return not m.armed("backoff") and state.connected_ms is not None
 
 
 def _take(m: Moment) -> None:

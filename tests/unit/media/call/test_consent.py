@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from domain.call.events import ArtifactStored, RecordingConsentAnswered
+from domain.call.events import ArtifactStored, CallEnded, CallStarted, RecordingConsentAnswered, ToolCalled
 from domain.call.wire import CallUrls, call_body
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, providers, texts
@@ -47,3 +47,21 @@ async def test_nothing_is_stored_of_a_caller_who_never_agreed(tmp_path: Path) ->
         assert [event.track for event in of(events, ArtifactStored)] == ["log"]
         assert not list(rig.root.rglob("*.wav"))
         assert "compliance" not in call_body(rig.call(caller.call_id), urls=CallUrls())
+
+
+async def test_a_spoken_no_runs_the_stored_tool(tmp_path: Path) -> None:
+    async with media_rig(tmp_path, providers("no thank you")) as rig:
+        goodbye = {"type": "endCall", "messages": [{"type": "request-start", "content": "Then we end here."}]}
+        tool_id = await rig.store("tool", goodbye)
+        plan = {"type": "verbal", "message": "May we record this?", "declineToolId": tool_id}
+        caller = await dial(rig, assistant(compliancePlan={"recordingConsentPlan": plan}))
+        await caller.until_said(1)
+        await caller.speak(200)
+        events = await caller.ended()
+    (started,) = of(events, CallStarted)
+    assert [(use.kind, use.id) for use in started.used] == [("tool", tool_id)]
+    assert [event.granted for event in of(events, RecordingConsentAnswered)] == [False]
+    assert [event.name for event in of(events, ToolCalled)] == ["endCall"]
+    assert texts(events, "assistant") == ["May we record this?", "Then we end here."]
+    assert of(events, CallEnded)[0].reason == "assistant-ended-call"
+    assert [event.track for event in of(events, ArtifactStored)] == ["log"]

@@ -256,6 +256,7 @@ class Scenario:
 
     def _start_model(self, order: outputs.StartModel) -> None:
         assert "running" not in self.requests.values(), "one request at a time"
+        assert self.state.consent not in ("asking", "waiting", "answering"), "consent comes before everything else"
         for utterance in self.state.utterances:
             player = self.players.get(utterance.utterance_id)
             playing = player is not None and player.opened_ms is not None and not player.done

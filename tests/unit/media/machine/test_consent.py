@@ -24,7 +24,7 @@ def asking(kind: str, **plan: Any) -> dict[str, Any]:
 
 
 def call_with(kind: str, *replies: Reply, config: dict[str, Any] | None = None, **plan: Any) -> Scenario:
-    call = Scenario({**asking(kind, **plan), **(config or {})})
+    call = Scenario({**asking(kind, **plan), **(config or {})}, thinks_ahead=True)
     call.replies = list(replies)
     return call.connect()
 
