@@ -21,10 +21,10 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
+from media.egress.client import guarded_client
 from media.machine.outputs import CallTool
 from media.tools.api_request import ApiRequests
 from media.tools.bench import ToolBench
-from media.egress.client import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
 from tests.unit.media.tools.calling import LOOPBACK, call_of, now, tenant_servers

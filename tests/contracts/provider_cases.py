@@ -12,9 +12,9 @@ from ipaddress import ip_network
 from typing import Any
 
 from domain.egress import EgressPolicy
+from media.egress.client import guarded_client
 from media.providers.registry import ProviderRegistry
 from media.providers.settings import ProviderSettings, VendorAccess
-from media.egress.client import guarded_client
 from tests.simulators.anthropic_server import AnthropicServer
 from tests.simulators.cartesia_server import CartesiaServer
 from tests.simulators.deepgram_server import DeepgramServer

@@ -9,9 +9,9 @@ from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.chat.plan import Models
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
+from media.egress.client import guarded_client
 from media.providers.registry import ProviderRegistry
 from media.providers.settings import ProviderSettings, VendorAccess
-from media.egress.client import guarded_client
 from streams.log.embedded import EmbeddedLog
 
 LOOPBACK = EgressPolicy.parse(["127.0.0.0/8"])

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from media.egress.client import guarded_client
 from media.machine.inputs import DestinationAnswered, ToolErred
 from media.machine.outputs import AskDestination
 from media.tools.destination_question import DestinationQuestions
-from media.egress.client import guarded_client
 from tests.unit.media.tools.calling import LOOPBACK, NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from domain.egress import EgressPolicy
+from media.egress.client import guarded_client
 from media.machine.inputs import EndpointingAnswered, Input
 from media.machine.outputs import AskEndpointing
-from media.egress.client import guarded_client
 from media.tools.endpointing_question import EndpointingQuestions
 from tests.unit.media.tools.calling import tenant_servers
 from tests.unit.media.tools.tool_server import tool_server

@@ -10,9 +10,9 @@ import httpx2
 import pytest
 
 from domain.egress import EgressPolicy
+from media.egress.client import guarded_client
 from media.machine.inputs import Input, ToolErred, ToolReturned
 from media.machine.outputs import CallTool
-from media.egress.client import guarded_client
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
 from tests.unit.media.tools.calling import NOW, tenant_servers
