@@ -24,7 +24,18 @@ DECLINED_REASON: Final = "assistant-ended-call"
 _YES = (
     *("yes", "yeah", "yep", "yup", "sure", "ok", "okay", "alright", "all right", "fine", "agree", "agreed", "consent"),
     *("accept", "absolutely", "certainly", "definitely", "of course", "go ahead", "no problem", "no problems"),
-    *("no objection", "no objections", "i dont mind", "why not", "you may", "you can", "please do", "mhmm", "mm-hmm"),
+    *(
+        "no objection",
+        "no objections",
+        "i dont mind",
+        "do not mind",
+        "why not",
+        "you may",
+        "you can",
+        "please do",
+        "mhmm",
+        "mm-hmm",
+    ),
     *("uh-huh", "ja", "gerne", "einverstanden", "oui", "daccord", "bien sûr", "sí", "si", "claro", "sì", "sim"),
 )
 _NO = (

@@ -157,6 +157,7 @@ def test_an_assistant_that_takes_over_asks_if_nobody_has() -> None:
         ("yeah sure go ahead", True),
         ("No problem at all.", True),
         ("I don't mind.", True),
+        ("I do not mind at all", True),
         ("Okay, I agree", True),
         ("No.", False),
         ("I'd rather not.", False),
