@@ -6,8 +6,8 @@ import threading
 from collections import OrderedDict
 from typing import Any
 
-CAPACITY = 1024
-"""Aggregates kept. More than the calls a node serves at once; a larger one only costs memory."""
+CAPACITY = 512
+"""Aggregates kept: more than the calls that a process serves at once. An ended call of minutes is some 120 KB of memory."""
 
 
 class StateCache:
