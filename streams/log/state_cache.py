@@ -7,7 +7,7 @@ from collections import OrderedDict
 from typing import Any
 
 CAPACITY = 512
-"""Aggregates kept: more than the calls that a process serves at once. An ended call of minutes is some 120 KB of memory."""
+"""Aggregates kept: more than the calls that a process serves at once. An ended call of minutes takes some 120 KB."""
 
 
 class StateCache:
