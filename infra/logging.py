@@ -16,8 +16,15 @@ Format = Literal["auto", "console", "json"]
 
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message", "taskName"}
 _COLOURS = {"debug": "2", "info": "36", "warning": "33", "error": "31", "critical": "31;1"}
-_QUIET = ("aiokafka", "alembic", "faust", "httpcore", "httpx", "kafka", "mode", "uvicorn.access", "uvicorn.error")
+_QUIET = (
+    *("aiokafka", "alembic", "faust", "httpcore", "httpcore2", "httpx", "httpx2", "kafka", "mode"),
+    *("uvicorn.access", "uvicorn.error"),
+)
 """Libraries whose everyday lines say nothing that our own events do not."""
+
+_TOLD_BY_US = "kafka"
+"""A client that tells each failed attempt, five a second while no broker answers; whoever uses it says once what is the
+matter and what to do. Its lines are for those who ask for level debug."""
 
 
 def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
@@ -32,6 +39,8 @@ def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
     root.setLevel(level.upper())
     for name in _QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    if root.level > logging.DEBUG:
+        logging.getLogger(_TOLD_BY_US).setLevel(logging.CRITICAL)
 
 
 def fields(record: logging.LogRecord) -> dict[str, object]:

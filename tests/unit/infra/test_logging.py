@@ -44,7 +44,20 @@ def test_lines_below_the_level_and_library_chatter_are_left_out() -> None:
     configure("info", "json", stream)
 
     logging.getLogger("media").debug("frame.sent")
-    logging.getLogger("httpx").info("HTTP Request: POST http://tools")
+    for client in ("httpx", "httpx2"):
+        logging.getLogger(client).info("HTTP Request: POST http://tools?token=secret")
     logging.getLogger("uvicorn.error").info("Started server process")
 
     assert stream.getvalue() == ""
+
+
+def test_each_failed_attempt_of_kafkas_client_is_told_at_level_debug_only() -> None:
+    lines = {}
+    for level in ("info", "debug"):
+        stream = io.StringIO()
+        configure(level, "json", stream)
+        logging.getLogger("kafka.net.manager").error("Connection failed")
+        logging.getLogger("streams.log.kafka").warning("log.not_read", extra={"reason": "no broker answers"})
+        lines[level] = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
+
+    assert lines == {"info": ["log.not_read"], "debug": ["Connection failed", "log.not_read"]}
