@@ -6,6 +6,7 @@ from domain.egress import EgressPolicy
 from domain.knowledge.search import NoKnowledge
 from domain.log.ports import Clock
 from domain.pricing.tables import CURRENT_PRICE_TABLE
+from media.call.tenancy import KeysOfOrganizations, no_keys
 from media.chat.plan import Models
 from media.chat.settings import ChatSettings
 from media.chat.tier import ChatTier
@@ -24,6 +25,7 @@ def chatting(
     openai_base_url: str | None = None,
     models: Models | None = None,
     settings: ChatSettings | None = None,
+    keys: KeysOfOrganizations = no_keys,
 ) -> ChatTier:
     """A tier over ``log``; with ``openai_base_url`` provider ``openai`` is there too."""
     client = guarded_client(LOOPBACK, timeout_s=5)
@@ -41,4 +43,5 @@ def chatting(
         settings=settings or ChatSettings(),
         clock=clock,
         price_table=CURRENT_PRICE_TABLE,
+        keys=keys,
     )
