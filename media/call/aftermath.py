@@ -21,6 +21,7 @@ from media.audio.recording import Recording, derive_tracks
 
 WAV = "audio/wav"
 CALL_LOG = "application/gzip"
+LOG_SUFFIX = ".log.jsonl.gz"
 NOT_STORED = "artifact-not-stored"
 """Warning code: a track that there should be is missing, or will come later."""
 INCOMPLETE = "recording-incomplete"
@@ -100,7 +101,7 @@ class Aftermath:
         try:
             return Outcome([store_call_log(self.artifacts, call_id, self.folder, facts)])
         except OSError as error:
-            return Outcome(warnings=[(NOT_STORED, f"the call log: {_reason(error)}")])
+            return Outcome(warnings=[(NOT_STORED, f"the call log waits for the store: {_reason(error)}")])
 
 
 async def storing(thread: Executor, work: Callable[[], Outcome], record: Callable[[Outcome], None]) -> None:
@@ -132,11 +133,17 @@ def store_recording(
         derived = derive_tracks(stereo, stereo.parent)
     except OSError as error:
         derived, problem = {}, _reason(error)
-    files = {"stereo": stereo, **derived}
+    originals = files = {"stereo": stereo, **derived}
     content_type = WAV
     if as_mp3:
-        files, content_type = _compressed(files, outcome)
-    outcome.stored.append(_put(store, call_id, "stereo", files["stereo"], content_type, length_ms))
+        files, content_type = _compressed(originals, outcome)
+    try:
+        outcome.stored.append(_put(store, call_id, "stereo", files["stereo"], content_type, length_ms))
+    except OSError:
+        # Everything can be made again from the stereo file, which stays.
+        for path in {*files.values(), *derived.values()} - {stereo}:
+            path.unlink(missing_ok=True)
+        raise
     for track in _TRACKS:
         if track not in derived:
             continue
@@ -146,6 +153,8 @@ def store_recording(
         except OSError as error:
             problem = _reason(error)
             files[track].unlink(missing_ok=True)
+    for path in originals.values():
+        path.unlink(missing_ok=True)
     if missing:
         detail = f"the tracks {', '.join(missing)} could not be made from the stereo recording: {problem}"
         outcome.warnings.append((NOT_STORED, detail))
@@ -153,7 +162,7 @@ def store_recording(
 
 
 def _compressed(files: dict[str, Path], outcome: Outcome) -> tuple[dict[str, Path], str]:
-    """All of them as mp3, or none; the WAV files go where it could be done."""
+    """All of them as mp3, beside the WAV files, or none."""
     made: dict[str, Path] = {}
     try:
         for track, path in files.items():
@@ -163,25 +172,33 @@ def _compressed(files: dict[str, Path], outcome: Outcome) -> tuple[dict[str, Pat
             path.unlink(missing_ok=True)
         outcome.warnings.append(("recording-not-compressed", f"stored as wav: {error}"))
         return files, WAV
-    for path in files.values():
-        path.unlink()
     return made, MP3
 
 
 def store_call_log(
     store: ArtifactStore, call_id: str, folder: Path, facts: Sequence[tuple[Event, datetime]]
 ) -> ArtifactStored:
-    """Store the call's events as gzip JSON lines, ``{"time", "type", "data"}`` each. Blocking. Raises ``OSError``."""
-    path = folder / f"{call_id}.log.jsonl.gz"
+    """Store the call's events as gzip JSON lines, ``{"time", "type", "data"}`` each. Blocking.
+
+    Raises ``OSError``; what could be written, but not stored, waits in ``folder`` then.
+    """
+    path = folder / f"{call_id}{LOG_SUFFIX}"
+    partial = path.with_suffix(".part")
     try:
-        with gzip.open(path, "wb") as lines:
+        with gzip.open(partial, "wb") as lines:
             for event, time in facts:
                 lines.write(msgspec.json.encode({"time": time, "type": event.TYPE, "data": event}))
                 lines.write(b"\n")
-        return _put(store, call_id, "log", path, CALL_LOG, None)
     except OSError:
-        path.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
+    partial.replace(path)
+    return store_written_log(store, call_id, path)
+
+
+def store_written_log(store: ArtifactStore, call_id: str, path: Path) -> ArtifactStored:
+    """Store a call log that is written already. Blocking. Raises ``OSError``; the file stays then."""
+    return _put(store, call_id, "log", path, CALL_LOG, None)
 
 
 def _put(

@@ -1,4 +1,7 @@
-"""Recordings that a dead process left behind: what there is of them is made playable and stored."""
+"""Recordings and call logs that wait on the disk, left by a dead process or by a store that was away: they are stored.
+
+What there is of a recording that broke off is made playable first.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from domain.call.events import Warned
 from domain.call.state import Ended
 from domain.log.ports import Clock, Documents
 from media.audio.recording import recover
-from media.call.aftermath import Outcome, store_recording, storing
+from media.call.aftermath import LOG_SUFFIX, Outcome, store_recording, store_written_log, storing
 from media.call.journal import Journal
 from media.call.leases import Leases
 
@@ -54,7 +57,7 @@ class Salvage:
         loop = asyncio.get_running_loop()
         saved = 0
         for path in await loop.run_in_executor(self._executor, self._orphans):
-            call_id = path.stem
+            call_id = _call_of(path)
             if call_id in self._serving():
                 continue
             try:
@@ -81,11 +84,12 @@ class Salvage:
             journal.append(Warned(code=code, detail=detail), self._clock())
 
     def _orphans(self) -> list[Path]:
-        return [path for path in self._live_dir.glob("*.wav") if self._is_orphan(path)]
+        recordings = (path for path in self._live_dir.glob("*.wav") if "." not in path.stem)
+        logs = self._live_dir.glob(f"*{LOG_SUFFIX}")
+        return [path for path in (*recordings, *logs) if self._is_orphan(_call_of(path))]
 
-    def _is_orphan(self, path: Path) -> bool:
-        call_id = path.stem
-        if "." in call_id or call_id in self._hopeless or call_id in self._serving():
+    def _is_orphan(self, call_id: str) -> bool:
+        if call_id in self._hopeless or call_id in self._serving():
             return False
         document = self._documents.get("call", call_id)
         if document is None or not isinstance(document.state, Ended) or document.state.claim is None:
@@ -94,5 +98,12 @@ class Salvage:
         return owner == self._leases.owner or not self._leases.alive(owner)
 
     def _store(self, path: Path) -> Outcome:
+        if path.name.endswith(LOG_SUFFIX):
+            return Outcome([store_written_log(self._artifacts, _call_of(path), path)])
         length_ms = recover(path)
         return store_recording(self._artifacts, path.stem, path, length_ms)
+
+
+def _call_of(path: Path) -> str:
+    """The id that files of a call begin with."""
+    return path.name.partition(".")[0]
