@@ -31,7 +31,10 @@ class BackoffPlan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """Where messages go and how. ``secret`` is the old inline one, ``credential_id`` names a stored credential."""
+    """Where messages go and how. ``secret`` is the old inline one, ``credential_id`` names a stored credential.
+
+    ``encrypts``: values of the messages are to be encrypted (``encryptedPaths``), which is not built.
+    """
 
     url: str
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS
@@ -39,6 +42,7 @@ class Server(msgspec.Struct, frozen=True, kw_only=True):
     secret: str = ""
     credential_id: str = ""
     backoff: BackoffPlan | None = None
+    encrypts: bool = False
 
 
 def read_server(
@@ -57,6 +61,7 @@ def read_server(
             secret=_text(given.get("secret")),
             credential_id=_text(given.get("credentialId")),
             backoff=read_backoff(given.get("backoffPlan")),
+            encrypts=bool(given.get("encryptedPaths")),
         )
     if isinstance(holder.get("serverUrl"), str) and holder["serverUrl"]:
         return Server(

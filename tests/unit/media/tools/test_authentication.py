@@ -179,6 +179,15 @@ async def test_what_cannot_authenticate_sends_nothing_and_says_why(
     assert server.received == []
 
 
+async def test_what_is_to_be_encrypted_is_not_sent_in_the_clear(server: ToolServer, tmp_path: Path) -> None:
+    async with asking(tmp_path) as (servers, _, _client):
+        reply = await asked(servers, server, encryptedPaths=["toolCallList[*].arguments"])
+        assert isinstance(await asked(servers, server, encryptedPaths=[]), Reply)
+    assert isinstance(reply, Failed)
+    assert "encryptedPaths is not built yet" in reply.error
+    assert len(server.received) == 1
+
+
 async def test_an_api_request_carries_the_credential_and_nothing_of_ours(server: ToolServer, tmp_path: Path) -> None:
     server.answers.append((200, b'{"ok": true}'))
     async with asking(tmp_path) as (servers, log, client):
