@@ -93,8 +93,8 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
     )
     egress_allow: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
-        description="Private networks (CIDRs, separated by commas) that requests to tool servers and custom models may "
-        "reach; public addresses are always allowed, private ones only when listed.",
+        description="Private networks (CIDRs, separated by commas) that requests to tenants' servers (messages, tools, "
+        "custom models, token servers) may reach; public addresses are always allowed, private ones only when listed.",
     )
     max_calls: int = Field(
         100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import pytest
+
 from domain.log.position import Position
 from domain.webhook.aggregate import ENDPOINT
 from domain.webhook.commands import RecordDeliveries
@@ -72,3 +74,24 @@ async def test_an_installation_that_delivered_before_goes_on_with_what_is_undone
             document = system.storage.log.get(OUTBOX.kind, OUTBOX_ID)
             assert document is not None
             assert document.state.begins_after(0) == Position(0, 0)
+
+
+async def test_what_one_build_could_not_render_the_next_one_sends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ValueError("a bug")
+
+    async with Receiver() as receiver:
+        with monkeypatch.context() as build:
+            build.setattr("streams.webhooks.outbox.rendered", broken)
+            async with delivering(tmp_path) as system:
+                org_id = system.org_id
+                await system.call({"url": receiver.url}, serverMessages=WANTED)
+                await system.caught_up()
+                assert "a bug" in system.webhooks.held[0].letters()[0].reason
+        async with delivering(tmp_path, org_id) as system:
+            await receiver.until(lambda all: len(all) == EACH)
+            await system.settled()
+            assert system.webhooks.held[0].letters() == []
+    receiver.assert_in_order()

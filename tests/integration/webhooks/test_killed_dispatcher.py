@@ -60,7 +60,7 @@ async def survive(folder: Path, kills: int, seed: int) -> None:
 
 
 async def test_nothing_is_lost_over_a_few_kills(folder: Path) -> None:
-    await survive(folder, kills=18, seed=1)
+    await survive(folder, kills=12, seed=1)
 
 
 @pytest.mark.long
