@@ -387,7 +387,7 @@ async def test_a_restricted_key_talks_to_its_own_assistants_only(client: httpx.A
     assert await status(previousChatId=own["id"]) == 403, "what was said on no page is no page's to read"
     mine = await client.post("/chat/web", json={"input": "hello", "assistantId": riley}, headers=page)
     assert await status(previousChatId=mine.json()["id"]) == 200
-    front = {"members": [{"assistantId": riley}, {"assistantId": other}]}
+    front = {"members": [{"assistantId": riley}, {"assistant": {"name": "Billing"}}]}
     squad = (await made(client, "/squad", **front))["id"]
     for way in ({"squad": front}, {"squadId": squad}):
         begun = await client.post("/chat/web", json={"input": "hello", **way}, headers=await unrestricted(client))
