@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final, Protocol, cast
 
+from domain.aggregate import Conflicting
 from domain.log.ports import Clock, LogUnavailable
 from domain.server_messages.selection import Patience
 from domain.webhook.events import DeliveryAttempted, MessageExpired, ReplayKind
@@ -223,7 +224,7 @@ class Dispatcher:
                     queue.org_id, queue.endpoint, due.delivery.origin, instead_of=queue.known.owner
                 )
                 self._reached("after_claim")
-        except LogUnavailable as problem:
+        except (LogUnavailable, Conflicting) as problem:
             logger.warning("webhooks.not_claimed", extra={"reason": str(problem)})
         finally:
             # If it was claimed, by whomever, the outbox says so and there is a turn before this one.
@@ -238,8 +239,13 @@ class Dispatcher:
                 await self._attempt(queue, due)
             else:
                 # It was settled while it stood in line.
-                self._unsettled.pop(row.id, None)
-                queue.settled(row.id)
+                self._forget(queue, row.id)
+        except Exception:
+            # A fault of our own must not end the deliveries of this endpoint: it is tried again like any other failure.
+            logger.exception("webhooks.attempt_failed", extra={"message_id": row.id})
+            queue.breaker.failed(self._clock().timestamp() * 1000)
+            self._forget(queue, row.id)
+            queue.changed()
         finally:
             queue.ended(row)
             self.in_flight -= 1
@@ -247,6 +253,10 @@ class Dispatcher:
             self._turn(queue)
             self._turn_those_without_room(queue.org_id)
             self._awake.set()
+
+    def _forget(self, queue: EndpointQueue, message_id: str) -> None:
+        self._unsettled.pop(message_id, None)
+        queue.settled(message_id)
 
     def _turn_those_without_room(self, org_id: str) -> None:
         """One that ended makes room for its organisation, and perhaps for another one."""

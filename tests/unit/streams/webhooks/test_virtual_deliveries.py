@@ -233,6 +233,23 @@ def test_two_dispatchers_share_endpoints_and_one_goes_on_for_the_other(tmp_path:
     run(main())
 
 
+def test_a_fault_of_our_own_holds_up_no_endpoint(tmp_path: Path) -> None:
+    async def main() -> None:
+        async def broken_at_first(arrival: Arrival) -> Sent:
+            if len(world.arrivals) <= 3:
+                raise RuntimeError("a bug")
+            return Sent(status=200)
+
+        world = World(tmp_path, broken_at_first)
+        async with world.dispatching():
+            ids = [world.tell(SHOP, f"call-{number}") for number in range(3)]
+            await settled(world, ids, HOUR)
+        assert {world.state(id) for id in ids} == {"delivered"}
+        world.close()
+
+    run(main())
+
+
 @pytest.mark.parametrize("owner", ["one", "next"])
 def test_what_a_dispatcher_left_undone_the_next_one_does_and_no_more(tmp_path: Path, owner: str) -> None:
     async def main() -> None:
