@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import faust
-from faust.types import TableT
+from faust.types import EventT, TableT
 
 from domain.log.position import Position
 from domain.processing import Rows, SinkUnavailable
 from streams.kafka.location import KafkaLocation
 from streams.live_figures.entries import Changes, Entry, Fold, decode, encode, fold, reached
+from streams.live_figures.newest import Newest
 from streams.live_figures.topic import CALLS_TOPIC
 
 SEND_SECONDS = 30.0
@@ -35,13 +37,17 @@ class LiveTable:
             location.topic(topic), key_type=bytes, value_type=bytes, key_serializer="raw", value_serializer="raw"
         )
         changelog.partitions = partitions
-        self._table = app.Table(
-            topic,
+        table = _NewestTable(
+            app,
+            name=topic,
+            beacon=app.tables.beacon,
             partitions=partitions,
             key_type=bytes,
             value_type=bytes,
             changelog_topic=changelog,
         )
+        app.tables.add(table)
+        self._table = table
 
     def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
         """See ``RowSink.write``. To be called from any thread but the app's."""
@@ -75,6 +81,22 @@ class LiveTable:
                     self._table.data.pop(key, None)
                 else:
                     self._table.data[key] = entry
+
+
+class _NewestTable(faust.Table[bytes, bytes]):
+    """A table that is made again from the newest of its entries and not from the last ones that were written."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._newest = Newest()
+
+    def apply_changelog_batch(self, batch: Iterable[EventT[bytes]]) -> None:
+        """See Faust's ``Collection``."""
+        known = _Entries(self)
+        for event in batch:
+            entry = None if event.value is None else decode(event.value)
+            if self._newest.counts(bytes(event.key or b"").decode(), entry, known):
+                super().apply_changelog_batch([event])
 
 
 class _Entries(Mapping[str, Entry]):

@@ -208,6 +208,11 @@ def seconds_within(minute: int, began: float, ended: float) -> float:
     return max(min(ended, (minute + 1) * MINUTE) - max(began, minute * MINUTE), 0.0)
 
 
+def is_call(key: str) -> bool:
+    """Whether an entry is about a call that runs."""
+    return key.split("|", 3)[2:3] == ["call"]
+
+
 def minute_of(key: str) -> int | None:
     """The number of the minute that an entry is about; ``None`` where it is about something else."""
     parts = key.split("|", 4)

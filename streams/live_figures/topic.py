@@ -11,7 +11,8 @@ import msgspec
 from streams.kafka.clients import Fetched
 from streams.kafka.compacted import CompactedTopic
 from streams.kafka.location import KafkaLocation
-from streams.live_figures.entries import Entry, MediaSource, Minute, Reached, decode
+from streams.live_figures.entries import Entry, decode
+from streams.live_figures.newest import Newest
 
 CALLS_TOPIC = "live"
 """One partition for each shard of the log."""
@@ -28,6 +29,7 @@ class LiveFigureTopic:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._entries: dict[str, Entry] = {}
+        self._newest = Newest()
         self._topic: CompactedTopic | None = None
 
     @classmethod
@@ -55,14 +57,9 @@ class LiveFigureTopic:
             _log.warning("live.foreign_record", extra={"offset": record.offset})
             return
         with self._lock:
+            if not self._newest.counts(key, entry, self._entries):
+                return
             if entry is None:
                 self._entries.pop(key, None)
-            elif not _is_older(entry, self._entries.get(key)):
+            else:
                 self._entries[key] = entry
-
-
-def _is_older(entry: Entry, known: Entry | None) -> bool:
-    """A process that was thought dead may publish once more what another has counted on from since."""
-    if isinstance(entry, Minute | Reached) and isinstance(known, Minute | Reached):
-        return entry.through < known.through
-    return isinstance(entry, MediaSource) and isinstance(known, MediaSource) and entry.seq < known.seq

@@ -19,7 +19,7 @@ import streams.faust.app
 from infra.serve import Started, serve
 from infra.settings import load
 
-SESSION_SECONDS = 2.5
+SESSION_SECONDS = 4.0
 """After which a silent child is taken for dead. Brokers allow no less than 6 s unless told."""
 
 

@@ -34,6 +34,7 @@ from streams.live_figures.entries import Entry, decode, fold, reached
 from streams.live_figures.facts import LiveCall, LiveFacts
 from streams.live_figures.media_entries import fold_media
 from streams.live_figures.media_facts import LiveMedia
+from streams.live_figures.newest import Newest
 from streams.live_figures.topic import CALLS_TOPIC, MEDIA_TOPIC
 from streams.log.kafka.log import KafkaLog
 from streams.media_log.kafka import KafkaFragmentLog
@@ -54,6 +55,7 @@ class Published:
 
     def __init__(self, location: KafkaLocation) -> None:
         self.entries: dict[str, dict[str, Entry]] = {CALLS_TOPIC: {}, MEDIA_TOPIC: {}}
+        self._newest = {topic: Newest() for topic in self.entries}
         self._records = 0
         self._moved = threading.Condition()
         self._topics = [
@@ -91,13 +93,16 @@ class Published:
         assert await asyncio.to_thread(wait), "the figures do not come"
 
     def _take(self, topic: str, record: Fetched) -> None:
-        key = (record.key or b"").decode()
+        key, known = (record.key or b"").decode(), self.entries[topic]
+        entry = None if record.value is None else decode(record.value)
         with self._moved:
             self._records += 1
-            if record.value is None:
-                self.entries[topic].pop(key, None)
-            else:
-                self.entries[topic][key] = decode(record.value)
+            # A process that is only slow, on a busy machine, is taken for dead too and publishes once more.
+            if self._newest[topic].counts(key, entry, known):
+                if entry is None:
+                    known.pop(key, None)
+                else:
+                    known[key] = entry
             self._moved.notify_all()
 
 
