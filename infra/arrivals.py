@@ -183,7 +183,7 @@ async def _served(serve: Callable[[socket.socket], Awaitable[None]], connection:
 async def _report(channel: socket.socket, room: Callable[[], int]) -> None:
     said: int | None = None
     while True:
-        now = room()
+        now = max(0, room())
         if now != said:
             try:
                 channel.send(_ROOM.pack(now))

@@ -30,6 +30,7 @@ NO_CUSTOMER_AUDIO = "call.in-progress.error-assistant-did-not-receive-customer-a
 """The ended reason of a call whose browser has connected and sends no sound."""
 
 JOIN_S = 15.0
+"""How long a connected browser may take until its first sound, where nobody says otherwise."""
 _WANTED = ["application", "audio"]
 _UNUSABLE = (ValueError, IndexError, KeyError, OperationError, InternalError, InvalidAccessError, InvalidStateError)
 """What aiortc raises for SDP that it cannot read or agree to."""
