@@ -22,8 +22,8 @@ class Scan:
     def __init__(self, reading: Consumer, place: Any) -> None:
         self._reading = reading
         self._place = place
-        self.begin: int = reading.beginning_offsets([place])[place]
-        self.end: int = reading.end_offsets([place])[place]
+        self.begin: int = reading.beginning_offsets([place], PATIENCE_MS)[place]
+        self.end: int = reading.end_offsets([place], PATIENCE_MS)[place]
 
     def __iter__(self) -> Iterator[Fetched]:
         """Raises ``LogUnavailable`` when nothing comes for ``PATIENCE_MS``."""

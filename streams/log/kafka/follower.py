@@ -17,7 +17,7 @@ from kafka.errors import (
 
 from domain.log.chain import record_hash
 from domain.log.ports import LogUnavailable
-from streams.kafka.clients import Consumer, Fetched, consumer, partition
+from streams.kafka.clients import PATIENCE_MS, Consumer, Fetched, consumer, partition
 from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
@@ -81,7 +81,8 @@ class Follower:
         """
         try:
             self._consumer.assign([self._partition])
-            end = self._check()
+            # Somebody may be about to lead the partition; whoever starts has the time to wait for it.
+            end = self._check(PATIENCE_MS)
             begun = time.monotonic()
             self._read_ahead(end)
             moved = time.monotonic()
@@ -222,15 +223,15 @@ class Follower:
         if newest.offset == tail.next_offset - 1 and record_hash(to_record(newest)) != tail.record_hash:
             raise changed_record(self._replica.shard, newest.offset, str(self._replica.path))
 
-    def _check(self) -> int:
+    def _check(self, patience_ms: int | None = None) -> int:
         """Find the last applied record in the log, byte for byte, and read on behind it; the log's end.
 
         Raises ``Halted`` where the log has lost or changed what was applied, or no longer reaches back to it.
         """
         replica = self._replica
         tail, shard, name = replica.tail, replica.shard, str(replica.path)
-        begin = self._consumer.beginning_offsets([self._partition])[self._partition]
-        end = self._consumer.end_offsets([self._partition])[self._partition]
+        begin = self._consumer.beginning_offsets([self._partition], patience_ms)[self._partition]
+        end = self._consumer.end_offsets([self._partition], patience_ms)[self._partition]
         if tail.next_offset > end:
             raise shorter_log(shard, tail.next_offset, end, name)
         if tail.next_offset < begin:
