@@ -18,8 +18,10 @@ from domain.analytics import InsightAsked, SqlResult
 from domain.artifacts import ArtifactsUnavailable, StoredArtifact
 from domain.live_calls import CallNotLive, CallSocket
 from domain.organization.founding import Founding, carry_out, found_with
+from media.call.sound_links import SoundLooks
+from media.egress.client import guarded_client
 from streams.log.embedded import EmbeddedLog
-from tests.unit.api.chatting import chatting
+from tests.unit.api.chatting import LOOPBACK, chatting
 
 SECRET = b"a secret of thirty-two bytes....."
 OPERATOR_TOKEN = "operator-token-of-the-tests"
@@ -179,6 +181,7 @@ def install(
         live_calls=live_calls,
         own_calls=live_calls,
         chats=chats,
+        sound_links=SoundLooks(guarded_client(LOOPBACK, timeout_s=5)),
         analytics=analytics,
         artifacts=artifacts,
         settings=ApiSettings(
