@@ -83,7 +83,11 @@ class Sender:
     ) -> tuple[Sent, bool]:
         authentication = await self.access.headers(org_id, server, request)
         async with self.sessions.of(org_id).post(
-            server.url, data=request.body, headers={**authentication.headers, **headers}, allow_redirects=False
+            server.url,
+            # Said here what it is, the client need not find out.
+            data=aiohttp.BytesPayload(request.body),
+            headers={**authentication.headers, **headers},
+            allow_redirects=False,
         ) as answer:
             return await _judged(answer, self.clock()), authentication.renewable
 
