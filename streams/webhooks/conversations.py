@@ -63,9 +63,8 @@ class ChatOutbox:
         if subscription is None:
             return after, ()
         match recorded.event, chat:
-            case ChatDeleted(), _:
-                org_id = chat.org_id if isinstance(chat, Deleted) else chat.identity.org_id
-                fields: Json = {"type": "chat.deleted", "chat": {"id": recorded.originator_id, "orgId": org_id}}
+            case ChatDeleted(), Deleted(org_id=org_id):
+                fields: Json = {"type": "chat.deleted", "chat": _remains(chat)}
             case ((ChatCompleted() | ChatFailed()), kept) if not isinstance(kept, Deleted):
                 org_id, fields = kept.identity.org_id, {"type": "chat.created", "chat": chat_body(kept, ())}
             case _:
@@ -108,6 +107,18 @@ def session_snapshot(session: Configuration) -> Json:
         "orgId": session.org_id,
         "createdAt": iso_ms(session.created_at),
         "updatedAt": iso_ms(session.updated_at),
+    }
+
+
+def _remains(chat: Deleted) -> Json:
+    """What a deleted chat's message shows of it: nothing that was written."""
+    return {
+        "id": chat.id,
+        "orgId": chat.org_id,
+        "createdAt": iso_ms(chat.created_at),
+        "updatedAt": iso_ms(chat.updated_at),
+        **({"assistantId": chat.assistant_id} if chat.assistant_id else {}),
+        **({"sessionId": chat.session_id} if chat.session_id else {}),
     }
 
 

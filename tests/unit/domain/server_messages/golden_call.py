@@ -6,6 +6,7 @@ Two assistants, a tool, words that are half heard, an interruption, a hand-off, 
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,21 +16,28 @@ from domain.call.events import (
     CallCreated,
     CallDeleted,
     CallStarted,
+    Track,
     TransferRequested,
 )
 from domain.call.wire import CallUrls
+from domain.chat.events import ChatCompleted, ChatCreated, ChatDeleted
+from domain.chat.events import MessageCommitted as ChatMessage
 from domain.event import Event, Recorded
 from domain.log.ports import Positioned
 from domain.log.position import Position
+from domain.session.events import CONFIGURATION_EVENTS
 from media.machine import inputs, outputs
 from media.machine.inputs import AssistantResolved, RequestedTool
 from media.tools.tool_request import tool_calls_message
 from streams.webhooks.addressing import Addressing
+from streams.webhooks.conversations import ChatOutbox, SessionOutbox
 from streams.webhooks.outbox import CallOutbox
 from tests.unit.domain.specification import START
 from tests.unit.media.machine.scenario import Reply, Scenario
 
 CALL_ID = "0198c0de-0000-7000-8000-0000000000ca"
+CHAT_ID = "0198c0de-0000-7000-8000-0000000000c4"
+SESSION_ID = "0198c0de-0000-7000-8000-00000000005e"
 ORG = "0198c0de-0000-7000-8000-00000000000a"
 EVERY_SERVER_MESSAGE = [
     *("status-update", "conversation-update", "transcript", "user-interrupted", "hang", "transfer-update"),
@@ -100,9 +108,10 @@ def history(call: Scenario) -> list[tuple[float, Event]]:
     transfer = TransferRequested(
         transfer_id="t1", destination={"type": "number", "number": "+49301234567"}, mode="blind-transfer", at_ms=1.0
     )
+    tracks: list[tuple[Track, str]] = [("mono", "audio/wav"), ("stereo", "audio/wav"), ("log", "application/gzip")]
     stored = [
         ArtifactStored(track=track, location=track, sha256="00" * 32, size_bytes=10, content_type=kind)
-        for track, kind in (("mono", "audio/wav"), ("stereo", "audio/wav"), ("log", "application/gzip"))
+        for track, kind in tracks
     ]
     recorded = [(at, o.event) for at, o in call.log if isinstance(o, outputs.Record)]
     end = call.now
@@ -126,6 +135,39 @@ def told_to_server(call: Scenario) -> list[Json]:
         state, effects = outbox.apply(state, Positioned(Position(0, version), recorded))
         for effect in effects:
             told += [json.loads(message.body)["message"] for (message,) in effect.rows]
+    return told
+
+
+def told_of_conversations() -> list[Json]:
+    """What the server of a chat's and a session's assistant is told, from their creation to their deletion."""
+    wanted = ["chat.created", "chat.deleted", "session.created", "session.updated", "session.deleted"]
+    assistant = {**BILLING, "serverMessages": wanted}
+    chat = [
+        ChatCreated(
+            org_id=ORG,
+            request={"assistant": assistant, "input": "When are you open?"},
+            started_at=START,
+            assistant=assistant,
+        ),
+        ChatMessage(text="From nine to five.", turn=1, at_ms=900.0),
+        ChatCompleted(at_ms=905.0),
+        ChatDeleted(),
+    ]
+    session = [
+        CONFIGURATION_EVENTS.created(org_id=ORG, config={"name": "Visit", "assistant": assistant}, actor="key"),
+        CONFIGURATION_EVENTS.updated(changes={"name": "Second visit"}, actor="key"),
+        CONFIGURATION_EVENTS.deleted(actor="key"),
+    ]
+    addressing = Addressing(Nothing())
+    return [*_told(ChatOutbox(addressing), CHAT_ID, chat), *_told(SessionOutbox(addressing), SESSION_ID, session)]
+
+
+def _told(outbox: Any, id: str, events: Sequence[Event]) -> list[Json]:
+    state, told = outbox.initial(), list[Json]()
+    for version, event in enumerate(events, 1):
+        recorded = Recorded(id, version, f"{id}.{version}", START + timedelta(seconds=version), event)
+        state, effects = outbox.apply(state, Positioned(Position(0, version), recorded))
+        told += [json.loads(message.body)["message"] for effect in effects for (message,) in effect.rows]
     return told
 
 

@@ -20,6 +20,7 @@ from tests.unit.domain.server_messages.golden_call import (
     asked_of_server,
     first_of_each,
     held,
+    told_of_conversations,
     told_to_client,
     told_to_server,
 )
@@ -42,6 +43,11 @@ THEIRS = {
     "tool-calls-result": "ToolCallsResult",
     "end-of-call-report": "EndOfCallReport",
     "call.deleted": "CallDeleted",
+    "chat.created": "ChatCreated",
+    "chat.deleted": "ChatDeleted",
+    "session.created": "SessionCreated",
+    "session.updated": "SessionUpdated",
+    "session.deleted": "SessionDeleted",
 }
 
 
@@ -52,7 +58,7 @@ def told() -> dict[str, dict[str, Any]]:
     return {
         f"{side}.{name}": message
         for side, messages in (
-            ("server", [*told_to_server(call), *asked_of_server(call)]),
+            ("server", [*told_to_server(call), *asked_of_server(call), *told_of_conversations()]),
             ("client", told_to_client(call)),
         )
         for name, message in first_of_each(messages).items()
@@ -116,7 +122,8 @@ def _theirs() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
+    written = told()
     for path in FOLDER.glob("*.json"):
         path.unlink()
-    for name, message in told().items():
+    for name, message in written.items():
         (FOLDER / f"{name}.json").write_text(json.dumps(message, indent=1, sort_keys=True) + "\n")
