@@ -95,6 +95,9 @@ class Membership(Generic[A]):
         self._begin = begin
         self._taking_over = taking_over
         self._taken: asyncio.Task[None] | None = None
+        self._recovered = asyncio.Event()
+        """The tables hold what their changelogs did when the partitions came. Faust's own event for this is set for good
+        the first time: behind a later assignment it would let work begin on half a table."""
         self._joined = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._waiting: Counter[int] = Counter()
@@ -109,6 +112,7 @@ class Membership(Generic[A]):
         app.agent(records, name=f"{name}-records", concurrency=1)(self._deliver)
         app.on_partitions_assigned.connect(self._assigned, weak=False)
         app.on_partitions_revoked.connect(self._revoked, weak=False)
+        app.on_rebalance_complete.connect(self._rebalanced, weak=False)
 
     async def start(self) -> None:
         """Join the group; which partitions come here is up to it. Raises ``LogUnavailable``."""
@@ -179,7 +183,7 @@ class Membership(Generic[A]):
         logger.info("faust.assigned", extra={"pipeline": self._name, "partitions": sorted(self.parts)})
 
     async def _take_over(self) -> None:
-        await self._app.tables.wait_until_recovery_completed()
+        await self._recovered.wait()
         failures = 0
         while True:
             try:
@@ -190,7 +194,12 @@ class Membership(Generic[A]):
             await asyncio.sleep(BACK_OFF_SECONDS[min(failures, len(BACK_OFF_SECONDS) - 1)])
             failures += 1
 
+    async def _rebalanced(self, *_sent: Any, **_: Any) -> None:
+        self._recovered.set()
+
     async def _revoked(self, *sent: Any, **_: Any) -> None:
+        # Sent before each assignment, the first one too.
+        self._recovered.clear()
         await self._end({place.partition for place in sent[1] if place.topic == self._topic})
 
     async def _end(self, numbers: set[int]) -> None:

@@ -50,11 +50,14 @@ class App:
     """As much of an application as a member touches; ``taken`` counts the records that its agent has asked for."""
 
     def __init__(self) -> None:
-        self.on_partitions_assigned, self.on_partitions_revoked = Signal(), Signal()
+        self.on_partitions_assigned, self.on_partitions_revoked, self.on_rebalance_complete = (
+            Signal(),
+            Signal(),
+            Signal(),
+        )
         self.taken = 0
         self.taken_over = 0
         self.away = 0
-        self.tables = SimpleNamespace(wait_until_recovery_completed=self._recovered)
         self._moved = asyncio.Condition()
 
     def topic(self, name: str, **_: Any) -> str:
@@ -74,9 +77,6 @@ class App:
             self.away -= 1
             raise LogUnavailable("no broker answers")
         self.taken_over += 1
-
-    async def _recovered(self) -> None:
-        """There are no tables."""
 
     async def until_taken(self, count: int) -> None:
         async with asyncio.timeout(10), self._moved:
@@ -150,10 +150,17 @@ async def test_who_loses_a_partition_does_not_wait_for_it(
 async def test_what_former_owners_left_is_learnt_once_for_all_partitions_however_long_it_takes(
     app: App, member: Membership[Part]
 ) -> None:
+    await app.on_rebalance_complete.send()
     await member.taken_over()
     assert app.taken_over == 1
     app.away = 2
+    await app.on_partitions_revoked.send(0, 1)
     await app.on_partitions_assigned.send(0, 1)
+    begun = asyncio.create_task(member.taken_over())
+    await asyncio.sleep(0)
+    assert not begun.done(), "the tables are not there again yet"
+    await app.on_rebalance_complete.send()
     async with asyncio.timeout(10):
+        await begun
         await asyncio.gather(member.taken_over(), member.taken_over())
     assert (app.away, app.taken_over) == (0, 2)
