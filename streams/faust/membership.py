@@ -96,8 +96,8 @@ class Membership(Generic[A]):
         self._taking_over = taking_over
         self._taken: asyncio.Task[None] | None = None
         self._recovered = asyncio.Event()
-        """The tables hold what their changelogs did when the partitions came. Faust's own event for this is set for good
-        the first time: behind a later assignment it would let work begin on half a table."""
+        """The tables hold what their changelogs did when the partitions came. Faust's own event for this is set once
+        and stays so: behind a later assignment it would let work begin on half a table."""
         self._joined = asyncio.Event()
         self._watching: asyncio.Task[None] | None = None
         self._waiting: Counter[int] = Counter()
