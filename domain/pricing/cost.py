@@ -97,8 +97,10 @@ def priced(reading: Reading) -> tuple[Mapping[str, int], int | None]:
         if unit in quantities:
             fine += quantities[unit] * rate
     usd, rest = divmod(fine, _FINER)
-    # Half a part goes to the even neighbour.
-    return quantities, usd + (2 * rest > _FINER or (2 * rest == _FINER and usd % 2 == 1))
+    if rest and (2 * rest > _FINER or (2 * rest == _FINER and usd % 2 == 1)):
+        # Half a part goes to the even neighbour.
+        usd += 1
+    return quantities, usd
 
 
 def _row(total: Reading) -> CostRow:
@@ -120,16 +122,11 @@ def _decimal(parts: int) -> Decimal:
     return _WIDE.normalize(_WIDE.multiply(Decimal(parts), _TEN_PLACES)) if rest else Decimal(whole)
 
 
+@lru_cache(1 << 16)
 def _parts(amount: float) -> int:
-    """Tokens and characters are most of what is metered, and whole numbers need no rounding."""
+    """Of the number that is written: the shortest that tells this float from others. Most are whole, and small."""
     if amount < _EXACT and amount % 1 == 0:
         return int(amount) * PARTS
-    return _rounded_parts(amount)
-
-
-@lru_cache(4096)
-def _rounded_parts(amount: float) -> int:
-    """Of the number that is written: the shortest that tells this float from others."""
     return int(_WIDE.quantize(_WIDE.multiply(Decimal(str(amount)), Decimal(PARTS)), Decimal(1)))
 
 
