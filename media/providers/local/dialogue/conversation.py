@@ -72,6 +72,11 @@ class Subject:
     def tool_for(self, role: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.role == role), None)
 
+    @property
+    def search(self) -> Tool | None:
+        """The tool that takes any question."""
+        return next((tool for tool in self.tools if tool.searched is not None), None)
+
 
 def hear(conversation: Conversation, said: str, subject: Subject) -> tuple[Conversation, Reply]:
     """The caller said ``said``; a remark in brackets instead of words means that nothing was understood."""
@@ -115,13 +120,16 @@ def _understand(conversation: Conversation, text: str, subject: Subject) -> tupl
     core = without_politeness(text)
     found = subject.index.find(core)
     if found.tool is not None and found.tool_score >= found.entry_score:
-        return _begin(conversation, found.tool, found.tool.find_values(core, None))
+        return _begin(conversation, found.tool, found.tool.begun_with(core))
     if found.entry is not None:
         return replace(conversation, misunderstood=0), Reply(spoken_answer(found.entry))
     if len(core.split()) <= _SHORT_REQUEST and (fitting := subject.index.tool_for_values(core)) is not None:
         return _begin(conversation, *fitting)
     if remark is not None:
         return _remark(conversation, remark, subject)
+    if (search := subject.search) is not None and core and not is_yes(text) and not is_no(text):
+        # What the prompt does not say may stand in the documents.
+        return _begin(conversation, search, search.begun_with(core))
     if (asked := asked_about(core)) is not None:
         answer = wording.no_information(asked.name, subject.prompt, subject.tools)
         return replace(conversation, misunderstood=0), Reply(answer)
@@ -162,7 +170,7 @@ def _go_on(
     if new:
         return _proceed(conversation, replace(task, known={**task.known, **new}))
     if found.tool is not None and found.tool.name != task.tool.name:
-        return _begin(conversation, found.tool, found.tool.find_values(core, None))
+        return _begin(conversation, found.tool, found.tool.begun_with(core))
     if _CANCEL.search(text):
         return _drop(conversation)
     again = replace(conversation, misunderstood=conversation.misunderstood + 1)

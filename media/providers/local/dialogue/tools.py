@@ -16,6 +16,8 @@ Role = Literal["task", "end-call", "transfer"]
 _LOOKUPS = frozenset(
     ("check", "get", "find", "list", "search", "look", "lookup", "query", "fetch", "show", "is", "has", "track", "read")
 )
+_QUESTIONS = frozenset(("query", "question", "search"))
+"""Names of parameters that take a question."""
 _END_CALL = re.compile(r"^(?:end|hang ?up|finish|terminate)(?: the)?(?: phone)?(?: call)?$")
 _TRANSFER = re.compile(r"\b(?:transfer|hand ?off|forward|escalate)\b")
 _KINDS: tuple[tuple[SlotKind, re.Pattern[str]], ...] = (
@@ -84,6 +86,13 @@ class Tool:
         """The parameter of this name."""
         return next((slot for slot in self.slots if slot.name == name), None)
 
+    @property
+    def searched(self) -> Slot | None:
+        """The parameter that takes the caller's question as it is, where that is all a look-up needs."""
+        needed = [slot for slot in self.slots if slot.required]
+        one = needed[0] if self.lookup and len(needed) == 1 else None
+        return one if one is not None and one.kind == "text" and one.name in _QUESTIONS else None
+
     def slot_kinds(self, names: Iterable[str]) -> set[SlotKind]:
         """The kinds of these parameters."""
         return {slot.kind for name in names if (slot := self.slot(name)) is not None}
@@ -96,6 +105,11 @@ class Tool:
         """All values that ``text`` gives; ``asked`` is the parameter the caller was asked for."""
         found = {slot.name: slot.find(text, asked=slot.name == asked) for slot in self.slots}
         return {name: value for name, value in found.items() if value is not None}
+
+    def begun_with(self, text: str) -> dict[str, Any]:
+        """What is known when ``text`` asked for the tool: to one that searches it is the question."""
+        asked = self.searched
+        return {**self.find_values(text, None), **({asked.name: text} if asked is not None else {})}
 
 
 def parse_tools(definitions: Iterable[Mapping[str, Any]]) -> tuple[Tool, ...]:
@@ -142,6 +156,8 @@ def _action(verb: str, description: str) -> str:
 def _brief(words: str) -> str:
     """The name made into an order: ``book an appointment``."""
     verb, _, thing = words.partition(" ")
+    if verb == "handoff":
+        return f"hand you over {thing}".strip()
     if not thing or _UNCOUNTABLE.search(thing):
         return words
     return f"{verb} {'an' if thing[0] in 'aeiou' else 'a'} {thing}"

@@ -121,6 +121,11 @@ def _particular(slot: Slot, value: Any) -> str:
             return f"{identifier_words(slot.name)} {value}"
 
 
+_PASSAGE = re.compile(r"\[[^\]\n]+\]\n(?P<text>.+?)(?=\n\n\[|\Z)", re.DOTALL)
+_SENTENCE = re.compile(r"(?<=[.!?])\s+")
+_MOST_SENTENCES = 3
+
+
 def tool_result(content: str, count: int) -> str:
     """What a tool answered, as sentences, and an offer to go on."""
     if _FAILED.match(content):
@@ -130,8 +135,12 @@ def tool_result(content: str, count: int) -> str:
 
 
 def spoken_result(content: str) -> str:
-    """A tool's answer as text: sentences stay, JSON is read out as far as it can be."""
+    """A tool's answer as text: sentences stay, JSON is read out as far as it can be, and of passages of documents the
+    first is, without where it stands."""
     text = content.strip()
+    if (passage := _PASSAGE.match(text)) is not None:
+        lines = [line for line in passage["text"].splitlines() if line.strip() and not line.startswith("#")]
+        return _sentence(" ".join(_SENTENCE.split(" ".join(lines))[:_MOST_SENTENCES]))
     if text[:1] in ("{", "[", '"'):
         try:
             text = _read_out(json.loads(text))

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from domain.knowledge.tool import definition
 from media.providers.language_model import ModelRequest, TextDelta, ToolCallRequest, Usage
 from media.providers.local.dialogue.model import GuidedConversation, answer
 
@@ -320,6 +321,27 @@ def test_nobody_has_spoken_yet() -> None:
     assert (
         answer([{"role": "system", "content": SHOP_PROMPT}], []).text == "Hello! This is Ava. How can I help you today?"
     )
+
+
+PASSAGES = (
+    "[hours.md, part 1, Opening hours]\n# Opening hours\n"
+    "We open at nine. We close at five. Saturdays we rest. So do I.\n\n"
+    "[hours.md, part 2, Parking]\nThere is a garage."
+)
+
+
+def test_what_the_prompt_does_not_say_is_looked_up_in_the_documents() -> None:
+    query = {"type": "query", "knowledgeBases": [{"name": "practice", "description": "Hours and parking"}]}
+    search = {"type": "function", "function": definition(query)}
+    talk = Talk("You answer.\n\n# Facts\nWifi: The wifi is free.", (search,), results={"search_knowledge": PASSAGES})
+    assert talk.say("When do you open?").startswith("We open at nine. We close at five. Saturdays we rest. ")
+    assert talk.say("is the wifi free?").startswith("The wifi is free.")
+    assert talk.say("where can I park my car").startswith("We open at nine.")
+    assert talk.say("no").endswith("Goodbye!")
+    assert talk.calls == [
+        ("search_knowledge", {"query": "when do you open"}),
+        ("search_knowledge", {"query": "where can i park my car"}),
+    ]
 
 
 def test_words_of_the_assistant_after_the_question_do_not_change_the_answer() -> None:
