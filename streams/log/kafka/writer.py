@@ -12,7 +12,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, KafkaTimeoutError
 
 from domain.event import Recorded
 from domain.log.chain import record_hash
@@ -39,6 +39,9 @@ AWAY_SECONDS = 3.0
 
 CLOSE_SECONDS = 5.0
 """The same once the log is being closed."""
+
+FLUSH_SECONDS = 0.5
+"""How soon a writer that waits for acknowledgements notices that it is to end."""
 
 LARGEST_BYTES = MAX_RECORD_BYTES - 64 * 1024
 """Value and headers of one commit; the rest is for Kafka's framing."""
@@ -226,7 +229,7 @@ class ShardWriter(ProposalQueue):
                     partition=self._replica.shard,
                 )
                 item.was_sent = True
-            self._producer.flush(timeout=max(deadline - time.monotonic(), 0.1))
+            self._flush(deadline)
         except (KafkaError, UnfitCluster) as problem:
             # What was sent so far tells its own outcome below; the rest was not sent.
             _log.warning("log.not_sent", extra={"shard": self._replica.shard, "reason": str(problem)})
@@ -234,6 +237,17 @@ class ShardWriter(ProposalQueue):
             item.offset = acknowledged(item.sent)
         if any(expired(item.sent) for item in items):
             self._producer.renew()
+
+    def _flush(self, deadline: float) -> None:
+        """Wait until every record has its outcome. Raises ``KafkaTimeoutError`` once nobody may wait any longer."""
+        while True:
+            try:
+                self._producer.flush(timeout=min(max(deadline - time.monotonic(), 0.1), FLUSH_SECONDS))
+            except KafkaTimeoutError:
+                if self._reason_to_give_up(deadline):
+                    raise
+            else:
+                return
 
     def _await_verdicts(self, items: Sequence[CommitOnItsWay], deadline: float) -> None:
         """Wait for the follower to reach these commits, sending again those that nobody acknowledged."""
