@@ -23,6 +23,7 @@ from media.machine.outputs import AskDestination, CallTool, ResolveAssistant, Tr
 from media.machine.plan import CallPlan, PlanInvalid
 from media.machine.transfers import NO_CARRIER
 from media.providers.errors import ProviderError
+from media.providers.vendors import load_for
 from media.tools.destination_question import DestinationQuestions
 from media.tools.mcp_tools import McpServers
 from media.tools.outcome import ToolExecutor
@@ -137,6 +138,7 @@ class Crew:
             own = {name: value for name, value in order.arguments.items() if name not in PLATFORM_VARIABLES}
             added = {**own, **read.values}
             resolved = await self._completed(role, {**order.variables, **added})
+            await load_for(resolved.config)
             ready = cast(role, resolved, back.providers)
         except CastingFailed as failed:
             self._failed(order, str(failed))

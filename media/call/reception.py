@@ -27,6 +27,7 @@ from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assista
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
 from media.egress.client import GuardedTransport, guarded_client
+from media.providers.vendors import load_for
 from media.tools.mcp_tools import McpServers
 
 _log = logging.getLogger(__name__)
@@ -141,6 +142,7 @@ class Reception:
         async with self._starting:
             chosen = choose_assistant(call, clock, self._workshop)
             await asyncio.sleep(0)
+            await load_for(chosen.resolved.config)
             if not chosen.waits_for_servers:
                 return await self._put_together(call, chosen, clock, connection)
         chosen = await chosen.expanded(connection.mcp)

@@ -38,6 +38,7 @@ from media.chat.settings import ChatSettings
 from media.chat.tools import ChatTools
 from media.egress.client import GuardedTransport, HttpClient
 from media.providers.tenant import ServesTenants, Tenant
+from media.providers.vendors import load_for
 from media.tools.destination_question import DestinationQuestions
 from media.tools.knowledge_question import KnowledgeQuestions
 from media.tools.mcp_tools import McpServers
@@ -143,6 +144,7 @@ class ChatTier:
                 server_available=tenant.servers.find() is not None,
             )
 
+        await load_for(prepared.resolved.config)
         try:
             planned(prepared.resolved)  # what cannot be answered is refused before anything begins
         except BaseException:

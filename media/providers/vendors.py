@@ -6,6 +6,7 @@ Adding a provider is one module beside this one, one line in a table here, and o
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from importlib import import_module
@@ -222,6 +223,16 @@ class _Closable(Protocol):
 
 async def _closed(client: _Closable) -> None:
     await client.close()
+
+
+async def load_for(assistant: Mapping[str, Any]) -> None:
+    """Import what the assistant's model needs and nobody has needed so far, on a thread: an organisation may bring a
+    key of its own for a vendor that the installation has none for."""
+    model = assistant.get("model")
+    provider = model.get("provider") if isinstance(model, Mapping) else None
+    missing = [name for name in _MODULES_OF_CONFIGURED.get(str(provider), ()) if name not in sys.modules]
+    if missing:
+        await asyncio.to_thread(lambda: [import_module(name) for name in missing])
 
 
 async def load_vendors(settings: ProviderSettings) -> None:

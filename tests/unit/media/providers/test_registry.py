@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
+import threading
 from collections.abc import AsyncIterator
 from typing import Any
 
 import httpx2
 import pytest
 
+from media.providers import vendors
 from media.providers.ended_reason import ended_reason
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelRequest, TextDelta
@@ -122,3 +124,15 @@ async def test_whoever_needs_nobody_takes_over_where_the_plan_leaves_it_open(
         return
     with pytest.raises(ProviderError, match="lmnt"):
         registry.voices(assistant)
+
+
+async def test_what_only_an_organization_needs_is_imported_on_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    imported: list[tuple[str, bool]] = []
+    ours = threading.get_ident()
+    monkeypatch.setattr(vendors, "_MODULES_OF_CONFIGURED", {"anthropic": ("media.providers.nowhere",)})
+    monkeypatch.setattr(vendors, "import_module", lambda name: imported.append((name, threading.get_ident() == ours)))
+    await vendors.load_for({"model": {"provider": "openai"}})
+    await vendors.load_for({})
+    assert imported == []
+    await vendors.load_for({"model": {"provider": "anthropic"}})
+    assert imported == [("media.providers.nowhere", False)]
