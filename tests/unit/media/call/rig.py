@@ -29,6 +29,7 @@ from media.audio.voice_activity import peak_detector
 from media.call.settings import MediaSettings
 from media.call.tenancy import TenantPorts
 from media.call.tier import MediaTier
+from media.machine.recorded import NotRecorded, judge, recorded_call
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel
 from media.providers.scripted import ScriptedLanguageModel, ScriptedSpeechToText, ScriptedTextToSpeech, tone
@@ -148,6 +149,7 @@ class Rig:
     artifacts: LocalArtifactStore
     root: Path
     new_id: Callable[[], str]
+    created: list[str] = field(default_factory=list)
 
     async def create(
         self,
@@ -157,6 +159,7 @@ class Rig:
     ) -> str:
         """Queue a call with a transient assistant, or with what else ``request`` says; returns its id."""
         call_id = self.new_id()
+        self.created.append(call_id)
         command = CreateCall(
             org_id=ORG,
             type="vapi.websocketCall",
@@ -185,6 +188,17 @@ class Rig:
     def types(self, call_id: str) -> list[str]:
         return [event.TYPE for event in self.events(call_id)]
 
+    def assert_replays(self) -> None:
+        """Hold every call of this rig against its recording, as far as its inputs are kept."""
+        for call_id in self.created:
+            try:
+                recorded = recorded_call(self.events(call_id), self.fragments.read(call_id))
+            except NotRecorded:
+                continue
+            if recorded.inputs:
+                verdict = judge(recorded)
+                assert verdict.exact, verdict.difference
+
     def head(self) -> Position:
         return self.log.head()
 
@@ -199,9 +213,13 @@ async def media_rig(
     logs: tuple[Any, Any] | None = None,
     address: str = "",
     tenants: TenantPorts | None = None,
+    replays: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files."""
+    """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files.
+
+    Afterwards every call that was held steps to the same events again, unless ``replays`` is off.
+    """
 
     def new_id() -> str:
         return str(uuid4())
@@ -230,8 +248,11 @@ async def media_rig(
         detector=lambda: peak_detector(1_000),
     )
     try:
+        rig = Rig(tier, log, fragments, artifacts, root, new_id)
         async with tier:
-            yield Rig(tier, log, fragments, artifacts, root, new_id)
+            yield rig
+        if replays:
+            rig.assert_replays()
     finally:
         log.close()
         fragments.close()

@@ -115,7 +115,8 @@ async def test_a_member_that_takes_payments_leaves_silence_in_the_recording_and_
         return {"assistant": assistant(name=name, firstMessage=f"This is {name}.", **more)}
 
     squad = {"members": [member("front"), member("till", **PCI)]}
-    async with media_rig(tmp_path, providers(ms_per_character=20)) as rig:
+    # What was said to the till is not kept, so nothing behind it can be stepped again.
+    async with media_rig(tmp_path, providers(ms_per_character=20), replays=False) as rig:
         caller = Caller(rig, await rig.create(squad=squad))
         await caller.until_said(1)
         caller.control(type="handoff", destination={"type": "assistant", "assistantName": "till"})
