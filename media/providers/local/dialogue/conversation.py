@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from media.providers.local.dialogue import wording
+from media.providers.local.dialogue.embedding import shares_meaning
 from media.providers.local.dialogue.prompt import Prompt
 from media.providers.local.dialogue.retrieval import Index, spoken_answer
 from media.providers.local.dialogue.smalltalk import SmallTalk, small_talk, without_politeness
@@ -71,6 +72,11 @@ class Subject:
 
     def tool_for(self, role: str) -> Tool | None:
         return next((tool for tool in self.tools if tool.role == role), None)
+
+    def hand_over_about(self, text: str) -> Tool | None:
+        """The hand-off or transfer to somebody who is said to know about that."""
+        leading = (tool for tool in self.tools if tool.role == "transfer")
+        return next((tool for tool in leading if any(shares_meaning(text, about) for about in tool.examples)), None)
 
     @property
     def search(self) -> Tool | None:
@@ -137,6 +143,8 @@ def _understand(conversation: Conversation, text: str, subject: Subject) -> tupl
         return replace(conversation, misunderstood=0), Reply("Of course. What can I do for you?")
     if is_no(text) and len(text.split()) <= _SHORT_REFUSAL:
         return replace(conversation, misunderstood=0), Reply(f"All right. {wording.anything_else(conversation.turns)}")
+    if (other := subject.hand_over_about(core)) is not None:
+        return replace(conversation, misunderstood=0), Reply(call=other, arguments=other.find_values(core, None))
     return _not_understood(conversation, subject)
 
 

@@ -323,6 +323,16 @@ def test_nobody_has_spoken_yet() -> None:
     )
 
 
+def test_what_somebody_else_knows_about_is_handed_over() -> None:
+    billing = {"name": "handoff_to_Billing", "description": "Knows about every bill or invoice"}
+    talk = Talk(
+        "You are the desk.", ({"type": "function", "function": billing},), results={"handoff_to_Billing": "Done."}
+    )
+    assert "hand you over to billing" in talk.say("colourless green ideas")
+    talk.say("there is a problem with my invoice")
+    assert talk.calls == [("handoff_to_Billing", {})]
+
+
 PASSAGES = (
     "[hours.md, part 1, Opening hours]\n# Opening hours\n"
     "We open at nine. We close at five. Saturdays we rest. So do I.\n\n"
