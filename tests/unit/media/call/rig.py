@@ -218,7 +218,7 @@ async def media_rig(
 ) -> AsyncIterator[Rig]:
     """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files.
 
-    Afterwards every call that was held steps to the same events again, unless ``replays`` is off or the logs are others.
+    Afterwards every call that was held steps to the same events again, unless ``replays`` is off or ``logs`` are given.
     """
 
     def new_id() -> str:
