@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from codecs import BOM_UTF8
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import suppress
 from itertools import pairwise
 from typing import Any, Final
 
@@ -18,6 +20,8 @@ from domain.foreign_json import DEEPEST_NESTING, LARGEST_INTEGER, SMALLEST_INTEG
 
 _PARTIAL_LAYERS: Final = ("assistantOverrides", "squadOverrides", "membersOverrides", "targetOverrides")
 _PARTIAL_FIELDS: Final = ("model", "voice", "transcriber")
+_DISCARDED_BYTES: Final = 64 * 1024 * 1024
+_DISCARDED_SECONDS: Final = 10.0
 
 
 async def read_object(request: Request, limit_bytes: int, *, required: bool = True) -> dict[str, Any]:
@@ -122,19 +126,32 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
         headers={"connection": "close"},
     )
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit_bytes:
-        raise too_large
-    chunks: list[bytes] = []
-    size = 0
+    over = declared.isdecimal() and int(declared) > limit_bytes
+    stream, chunks, size = request.stream(), list[bytes](), 0
     try:
-        async for chunk in request.stream():
+        while not over and (chunk := await anext(stream, None)) is not None:
             size += len(chunk)
-            if size > limit_bytes:
-                raise too_large
+            over = size > limit_bytes
             chunks.append(chunk)
+        if over:
+            chunks.clear()
+            await _discard(stream)
+            raise too_large
     except ClientDisconnect:
         raise bad_request("The connection closed before the request body was complete.") from None
     return b"".join(chunks)
+
+
+async def _discard(stream: AsyncIterator[bytes]) -> None:
+    """Take what a client goes on sending, within bounds: most read the answer only when they have sent everything, and
+    to those whose connection is closed meanwhile the refusal is lost."""
+    left = _DISCARDED_BYTES
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARDED_SECONDS):
+            async for chunk in stream:
+                left -= len(chunk)
+                if left < 0:
+                    return
 
 
 def _json_kind(value: object) -> str:
