@@ -14,6 +14,7 @@ from domain.call.events import CallEnded, CallStarted
 from domain.live_calls import CallRejected
 from domain.organization.aggregate import ORGANIZATION
 from domain.organization.commands import Configure, CreateOrganization
+from domain.server_messages.assistant_request import Unusable, read_assistant_answer
 from media.call import assistant_question
 from media.providers.errors import ProviderError
 from tests.unit.media.call.rig import ORG, Rig, ScriptedProviders, media_rig
@@ -71,13 +72,13 @@ async def test_whoever_is_named_answers(tmp_path: Path, server: ToolServer, kind
         config = assistant(name="Mary", firstMessage="Hello {{ firstName }}.")
         mary = await rig.store("assistant", config)
         overrides = {"assistantOverrides": {"variableValues": {"firstName": "Mina"}}}
-        body: dict[str, Any] = {
+        bodies: dict[str, dict[str, Any]] = {
             "assistantId": {"assistantId": mary, **overrides},
             "squadId": {"squadId": await rig.store("squad", {"members": [{"assistantId": mary}]}), **overrides},
             "squad": {"squad": {"members": [{"assistant": config}]}, **overrides},
             "wrapped": {"messageResponse": {"assistantId": mary, **overrides}},
-        }[kind]
-        server.answers.append((201, json.dumps(body).encode()))
+        }
+        server.answers.append((201, json.dumps(bodies[kind]).encode()))
         caller = Caller(rig, await rig.create())
         await caller.until_said(1)
         events = await caller.hang_up()
@@ -98,41 +99,50 @@ async def test_an_error_is_said_and_the_call_ends(tmp_path: Path, server: ToolSe
 @pytest.mark.parametrize(
     ("status", "body", "reason"),
     [
-        (
-            200,
-            {"destination": {"type": "number", "number": "+49301234567"}, "assistantId": UNKNOWN},
-            "forwarding-phone-number",
-        ),
-        (200, {"assistantId": UNKNOWN}, "invalid-assistant"),
-        (200, {"assistantId": 7}, "invalid-assistant"),
-        (200, {"assistant": "Mary"}, "invalid-assistant"),
-        (200, {"assistant": {"maxDurationSeconds": "long"}}, "invalid-assistant"),
-        (200, {"squad": {"members": []}}, "invalid-assistant"),
-        (200, {"assistantId": UNKNOWN, "assistantOverrides": []}, "invalid-assistant"),
-        (200, {"workflowId": UNKNOWN}, "invalid-assistant"),
-        (200, {}, "no-assistant"),
-        (200, {"results": []}, "no-assistant"),
-        (200, {"error": ""}, "unspeakable-error"),
-        (200, {"error": {"code": 1}}, "unspeakable-error"),
-        (200, {"destination": {"type": "assistant"}}, None),
-        (200, [], None),
-        (200, b"", None),
-        (200, b"<html>", None),
-        (200, b"[" * 100_000, None),
-        (200, b'{"assistant": "' + b"x" * (2 << 20) + b'"}', None),
-        (500, {"assistantId": UNKNOWN}, None),
-        (302, b"", None),
+        (200, {"destination": NUMBER, "assistantId": UNKNOWN}, "returned-forwarding-phone-number"),
+        (200, {"assistantId": UNKNOWN}, "returned-invalid-assistant"),
+        (200, {"assistant": {"maxDurationSeconds": "long"}}, "returned-invalid-assistant"),
+        (200, {"squad": {"members": []}}, "returned-invalid-assistant"),
+        (200, b'{"assistant": "' + b"x" * (2 << 20) + b'"}', "failed"),
+        (500, {"assistantId": UNKNOWN}, "failed"),
+        (302, b"", "failed"),
     ],
 )
 async def test_what_cannot_be_followed_ends_the_call_with_its_reason(
-    tmp_path: Path, server: ToolServer, status: int, body: Any, reason: str | None
+    tmp_path: Path, server: ToolServer, status: int, body: Any, reason: str
 ) -> None:
     server.answers.append((status, body if isinstance(body, bytes) else json.dumps(body).encode()))
     async with asked(tmp_path, server) as rig:
         ended = await refused(rig)
-    wanted = "assistant-request-failed" if reason is None else f"assistant-request-returned-{reason}"
-    assert (ended.reason, len(server.received)) == (wanted, 1), "asked once, whatever the back-off plan says"
+    assert ended.reason == f"assistant-request-{reason}"
+    assert len(server.received) == 1, "asked once, whatever the back-off plan says"
     assert ended.message
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ({"assistantId": 7}, "returned-invalid-assistant"),
+        ({"assistantId": ""}, "returned-invalid-assistant"),
+        ({"assistant": "Mary"}, "returned-invalid-assistant"),
+        ({"assistantId": UNKNOWN, "assistantOverrides": []}, "returned-invalid-assistant"),
+        ({"workflowId": UNKNOWN}, "returned-invalid-assistant"),
+        ({}, "returned-no-assistant"),
+        ({"results": []}, "returned-no-assistant"),
+        ({"error": ""}, "returned-unspeakable-error"),
+        ({"error": {"code": 1}}, "returned-unspeakable-error"),
+        ({"destination": {"type": "assistant"}}, "failed"),
+        ([], "failed"),
+        (b"", "failed"),
+        (b"<html>", "failed"),
+        (b"[" * 100_000, "failed"),
+    ],
+)
+def test_each_illegal_answer_has_its_reason(body: Any, reason: str) -> None:
+    answer = read_assistant_answer(body if isinstance(body, bytes) else json.dumps(body).encode())
+    assert isinstance(answer, Unusable)
+    assert answer.reason == f"assistant-request-{reason}"
+    assert answer.why
 
 
 async def test_an_error_that_nobody_can_say_is_told_apart(tmp_path: Path, server: ToolServer) -> None:
