@@ -61,7 +61,7 @@ def _routes(context: ApiContext, prefix: str, who: Who, *, shown: bool) -> APIRo
     def deliveries() -> Deliveries:
         if dependencies.deliveries is None:
             raise Problem(
-                503, "Messages are kept by running processes only.", detail="Start `callfold up` or `callfold api`."
+                501, "Messages are kept by running processes only.", detail="Start `callfold up` or `callfold api`."
             )
         return dependencies.deliveries
 
