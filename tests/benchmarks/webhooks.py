@@ -133,6 +133,7 @@ async def delays(folder: Path, url: str, *, dead: int = 0) -> list[float]:
         await asyncio.gather(
             *(system.record(random_id(), created(system, f"http://127.0.0.1:{port}", other)) for number in range(dead))
         )
+        await system.caught_up()
         for _ in range(PACED):
             call_id = random_id()
             await system.record(call_id, created(system, url))
