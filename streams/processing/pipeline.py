@@ -304,6 +304,9 @@ class PipelineWorker:
         self._asked.clear()
         while self._redrives:
             redrive = self._redrives.popleft()
+            if not redrive.done.set_running_or_notify_cancel():
+                # Whoever asked has gone.
+                continue
             try:
                 processed = await self._redriven(redrive.processor, redrive.originator_id)
             except (SinkUnavailable, LogUnavailable) as error:
