@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, WithJsonSchema
 
 from api.models.base import Closed, Identifier, Name, by_field, mark
 from api.models.insight import SteppedTimeRange
@@ -45,7 +45,13 @@ class InsightItem(Closed):
 class WidgetItem(Closed):
     """A figure that clients draw by themselves."""
 
-    type: Literal["insight", "failed_calls_list", "concurrency_chart", "average_cost_breakdown_chart"]
+    # Whoever sends another type is told of all that there are; in the document an insight is the other form.
+    type: Annotated[
+        Literal["insight", "failed_calls_list", "concurrency_chart", "average_cost_breakdown_chart"],
+        WithJsonSchema(
+            {"type": "string", "enum": ["failed_calls_list", "concurrency_chart", "average_cost_breakdown_chart"]}
+        ),
+    ]
     position: ItemPosition
     size: ItemSize
     insight_id: Identifier | None = None
