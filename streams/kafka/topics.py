@@ -135,7 +135,9 @@ def _checked(
     """The topics that are there, by their names without prefix."""
     names = {location.topic(topic.name): topic for topic in rules}
     described = [_present(topic) for topic in client.describe_topics(list(names))]
-    present = [topic for topic in described if topic is not None]
+    # In the order of the rules: the log's own topic comes first and is the one to be told of.
+    place = list(names).index
+    present = sorted((topic for topic in described if topic is not None), key=lambda topic: place(topic["name"]))
     settings = _settings(client, [topic["name"] for topic in present])
     found = {}
     for topic in present:
