@@ -17,6 +17,7 @@ import msgspec
 from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.processing import EncodedRows, Processor, RowSink, RowsRejected, SinkUnavailable
+from streams.collector import uncollected
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range
 from streams.processing.folding import STATE_CAPACITY, ProcessorFailed
@@ -236,7 +237,8 @@ class PipelineWorker:
         before = Position(self._shard, events[0].position.ordinal - 1)
         until = Position(self._shard, before.ordinal + max(bulk.range_events, len(events)))
         try:
-            folded = fold_range(read, self._group, bulk.encode, before, until)
+            with uncollected():
+                folded = fold_range(read, self._group, bulk.encode, before, until)
         except (TypeError, ValueError) as unfit:
             # Row by row shows which event is at fault.
             logger.warning("pipeline.bulk_refused", extra={"pipeline": self._pipeline.name, "error": str(unfit)})

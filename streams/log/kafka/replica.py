@@ -6,7 +6,6 @@ what was applied, and that is read again.
 
 from __future__ import annotations
 
-import gc
 import logging
 import sqlite3
 import threading
@@ -19,6 +18,7 @@ from domain.aggregate import Aggregate
 from domain.log.arbitration import UnknownEnvelopeVersion
 from domain.log.codec import EventCodec
 from domain.log.ports import LogUnavailable
+from streams.collector import uncollected
 from streams.kafka.identity import LogIdentity
 from streams.log.append import Settled, settled
 from streams.log.application import LogApplication
@@ -148,7 +148,7 @@ class Replica:
 
     def apply_read(self, records: Sequence[ReadRecord]) -> None:
         """The same for records that were taken apart already. Raises ``LogUnavailable``."""
-        with self._changed, _uncollected():
+        with self._changed, uncollected():
             if self._apply([read for read in records if read.offset >= self._tail.next_offset]):
                 self._changed.notify_all()
         self.datastore.commits.fire()
@@ -289,16 +289,3 @@ class Replica:
     def _failed(self, problem: sqlite3.Error) -> LogUnavailable:
         self.trouble = file_trouble(problem, self.shard, self.path)
         return self.trouble
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """Records, events and rows never lead back to themselves; looking for such took a twentieth of the time."""
-    if not gc.isenabled():
-        yield
-        return
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
