@@ -3,7 +3,7 @@
 VENV := .venv
 READY := $(VENV)/.synced
 PYTHON_IN_VENV := $(VENV)/bin/python
-WORKERS := 2
+WORKERS := 3
 PACKAGES := api domain infra media projections streams
 BENCHMARKS := $(basename $(notdir $(shell grep -l __main__ tests/benchmarks/*.py)))
 

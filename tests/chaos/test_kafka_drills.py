@@ -24,11 +24,14 @@ def kept_its_word(outcome: Outcome) -> None:
 
 
 @pytest.mark.timeout(60 + 3 * KILLS)
-def test_four_processes_race_on_one_aggregate_and_are_killed(kafka_broker: DevCluster, tmp_path: Path) -> None:
-    outcome = run(kafka_broker, tmp_path, Plan(processes=4), die_at_every_step(KILLS))
+@pytest.mark.parametrize("kills", [24, pytest.param(KILLS, marks=pytest.mark.long)])
+def test_four_processes_race_on_one_aggregate_and_are_killed(
+    kafka_broker: DevCluster, tmp_path: Path, kills: int
+) -> None:
+    outcome = run(kafka_broker, tmp_path, Plan(processes=4), die_at_every_step(kills))
     kept_its_word(outcome)
-    assert outcome.killed >= KILLS
-    assert outcome.judgement.tally.acknowledged > 100
+    assert outcome.killed >= kills
+    assert outcome.judgement.tally.acknowledged > kills // 2
     assert outcome.judgement.tally.refused > 0
 
 
@@ -39,7 +42,9 @@ def test_three_processes_on_many_aggregates_in_four_shards(kafka_broker: DevClus
     assert outcome.judgement.tally.acknowledged > 100
 
 
-@pytest.mark.parametrize("pause", [False, True], ids=["killed", "paused"])
+@pytest.mark.parametrize(
+    "pause", [pytest.param(False, marks=pytest.mark.long, id="killed"), pytest.param(True, id="paused")]
+)
 def test_the_leader_is_lost_while_writing_goes_on(kafka_brokers: DevCluster, tmp_path: Path, pause: bool) -> None:
     plan = Plan(processes=3, tallies=20, replication=3)
     outcome = run(kafka_brokers, tmp_path, plan, lose_leaders(kafka_brokers, 1, every=80, pause=pause))

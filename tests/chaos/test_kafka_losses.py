@@ -94,6 +94,7 @@ async def test_with_too_few_copies_nothing_is_acknowledged_and_what_was_sent_set
             assert auditor.tail() == node.tail()
 
 
+@pytest.mark.long
 async def test_an_unclean_leader_halts_every_node_that_knows_better_and_says_what_to_do(
     kafka_brokers: DevCluster, tmp_path: Path
 ) -> None:
@@ -148,6 +149,7 @@ async def test_an_unclean_leader_halts_every_node_that_knows_better_and_says_wha
         assert anew == batch, "who still has what was lost may send it again, under its id"
 
 
+@pytest.mark.long
 async def test_a_node_that_retention_has_passed_halts_and_starts_again_from_a_snapshot(
     kafka_brokers: DevCluster, tmp_path: Path
 ) -> None:
@@ -185,7 +187,9 @@ async def test_a_node_that_retention_has_passed_halts_and_starts_again_from_a_sn
                 assert again.verify().broken is None
 
 
-@pytest.mark.parametrize("away_s", [4.0, pytest.param(120.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "away_s", [pytest.param(4.0, marks=pytest.mark.long), pytest.param(120.0, marks=pytest.mark.long)]
+)
 async def test_a_call_goes_on_while_no_broker_answers_and_its_history_is_whole_when_they_are_back(
     kafka_brokers: DevCluster, tmp_path: Path, away_s: float
 ) -> None:

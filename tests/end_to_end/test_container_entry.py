@@ -33,6 +33,7 @@ def instruction(name: str) -> list[str]:
     return found
 
 
+@pytest.mark.long
 def test_it_is_healthy_on_kafka_by_its_own_check_and_drains_when_it_is_stopped(
     kafka_broker: DevCluster, tmp_path: Path
 ) -> None:
