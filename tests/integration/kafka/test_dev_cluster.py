@@ -83,6 +83,7 @@ class CommandLine:
 
 @pytest.mark.timeout(300)
 @pytest.mark.usefixtures("kafka_broker")  # which skips where no broker can run
+@pytest.mark.long
 def test_a_cluster_from_the_command_line_keeps_its_records_through_a_kill(tmp_path: Path) -> None:
     kafka = CommandLine(tmp_path / "cluster")
     cluster = DevCluster(tmp_path / "cluster", install=_unasked)

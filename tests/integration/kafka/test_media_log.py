@@ -199,6 +199,7 @@ def test_a_broker_that_stalls_leaves_the_outcome_unknown_and_sending_again_settl
         assert log.dropped("call-1") == 2
 
 
+@pytest.mark.long
 def test_a_killed_leader_loses_and_repeats_nothing(kafka_brokers: DevCluster, tmp_path: Path) -> None:
     location = KafkaLocation.parse(f"kafka://{kafka_brokers.bootstrap}?topics={fresh_topic('media')}")
     with ExitStack() as opened:

@@ -152,6 +152,7 @@ def test_a_machine_without_a_replica_compares_with_checkpoints_only(here: Instal
     assert "no replica in" in found.notes[0]
 
 
+@pytest.mark.long
 def test_what_somebody_did_to_the_brokers_files_is_named(here: Installation, kafka_broker: DevCluster) -> None:
     was = {shard: here.partition(shard) for shard in range(SHARDS)}
     changed = msgspec.structs.replace(was[0][4][1], value=was[0][4][1].value.replace(b'"amount":4', b'"amount":5'))

@@ -87,7 +87,7 @@ async def test_a_browser_that_vanishes_ends_its_call_soon(tmp_path: Path) -> Non
         took = monotonic() - vanished
 
     assert reason(events) == "customer-ended-call"
-    assert took >= 0.5
+    assert took >= 0.4, "its last sound was on the way for a moment"
 
 
 async def test_a_browser_that_connects_and_is_never_heard_is_told_from_one_that_left(tmp_path: Path) -> None:

@@ -97,6 +97,7 @@ class Sound:
                 self.recording.advance(self.now_ms)
 
 
+@pytest.mark.long
 async def test_an_hour_of_frames_leaves_nothing_in_memory(tmp_path: Path) -> None:
     sound = Sound(tmp_path)
     sound.socket.deliver(sound.transport.take_directly)
