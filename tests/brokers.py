@@ -38,21 +38,6 @@ _PROMPT_RETENTION = {"log.retention.check.interval.ms": "500", "log.initial.task
 """Brokers look every five minutes, as they come, for what has expired."""
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Say which files belong into one process: each for itself, and all that need the same cluster, which starts for
-    seconds on all cores."""
-    clusters: dict[Path, str] = {}
-    for item in items:
-        needed = getattr(item, "fixturenames", ())
-        if "kafka_brokers" in needed:
-            clusters[item.path] = "three brokers"
-        elif "kafka_broker" in needed:
-            clusters.setdefault(item.path, "one broker")
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(clusters.get(item.path, str(item.path))))
-
-
 def fresh_topic(name: str = "topic") -> str:
     """A topic name that no other test uses."""
     return f"{name}-{uuid.uuid4().hex[:12]}"
