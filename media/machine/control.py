@@ -128,7 +128,7 @@ def _control(m: Moment, message: dict[str, Any]) -> None:
     if wanted == "say-first-message":
         opening.say_first_message(m)
         return
-    if wanted not in _MUTES:
+    if not isinstance(wanted, str) or wanted not in _MUTES:
         _invalid(m, "control is unknown.")
         return
     who, muted = _MUTES[wanted]

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from domain.call.events import AssistantInterrupted, Warned
 from media.machine import outputs
@@ -114,6 +116,7 @@ def test_say_first_message_on_demand() -> None:
         ({"type": "add-message"}, "control-invalid"),
         ({"type": "add-message", "message": {"role": "king", "content": "x"}}, "control-invalid"),
         ({"type": "control", "control": "dance"}, "control-invalid"),
+        ({"type": "control", "control": ["mute-assistant"]}, "control-invalid"),
         ({"type": "transfer", "destination": {}}, "control-invalid"),
         ({"type": "transfer", "destination": {"type": "assistant", "assistantName": "A"}}, "control-invalid"),
         ({"type": "send-transport-message"}, "control-unsupported"),
@@ -137,3 +140,51 @@ def test_the_answer_to_an_added_user_message_can_be_interrupted() -> None:
     c.hear("Stop, please.").run_until_quiet()
     assert [event.by for event in c.events(AssistantInterrupted)] == ["voice"]
     assert c.messages()[-1] == ("assistant", "Yes?")
+
+
+FIELDS = (
+    *(
+        "type",
+        "role",
+        "content",
+        "message",
+        "control",
+        "digit",
+        "digits",
+        "destination",
+        "toolCallId",
+        "result",
+        "error",
+    ),
+    *("interruptAssistantEnabled", "interruptionsEnabled", "endCallAfterSpoken", "triggerResponseEnabled", "contents"),
+    *("assistantName", "assistantId", "assistant", "squad", "number", "sipUri", "contextEngineeringPlan", "text"),
+    *("transferPlan", "fallbackPlan", "mode", "maxMessages", "transferMode", "assistantOverrides", "language"),
+)
+WORDS = st.sampled_from(
+    ("assistant", "squad", "number", "sip", "user", "system", "mute-assistant", "+14155552671", "{{", "")
+)
+VALUES = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-1, 9), st.floats(allow_nan=False), WORDS, st.text(max_size=4)),
+    lambda inner: st.one_of(st.lists(inner, max_size=2), st.dictionaries(st.sampled_from(FIELDS), inner, max_size=4)),
+    max_leaves=8,
+)
+KINDS = st.sampled_from(
+    ("say", "add-message", "control", "dtmf", "handoff", "transfer", "send-transport-message", "tool-call-result")
+)
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    kind=KINDS,
+    fields=st.dictionaries(st.sampled_from(FIELDS), VALUES, max_size=5),
+    after_ms=st.sampled_from((0, 200, 4_000)),
+)
+def test_no_message_however_odd_its_fields_breaks_the_call(kind: str, fields: dict[str, Any], after_ms: int) -> None:
+    c = Scenario({"firstMessage": "Hello there.", "keypadInputPlan": {"enabled": True, "timeoutSeconds": 1}})
+    c.replies = [Reply("I am well.")] * 9
+    c.connect().run(after_ms)
+    c.feed(ControlReceived(message={**fields, "type": kind}))
+    if c.ended is None:
+        c.run(20_000)
+        control(c, type="end-call")
+    assert c.ended is not None
