@@ -58,11 +58,13 @@ def wav_header(data_bytes: int, channels: int) -> bytes:
 class Recording:
     """One call's stereo file while it grows. Not thread-safe: ``advance`` gives the bytes, ``write`` stores them.
 
-    ``path`` is created at once with a header for an empty file. All instants are ms of the call's clock.
+    ``path`` is created at once with a header for an empty file. All instants are ms of the call's clock, at
+    ``begins_ms`` of which the recording begins.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, begins_ms: float = 0.0) -> None:
         self.path = path
+        self._begins_ms = begins_ms
         self._file: FileIO | None = path.open("wb", buffering=0)
         # Without room for it the header is missing until the end; what there will be of the call is kept all the same.
         with suppress(OSError):
@@ -87,18 +89,18 @@ class Recording:
         if self._file is None or self.silenced:
             return
         self.empty = False
-        self._arrivals.append((frame, at_ms - FRAME_MS))
+        self._arrivals.append((frame, at_ms - self._begins_ms - FRAME_MS))
 
     def assistant(self, frame: bytes, at_ms: float) -> None:
         """A frame that begins to sound for the caller at ``at_ms``."""
         if self.silenced:
             return
         self.empty = False
-        self._place(1, round(at_ms * _SAMPLES_PER_MS), np.frombuffer(frame, np.int16))
+        self._place(1, self._sample(at_ms), np.frombuffer(frame, np.int16))
 
     def cut_assistant(self, at_ms: float) -> None:
         """Nothing of the assistant sounded from ``at_ms`` on: take back what was placed ahead."""
-        start = max(0, round(at_ms * _SAMPLES_PER_MS) - self._written)
+        start = max(0, self._sample(at_ms) - self._written)
         self._tail[start:, 1] = 0
 
     def advance(self, now_ms: float) -> bytes:
@@ -106,7 +108,7 @@ class Recording:
         if self._file is None:
             return b""
         self._settle_customer()
-        ready = round((now_ms - _MARGIN_MS) * _SAMPLES_PER_MS) - self._written
+        ready = self._sample(now_ms - _MARGIN_MS) - self._written
         if ready <= 0:
             return b""
         self._reserve(self._written + ready)
@@ -133,7 +135,7 @@ class Recording:
 
     @property
     def gaps_ms(self) -> list[tuple[float, float]]:
-        """From when to when the disk did not take what there was to record."""
+        """From when to when the disk did not take what there was to record, in ms of the recording."""
         per_ms = _SAMPLES_PER_MS * _STEREO_SAMPLE_BYTES
         return [(start / per_ms, end / per_ms) for start, end in self._gaps]
 
@@ -143,7 +145,7 @@ class Recording:
         Raises ``OSError`` where the file cannot be made whole; ``recover`` can, when the disk lets it.
         """
         self._settle_customer()
-        total = max(self._written, round(end_ms * _SAMPLES_PER_MS))
+        total = max(self._written, self._sample(end_ms))
         self._reserve(total)
         # A rest that the disk does not take is one of the gaps.
         with suppress(OSError):
@@ -171,6 +173,9 @@ class Recording:
         """Nothing of the call may be kept. Blocking."""
         self.abandon()
         self.path.unlink(missing_ok=True)
+
+    def _sample(self, at_ms: float) -> int:
+        return round((at_ms - self._begins_ms) * _SAMPLES_PER_MS)
 
     def _settle_customer(self) -> None:
         """Place the frames that came since the last time.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from domain.call.events import CallStarted, Warned
@@ -55,9 +56,15 @@ class Connection:
 
 
 def open_session(
-    call: KeptCall, clock: CallClock, prepared: Prepared, workshop: Workshop, connection: Connection
+    call: KeptCall,
+    clock: CallClock,
+    prepared: Prepared,
+    workshop: Workshop,
+    connection: Connection,
+    *,
+    started_ms: float,
 ) -> CallSession:
-    """The session of a prepared call, with ``CallStarted`` as its first event."""
+    """The session of a prepared call, with ``CallStarted`` (at ``started_ms``) as its first event."""
     identity = call.identity
     chronicle = Chronicle(
         identity.id,
@@ -77,7 +84,7 @@ def open_session(
     session.record(
         CallStarted(
             clock_origin=clock.origin,
-            at_ms=clock.now_ms(),
+            at_ms=started_ms,
             assistant=prepared.resolved.config,
             assistant_version=prepared.cast.role.version,
             variable_values=prepared.resolved.variable_values,
@@ -107,13 +114,19 @@ def open_session(
     return session
 
 
-async def open_recording(session: CallSession, prepared: Prepared, workshop: Workshop) -> Recording | None:
-    """The call's recording, where it is to have one and the disk lets it."""
+async def open_recording(
+    session: CallSession, prepared: Prepared, workshop: Workshop, *, started_ms: float
+) -> Recording | None:
+    """The call's recording, where it is to have one and the disk lets it.
+
+    It begins where the call's seconds are counted from, however long somebody was asked who answers it.
+    """
     if not prepared.retention.recording:
         return None
     path = recording_path(workshop.settings.live_dir, session.call_id)
     try:
-        return await asyncio.get_running_loop().run_in_executor(workshop.files, Recording, path)
+        opening = partial(Recording, path, begins_ms=started_ms)
+        return await asyncio.get_running_loop().run_in_executor(workshop.files, opening)
     except OSError as error:
         session.warned("recording-stopped", f"the recording cannot be written: {error.strerror or error}")
         return None

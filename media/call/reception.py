@@ -23,7 +23,8 @@ from media.call.call_clock import CallClock
 from media.call.parts import Parts
 from media.call.providers import providers_of
 from media.call.session import CallSession
-from media.call.start import Chosen, EarlyWarnings, StartRefused, choose_assistant, prepare
+from media.call.start_line import StartLine
+from media.call.start import EarlyWarnings, StartRefused, choose_assistant, prepare
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
 from media.egress.client import GuardedTransport, guarded_client
@@ -47,6 +48,7 @@ class Reception:
         aftermath: Aftermath,
         egress: EgressPolicy,
         clock: Clock,
+        start_line: StartLine,
         *,
         owner: str,
         address: str,
@@ -60,12 +62,13 @@ class Reception:
         self._owner = owner
         self._address = address
         self._running = running
-        self._starting = asyncio.Lock()
+        self._start_line = start_line
 
     async def hold(self, call_id: str, socket: CallSocket) -> None:
         """Claim the call, hold its conversation, and store what is to be kept of it. Raises ``CallRejected``."""
         opened_s = monotonic()
-        call = await self._claim(call_id)
+        with self._start_line.coming():
+            call = await self._claim(call_id)
         clock = CallClock(self._clock())
         opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
         warnings = EarlyWarnings()
@@ -135,41 +138,33 @@ class Reception:
             raise blamed(refused, who) from refused
 
     async def _begin(self, call: KeptCall, clock: CallClock, connection: Connection) -> tuple[CallSession, Parts]:
-        """Calls begin one after the other, but none waits for the servers that another's tools are listed by.
+        """Calls begin one after the other, one step in each turn of the loop, so that calls that run wait for a step at
+        most; none waits for the servers that another's tools are listed by, or for its file.
 
         Raises ``StartRefused``.
         """
-        async with self._starting:
+        async with self._start_line.turn():
             chosen = choose_assistant(call, clock, self._workshop)
             await asyncio.sleep(0)
             await load_for(chosen.resolved.config)
-            if not chosen.waits_for_servers:
-                return await self._put_together(call, chosen, clock, connection)
-        chosen = await chosen.expanded(connection.mcp)
-        async with self._starting:
-            return await self._put_together(call, chosen, clock, connection)
-
-    async def _put_together(
-        self, call: KeptCall, chosen: Chosen, clock: CallClock, connection: Connection
-    ) -> tuple[CallSession, Parts]:
-        """One call at a time and one step in each turn of the loop: calls that run wait for a step at most.
-
-        Raises ``StartRefused``.
-        """
-        prepared = prepare(
-            call,
-            chosen,
-            clock,
-            self._workshop,
-            connection.providers,
-            server_available=connection.tenancy.fallback is not None,
-        )
-        await asyncio.sleep(0)
-        session = open_session(call, clock, prepared, self._workshop, connection)
+        if chosen.waits_for_servers:
+            chosen = await chosen.expanded(connection.mcp)
+        async with self._start_line.turn():
+            prepared = prepare(
+                call,
+                chosen,
+                clock,
+                self._workshop,
+                connection.providers,
+                server_available=connection.tenancy.fallback is not None,
+            )
+            await asyncio.sleep(0)
+            session = open_session(call, clock, prepared, self._workshop, connection)
+            await asyncio.sleep(0)
         recording = await open_recording(session, prepared, self._workshop)
-        await asyncio.sleep(0)
-        parts = assemble(session, prepared, self._workshop, connection, recording)
-        await asyncio.sleep(0)
+        async with self._start_line.turn():
+            parts = assemble(session, prepared, self._workshop, connection, recording)
+            await asyncio.sleep(0)
         return session, parts
 
     async def _refuse(self, call_id: str, refused: StartRefused, socket: CallSocket) -> None:

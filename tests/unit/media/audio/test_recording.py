@@ -50,6 +50,21 @@ def test_each_side_stands_where_it_sounded_with_the_customer_on_the_left(tmp_pat
     assert not stereo[: 16 * 1_000].any()
 
 
+def test_a_recording_begins_where_the_seconds_of_its_call_do(tmp_path: Path) -> None:
+    recording = Recording(tmp_path / "call.wav", begins_ms=2_500)
+    for index in range(100):
+        recording.customer(marked(100 + index), 3_000 + (index + 1) * FRAME_MS)
+        recording.assistant(marked(-100 - index), 3_500 + index * FRAME_MS)
+    recording.write(recording.advance(6_000))
+    recording.cut_assistant(5_000)
+    assert recording.finish(6_500) == 4_000
+    stereo = read(recording.path)
+    assert begins_ms(stereo[:, 0], 100) == pytest.approx(500, abs=0.1)
+    assert begins_ms(stereo[:, 1], -100) == pytest.approx(1_000, abs=0.1)
+    assert begins_ms(stereo[:, 1], -174) == pytest.approx(2_480, abs=0.1)
+    assert not stereo[16 * 2_500 :, 1].any()
+
+
 @pytest.mark.parametrize("clock_error", [-0.002, -0.0003, 0.0])
 def test_a_client_whose_clock_is_slow_never_drifts_more_than_a_frame(tmp_path: Path, clock_error: float) -> None:
     jitter = random.Random(7)
