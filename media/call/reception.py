@@ -23,8 +23,8 @@ from media.call.call_clock import CallClock
 from media.call.parts import Parts
 from media.call.providers import providers_of
 from media.call.session import CallSession
-from media.call.start_line import StartLine
 from media.call.start import EarlyWarnings, StartRefused, choose_assistant, prepare
+from media.call.start_line import StartLine
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
 from media.egress.client import GuardedTransport, guarded_client
@@ -159,9 +159,10 @@ class Reception:
                 server_available=connection.tenancy.fallback is not None,
             )
             await asyncio.sleep(0)
-            session = open_session(call, clock, prepared, self._workshop, connection)
+            started_ms = clock.now_ms()
+            session = open_session(call, clock, prepared, self._workshop, connection, started_ms=started_ms)
             await asyncio.sleep(0)
-        recording = await open_recording(session, prepared, self._workshop)
+        recording = await open_recording(session, prepared, self._workshop, started_ms=started_ms)
         async with self._start_line.turn():
             parts = assemble(session, prepared, self._workshop, connection, recording)
             await asyncio.sleep(0)
