@@ -108,6 +108,22 @@ class Arbiter:
                 self.tracked[commit.tracking[0]] = commit.tracking[1]
         return verdict
 
+    def advance(self, slots: Sequence[Slot]) -> bool:
+        """Accept slots that plainly follow what was accepted before, each the next version of its originator.
+
+        ``False``, with nothing changed, for all others: ``settle`` has to judge them. For who takes in many commits and
+        keeps their ids and tracking positions himself.
+        """
+        claimed: dict[str, int] = {}
+        for slot in slots:
+            originator_id, version = slot.originator_id, slot.version
+            head = claimed.get(originator_id)
+            if version != (self.heads.get(originator_id, 0) if head is None else head) + 1:
+                return False
+            claimed[originator_id] = version
+        self.heads.update(claimed)
+        return True
+
     def next_version(self, originator_id: str) -> int:
         """The version that the originator's next event has to claim."""
         return self.heads.get(originator_id, 0) + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -98,33 +98,37 @@ class Fold:
                 stage.keys = self._states.aggregates[stage.kind].keys(stage.state)
         return staged
 
-    def absorb(self, commit: Commit) -> list[Unfoldable]:
-        """Fold an accepted commit of a log that anybody may append to; what cannot be folded is told, not raised.
+    def absorb(self, commits: Iterable[Commit]) -> list[Unfoldable]:
+        """Fold accepted commits of a log that anybody may append to; what cannot be folded is told, not raised.
 
         An originator's document stays as it was before an event that cannot be folded, and so does it after later ones.
         """
         problems: list[Unfoldable] = []
         if not self._states.aggregates:
             return problems
-        for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True):
-            originator_id, kind = slot.originator_id, kind_of(topic)
-            if originator_id in self._frozen:
-                continue
-            try:
-                stage = self._stages.get(originator_id)
-                if stage is None:
-                    stage = self._stages[originator_id] = self._open(kind, originator_id, slot.version - 1)
-                if stage.kind != kind and stage.kind in self._states.aggregates:
-                    raise ForeignEvent(originator_id, stage.kind, topic)
-                aggregate = self._states.aggregates.get(stage.kind)
-                if aggregate is not None:
-                    event = self._states.events.decode(topic, body, originator_id, slot.version)
-                    stage.state, stage.keys = aggregate.evolve(stage.state, event), None
-                    stage.version = slot.version
-            except Exception as problem:
-                self._frozen.add(originator_id)
-                problems.append(Unfoldable(originator_id, slot.version, f"{type(problem).__name__}: {problem}"))
+        for commit in commits:
+            for slot, topic, body in zip(commit.slots, commit.topics, commit.bodies, strict=True):
+                originator_id, version = slot.originator_id, slot.version
+                if originator_id in self._frozen:
+                    continue
+                try:
+                    self._absorb(originator_id, version, topic, body)
+                except Exception as problem:
+                    self._frozen.add(originator_id)
+                    problems.append(Unfoldable(originator_id, version, f"{type(problem).__name__}: {problem}"))
         return problems
+
+    def _absorb(self, originator_id: str, version: int, topic: str, body: bytes) -> None:
+        kind, states = kind_of(topic), self._states
+        stage = self._stages.get(originator_id)
+        if stage is None:
+            stage = self._stages[originator_id] = self._open(kind, originator_id, version - 1)
+        aggregate = states.aggregates.get(stage.kind)
+        if aggregate is not None:
+            if stage.kind != kind:
+                raise ForeignEvent(originator_id, stage.kind, topic)
+            event = states.events.decode(topic, body, originator_id, version)
+            stage.state, stage.keys, stage.version = aggregate.evolve(stage.state, event), None, version
 
     def keep(self, staged: Mapping[str, Stage]) -> None:
         """Make the outcome of ``stage`` part of this transaction."""

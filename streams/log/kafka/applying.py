@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from typing import Any
 
 import msgspec
@@ -76,10 +76,7 @@ def read(placed: PlacedRecord) -> ReadRecord:
 
 
 class ReplicaTransaction(AppendTransaction):
-    """Collects what records leave in the replica. Every reader of the partition collects the same.
-
-    ``foresee`` reads what a batch will ask for at once; without it, it is read record by record. The outcome is equal.
-    """
+    """Collects what records leave in the replica. Every reader of the partition collects the same."""
 
     def __init__(self, connection: sqlite3.Connection, shard: int, tail: ReplicaTail) -> None:
         super().__init__(connection, shard, Tail(tail.next_offset, tail.next_ordinal, tail.chain))
@@ -91,17 +88,26 @@ class ReplicaTransaction(AppendTransaction):
         """Where the replica stands once this is written."""
         return ReplicaTail(self._sequence, self._next_ordinal, self._chain, self._record_hash)
 
-    def foresee(self, records: Sequence[ReadRecord]) -> None:
-        """Look up the commit ids and heads that these records name."""
-        commits = [read.commit for read in records if read.commit is not None]
-        ids = [commit.commit_id for commit in commits]
-        known = set(self._asked(_KNOWN, ids))
-        self._settled.update((commit_id, None) for commit_id in ids if (commit_id,) not in known)
-        wanted = {slot.originator_id for commit in commits for slot in commit.slots} - self._asked_heads
+    def load_heads(self, originator_ids: Set[str]) -> None:
+        """Look up many heads at once. What is not looked up so is when it is needed; the outcome is equal."""
+        wanted = originator_ids - self._asked_heads
         for originator_id, head in self._asked(_HEADS, list(wanted)):
             if head is not None:
                 self._arbiter.heads[originator_id] = head
         self._asked_heads |= wanted
+
+    def held(self, commit_ids: Set[str]) -> set[str]:
+        """Those of these ids that the replica holds a verdict for."""
+        return {commit_id for (commit_id,) in self._asked(_KNOWN, list(commit_ids))}
+
+    def apply_all(self, records: Sequence[ReadRecord]) -> list[Commit]:
+        """Take records in their order, one by one; the commits that are accepted."""
+        accepted: list[Commit] = []
+        for read in records:
+            receipt = self.apply(read)
+            if read.commit is not None and receipt is not None and receipt.verdict.accepted:
+                accepted.append(read.commit)
+        return accepted
 
     def apply(self, read: ReadRecord) -> Receipt | None:
         """Take the record at its offset; the verdict of a commit that is new, else ``None``."""
@@ -112,12 +118,16 @@ class ReplicaTransaction(AppendTransaction):
         known = self.known(read.commit.commit_id)
         if known is None:
             return self.take(read.commit, read.record, read.hashed)
-        if known.record_hash == read.hashed:
-            self._set_aside(read, "duplicate", read.commit.commit_id, "sent again", None)
-        else:
-            reason = "another commit under a used id"
-            self._set_aside(read, "duplicate", read.commit.commit_id, reason, read.content())
+        self.repeat(read, read.commit.commit_id, known.record_hash)
         return None
+
+    def repeat(self, read: ReadRecord, commit_id: str, first_hash: bytes) -> None:
+        """Take a record whose commit id has its verdict already, from a record with ``first_hash``."""
+        self._sequence = read.offset
+        if first_hash == read.hashed:
+            self._set_aside(read, "duplicate", commit_id, "sent again", None)
+        else:
+            self._set_aside(read, "duplicate", commit_id, "another commit under a used id", read.content())
 
     def take(self, commit: Commit, record: Record | None, hashed: bytes) -> Receipt:
         """Judge a commit whose id is new, as the next record."""

@@ -26,6 +26,7 @@ from streams.log.checkpointer import Checkpointer
 from streams.log.datastore import DATABASE_ERRORS, LOCK_TIMEOUT_SECONDS, LogDatastore, set_up
 from streams.log.fold import Fold, Unfoldable
 from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, ReplicaTransaction, read
+from streams.log.kafka.bulk import BulkTransaction
 from streams.log.kafka.halt import Halted, newer_envelope
 from streams.log.kafka.pruning import Prunable, prune
 from streams.log.kafka.replica_file import file_trouble, in_transaction, note_unfoldable, refolded, stored_tail
@@ -176,7 +177,10 @@ class Replica:
             self._expected = None
             adopted = self._tail.next_offset == plan.base
             if adopted:
-                self._write(plan.transaction, plan.fold, ())
+                try:
+                    self._write(plan.transaction, plan.fold, ())
+                except sqlite3.Error as problem:
+                    raise self._failed(problem) from problem
             self._changed.notify_all()
         self.datastore.commits.fire()
         return adopted
@@ -252,29 +256,28 @@ class Replica:
         if not records:
             return False
         try:
-            transaction = ReplicaTransaction(self._connection, self.shard, self._tail)
-            fold = Fold(self._connection, self.states, self.shard, set(self._frozen))
-            if len(records) > 1:
-                transaction.foresee(records)
-            unfoldable: list[Unfoldable] = []
-            for record in records:
-                receipt = transaction.apply(record)
-                if record.commit is not None and receipt is not None and receipt.verdict.accepted:
-                    unfoldable += fold.absorb(record.commit)
-            self._write(transaction, fold, unfoldable)
+            try:
+                self._take_in(records, repeats=False)
+            except sqlite3.IntegrityError:
+                # Nothing was written, and one of these commits is on the log for the second time.
+                self._take_in(records, repeats=True)
         except sqlite3.Error as problem:
             raise self._failed(problem) from problem
         return True
 
+    def _take_in(self, records: Sequence[ReadRecord], *, repeats: bool) -> None:
+        place = self._connection, self.shard, self._tail
+        transaction = ReplicaTransaction(*place) if len(records) == 1 else BulkTransaction(*place, repeats=repeats)
+        fold = Fold(self._connection, self.states, self.shard, set(self._frozen))
+        unfoldable = fold.absorb(transaction.apply_all(records))
+        self._write(transaction, fold, unfoldable)
+
     def _write(self, transaction: ReplicaTransaction, fold: Fold, unfoldable: Sequence[Unfoldable]) -> None:
-        try:
-            with in_transaction(self._connection):
-                transaction.write_with(self.identity)
-                fold.write(transaction.head)
-                for event in unfoldable:
-                    note_unfoldable(self._connection, event)
-        except sqlite3.Error as problem:
-            raise self._failed(problem) from problem
+        with in_transaction(self._connection):
+            transaction.write_with(self.identity)
+            fold.write(transaction.head)
+            for event in unfoldable:
+                note_unfoldable(self._connection, event)
         self._tail = transaction.tail
         self.trouble = None
         for event in unfoldable:

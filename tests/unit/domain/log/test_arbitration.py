@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from domain.log.arbitration import Arbiter, UnknownEnvelopeVersion, Verdict
 from domain.log.commit import Commit, Slot
@@ -70,6 +71,29 @@ def test_verdicts_are_those_of_the_brute_force_model(history: list[Commit]) -> N
     for candidate in history:
         assert arbiter.settle(candidate).accepted == model.settle(candidate), candidate
     assert arbiter.heads == dict(model.events)
+
+
+@given(st.lists(commits, max_size=40))
+def test_what_advances_is_what_is_accepted(history: list[Commit]) -> None:
+    """``advance`` takes nothing that the rule refuses, moves the heads as it does, and leaves the rest as it was."""
+    arbiter, rule = Arbiter(), Arbiter()
+    for number, candidate in enumerate(history):
+        once = structs.replace(candidate, commit_id=f"{number}", tracking=None)
+        before = dict(arbiter.heads)
+        advanced = arbiter.advance(once.slots)
+        accepted = rule.settle(once).accepted
+        assert accepted or not advanced
+        if advanced:
+            assert arbiter.heads == rule.heads
+        else:
+            assert arbiter.heads == before
+            arbiter.heads = dict(rule.heads)
+
+
+def test_an_event_after_the_newest_one_advances() -> None:
+    arbiter = Arbiter({"call": 3})
+    assert arbiter.advance(commit("one", ("call", 4), ("org", 1), ("call", 5)).slots)
+    assert arbiter.heads == {"call": 5, "org": 1}
 
 
 @given(st.data())
