@@ -10,8 +10,11 @@ import pytest
 from vapi import Vapi
 from vapi.core.api_error import ApiError
 
-from tests.end_to_end.system_process import SystemProcess, running
+from infra.demo.caller import Caller, Line
+from infra.demo.speech import synthesize
+from tests.end_to_end.system_process import TRANSPORT, SystemProcess, running
 from tests.unit.streams.knowledge.made_files import docx, encrypted_pdf, pdf
+from tests.use_cases import END_CALL, local
 
 pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
@@ -108,3 +111,26 @@ def test_a_hostile_file_hurts_nobody(tmp_path: Path) -> None:
             failed = api.get(f"/file/{slow['id']}").json()
             assert (failed["status"], failed["failureCode"]) == ("failed", "damaged")
             assert api.get("/health").status_code == 200
+
+
+@pytest.mark.long  # a spoken call takes as long as people need to speak
+async def test_a_caller_is_told_what_an_uploaded_file_says(tmp_path: Path) -> None:
+    question, goodbye = "how much is whitening", "thank you goodbye"
+    speech = await synthesize([question, goodbye])
+    about = {"name": "prices", "description": "What treatments like cleaning and whitening cost."}
+    with running(tmp_path / "data", CALLFOLD_ADMISSION_LAG_MS="10000") as system:
+        assert system.organization is not None
+        with system.api(system.organization["privateKey"]) as api:
+            file_id = api.post("/file", files={"file": ("prices.pdf", PRICES)}).json()["id"]
+            wait_until_read(system, file_id)
+            query = {"type": "query", "knowledgeBases": [{"provider": "google", "fileIds": [file_id], **about}]}
+            assistant = local("You are the reception of a clinic.", query, END_CALL, firstMessage="This is the clinic.")
+            created = api.post("/call", json={"assistant": assistant, "transport": TRANSPORT}).json()
+            caller = Caller(speech, lambda _: None)
+            lines = [Line(question, answer="240 dollars"), Line(goodbye)]
+            await caller.hold(created["transport"]["websocketCallUrl"], lines)
+            messages = api.get(f"/call/{created['id']}").json()["messages"]
+    results = [message["result"] for message in messages if message["role"] == "tool_call_result"]
+    said = [message["message"] for message in messages if message["role"] == "bot"]
+    assert "[prices.pdf, page 2]\nWhitening costs 240 dollars." in results[0]
+    assert any(text.startswith("Whitening costs 240 dollars.") for text in said)

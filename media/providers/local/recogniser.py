@@ -36,6 +36,8 @@ BACKLOG_FRAMES = 250
 """Frames kept while the worker is behind (5 s); older ones are shed."""
 
 MAX_PENDING_BYTES = 256 * 1024
+_SPOKEN_OF = ("function", "knowledgeBases")
+"""What of a tool its callers speak of: what it does, and what the documents are about that it searches."""
 FINAL_TIMEOUT_S = 15.0
 """After so long the worker is taken to be stuck and is replaced. A final takes a quarter of a second, on a machine
 whose processors are taken many times that; a new worker would need them even more."""
@@ -151,9 +153,9 @@ def recognition_source(assistant: Mapping[str, Any]) -> dict[str, Any]:
         source["model"] = {
             "messages": model.get("messages"),
             "tools": [
-                {"function": tool["function"]}
+                {part: tool[part] for part in _SPOKEN_OF if part in tool}
                 for tool in (tools if isinstance(tools, list) else ())
-                if isinstance(tool, Mapping) and "function" in tool
+                if isinstance(tool, Mapping) and not tool.keys().isdisjoint(_SPOKEN_OF)
             ],
         }
     return source

@@ -94,8 +94,13 @@ def hear(conversation: Conversation, said: str, subject: Subject) -> tuple[Conve
 
 def hear_result(conversation: Conversation, content: str) -> tuple[Conversation, Reply]:
     """A tool answered ``content``."""
-    text = wording.tool_result(content, conversation.turns)
+    text = wording.tool_result(content, conversation.turns, _searched_for(conversation.finished))
     return replace(conversation, said=text, offered=wording.offers_more(text)), Reply(text)
+
+
+def _searched_for(finished: Task | None) -> str:
+    searched = finished.tool.searched if finished is not None else None
+    return str(finished.known.get(searched.name, "")) if finished is not None and searched is not None else ""
 
 
 def hear_self(conversation: Conversation, spoken: str) -> Conversation:

@@ -18,6 +18,8 @@ _LOOKUPS = frozenset(
 )
 _QUESTIONS = frozenset(("query", "question", "search"))
 """Names of parameters that take a question."""
+_SEARCHED = frozenset(("query", "search"))
+"""Those of them that say by themselves that a tool only looks something up, whatever it is called."""
 _END_CALL = re.compile(r"^(?:end|hang ?up|finish|terminate)(?: the)?(?: phone)?(?: call)?$")
 _TRANSFER = re.compile(r"\b(?:transfer|hand ?off|forward|escalate)\b")
 _KINDS: tuple[tuple[SlotKind, re.Pattern[str]], ...] = (
@@ -133,7 +135,9 @@ def _tool(function: Mapping[str, Any]) -> Tool:
     brief = _brief(words)
     verb = words.split(" ", 1)[0] if words else ""
     examples = tuple(_examples(words, description, slots))
-    return Tool(name, _role(words), _action(verb, description) or brief, brief, verb in _LOOKUPS, slots, examples)
+    needed = [slot.name for slot in slots if slot.required]
+    lookup = verb in _LOOKUPS or (len(needed) == 1 and needed[0] in _SEARCHED)
+    return Tool(name, _role(words), _action(verb, description) or brief, brief, lookup, slots, examples)
 
 
 def _role(words: str) -> Role:

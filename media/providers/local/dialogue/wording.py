@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from media.providers.local.dialogue.passages import spoken_passages
 from media.providers.local.dialogue.prompt import Prompt
 from media.providers.local.dialogue.tools import Slot, Tool
 from media.providers.local.language.conversation import DAY_PARTS
@@ -121,26 +122,18 @@ def _particular(slot: Slot, value: Any) -> str:
             return f"{identifier_words(slot.name)} {value}"
 
 
-_PASSAGE = re.compile(r"\[[^\]\n]+\]\n(?P<text>.+?)(?=\n\n\[|\Z)", re.DOTALL)
-_SENTENCE = re.compile(r"(?<=[.!?])\s+")
-_MOST_SENTENCES = 3
-
-
-def tool_result(content: str, count: int) -> str:
-    """What a tool answered, as sentences, and an offer to go on."""
-    if _FAILED.match(content):
+def tool_result(content: str, count: int, question: str = "") -> str:
+    """What a tool answered to ``question``, as sentences, and an offer to go on."""
+    passages = spoken_passages(content, question)
+    if passages is None and _FAILED.match(content):
         return f"I am sorry, that did not work. {anything_else(count)}"
-    said = spoken_result(content) or "That is done."
+    said = passages or spoken_result(content) or "That is done."
     return said if said.endswith("?") else f"{said} {anything_else(count)}"
 
 
 def spoken_result(content: str) -> str:
-    """A tool's answer as text: sentences stay, JSON is read out as far as it can be, and of passages of documents the
-    first is, without where it stands."""
+    """A tool's answer as text: sentences stay, JSON is read out as far as it can be."""
     text = content.strip()
-    if (passage := _PASSAGE.match(text)) is not None:
-        lines = [line for line in passage["text"].splitlines() if line.strip() and not line.startswith("#")]
-        return _sentence(" ".join(_SENTENCE.split(" ".join(lines))[:_MOST_SENTENCES]))
     if text[:1] in ("{", "[", '"'):
         try:
             text = _read_out(json.loads(text))

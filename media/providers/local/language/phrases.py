@@ -141,6 +141,18 @@ def _assistant_texts(assistant: Mapping[str, Any]) -> Iterator[str]:
     for key in ("firstMessage", "endCallMessage"):
         if isinstance(text := assistant.get(key), str):
             yield text[:MAX_SOURCE_CHARACTERS]
+    yield from _about_documents(model)
+
+
+def _about_documents(model: Any) -> Iterator[str]:
+    """What the configuration says of the documents that its ``query`` tools search: callers ask about that."""
+    tools = model.get("tools") if isinstance(model, Mapping) else None
+    for tool in tools if isinstance(tools, list) else ():
+        groups = tool.get("knowledgeBases") if isinstance(tool, Mapping) else None
+        for group in groups if isinstance(groups, list) else ():
+            for key in ("name", "description"):
+                if isinstance(group, Mapping) and isinstance(text := group.get(key), str):
+                    yield text[:MAX_SOURCE_CHARACTERS]
 
 
 def _own_sentences(texts: Iterable[str]) -> Iterator[str]:

@@ -346,12 +346,36 @@ def test_what_the_prompt_does_not_say_is_looked_up_in_the_documents() -> None:
     talk = Talk("You answer.\n\n# Facts\nWifi: The wifi is free.", (search,), results={"search_knowledge": PASSAGES})
     assert talk.say("When do you open?").startswith("We open at nine. We close at five. Saturdays we rest. ")
     assert talk.say("is the wifi free?").startswith("The wifi is free.")
-    assert talk.say("where can I park my car").startswith("We open at nine.")
+    assert talk.say("where can I park my car").startswith("There is a garage.")
     assert talk.say("no").endswith("Goodbye!")
     assert talk.calls == [
         ("search_knowledge", {"query": "when do you open"}),
         ("search_knowledge", {"query": "where can i park my car"}),
     ]
+
+
+PRICES = (
+    "[prices.txt, part 1]\nPrice list of the clinic.\n\nCleaning costs ninety dollars.\n\n"
+    "Whitening costs 240 dollars and takes one hour. Errors are put right for nothing.\n\n"
+    "[errors.txt, part 1]\nAn error was never reported."
+)
+
+
+@pytest.mark.parametrize(
+    ("question", "told"),
+    [
+        ("how much is whitening", "Whitening costs 240 dollars and takes one hour. Errors are put right for nothing."),
+        ("what does a cleaning cost", "Cleaning costs ninety dollars."),
+        ("did anybody ever report an error", "An error was never reported."),
+        ("colourless green ideas", "Price list of the clinic. Cleaning costs ninety dollars. Whitening costs 240"),
+    ],
+)
+def test_a_search_of_any_name_is_read_out_where_it_answers_the_question(question: str, told: str) -> None:
+    query = {"type": "query", "function": {"name": "clinicPrices"}, "knowledgeBases": [{"name": "prices"}]}
+    search = {"type": "function", "function": definition(query)}
+    talk = Talk("You answer questions about a clinic.", (search,), results={"clinicPrices": PRICES})
+    assert talk.say(question).startswith(told)
+    assert talk.calls == [("clinicPrices", {"query": question})]
 
 
 def test_words_of_the_assistant_after_the_question_do_not_change_the_answer() -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 
+from domain.knowledge.tool import definition
 from media.providers.language_model import ModelRequest, TextDelta, ToolCallRequest
 from media.providers.local.caller import SyntheticCaller
-from media.providers.local.dialogue.model import GuidedConversation
+from media.providers.local.dialogue.model import GuidedConversation, answer
 from media.providers.local.recogniser import LocalRecogniser
 from media.providers.local.voice import LocalVoice
 from media.providers.local.voices import voice_settings
@@ -66,3 +67,24 @@ async def test_an_appointment_is_booked_by_voice(
     assert answers[2].startswith("It is booked for half past nine.")
     assert answers[3].startswith("We are open Monday to Friday")
     assert all(seconds > 1 for seconds in spoken_seconds[:3])
+
+
+async def test_a_question_about_a_document_is_heard_looked_up_and_answered(
+    recogniser_worker: WorkerProcess, caller: SyntheticCaller
+) -> None:
+    about = {"name": "prices", "description": "What treatments like cleaning and whitening cost."}
+    query = {"type": "query", "function": {"name": "clinicPrices"}, "knowledgeBases": [about]}
+    assistant = {"model": {"messages": [{"role": "system", "content": "You are a clinic."}], "tools": [query]}}
+    found = "[prices.txt, part 1]\nCleaning costs 90 dollars.\n\nWhitening costs 240 dollars."
+    async with LocalRecogniser(recogniser_worker, assistant).connect() as stream:
+        final, _ = await hear(stream, await caller.say("How much is whitening?"))
+    tools = ({"type": "function", "function": definition(query)},)
+    messages: list[dict[str, Any]] = [{"role": "user", "content": final.text}]
+
+    asked = answer(messages, tools)
+    messages += [{"role": "assistant", "tool_calls": []}, {"role": "tool", "tool_call_id": "1", "content": found}]
+    told = answer(messages, tools)
+
+    assert asked.call is not None
+    assert (asked.call.name, asked.arguments) == ("clinicPrices", {"query": "how much is whitening"})
+    assert told.text.startswith("Whitening costs 240 dollars.")
