@@ -12,7 +12,7 @@ from starlette.requests import Request
 
 from api.authentication import Principal
 from api.context import ApiContext
-from api.errors import Issue, invalid, not_found
+from api.errors import Issue, Problem, invalid, not_found
 from api.models.base import instant
 from api.models.filters import PastQuery, parse_query
 from domain.aggregate import Aggregate
@@ -34,10 +34,16 @@ class Revision:
 Moment = Position | datetime | Revision
 
 
+def parse_revision(text: str) -> Revision | None:
+    """``v3``; ``None`` for anything else."""
+    version = _VERSION.fullmatch(text)
+    return Revision(int(version[1])) if version is not None else None
+
+
 def parse_moment(text: str) -> Moment:
     """A position (``0:128``), an RFC 3339 time, or a version (``v3``). Raises ``Problem`` 400."""
-    if (version := _VERSION.fullmatch(text)) is not None:
-        return Revision(int(version[1]))
+    if (revision := parse_revision(text)) is not None:
+        return revision
     try:
         return Position.parse(text)
     except ValueError:
@@ -45,7 +51,7 @@ def parse_moment(text: str) -> Moment:
     try:
         return instant(text)
     except PydanticCustomError:
-        rule = "must be a position such as 0:128 or a time such as 2026-01-31T09:30:00Z, or a version such as v3"
+        rule = "must be a position such as 0:128, a time such as 2026-01-31T09:30:00Z, or a version such as v3"
         raise invalid([Issue("INVALID_FORMAT", f"at {rule}", "/query/at")]) from None
 
 
@@ -68,7 +74,7 @@ def present_or_past(
         document = context.dependencies.documents.get(aggregate.kind, object_id, org_id=principal.org_id)
         state = document.state if document else None
     if state is None:
-        raise not_found(label, object_id)
+        raise not_found(label, object_id) if query.at is None else _not_then(label, object_id, query.at)
     return state
 
 
@@ -92,7 +98,20 @@ def state_at(log: EventLog, aggregate: Aggregate[S, Any], originator_id: str, or
     return state if keys.org_id == org_id and not keys.deleted else None
 
 
+def _not_then(label: str, object_id: str, at: str) -> Problem:
+    return Problem(
+        404,
+        f"{label} {object_id} did not exist at {at}.",
+        detail="Ask for it as it is without ?at=, or with ?at= a position, a time or a version that its history has.",
+        code="NOT_FOUND",
+    )
+
+
 def _had_happened(positioned: Positioned, moment: Position | datetime) -> bool:
     if isinstance(moment, Position):
         return positioned.position.shard == moment.shard and positioned.position.ordinal <= moment.ordinal
-    return positioned.recorded.time <= moment
+    time = positioned.recorded.time
+    if moment.microsecond % 1000 == 0:
+        # Answers show whole milliseconds: what they say happened then had happened.
+        time = time.replace(microsecond=time.microsecond // 1000 * 1000)
+    return time <= moment

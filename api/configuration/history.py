@@ -10,7 +10,7 @@ from api.configuration.resource import Resource
 from api.context import ApiContext
 from api.errors import Problem
 from api.models.filters import VersionQuery
-from api.time_travel import Revision, parse_moment, state_at
+from api.time_travel import parse_revision, state_at
 from domain.configuration.events import ConfigurationCreated, ConfigurationReplaced, ConfigurationUpdated
 from domain.configuration.state import Configuration
 from domain.event import Event
@@ -45,10 +45,10 @@ def configuration_at(
     context: ApiContext, resource: Resource, principal: Principal, object_id: str, version: str
 ) -> tuple[int, Configuration]:
     """The revision that ``version`` (``v3``) names, and the state it was. Raises ``Problem`` 404."""
-    moment = parse_moment(version)
+    named = parse_revision(version)
     state = None
-    if isinstance(moment, Revision):
-        state = state_at(context.dependencies.log, resource.aggregate, object_id, principal.org_id, moment)
+    if named is not None:
+        state = state_at(context.dependencies.log, resource.aggregate, object_id, principal.org_id, named)
     if state is None:
         raise Problem(
             404,

@@ -218,7 +218,27 @@ async def test_reading_the_past_by_position_and_by_time(client: httpx.AsyncClien
     assert (await at(deleted.headers["x-callfold-position"])).status_code == 404
     assert (await at("2026-01-01T00:00:00Z")).status_code == 404
     nonsense = await at("last tuesday")
-    assert nonsense.json()["message"][0].startswith("at must be a position such as 0:128 or a time")
+    assert nonsense.json()["message"][0].startswith("at must be a position such as 0:128, a time such")
+
+
+async def test_a_time_taken_from_an_answer_is_in_the_past_of_itself(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    """Answers show milliseconds, the log keeps microseconds."""
+    installation.clock.forward(microseconds=574)
+    path = f"/assistant/{(await client.post('/assistant', json={'name': 'first'})).json()['id']}"
+    installation.clock.forward(milliseconds=1)
+    await client.patch(path, json={"name": "second"})
+    second, first = (await client.get(f"{path}/versions")).json()["results"]
+    for version, name in ((first, "first"), (second, "second")):
+        for moment in (version["createdAt"], version["position"], version["version"]):
+            assert (await client.get(path, params={"at": moment})).json()["name"] == name, moment
+    exactly = first["createdAt"].replace("Z", "573Z")
+    before = await client.get(path, params={"at": exactly})
+    assert before.json()["message"] == f"Assistant {path.removeprefix('/assistant/')} did not exist at {exactly}."
+    for unknown in ("v9", "1", "latest", first["position"]):
+        refused = await client.post(f"{path}/restore/{unknown}")
+        assert (refused.status_code, refused.json()["message"].partition("has ")[2]) == (404, f"no version {unknown}.")
 
 
 async def test_a_change_to_another_version_than_the_one_seen_is_refused(client: httpx.AsyncClient) -> None:
