@@ -39,6 +39,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 class TopicRules(msgspec.Struct, frozen=True, kw_only=True):
     """``name`` without prefix. ``partitions`` as it is made; held to that number only where it is ``fixed``.
 
+    ``table_over`` names the topic whose records the table counts that is kept here: both have as many partitions.
     ``segment`` bounds how long records that later ones replace are kept, where that would be many.
     """
 
@@ -49,6 +50,7 @@ class TopicRules(msgspec.Struct, frozen=True, kw_only=True):
     retention: timedelta | None
     least_retention: timedelta | None = None
     segment: timedelta | None = None
+    table_over: str = ""
 
     def settings(self, replication: int) -> dict[str, str]:
         """The settings a missing topic is made with."""
@@ -110,6 +112,7 @@ def topic_rules(shards: int, least_retention: timedelta) -> tuple[TopicRules, ..
             cleanup="compact",
             retention=None,
             segment=LIVE_SEGMENT,
+            table_over="media",
         ),
     )
 
@@ -131,6 +134,20 @@ def check_topic(rules: TopicRules, facts: TopicFacts, replication: int) -> None:
             f"takes records of at most {largest} bytes, and callfold writes up to {MAX_RECORD_BYTES}",
             f"max.message.bytes={MAX_RECORD_BYTES}",
         )
+
+
+def check_table(table: TopicFacts, counted: TopicFacts) -> None:
+    """Refuse the topic of a table that has not the partitions of what it counts: Faust keeps what comes from one
+    partition in the partition of the same number. Raises ``UnfitCluster``.
+    """
+    has, wanted = len(table.replicas), len(counted.replicas)
+    if has == wanted:
+        return
+    fewer, number = (table, wanted) if has < wanted else (counted, has)
+    raise UnfitCluster(
+        f"topic {table.topic} has {has} partitions, and {counted.topic}, whose records are counted in it, has "
+        f"{wanted}; make them equal with: kafka-topics --alter --topic {fewer.topic} --partitions {number}"
+    )
 
 
 def check_brokers(count: int, replication: int) -> None:

@@ -27,6 +27,7 @@ from streams.kafka.rules import (
     TopicRules,
     check_brokers,
     check_disk,
+    check_table,
     check_topic,
     check_version,
     least_insync,
@@ -81,7 +82,7 @@ def prepare(
         # What is there may have lost a broker for a while; what is made needs all of them.
         check_brokers(len(brokers), replication if missing else least_insync(replication))
         if missing:
-            _make(client, location, missing, replication)
+            _make(client, location, missing, found, replication)
             found = _settled(client, location, rules, replication)
         return Prepared(
             LogIdentity(cluster["cluster_id"], found["log"].topic_id),
@@ -149,6 +150,9 @@ def _checked(
         )
         check_topic(names[topic["name"]], facts, replication)
         found[names[topic["name"]].name] = facts
+    for table in rules:
+        if table.name in found and table.table_over in found:
+            check_table(found[table.name], found[table.table_over])
     return found
 
 
@@ -191,10 +195,16 @@ def _values(described: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     return {name: setting["value"] for name, setting in described.items() if setting["value"] is not None}
 
 
-def _make(client: Any, location: KafkaLocation, missing: Sequence[TopicRules], replication: int) -> None:
+def _make(
+    client: Any,
+    location: KafkaLocation,
+    missing: Sequence[TopicRules],
+    found: Mapping[str, TopicFacts],
+    replication: int,
+) -> None:
     wanted = {
         location.topic(topic.name): {
-            "num_partitions": topic.partitions,
+            "num_partitions": len(found[topic.table_over].replicas) if topic.table_over in found else topic.partitions,
             "replication_factor": replication,
             "configs": topic.settings(replication),
         }

@@ -23,6 +23,7 @@ from streams.kafka import connecting
 from streams.kafka.clients import admin, producer
 from streams.kafka.identity import check_identity
 from streams.kafka.location import KafkaLocation
+from streams.kafka.rules import LEAST_RETENTION, topic_rules
 from streams.kafka.topics import Prepared, check_room, prepare
 from streams.kafka.unfit import UnfitCluster
 from tests.brokers import MOCK_API_VERSION, MockKafka, fresh_topic
@@ -100,6 +101,21 @@ def test_nodes_that_start_at_the_same_time_find_the_same_topics(location: KafkaL
     with ThreadPoolExecutor(3) as nodes:
         found = [node.result() for node in [nodes.submit(start) for _ in range(3)]]
     assert len(set(found)) == 1
+
+
+def test_live_figures_of_fragments_get_the_partitions_that_fragments_have(location: KafkaLocation) -> None:
+    settings = next(rules for rules in topic_rules(1, LEAST_RETENTION) if rules.name == "media").settings(1)
+    with admin(location) as client:
+        client.create_topics(
+            {location.topic("media"): {"num_partitions": 5, "replication_factor": 1, "configs": settings}}
+        )
+        client.wait_for_topics([location.topic("media")])
+    prepare(location, replication=1)
+    with admin(location) as client:
+        (made,) = client.describe_topics([location.topic("live-media")])
+        assert len(made["partitions"]) == 5
+        client.create_partitions({location.topic("media"): 6})
+    assert f"--topic {location.topic('live-media')} --partitions 6" in refusal(location)
 
 
 def test_records_go_to_topics_that_were_made(location: KafkaLocation) -> None:

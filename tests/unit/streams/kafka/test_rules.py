@@ -12,6 +12,7 @@ from streams.kafka.rules import (
     TopicFacts,
     check_brokers,
     check_disk,
+    check_table,
     check_topic,
     check_version,
     topic_rules,
@@ -86,6 +87,21 @@ def test_checkpoints_must_be_compacted() -> None:
 def test_fragments_may_have_any_number_of_partitions() -> None:
     check_topic(MEDIA, TopicFacts("callfold.media", "id", (3,) * 5, MEDIA.settings(3)), 3)
     assert MEDIA.partitions == 12
+
+
+@pytest.mark.parametrize(
+    ("table", "counted", "fix"),
+    [(12, 24, "--topic callfold.live-media --partitions 24"), (12, 6, "--topic callfold.media --partitions 12")],
+)
+def test_a_table_has_the_partitions_of_what_it_counts(table: int, counted: int, fix: str) -> None:
+    kept = TopicFacts("callfold.live-media", "id", (3,) * table, {})
+    check_table(kept, TopicFacts("callfold.media", "id", (3,) * table, {}))
+    media = TopicFacts("callfold.media", "id", (3,) * counted, {})
+    with pytest.raises(
+        UnfitCluster, match=r"callfold\.live-media has 12 partitions, and callfold\.media, whose"
+    ) as found:
+        check_table(kept, media)
+    assert fix in str(found.value)
 
 
 def test_too_few_brokers_are_refused() -> None:
