@@ -13,6 +13,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from infra.call_protocol import CallProtocol
+from infra.http_protocol import BoundedHttpProtocol
 
 
 class CannotListen(Exception):
@@ -61,6 +62,7 @@ async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[Call
     """
     config = uvicorn.Config(
         app,
+        http=BoundedHttpProtocol,
         ws=CallProtocol,
         ws_ping_interval=None,  # a call sends audio every 20 ms; its own watchdog notices a peer that has gone
         ws_per_message_deflate=False,  # audio does not compress

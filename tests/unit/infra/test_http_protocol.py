@@ -1,0 +1,102 @@
+"""What a client may send to the HTTP server: all that HTTP allows, and nothing without end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+
+from infra.http_protocol import LONGEST_HEAD_BYTES
+from infra.http_server import listen, serving
+
+Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@asynccontextmanager
+async def connected() -> AsyncIterator[Connection]:
+    """To a server that answers with how long the body was, and with the fields that it saw."""
+    app = FastAPI()
+
+    @app.post("/measure")
+    async def measure(request: Request) -> PlainTextResponse:
+        size = len(await request.body())
+        return PlainTextResponse(f"{size} {' '.join(request.headers)}")
+
+    with listen("127.0.0.1", 0) as listener:
+        async with serving(app, listener):
+            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            yield reader, writer
+            writer.close()
+
+
+async def answered(reader: asyncio.StreamReader) -> tuple[int, str]:
+    async with asyncio.timeout(10):
+        head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+        length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
+        return int(head.split()[1]), (await reader.readexactly(length)).decode()
+
+
+async def hung_up(reader: asyncio.StreamReader) -> None:
+    async with asyncio.timeout(10):
+        try:
+            while await reader.read(65_536):
+                pass
+        except ConnectionResetError:
+            # The server had closed with bytes of ours unread.
+            return
+
+
+async def flooded(writer: asyncio.StreamWriter, piece: bytes) -> None:
+    """Twice what is allowed, in pieces that arrive apart from each other."""
+    try:
+        for _ in range(2 * LONGEST_HEAD_BYTES // len(piece) + 1):
+            writer.write(piece)
+            await writer.drain()
+    except ConnectionError:
+        return
+
+
+async def test_a_body_of_any_length_is_read_whole() -> None:
+    async with connected() as (reader, writer):
+        size = 10 * LONGEST_HEAD_BYTES
+        writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size)
+        assert await answered(reader) == (200, f"{size} host content-length")
+
+
+async def test_requests_that_come_together_are_answered_in_turn() -> None:
+    async with connected() as (reader, writer):
+        one = b"POST /measure HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n"
+        writer.write(one % 1 + b"x" + one % 2 + b"xx")
+        assert await answered(reader) == (200, "1 host content-length")
+        assert await answered(reader) == (200, "2 host content-length")
+
+
+async def test_a_head_without_end_is_refused() -> None:
+    async with connected() as (reader, writer):
+        writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\nx-long: ")
+        await flooded(writer, b"a" * 4096)
+        status, why = await answered(reader)
+        assert (status, why) == (400, f"The head of the request has more than {LONGEST_HEAD_BYTES} bytes.")
+        await hung_up(reader)
+
+
+async def test_a_long_head_within_the_bound_is_read() -> None:
+    async with connected() as (reader, writer):
+        fields = b"".join(b"x-%d: %b\r\n" % (number, b"a" * 1000) for number in range(50))
+        writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\n" + fields + b"content-length: 0\r\n\r\n")
+        status, text = await answered(reader)
+        assert (status, text.split()[-1]) == (200, "content-length")
+
+
+async def test_a_trailer_is_no_part_of_the_head_and_has_an_end() -> None:
+    async with connected() as (reader, writer):
+        head = b"POST /measure HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n"
+        writer.write(head + b"authorization: Bearer late\r\n\r\n")
+        assert await answered(reader) == (200, "1 host transfer-encoding")
+        writer.write(head + b"x-long: ")
+        await flooded(writer, b"a" * 4096)
+        await hung_up(reader)
