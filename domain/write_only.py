@@ -30,6 +30,9 @@ _SHOWN_OF_PLANS: Final = frozenset(
 _PLANS: Final = frozenset({"authenticationPlan", "encryptionPlan"})
 _PHONE_NUMBER_SECRETS: Final = frozenset({"twilioAuthToken", "twilioApiKey", "twilioApiSecret"})
 _CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant"})
+_TOLD_APART: Final = frozenset({"serverUrlSecret", "server", "credentials", "phoneNumber"})
+"""Fields of a configuration that are secrets, or whose fields are."""
+
 _DROPPED: Final = object()
 
 Change = Callable[[Any], Any]
@@ -51,6 +54,9 @@ def with_secrets(config: dict[str, Any], kind: str, change: Change) -> dict[str,
             config = _phone_number(config, change)
     shown: dict[str, Any] = {}
     for key, value in config.items():
+        if key not in _TOLD_APART:
+            shown[key] = _value(value, change) if isinstance(value, dict | list) else value
+            continue
         match key, value:
             case "serverUrlSecret", _:
                 _put(shown, key, change(value))

@@ -28,6 +28,7 @@ from api.models.filters import PagedFilters, Query, VersionQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
 from api.sealing import sealing
+from api.sections import Section
 from api.time_travel import present_or_past
 from domain.configuration.commands import (
     CreateConfiguration,
@@ -80,7 +81,7 @@ def list_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
     """The list of a resource and nothing else, where the same objects have a second path."""
 
     def routes(context: ApiContext) -> APIRouter:
-        router = APIRouter(tags=[resource.tag])
+        router = Section(tags=[resource.tag])
         _add_list(router, context, resource)
         return router
 
@@ -91,7 +92,7 @@ def resource_routes(resource: Resource) -> Callable[[ApiContext], APIRouter]:
     """Create, list, read, change and delete, and the history of every object."""
 
     def routes(context: ApiContext) -> APIRouter:
-        router = APIRouter(tags=[resource.tag])
+        router = Section(tags=[resource.tag])
         _add_creation(router, context, resource)
         add_objects(router, context, resource)
         if resource.replaceable:

@@ -94,8 +94,10 @@ def instant(value: object) -> datetime:
     except ValueError:
         raise violation("INVALID_FORMAT", _NO_INSTANT) from None
     # The outermost years leave no room for another offset or for the arithmetic of bounds.
-    if moment.tzinfo is None or not MINYEAR < moment.year < MAXYEAR:
+    if moment.tzinfo is None:
         raise violation("INVALID_FORMAT", _NO_INSTANT)
+    if not MINYEAR < moment.year < MAXYEAR:
+        raise violation("INVALID_FORMAT", f"must be in one of the years {MINYEAR + 1} to {MAXYEAR - 1}")
     return moment
 
 

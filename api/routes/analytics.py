@@ -13,11 +13,12 @@ from api.context import ApiContext
 from api.documentation import describe
 from api.models.analytics import AnalyticsBody
 from api.responses import json_response
+from api.sections import Section
 
 
 def analytics_routes(context: ApiContext) -> APIRouter:
     """Figures over calls: one answer per query, in the order of the request."""
-    router = APIRouter(tags=["Analytics"])
+    router = Section(tags=["Analytics"])
 
     @router.post(
         "/analytics",

@@ -8,12 +8,13 @@ from starlette.responses import Response
 
 from api.context import ApiContext
 from api.responses import json_response
+from api.sections import Section
 from domain.server_messages.asyncapi import document
 
 
 def asyncapi_routes(context: ApiContext) -> APIRouter:
     """The document is made at the first request and kept: it changes with the build only."""
-    router = APIRouter()
+    router = Section()
     settings = context.dependencies.settings
     kept: list[Response] = []
 

@@ -12,11 +12,12 @@ from api.documentation import describe
 from api.errors import Problem
 from api.models.background_sound import BackgroundSoundBody
 from api.responses import json_response
+from api.sections import Section
 
 
 def background_sound_routes(context: ApiContext) -> APIRouter:
     """Look at a sound's address. Nothing is stored, and what is found there is an answer, not an error."""
-    router = APIRouter(tags=["Assistants"])
+    router = Section(tags=["Assistants"])
 
     @router.post(
         "/assistant/background-sound/validate",

@@ -19,6 +19,7 @@ from api.models.board import BoardBody
 from api.resources.boards import BOARDS
 from api.resources.insights import INSIGHTS
 from api.responses import json_response
+from api.sections import Section
 from domain.aggregate import Conflicting
 from domain.configuration.commands import CreateConfiguration
 from domain.insights.overview import INSIGHTS as SYSTEM_INSIGHTS
@@ -30,7 +31,7 @@ _NAMESPACE: Final = UUID("0b6a2a9e-5a0c-5f0e-8a51-6f9a1f4d7c55")
 
 def board_routes(context: ApiContext) -> APIRouter:
     """The default board. Everything else is what every configuration resource can do."""
-    router = APIRouter(tags=[BOARDS.tag])
+    router = Section(tags=[BOARDS.tag])
     dependencies, view = context.dependencies, Views(BOARDS, context).body
 
     @router.get(

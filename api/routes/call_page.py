@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from api.context import ApiContext
 from api.errors import not_found
+from api.sections import Section
 
 _PAGE: Final = "call-me.html"
 _PARTS: Final = {
@@ -22,7 +23,7 @@ _PARTS: Final = {
 
 def call_page_routes(context: ApiContext) -> APIRouter:
     """The page and its parts. They are the same for everyone and need no key."""
-    router = APIRouter(include_in_schema=False)
+    router = Section(include_in_schema=False)
     folder = files("api.pages")
     contents = {name: folder.joinpath(name).read_bytes() for name in (_PAGE, *_PARTS)}
     settings = context.dependencies.settings

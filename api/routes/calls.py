@@ -26,6 +26,7 @@ from api.models.filters import CallFilters, PastQuery, parse_query
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
 from api.restrictions import check_target
+from api.sections import Section
 from api.short_forms import full_call
 from api.time_travel import present_or_past
 from domain.call.aggregate import CALL
@@ -40,7 +41,7 @@ from domain.wire_time import iso_ms
 
 def call_routes(context: ApiContext) -> APIRouter:
     """Create, list, read, rename and delete calls."""
-    router = APIRouter(tags=["Calls"])
+    router = Section(tags=["Calls"])
     commands, documents = context.dependencies.commands, context.dependencies.documents
     removal = CallRemoval(context)
     slots = CallSlots(documents, context.dependencies.clock)

@@ -14,11 +14,12 @@ from api.errors import Issue, invalid, not_found
 from api.models.filters import parse_query
 from api.resources.campaigns_v2 import ContactFilters, ContactStatus, contacts
 from api.responses import json_response
+from api.sections import Section
 
 
 def campaign_contact_routes(context: ApiContext) -> APIRouter:
     """The list and nothing else: contacts follow from the campaign."""
-    router = APIRouter(tags=["Campaigns"])
+    router = Section(tags=["Campaigns"])
 
     @router.get(
         "/v2/campaign/{id}/contacts",

@@ -25,6 +25,7 @@ from api.models.filters import PastQuery, Query, parse_query
 from api.preconditions import expected_version, only_version
 from api.response_stream import response_frames, response_object
 from api.responses import json_response
+from api.sections import Section
 from api.time_travel import present_or_past
 from domain.aggregate import Conflicting
 from domain.chat.aggregate import CHAT
@@ -77,7 +78,7 @@ RESPONSE: Final = {
 
 def chat_routes(context: ApiContext) -> APIRouter:
     """Hold, list, read and delete chats."""
-    router = APIRouter(tags=["Chats"])
+    router = Section(tags=["Chats"])
     desk = ChatDesk(context)
     commands, documents, log = context.dependencies.commands, context.dependencies.documents, context.dependencies.log
 

@@ -16,12 +16,13 @@ from api.errors import Issue, Problem, invalid, not_found
 from api.event_stream import OrganizationOf, event_body, requested_start, stream_events
 from api.models.filters import AfterQuery, FragmentQuery, Query, parse_query
 from api.responses import json_response
+from api.sections import Section
 from domain.log.position import Position
 
 
 def event_routes(context: ApiContext) -> APIRouter:
     """``/call/{id}/events``, ``/call/{id}/fragments`` and ``/event``."""
-    router = APIRouter(tags=["Events"])
+    router = Section(tags=["Events"])
     dependencies = context.dependencies
     log = dependencies.log
     organization_of = OrganizationOf(log)

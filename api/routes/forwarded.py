@@ -21,6 +21,7 @@ from api.errors import Problem, unauthorized
 from api.models.call import ForwardedOffer
 from api.models.control import Ending
 from api.responses import json_response
+from api.sections import Section
 from api.web_offers import answered
 from domain.live_calls import CallNotLive, LiveCalls
 from domain.signing import is_call_token
@@ -31,7 +32,7 @@ _FORGED: Final = "The token is not one of this installation."
 
 def forwarded_routes(context: ApiContext) -> APIRouter:
     """Control, ending and listening to the calls that this process serves itself, and offers of browsers to it."""
-    router = APIRouter(prefix=PREFIX, include_in_schema=False)
+    router = Section(prefix=PREFIX, include_in_schema=False)
     dependencies = context.dependencies
 
     def admit(call_id: str, authorization: str | None) -> LiveCalls:

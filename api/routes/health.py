@@ -8,11 +8,12 @@ from starlette.responses import RedirectResponse, Response
 from api.context import ApiContext
 from api.documentation import describe
 from api.responses import json_response
+from api.sections import Section
 
 
 def health_routes(context: ApiContext) -> APIRouter:
     """``/health/live`` says that the process answers, ``/health/ready`` whether it takes new work (else 503)."""
-    router = APIRouter(tags=["Health"])
+    router = Section(tags=["Health"])
     dependencies = context.dependencies
 
     @router.get("/health/live", summary="Is the process alive", **describe(answer="Health"))

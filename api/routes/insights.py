@@ -17,13 +17,14 @@ from api.errors import not_found
 from api.models.insight import InsightBody, InsightRunBody
 from api.resources.insights import INSIGHTS
 from api.responses import json_response
+from api.sections import Section
 from domain.analytics import InsightAsked
 from domain.wire_time import iso_ms
 
 
 def insight_routes(context: ApiContext) -> APIRouter:
     """Preview and run. Creating, listing and changing insights is what every configuration resource can do."""
-    router = APIRouter(tags=[INSIGHTS.tag])
+    router = Section(tags=[INSIGHTS.tag])
     dependencies = context.dependencies
 
     async def answered(principal: Principal, insight_id: str, asked: InsightAsked) -> Response:

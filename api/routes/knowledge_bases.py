@@ -26,6 +26,7 @@ from api.models.knowledge_base import AttachFileBody, KnowledgeBaseBody, SearchB
 from api.resources.knowledge_bases import KNOWLEDGE_BASES
 from api.resources.tools import TOOLS
 from api.responses import json_response
+from api.sections import Section
 from domain.aggregate import Conflicting
 from domain.configuration.commands import CreateConfiguration, DeleteConfiguration
 from domain.configuration.state import Configuration
@@ -46,7 +47,7 @@ _FILE = (Reference("fileId", "file"),)
 
 def knowledge_base_routes(context: ApiContext) -> APIRouter:
     """Bases and their search; the files of each are in ``knowledge_base_file_routes``."""
-    router = APIRouter(tags=[KNOWLEDGE_BASES.tag])
+    router = Section(tags=[KNOWLEDGE_BASES.tag])
     documents = context.dependencies.documents
 
     def alone(state: Configuration, now: datetime) -> dict[str, Any]:
@@ -130,7 +131,7 @@ def knowledge_base_routes(context: ApiContext) -> APIRouter:
 
 def knowledge_base_file_routes(context: ApiContext) -> APIRouter:
     """Attach, detach, list and retry the files of a base."""
-    router = APIRouter(tags=[KNOWLEDGE_BASES.tag])
+    router = Section(tags=[KNOWLEDGE_BASES.tag])
     commands, documents = context.dependencies.commands, context.dependencies.documents
     path = f"{KNOWLEDGE_BASES.path}/{{id}}/file"
 

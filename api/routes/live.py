@@ -20,13 +20,14 @@ from api.errors import WRONG_KEY, Issue, Problem, invalid, not_found, unauthoriz
 from api.models.control import CONTROL_MESSAGES
 from api.monitoring import Kind, is_enabled, monitor_plan, needs_key
 from api.responses import json_response
+from api.sections import Section
 from domain.log.ports import Document
 from domain.signing import Purpose, is_call_token
 
 
 def live_routes(context: ApiContext) -> APIRouter:
     """Transport and listen WebSockets, and the control endpoint."""
-    router = APIRouter(tags=["Calls"])
+    router = Section(tags=["Calls"])
     dependencies = context.dependencies
     settings = dependencies.settings
 

@@ -14,11 +14,12 @@ from api.errors import Problem
 from api.models.filters import parse_query
 from api.models.live_figures import LiveAnswer, LiveQuery, answer_schema
 from api.responses import json_response
+from api.sections import Section
 
 
 def live_figure_routes(context: ApiContext) -> APIRouter:
     """Figures that another process keeps are a second or so behind; ``eventsBehind`` says by how much."""
-    router = APIRouter(tags=["Analytics"])
+    router = Section(tags=["Analytics"])
     dependencies = context.dependencies
     described = describe(query=LiveQuery)
     described["responses"][200] = {

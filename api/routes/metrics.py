@@ -13,13 +13,14 @@ from api.authentication import authenticate_operator
 from api.context import ApiContext
 from api.documentation import describe
 from api.errors import Problem
+from api.sections import Section
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def metrics_routes(context: ApiContext) -> APIRouter:
     """Open to the operator's token, and to the one that is configured for whoever scrapes."""
-    router = APIRouter(tags=["Operator"])
+    router = Section(tags=["Operator"])
     dependencies, settings = context.dependencies, context.dependencies.settings
     described: dict[str, Any] = describe()
     described["responses"][200] = {

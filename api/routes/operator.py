@@ -31,6 +31,7 @@ from api.models.operator import (
 )
 from api.responses import json_response
 from api.routes.events import start_of
+from api.sections import Section
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
 from domain.log.position import Position
@@ -45,7 +46,7 @@ from domain.wire_time import iso_ms
 
 def operator_routes(context: ApiContext) -> APIRouter:
     """Organisations, calls of all of them, the log, SQL, and maintenance of derived data."""
-    router = APIRouter(prefix="/operator", tags=["Operator"])
+    router = Section(prefix="/operator", tags=["Operator"])
     dependencies = context.dependencies
     documents, log, settings = dependencies.documents, dependencies.log, dependencies.settings
     views = CallViews(settings, documents)

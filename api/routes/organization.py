@@ -16,6 +16,7 @@ from api.models.filters import Query, parse_query
 from api.models.organization import OrganizationChanges
 from api.preconditions import expected_version, only_version
 from api.responses import json_response
+from api.sections import Section
 from domain.organization.aggregate import ORGANIZATION
 from domain.organization.commands import Configure
 from domain.organization.state import Organization
@@ -25,7 +26,7 @@ from domain.write_only import without_secrets
 
 def organization_routes(context: ApiContext) -> APIRouter:
     """Read it, and change its settings."""
-    router = APIRouter(tags=["Organization"])
+    router = Section(tags=["Organization"])
     documents, commands = context.dependencies.documents, context.dependencies.commands
 
     def existing(org_id: str, id: str) -> Organization:

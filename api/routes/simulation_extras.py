@@ -17,6 +17,7 @@ from api.errors import not_found
 from api.idempotency import creation_ids
 from api.resources.simulations import SUITES
 from api.responses import json_response
+from api.sections import Section
 from domain.configuration.commands import CreateConfiguration
 from domain.wire_time import iso_ms
 
@@ -27,7 +28,7 @@ SLOTS_EACH: Final = 2
 
 def simulation_extra_routes(context: ApiContext) -> APIRouter:
     """``/eval/simulation/suite/{id}/duplicate`` and ``/eval/simulation/concurrency``."""
-    router = APIRouter(tags=["Simulations"])
+    router = Section(tags=["Simulations"])
     dependencies = context.dependencies
     documents = dependencies.documents
 

@@ -23,6 +23,7 @@ from api.idempotency import CreationIds, creation_ids
 from api.models.filters import ListFilters, Query, parse_query
 from api.models.token import TokenBody, restrictions_body, restrictions_of
 from api.responses import json_response
+from api.sections import Section
 from domain.aggregate import Conflicting, DocumentKeys
 from domain.event import Event
 from domain.keys import format_key, hash_key, key_random
@@ -39,7 +40,7 @@ MOST_KEYS: Final = 100
 
 def token_routes(context: ApiContext) -> APIRouter:
     """Make, list, read, change and revoke keys."""
-    router = APIRouter(tags=["Tokens"])
+    router = Section(tags=["Tokens"])
     dependencies = context.dependencies
     commands, secret = dependencies.commands, dependencies.settings.signing_secret
 

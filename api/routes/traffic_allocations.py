@@ -20,6 +20,7 @@ from api.idempotency import CreationIds, creation_ids, other_body
 from api.models.filters import Query, parse_query
 from api.models.traffic_allocation import AllocationFilters, LatestAllocationQuery, TrafficAllocationBody
 from api.responses import json_response
+from api.sections import Section
 from domain.aggregate import DocumentKeys
 from domain.log.ports import Document
 from domain.log.receipt import CommitIdReused
@@ -34,7 +35,7 @@ _WHOLE = 100_000
 
 def traffic_allocation_routes(context: ApiContext) -> APIRouter:
     """Make, list and read allocations. Nothing changes or deletes one: the next one takes its place."""
-    router = APIRouter(tags=["Traffic allocations"])
+    router = Section(tags=["Traffic allocations"])
     desk = AllocationDesk(context)
 
     @router.post(

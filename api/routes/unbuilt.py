@@ -15,6 +15,7 @@ from starlette.responses import Response
 
 from api.context import ApiContext
 from api.errors import Problem
+from api.sections import Section
 
 OTHERS: Final = (
     ("POST", "/structured-output/run", "run a structured output"),
@@ -41,7 +42,7 @@ def operations() -> Iterator[tuple[str, str, str]]:
 
 def unbuilt_routes(context: ApiContext) -> APIRouter:
     """Every known operation that no other router has. Their literal paths must stand before others' parameters."""
-    router = APIRouter()
+    router = Section()
     for method, path, name in operations():
         # Plain routes: they have no parameters that FastAPI would have to look for at start.
         router.add_route(path, _refuse(context, method, name), methods=[method], include_in_schema=False)

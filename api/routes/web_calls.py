@@ -18,6 +18,7 @@ from api.context import ApiContext
 from api.documentation import describe
 from api.errors import Problem, conflict, not_found
 from api.models.call import SessionOffer
+from api.sections import Section
 from api.web_offers import answered, fresh, join_seconds
 from domain.call.state import Deleted, Ended, Queued
 from domain.log.ports import Document
@@ -27,7 +28,7 @@ from domain.web_calls import IceServer, WebCalls
 
 def web_call_routes(context: ApiContext) -> APIRouter:
     """``/{call_id}/{token}/webrtc``: what a call's ``webCallUrl`` names."""
-    router = APIRouter(tags=["Calls"])
+    router = Section(tags=["Calls"])
     dependencies = context.dependencies
     settings = dependencies.settings
 

@@ -24,6 +24,7 @@ from api.errors import Problem, not_found
 from api.models.filters import parse_query
 from api.models.webhooks import MessageQuery, Recover
 from api.responses import json_response
+from api.sections import Section
 from domain.log.ports import Document
 from domain.webhook.aggregate import ENDPOINT, MOST_REPLAYED
 from domain.webhook.commands import DisableEndpoint, EnableEndpoint, EndpointCommand, RequestReplay
@@ -55,7 +56,7 @@ def operator_webhook_routes(context: ApiContext) -> APIRouter:
 
 
 def _routes(context: ApiContext, prefix: str, who: Who, *, shown: bool) -> APIRouter:
-    router = APIRouter(prefix=prefix, tags=["Webhooks"], include_in_schema=shown)
+    router = Section(prefix=prefix, tags=["Webhooks"], include_in_schema=shown)
     dependencies = context.dependencies
 
     def deliveries() -> Deliveries:
