@@ -22,11 +22,12 @@ from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Table
 from projections.tables.catalogue import BY_NAME, MARKER, TABLES
-from streams.log.embedded import EmbeddedLog
-from streams.log.reading import opened_for_reading
+from streams.log.reading import opened_shard
+from streams.log.sharded import ShardedLog
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.feeding import FragmentFollower
+from streams.processing.fold_workers import Workers
 from streams.processing.parallel_replay import ParallelReplay
 
 MOST_WORKERS = 4
@@ -187,16 +188,15 @@ class EmbeddedMaintenance:
 
     def _replay(self) -> Replay:
         """In processes of their own where they can open the log too."""
-        if not isinstance(self._log, EmbeddedLog):
-            return ParallelReplay(self._log, PROCESSORS, self._letters, encode=encode_rows)
-        return ParallelReplay(
-            self._log,
-            PROCESSORS,
-            self._letters,
-            encode=encode_rows,
-            open_log=partial(opened_for_reading, self._log.application.datastore.path),
-            workers=min(len(os.sched_getaffinity(0)), MOST_WORKERS),
-        )
+        return ParallelReplay(self._log, PROCESSORS, self._letters, encode=encode_rows, workers=fold_workers(self._log))
+
+
+def fold_workers(log: EventLog) -> Workers | None:
+    """Processes that fold along with this one, as many as there are cores for; none where they cannot open the log."""
+    count = min(len(os.sched_getaffinity(0)), MOST_WORKERS)
+    if count == 1 or not isinstance(log, ShardedLog):
+        return None
+    return Workers(partial(opened_shard, log.files), count)
 
 
 class _Progress:

@@ -15,7 +15,7 @@ from domain.fragments import FragmentFeed
 from domain.log.ports import EventLog
 from infra.data_folder import DataFolder
 from infra.identifiers import now
-from infra.maintenance import EmbeddedMaintenance
+from infra.maintenance import EmbeddedMaintenance, fold_workers
 from projections.analytics.engine import ClickHouseAnalytics
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
@@ -113,9 +113,10 @@ async def opened_projecting(
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)
         sink = ClickHouseSink(store)
+        bulk = Bulk(encode_rows, sink.write_encoded, workers=fold_workers(log))
         runners = {}
         for shard in shards:
-            pipelines = [Pipeline(_PIPELINE, PROCESSORS, sink, bulk=Bulk(encode_rows, sink.write_encoded))]
+            pipelines = [Pipeline(_PIPELINE, PROCESSORS, sink, bulk)]
             runners[shard] = EmbeddedRunner(log, pipelines, letters, clock=now, shard=shard)
             await runners[shard].start()
             closing.push_async_callback(runners[shard].stop)

@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from domain.aggregate import Aggregate
@@ -180,6 +181,11 @@ class ShardedLog(Generic[OpenShard]):
     async def wait_for(self, position: Position, timeout_s: float) -> bool:
         """Wait until this node has seen ``position``; ``False`` after ``timeout_s``. See ``LogReader.wait_for``."""
         return await self._shard(position.shard).reader.wait_for(position, timeout_s)
+
+    @property
+    def files(self) -> dict[int, Path]:
+        """The file of each shard on this node, which other processes may open to read: ``reading.opened_shard``."""
+        return {number: shard.application.datastore.path for number, shard in self._shards.items()}
 
     # Rebuilding and checking
 

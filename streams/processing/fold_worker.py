@@ -43,7 +43,8 @@ class SharedLog(EventLog, Protocol):
         """Of the next ``limit`` events those of the originators that ``holds`` says, and the last one's position."""
 
 
-OpenLog = Callable[[], AbstractContextManager[SharedLog]]
+OpenLog = Callable[[int], AbstractContextManager[SharedLog]]
+"""Of a shard."""
 
 
 @dataclass(frozen=True)
@@ -100,13 +101,17 @@ class FoldWorker:
             raise WorkerFailed(f"{self._name} failed: {folded}")
         return folded
 
+    def kill(self) -> None:
+        """End the process, wherever it is in its work; ``receive`` raises then."""
+        self._process.kill()
+
     def __enter__(self) -> FoldWorker:
         return self
 
     def __exit__(self, *failure: object) -> None:
-        """End the process, wherever it is in its work. It has nothing to lose."""
+        """End the process. It has nothing to lose."""
         self._connection.close()
-        self._process.kill()
+        self.kill()
         self._process.wait()
 
 
@@ -129,7 +134,7 @@ def work(descriptor: int) -> None:
 def _folded(share: Share, after: Position, until: Position, range_events: int) -> Iterator[FoldedRange]:
     letters = DeadLetters(":memory:")
     letters.drop_all(share.dropped)
-    with share.open_log() as log:
+    with share.open_log(after.shard) as log:
         group = ProcessorGroup(share.processors, log, letters)
         failed = 0
 

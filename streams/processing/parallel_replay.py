@@ -14,23 +14,20 @@ from domain.log.ports import EventLog
 from domain.log.position import Position
 from domain.processing import EncodedRowSink, Processor, SinkUnavailable
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.fold_worker import FoldWorker, OpenLog, Share, WorkerFailed
-from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range, joined, reading
+from streams.processing.fold_worker import WorkerFailed
+from streams.processing.fold_workers import FoldWorkers, Workers
+from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range, reading
 from streams.processing.group import ProcessorGroup
 from streams.processing.replay import EmbeddedReplay
 
 logger = logging.getLogger(__name__)
-
-WORTHWHILE_EVENTS = 50_000
-"""Fewer than these are folded here in the time that other processes take to start."""
 
 
 class ParallelReplay:
     """Call it with a sink, as an ``EmbeddedReplay``: the outcome is the same.
 
     Where a worker fails or is killed, or rows cannot be stored, an ``EmbeddedReplay`` goes on from where the sink
-    stands: it can tell which event is at fault, and parks it. With one worker, or where others cannot open the log,
-    everything is folded here.
+    stands: it can tell which event is at fault, and parks it. Without workers everything is folded here.
     """
 
     def __init__(
@@ -40,18 +37,15 @@ class ParallelReplay:
         dead_letters: DeadLetters,
         *,
         encode: Encode,
-        open_log: OpenLog | None = None,
-        workers: int = 1,
-        worthwhile_events: int = WORTHWHILE_EVENTS,
+        workers: Workers | None = None,
         range_events: int = RANGE_EVENTS,
     ) -> None:
         self._here = EmbeddedReplay(log, processors, dead_letters)
         self._log = log
         self._processors = tuple(processors)
         self._dead_letters = dead_letters
-        self._open_log, self._encode = open_log, encode
+        self._encode = encode
         self._workers = workers
-        self._worthwhile_events = worthwhile_events
         self._range_events = range_events
 
     def __call__(self, sink: EncodedRowSink, until: Position, progress: Callable[[Position], None]) -> int:
@@ -60,15 +54,15 @@ class ParallelReplay:
         if after >= until or sink.planned_end(until.shard) is not None:
             return self._here(sink, until, progress)
         failed: dict[Position, int] = {}
-        open_log = self._open_log
-        if self._workers == 1 or until.ordinal - after.ordinal < self._worthwhile_events:
-            open_log = None
+        workers = self._workers
+        if workers is not None and until.ordinal - after.ordinal < workers.worthwhile_events:
+            workers = None
         try:
             with ExitStack() as running:
                 ranges = (
                     self._from_here(after, until)
-                    if open_log is None
-                    else self._from_workers(running, open_log, after, until)
+                    if workers is None
+                    else self._from_workers(running, workers, after, until)
                 )
                 _write(sink, ranges, progress, failed)
         except (WorkerFailed, SinkUnavailable) as problem:
@@ -95,16 +89,13 @@ class ParallelReplay:
                 after, failed = folded.last, parked
 
     def _from_workers(
-        self, running: ExitStack, open_log: OpenLog, after: Position, until: Position
+        self, running: ExitStack, workers: Workers, after: Position, until: Position
     ) -> Iterator[FoldedRange]:
         dropped = self._dead_letters.dropped
-        shares = [
-            Share(open_log, self._processors, self._encode, dropped, number, self._workers)
-            for number in range(self._workers)
-        ]
-        workers = [running.enter_context(FoldWorker(share, after, until, self._range_events)) for share in shares]
+        started = FoldWorkers(workers, self._processors, self._encode, dropped, after, until, self._range_events)
+        folding = running.enter_context(started)
         while after < until:
-            folded = _together([worker.receive() for worker in workers])
+            folded = folding.receive()
             after = folded.last
             yield folded
 
@@ -127,15 +118,3 @@ def _write(
         if writing is not None:
             writing[1].result()
             progress(writing[0])
-
-
-def _together(shares: Sequence[FoldedRange]) -> FoldedRange:
-    """The shares of one range."""
-    names = {name for share in shares for name in share.rows}
-    return FoldedRange(
-        shares[0].first,
-        shares[0].last,
-        {name: joined([share.rows[name] for share in shares if name in share.rows]) for name in names},
-        sum(share.events for share in shares),
-        sum(share.failed for share in shares),
-    )

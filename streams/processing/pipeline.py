@@ -18,7 +18,9 @@ from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.processing import EncodedRows, Processor, RowSink, RowsRejected, SinkUnavailable
 from streams.collector import uncollected
+from streams.processing.catching_up import CatchingUp
 from streams.processing.dead_letters import DeadLetters
+from streams.processing.fold_workers import Workers
 from streams.processing.folded_range import RANGE_EVENTS, Encode, FoldedRange, fold_range
 from streams.processing.folding import STATE_CAPACITY, ProcessorFailed
 from streams.processing.group import Batch, ProcessorGroup
@@ -54,6 +56,8 @@ class Bulk:
     encode: Encode
     write: Callable[[Position, Position, Mapping[str, EncodedRows]], None]
     range_events: int = RANGE_EVENTS
+    workers: Workers | None = None
+    """Who folds where very much is to be caught up; nobody else where there are none."""
 
 
 @dataclass(frozen=True)
@@ -106,7 +110,8 @@ class PipelineWorker:
         self._dead_letters = dead_letters
         self._shard = shard
         self._on_progress = on_progress
-        self._group = ProcessorGroup(pipeline.processors, log, dead_letters, pipeline.state_capacity)
+        self._group = self._new_group()
+        self._catching_up = _catching_up(pipeline, log, dead_letters, shard)
         self._stopping = asyncio.Event()
         self._asked = asyncio.Event()
         self._hurried = threading.Event()
@@ -118,27 +123,38 @@ class PipelineWorker:
         """Process from where the sink stands, for ever. After ``stop`` the batch in hand is finished."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self._pipeline.name}-sink") as pool:
             self._pool = pool
-            writing: asyncio.Task[None] | None = None
             try:
-                async for events in self._batches():
-                    batch = self._folded(events) if events else None
-                    if writing is not None:
-                        await writing
-                        writing = None
-                    if batch is not None:
-                        writing = asyncio.create_task(self._write(batch))
-                        writing.add_done_callback(self._stop_on_failure)
-                        # It begins now; with enough on the log the next batch would be folded first.
-                        await asyncio.sleep(0)
-                    if self._redrives:
-                        if writing is not None:
-                            await writing
-                        await self._redrive_asked()
+                while not self._stopping.is_set():
+                    await self._follow()
+                    if self._catching_up is not None and not self._stopping.is_set():
+                        await self._catching_up.run(self._write_range, self._stopping)
+                        # Its states know nothing of what others folded.
+                        self._group = self._new_group()
             finally:
-                if writing is not None:
-                    await writing
                 for redrive in self._redrives:
                     redrive.done.cancel()
+
+    async def _follow(self) -> None:
+        """Fold and write what comes, until ``stop`` or so much has come that others should fold it."""
+        writing: asyncio.Task[None] | None = None
+        try:
+            async for events in self._batches():
+                batch = self._folded(events) if events else None
+                if writing is not None:
+                    await writing
+                    writing = None
+                if batch is not None:
+                    writing = asyncio.create_task(self._write(batch))
+                    writing.add_done_callback(self._stop_on_failure)
+                    # It begins now; with enough on the log the next batch would be folded first.
+                    await asyncio.sleep(0)
+                if self._redrives:
+                    if writing is not None:
+                        await writing
+                    await self._redrive_asked()
+        finally:
+            if writing is not None:
+                await writing
 
     def stop(self) -> None:
         """End after the batch in hand. To be called on the worker's own loop."""
@@ -158,6 +174,10 @@ class PipelineWorker:
         self._redrives.append(_Redrive(processor, originator_id, done))
         self._asked.set()
 
+    def _new_group(self) -> ProcessorGroup:
+        pipeline = self._pipeline
+        return ProcessorGroup(pipeline.processors, self._log, self._dead_letters, pipeline.state_capacity)
+
     # Reading
 
     async def _batches(self) -> AsyncIterator[Sequence[Positioned]]:
@@ -173,6 +193,8 @@ class PipelineWorker:
                     events = self._log.read(after, planned.ordinal - after.ordinal) if planned else ()
                     self._planned = planned or after
                     started = True
+                elif self._catching_up is not None and self._catching_up.is_due(self._read_to):
+                    return
                 else:
                     events = await self._next(self._read_to)
                 failures = 0
@@ -257,11 +279,17 @@ class PipelineWorker:
             except SinkUnavailable as error:
                 logger.warning("pipeline.bulk_refused", extra={"pipeline": self._pipeline.name, "error": str(error)})
             else:
-                self._written(folded.last, folded.events, sum(part.count for part in folded.rows.values()))
+                self._range_written(folded)
                 return
         events = await self._again(folded.first, folded.last)
         if events:
             await self._write(self._group.fold_again(events))
+
+    async def _write_range(self, folded: FoldedRange) -> None:
+        """One that others folded. Raises ``SinkUnavailable``."""
+        if self._pipeline.bulk is not None:
+            await self._call_sink(self._pipeline.bulk.write, folded.first, folded.last, folded.rows)
+            self._range_written(folded)
 
     async def _again(self, first: Position, last: Position) -> Sequence[Positioned]:
         """The events of a range that was read before; none where it is time to stop."""
@@ -295,6 +323,9 @@ class PipelineWorker:
                 await self._back_off(failures, error)
                 failures += 1
         self._written(batch.last, len(batch.events), sum(len(part.rows) for part in batch.rows))
+
+    def _range_written(self, folded: FoldedRange) -> None:
+        self._written(folded.last, folded.events, sum(part.count for part in folded.rows.values()))
 
     def _written(self, last: Position, events: int, rows: int) -> None:
         self.counters.events += events
@@ -351,3 +382,19 @@ class PipelineWorker:
         """Unless asked to stop."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
+
+
+def _catching_up(pipeline: Pipeline, log: EventLog, dead_letters: DeadLetters, shard: int) -> CatchingUp | None:
+    bulk = pipeline.bulk
+    if bulk is None or bulk.workers is None:
+        return None
+    return CatchingUp(
+        log,
+        pipeline.processors,
+        pipeline.sink,
+        dead_letters,
+        shard,
+        encode=bulk.encode,
+        workers=bulk.workers,
+        range_events=bulk.range_events,
+    )

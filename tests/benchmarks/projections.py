@@ -1,10 +1,10 @@
 """How fast events become rows, and how soon a row can be seen.
 
-``python -m tests.benchmarks.projections [calls]`` fills a log with seeded calls (42 events each on average) and prints
-medians: rows inserted as they are by clickhouse-connect and events only read and decoded (the baselines), the log
-folded into the tables through the exactly-once sink (on all cores, and with every thread of the process on one), a
-rebuild of all tables with its comparison, and the time from an append to its visible row, alone and at 1,000 events a
-second.
+``python -m tests.benchmarks.projections [calls]`` fills a log with seeded calls (43 events each on average) and prints
+medians: rows inserted as they are by clickhouse-connect and events only read and decoded (the baselines), the sink
+alone with rows that were folded before, the log folded into the tables through the sink (by worker processes, in one
+process, and with every thread of that on one core), a rebuild of all tables with its comparison, and the time from an
+append to its visible row, alone and at 1,000 events a second.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from domain.event import Event
 from domain.log.position import Position
 from domain.processing import Rows
 from projections import schema
-from projections.encoding import encode_rows
+from projections.encoding import ORDINAL, encode_rows
 from projections.folds import PROCESSORS
 from projections.rebuild import rebuild
 from projections.sink import ClickHouseSink
@@ -38,9 +38,10 @@ from projections.store import AnalyticsStore
 from projections.table import Row
 from projections.tables.catalogue import BY_NAME, TABLES
 from streams.log.embedded import EmbeddedLog
-from streams.log.reading import opened_for_reading
+from streams.log.reading import opened_shard
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
+from streams.processing.fold_workers import Workers
 from streams.processing.folded_range import PIECE_EVENTS
 from streams.processing.group import ProcessorGroup
 from streams.processing.parallel_replay import ParallelReplay
@@ -50,6 +51,7 @@ from tests.unit.projections.histories import facts
 RUNS = 3
 WORKERS = 2
 COMMIT_EVENTS = 4
+ORIGINATORS_AT_ONCE = 2_000
 VISIBLE_SAMPLES = 60
 RATE, RATE_SECONDS = 1_000, 8
 
@@ -66,7 +68,9 @@ async def fill(log: EmbeddedLog, calls: int) -> int:
             events, times = zip(*history[first : first + COMMIT_EVENTS], strict=True)
             await log.record(originator_id, events, times)
 
-    await asyncio.gather(*(append(*entry) for entry in by_originator.items()))
+    histories = list(by_originator.items())
+    for first in range(0, len(histories), ORIGINATORS_AT_ONCE):
+        await asyncio.gather(*(append(*entry) for entry in histories[first : first + ORIGINATORS_AT_ONCE]))
     return log.head().ordinal
 
 
@@ -180,15 +184,8 @@ async def main(calls: int) -> None:
         schema.upgrade(store)
         letters = DeadLetters(":memory:")
         replay = ParallelReplay(log, PROCESSORS, letters, encode=encode_rows)
-        in_processes = ParallelReplay(
-            log,
-            PROCESSORS,
-            letters,
-            open_log=partial(opened_for_reading, Path(folder) / "log.db"),
-            encode=encode_rows,
-            workers=WORKERS,
-            worthwhile_events=0,
-        )
+        workers = Workers(partial(opened_shard, log.files), WORKERS, worthwhile_events=0)
+        in_processes = ParallelReplay(log, PROCESSORS, letters, encode=encode_rows, workers=workers)
         batches = folded(log, letters)
         rows = sum(len(part.rows) for batch in batches for part in batch)
         print(f"{events} events of {calls} calls, {rows} rows")
@@ -215,6 +212,16 @@ async def main(calls: int) -> None:
         def fill_tables(sink: ClickHouseSink) -> None:
             replay(sink, log.head(), lambda position: None)
 
+        def fill_by_workers(sink: ClickHouseSink) -> None:
+            in_processes(sink, log.head(), lambda position: None)
+
+        def sink_alone(sink: ClickHouseSink) -> None:
+            ordinal = 0
+            for batch in batches:
+                last = max(part.rows[-1][ORDINAL] for part in batch)
+                sink.write_encoded(Position(0, ordinal + 1), Position(0, last), encode_rows(batch))
+                ordinal = last
+
         def read_only(_: object) -> None:
             after = Position(0, 0)
             while found := log.read(after, PIECE_EVENTS):
@@ -226,10 +233,13 @@ async def main(calls: int) -> None:
 
         work = "no log, no fold, no exactly-once"
         measured("baseline: rows inserted as they are", work, empty_sink, lambda _: insert_plainly(store, batches))
+        with on_one_core():
+            measured("the sink alone, on one core", "encode, insert exactly once", empty_sink, sink_alone)
         batches.clear()
         measured("baseline: read and decoded alone", "no fold, no insert", lambda: None, read_only)
         work = "read, decode, fold, insert exactly once"
-        measured("log to tables", work, empty_sink, fill_tables)
+        measured(f"log to tables, {WORKERS} workers", work, empty_sink, fill_by_workers)
+        measured("log to tables, in one process", work, empty_sink, fill_tables)
         with on_one_core():
             measured("log to tables, on one core", work, empty_sink, fill_tables)
         full = ClickHouseSink(store)

@@ -28,8 +28,10 @@ from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.tables.catalogue import MARKER, TABLES
 from streams.log.embedded import EmbeddedLog
-from streams.log.reading import opened_for_reading
+from streams.log.reading import opened_shard
 from streams.processing.dead_letters import DeadLetters
+from streams.processing.fold_worker import OpenLog
+from streams.processing.fold_workers import Workers
 from streams.processing.parallel_replay import ParallelReplay
 from streams.processing.replay import EmbeddedReplay
 from tests.unit.projections.histories import on_log
@@ -41,7 +43,7 @@ BAD = Position(0, 150)
 
 
 @contextmanager
-def opened() -> Iterator[EventLog]:
+def opened(shard: int) -> Iterator[EventLog]:
     yield MemoryLog(LOG)
 
 
@@ -55,12 +57,12 @@ class Deadly(MemoryLog):
 
 
 @contextmanager
-def opened_deadly() -> Iterator[EventLog]:
+def opened_deadly(shard: int) -> Iterator[EventLog]:
     yield Deadly(LOG)
 
 
 @contextmanager
-def not_opened() -> Iterator[EventLog]:
+def not_opened(shard: int) -> Iterator[EventLog]:
     raise OSError("the log file is gone")
     yield
 
@@ -118,10 +120,15 @@ def contents(store: AnalyticsStore) -> dict[str, TableHash]:
 
 
 def parallel(
-    letters: DeadLetters, processors: tuple[Processor[Any], ...] = PROCESSORS, **changed: Any
+    letters: DeadLetters,
+    processors: tuple[Processor[Any], ...] = PROCESSORS,
+    *,
+    open_log: OpenLog = opened,
+    range_events: int = RANGE,
 ) -> ParallelReplay:
-    options = {"open_log": opened, "encode": encode_rows, "workers": 2, "worthwhile_events": 0, "range_events": RANGE}
-    return ParallelReplay(MemoryLog(LOG), processors, letters, **options | changed)
+    workers = Workers(open_log, 2, worthwhile_events=0)
+    log = MemoryLog(LOG)
+    return ParallelReplay(log, processors, letters, encode=encode_rows, workers=workers, range_events=range_events)
 
 
 def gave_up(log: pytest.LogCaptureFixture) -> list[str]:
@@ -173,15 +180,8 @@ async def test_the_workers_read_a_log_file_that_this_process_has_open(
     try:
         for originator_id, history in histories.items():
             await log.record(originator_id, [one.event for one in history], [one.time for one in history])
-        replay = ParallelReplay(
-            log,
-            PROCESSORS,
-            letters,
-            open_log=partial(opened_for_reading, path),
-            encode=encode_rows,
-            workers=2,
-            worthwhile_events=0,
-        )
+        workers = Workers(partial(opened_shard, log.files), 2, worthwhile_events=0)
+        replay = ParallelReplay(log, PROCESSORS, letters, encode=encode_rows, workers=workers)
         await asyncio.to_thread(replay, sink, log.head(), Seen())
         in_processes = contents(store)
         emptied(store)
@@ -199,7 +199,7 @@ def test_where_a_worker_dies_the_rest_is_folded_here(
     sink: ClickHouseSink,
     letters: DeadLetters,
     caplog: pytest.LogCaptureFixture,
-    log: Any,
+    log: OpenLog,
 ) -> None:
     wanted, _ = made_here(store, letters)
     assert parallel(letters, open_log=log)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
