@@ -154,6 +154,8 @@ class _ShardHead:
         return True
 
     def _sign_what_is_new(self, connection: sqlite3.Connection, every_records: int, every_seconds: float) -> None:
+        if not _is_made(connection):
+            return
         head = chain_head(connection, self._shard)
         fresh = head.records - self._signed.records
         waited = time.monotonic() - self._signed_at
@@ -197,3 +199,8 @@ class _ShardHead:
             if last.records == head.records:
                 self._signed = head
         self._compared = True
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    """Whether the file has its tables: the log is opened after its keeper has begun to look."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name='commits'").fetchone() is not None

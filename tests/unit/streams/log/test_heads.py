@@ -143,6 +143,13 @@ def test_an_empty_log_is_not_signed(path: Path) -> None:
     assert store.kept == []
 
 
+def test_a_file_without_tables_yet_is_no_trouble(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path.touch()
+    kept = Kept()
+    HeadKeeper({0: path}, OURS, [kept], clock=SteppingClock()).close()
+    assert (kept.records, caplog.records) == ([], [])
+
+
 def test_a_store_out_of_reach_is_tried_again(path: Path, log: EmbeddedLog) -> None:
     store = Kept()
     store.away = True
