@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -50,22 +50,25 @@ def evolve(state: Endpoint | None, recorded: Recorded) -> Endpoint:
             updated_at=time,
             version=version,
         )
-    state = replace(state, updated_at=time, version=version)
+    return replace(state, updated_at=time, version=version, **_changed(state, event))
+
+
+def _changed(state: Endpoint, event: Event) -> dict[str, Any]:
     match event:
         case DeliveryAttempted(failure=""):
-            return replace(state, failing_since=None, failures=0, delivered=state.delivered + 1)
+            return {"failing_since": None, "failures": 0, "delivered": state.delivered + 1}
         case DeliveryAttempted():
             exhausted = state.exhausted + (event.next_attempt_at is None)
             since = state.failing_since or event.started_at
-            return replace(state, failing_since=since, failures=state.failures + 1, exhausted=exhausted)
+            return {"failing_since": since, "failures": state.failures + 1, "exhausted": exhausted}
         case EndpointClaimed(owner=owner):
-            return replace(state, owner=owner)
+            return {"owner": owner}
         case EndpointDisabled(reason=reason):
-            return replace(state, disabled=reason)
+            return {"disabled": reason}
         case EndpointEnabled():
-            return replace(state, disabled="", failing_since=None, failures=0)
+            return {"disabled": "", "failing_since": None, "failures": 0}
         case _:
-            return state
+            return {}
 
 
 def decide(state: Endpoint | None, command: EndpointCommand) -> Sequence[Event]:

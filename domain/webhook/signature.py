@@ -49,8 +49,21 @@ def shown_key(key: bytes) -> str:
 
 def standard_signature(keys: Sequence[bytes], id: str, timestamp: int, body: bytes) -> str:
     """The ``webhook-signature`` header: one entry for each key, the newest first."""
-    content = f"{id}.{timestamp}.".encode() + body
-    return " ".join("v1," + b64encode(hmac.digest(key, content, sha256)).decode() for key in keys)
+    begins = f"{id}.{timestamp}.".encode()
+    return " ".join(["v1," + b64encode(_authenticated(key, begins, body)).decode() for key in keys])
+
+
+def _authenticated(key: bytes, begins: bytes, body: bytes) -> bytes:
+    code = _keyed(key).copy()
+    code.update(begins)
+    code.update(body)
+    return code.digest()
+
+
+@lru_cache(_REMEMBERED)
+def _keyed(key: bytes) -> hmac.HMAC:
+    """Half the work of authenticating a short message is in its key."""
+    return hmac.new(key, digestmod=sha256)
 
 
 def hmac_headers(

@@ -134,7 +134,7 @@ class Dispatcher:
         for org_id, endpoint in endpoints:
             queue = self._queues.get(endpoint)
             if queue is None:
-                queue = self._queues[endpoint] = EndpointQueue(org_id, endpoint, self._outbox.due)
+                queue = self._queues[endpoint] = EndpointQueue(org_id, endpoint, self._outbox.due, self._outbox.load)
             queue.changed()
             queue.known = self._outbox.endpoint(endpoint)
             self._turn(queue)
@@ -216,7 +216,7 @@ class Dispatcher:
         task.add_done_callback(self._tasks.discard)
 
     async def _claim(self, queue: EndpointQueue, message_id: str) -> None:
-        due = self._outbox.load(message_id)
+        due = self._outbox.load([message_id]).get(message_id)
         try:
             if due is not None:
                 self._reached("before_claim")
@@ -234,7 +234,7 @@ class Dispatcher:
 
     async def _deliver(self, queue: EndpointQueue, row: DueRow) -> None:
         try:
-            due = self._outbox.load(row.id)
+            due = queue.take(row)
             if due is not None and due.delivery.state == "pending":
                 await self._attempt(queue, due)
             else:

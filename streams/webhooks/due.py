@@ -25,13 +25,14 @@ _server = lru_cache(1_024)(msgspec.json.Decoder(Server).decode)
 
 
 class DueRow(NamedTuple):
-    """A message that waits: whom it is about, when it is due (ms since 1970), and how often it was tried since it was
-    last asked for."""
+    """A message that waits: whom it is about, when it is due (ms since 1970), how often it was tried since it was last
+    asked for, and how long its body is."""
 
     id: str
     about: str
     due_ms: int
     tried: int
+    body_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,20 +85,21 @@ class DueMessages:
         """The messages of an endpoint that wait, the next one first."""
         with self.file.reading() as connection:
             rows = connection.execute(
-                "SELECT id, about, due_ms, attempts - base FROM messages WHERE endpoint_id = ? AND state = 'pending' "
-                "ORDER BY due_ms, number LIMIT ?",
+                "SELECT id, about, due_ms, attempts - base, length(body) FROM messages "
+                "WHERE endpoint_id = ? AND state = 'pending' ORDER BY due_ms, number LIMIT ?",
                 (endpoint, limit),
             )
             return [DueRow(*row) for row in rows]
 
-    def load(self, message_id: str) -> Due | None:
-        """A message with its bytes."""
+    def load(self, message_ids: Sequence[str]) -> dict[str, Due]:
+        """Messages with their bytes, by id; those that are there."""
+        marks = ", ".join("?" * len(message_ids))
         with self.file.reading() as connection:
-            row = connection.execute(
-                f"SELECT {DELIVERY_COLUMNS}, server, body FROM messages WHERE id = ?",  # noqa: S608 - our own column names
-                (message_id,),
-            ).fetchone()
-        return None if row is None else Due(delivery=delivery_of(row), server=_server(row[-2]), body=row[-1])
+            rows = connection.execute(
+                f"SELECT {DELIVERY_COLUMNS}, server, body FROM messages WHERE id IN ({marks})",  # noqa: S608 - our own column names
+                message_ids,
+            ).fetchall()
+        return {row[1]: Due(delivery=delivery_of(row), server=_server(row[-2]), body=row[-1]) for row in rows}
 
     def summary(self) -> Waiting:
         """For whoever watches over deliveries."""

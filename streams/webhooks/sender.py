@@ -94,7 +94,7 @@ class Sender:
 
 async def _judged(answer: aiohttp.ClientResponse, now: datetime) -> Sent:
     status, read = answer.status, 0
-    async for piece in answer.content.iter_chunked(ANSWER_BYTES):
+    while piece := await answer.content.readany():
         read += len(piece)
         if read > ANSWER_BYTES:
             answer.close()

@@ -33,14 +33,18 @@ class SignedAccess:
         if server.encrypts:
             raise CredentialUnusable("encryptedPaths is not built yet, and nothing is sent in the clear instead")
         timestamp = int(self.clock().timestamp())
+        headers = self._own(org_id, server, request, timestamp) if request.ours else {}
+        if not (server.credential_id or server.secret or server.headers):
+            return Authentication(headers)
         signed = Signed(request.id, timestamp, server.url, request.body, request.method)
         proof = await self.credentials.headers(org_id, server.credential_id, server.secret, signed)
-        headers = self._own(org_id, server, request, timestamp) if request.ours else {}
         given = {name: text for name, text in server.headers.items() if _may_set(name, text)}
+        spelt = {known.lower(): known for known in headers}
         for source in (proof.headers, given):
             for name, text in source.items():
-                headers = {known: value for known, value in headers.items() if known.lower() != name.lower()}
+                headers.pop(spelt.get(name.lower(), name), None)
                 headers[name] = text
+                spelt[name.lower()] = name
         return Authentication(headers, proof.renewable)
 
     def _own(self, org_id: str, server: Server, request: Outgoing, timestamp: int) -> dict[str, str]:

@@ -159,9 +159,8 @@ class World:
 
     def state(self, message: str) -> str:
         """Of a message, as the outbox has it."""
-        found = DueMessages(next(iter(self._stores.values()))[0]).load(message)
-        assert found is not None
-        return found.delivery.state
+        found = DueMessages(next(iter(self._stores.values()))[0]).load([message])
+        return found[message].delivery.state
 
     def attempts(self, message: str) -> list[DeliveryAttempted]:
         """As they are on the log."""
