@@ -1,4 +1,4 @@
-"""Serving stored bytes, whole or a range of them (RFC 9110 section 14), without loading them into memory."""
+"""Serving stored bytes, whole, a range of them, or not again (RFC 9110, sections 13 and 14), never all in memory."""
 
 from __future__ import annotations
 
@@ -7,22 +7,37 @@ from collections.abc import AsyncIterator, Mapping
 from typing import BinaryIO, Final
 
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
 from starlette.responses import Response, StreamingResponse
 
 from api.errors import Problem
 
 CHUNK_BYTES: Final = 256 * 1024
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII)
+_REVALIDATED: Final = ("etag", "cache-control")
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
+_TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
+def is_known(request_headers: Headers, etag: str) -> bool:
+    """Whether ``If-None-Match`` says that the client has these bytes already: answer ``not_modified`` then."""
+    header = request_headers.get("if-none-match", "").strip()
+    return header == "*" or etag in _TAG.findall(header)
+
+
+def not_modified(headers: Mapping[str, str]) -> Response:
+    """304: what the client has is still right. ``headers`` are those of the whole answer."""
+    return Response(status_code=304, headers={name: headers[name] for name in _REVALIDATED if name in headers})
+
+
+def requested_range(request_headers: Headers, size: int, etag: str) -> tuple[int, int] | None:
     """First and last byte of a single satisfiable range; ``None`` means everything.
 
-    A malformed header or one that lists several ranges is ignored, as the RFC allows. Raises ``Problem`` 416 for a
-    range that begins behind the end.
+    A malformed header or one that lists several ranges is ignored, as the RFC allows, and so is one that goes on with
+    other bytes than those of ``etag``, by ``If-Range``. Raises ``Problem`` 416 for a range that begins behind the end.
     """
-    match = _RANGE.fullmatch(header.strip()) if header else None
-    if match is None or match.groups() == ("", ""):
+    header = request_headers.get("range", "")
+    match = _RANGE.fullmatch(header.strip())
+    if match is None or match.groups() == ("", "") or request_headers.get("if-range", etag).strip() != etag:
         return None
     first_text, last_text = match.groups()
     if first_text:

@@ -17,6 +17,8 @@ class HeadRequests:
             await self.app(scope, receive, send)
             return
         answered = False
+        # Ranges concern GET alone (RFC 9110, section 14.2).
+        headers = [(name, value) for name, value in scope["headers"] if name != b"range"]
 
         async def without_body(message: Message) -> None:
             nonlocal answered
@@ -29,7 +31,7 @@ class HeadRequests:
                 raise OSError("only the headers were asked for")
 
         try:
-            await self.app({**scope, "method": "GET"}, receive, without_body)
+            await self.app({**scope, "method": "GET", "headers": headers}, receive, without_body)
         except (ClientDisconnect, OSError):
             if not answered:
                 raise

@@ -93,9 +93,9 @@ def instant(value: object) -> datetime:
         moment = datetime.fromisoformat(value.replace(" ", "+"))
     except ValueError:
         raise violation("INVALID_FORMAT", _NO_INSTANT) from None
-    # The outermost years leave no room for another offset or for the arithmetic of bounds.
     if moment.tzinfo is None:
         raise violation("INVALID_FORMAT", _NO_INSTANT)
+    # The outermost years leave no room for another offset or for the arithmetic of bounds.
     if not MINYEAR < moment.year < MAXYEAR:
         raise violation("INVALID_FORMAT", f"must be in one of the years {MINYEAR + 1} to {MAXYEAR - 1}")
     return moment

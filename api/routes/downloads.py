@@ -13,12 +13,13 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.byte_ranges import bytes_response, requested_range
+from api.byte_ranges import bytes_response, is_known, not_modified, requested_range
 from api.call_views import DOWNLOADS, stored_artifact
 from api.context import ApiContext
 from api.documentation import describe
 from api.errors import Problem, not_found, unauthorized
 from api.models.filters import Query, parse_query
+from api.sections import Section
 from domain.call.events import Track
 from domain.log.ports import Document
 from domain.signing import check_download, download_signature
@@ -39,7 +40,7 @@ class LinkQuery(Query):
 
 def download_routes(context: ApiContext) -> APIRouter:
     """``/call/{id}/…-recording``, ``/call/{id}/call-logs`` and the links that they lead to."""
-    router = APIRouter(tags=["Calls"])
+    router = Section(tags=["Calls"])
     dependencies = context.dependencies
     settings = dependencies.settings
     limits = settings.limits
@@ -109,19 +110,21 @@ def download_routes(context: ApiContext) -> APIRouter:
         artifact = stored_artifact(find(call_id, None).state, track)
         if artifact is None:
             raise not_found("Recording", f"{call_id}/{track}")
-        span = requested_range(request.headers.get("range"), artifact.size_bytes)
-        try:
-            stream = await run_in_threadpool(dependencies.artifacts.open, artifact.location)
-        except FileNotFoundError:
-            raise Problem(
-                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
-            ) from None
         suffix = _SUFFIXES.get(artifact.content_type.partition(";")[0], "bin")
         headers = {
             "etag": f'"{artifact.sha256}"',
             "cache-control": "private, max-age=300",
             "content-disposition": f'inline; filename="{call_id}-{track}.{suffix}"',
         }
+        if is_known(request.headers, headers["etag"]):
+            return not_modified(headers)
+        span = requested_range(request.headers, artifact.size_bytes, headers["etag"])
+        try:
+            stream = await run_in_threadpool(dependencies.artifacts.open, artifact.location)
+        except FileNotFoundError:
+            raise Problem(
+                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
+            ) from None
         if request.method == "HEAD":
             stream.close()
             length = {"content-length": str(artifact.size_bytes), "accept-ranges": "bytes"}

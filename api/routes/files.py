@@ -16,7 +16,7 @@ from starlette.responses import Response
 
 from api.authentication import Principal
 from api.bodies import check
-from api.byte_ranges import bytes_response, requested_range
+from api.byte_ranges import bytes_response, is_known, not_modified, requested_range
 from api.configuration.references import UNBOUNDED
 from api.configuration.routes import Views, add_objects
 from api.context import ApiContext
@@ -28,6 +28,7 @@ from api.file_links import FileLinkQuery, FileLinks
 from api.idempotency import creation_ids
 from api.models.file import LARGEST_METADATA, UPLOAD_SCHEMA, FileBody
 from api.resources.files import FILES
+from api.sections import Section
 from api.uploads import Upload, received
 from domain.configuration.commands import CreateConfiguration
 from domain.configuration.state import Configuration
@@ -43,7 +44,7 @@ _STORED_AS: Final = "file"
 
 def file_routes(context: ApiContext) -> APIRouter:
     """Upload, list, read, rename, delete, download."""
-    router = APIRouter(tags=[FILES.tag])
+    router = Section(tags=[FILES.tag])
     dependencies = context.dependencies
     artifacts, documents, limits = dependencies.artifacts, dependencies.documents, dependencies.settings.limits
     links = FileLinks(context)
@@ -116,13 +117,6 @@ def file_routes(context: ApiContext) -> APIRouter:
         return document
 
     async def served(request: Request, location: str, name: str, media_type: str, size: int, sha256: str) -> Response:
-        span = requested_range(request.headers.get("range"), size)
-        try:
-            stream = await run_in_threadpool(artifacts.open, location)
-        except FileNotFoundError:
-            raise Problem(
-                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
-            ) from None
         headers = {
             "etag": f'"{sha256}"',
             # What tenants upload is never shown as a page of ours.
@@ -131,6 +125,15 @@ def file_routes(context: ApiContext) -> APIRouter:
             "content-security-policy": "sandbox; default-src 'none'",
             "cache-control": "private, no-cache",
         }
+        if is_known(request.headers, headers["etag"]):
+            return not_modified(headers)
+        span = requested_range(request.headers, size, headers["etag"])
+        try:
+            stream = await run_in_threadpool(artifacts.open, location)
+        except FileNotFoundError:
+            raise Problem(
+                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
+            ) from None
         return bytes_response(stream, size=size, media_type=media_type, span=span, headers=headers)
 
     @router.get(_content_path("{id}"), summary="Download a file", **describe(query=FileLinkQuery))

@@ -143,6 +143,8 @@ async def test_wrong_filters_are_refused(client: httpx.AsyncClient) -> None:
     )
     fraction = await client.get("/assistant", params={"limit": "1.5"})
     assert fraction.json()["message"] == ["limit must be an integer number"]
+    endless = await client.get("/assistant", params={"createdAtLt": "9999-12-31T23:59:59Z"})
+    assert endless.json()["message"] == ["createdAtLt must be in one of the years 2 to 9998"]
 
 
 async def test_another_organisation_sees_nothing(client: httpx.AsyncClient, installation: Installation) -> None:

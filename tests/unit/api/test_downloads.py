@@ -66,6 +66,7 @@ async def test_logs_have_their_own_type(client: httpx.AsyncClient, recorded: str
         ("bytes=-10", 599_990, 599_999),
         ("bytes=100-999999999", 100, 599_999),
         ("bytes=-999999999", 0, 599_999),
+        ("Bytes=0-99", 0, 99),
     ],
 )
 async def test_a_range(client: httpx.AsyncClient, recorded: str, asked: str, first: int, last: int) -> None:
@@ -86,6 +87,30 @@ async def test_a_range_we_do_not_understand_gives_everything(
 ) -> None:
     answer = await client.get(await link(client, recorded), headers={"range": asked})
     assert (answer.status_code, len(answer.content)) == (200, len(SOUND))
+
+
+async def test_a_range_goes_on_only_with_the_bytes_it_began_with(client: httpx.AsyncClient, recorded: str) -> None:
+    where = await link(client, recorded)
+    etag = (await client.head(where)).headers["etag"]
+    asked = {"range": "bytes=100-199"}
+    same = await client.get(where, headers={**asked, "if-range": etag})
+    assert (same.status_code, same.content) == (206, SOUND[100:200])
+    for other in ('"another"', f"W/{etag}", "Sat, 31 Jan 2026 09:00:00 GMT"):
+        answer = await client.get(where, headers={**asked, "if-range": other})
+        assert (answer.status_code, len(answer.content)) == (200, len(SOUND)), other
+    head = await client.head(where, headers=asked)
+    assert (head.status_code, head.headers["content-length"]) == (200, str(len(SOUND))), "ranges concern GET alone"
+
+
+async def test_bytes_that_the_client_has_are_not_sent_again(client: httpx.AsyncClient, recorded: str) -> None:
+    where = await link(client, recorded)
+    etag = (await client.head(where)).headers["etag"]
+    for known in (etag, f'"older", W/{etag}', "*"):
+        answer = await client.get(where, headers={"if-none-match": known})
+        assert (answer.status_code, answer.content, answer.headers["etag"]) == (304, b"", etag), known
+    for other in ('"older"', etag.strip('"')):
+        answer = await client.get(where, headers={"if-none-match": other})
+        assert (answer.status_code, len(answer.content)) == (200, len(SOUND)), other
 
 
 async def test_a_link_expires(client: httpx.AsyncClient, recorded: str, installation: Installation) -> None:
