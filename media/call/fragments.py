@@ -10,7 +10,7 @@ import asyncio
 import logging
 from collections import deque
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import Any
@@ -20,10 +20,13 @@ import msgspec
 from domain.fragments import Fragment, FragmentBatch, FragmentLog
 from domain.log.ports import LogUnavailable
 from media.call.fragment_spool import FragmentSpool
+from media.call.outage import Outage
 from media.call.shedding import NEVER_SHED, SHED_FIRST, SHED_INPUTS, Shedding, is_no_final, is_partial
 
 _log = logging.getLogger(__name__)
 
+_OUTAGE_PATIENCES = 4
+"""A store that has not answered for so many times the patience is away; before that it may be slow."""
 _LONGEST_DRAIN_S = 1.0
 """A flush that finds much in the spool leaves the rest to the next one, so that the buffer does not fill meanwhile."""
 
@@ -94,9 +97,11 @@ class FragmentBuffer:
         self._retry_at_s = 0.0
         self._live = 0
         self._flushing = asyncio.Lock()
+        self._flushes = 0
         self._work = asyncio.Event()
         self.available = True
         """Whether the store took the last batches that it was given, in time."""
+        self._outage = Outage("fragments.store_unavailable", "fragments.store_available")
         self.kept = True
         """Whether what the store did not take could be put on the disk."""
 
@@ -126,8 +131,15 @@ class FragmentBuffer:
             await self.flush()
 
     async def flush(self) -> None:
-        """Store what is there now, or put it into the spool. What neither takes is kept for the next flush."""
+        """Store what is there now, or put it into the spool. What neither takes is kept for the next flush.
+
+        Whoever waits while another flush is under way shares the one that comes after it.
+        """
+        begun = self._flushes
         async with self._flushing:
+            if self._flushes > begun:
+                return
+            self._flushes += 1
             await self._collect()
             await self._deliver()
             if self._unsent:
@@ -163,7 +175,9 @@ class FragmentBuffer:
             delivery = self._delivery = self._delivery or await self._offer()
             await asyncio.wait((delivery.answer,), timeout=patience_s)
             if not delivery.answer.done():
-                self._went_away(f"no answer within {self._patience_s:g} s")
+                silent_s = monotonic() - delivery.since_s
+                away = silent_s >= self._patience_s * _OUTAGE_PATIENCES
+                self._went_away(f"no answer for {silent_s:.1f} s" if away else "")
                 return
             self._delivery = None
             stored, error = delivery.answer.result()
@@ -172,9 +186,10 @@ class FragmentBuffer:
             elif delivery.of is self._spool and error is None:
                 await asyncio.get_running_loop().run_in_executor(self._spool_thread, self._spool.delivered)
             if error is not None:
-                self._went_away(str(error))
+                self._went_away(str(error) or type(error).__name__)
                 return
             self.available = True
+            self._outage.over()
             if monotonic() > started_s + _LONGEST_DRAIN_S:
                 return
 
@@ -201,8 +216,9 @@ class FragmentBuffer:
             self.kept = True
 
     def _went_away(self, reason: str) -> None:
-        if self.available:
-            _log.warning("fragments.store_unavailable", extra={"reason": reason})
+        """``reason`` is empty where the store may only be slow."""
+        if reason:
+            self._outage.goes_on(monotonic(), {"reason": reason})
         self.available = False
         self._retry_at_s = monotonic() + self._retry_s
 
@@ -266,6 +282,7 @@ class _Delivery:
     answer: asyncio.Future[tuple[int, Exception | None]]
     of: object
     """Where the batches were taken from."""
+    since_s: float = field(default_factory=monotonic)
 
 
 def _batches(entries: deque[_Entry], dropped: dict[FragmentSource, int]) -> list[FragmentBatch]:

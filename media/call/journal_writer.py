@@ -10,10 +10,14 @@ from domain.aggregate import Refused
 from domain.log.ports import Commands, IdSource, LogUnavailable
 from media.call.event_spool import EventSpool, Waiting
 from media.call.journal import Batch, Journal
+from media.call.log_delay import LogDelay
+from media.call.outage import Outage
 
 _log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 5.0
+_OUTAGE_PATIENCES = 4
+"""A log that answers nobody for so many times the patience is away; before that it may be slow."""
 _SPOOL_EVERY_S = 0.05
 """Events of this long are flushed to the spool together."""
 _SPOOL_RETRY_S = 1.0
@@ -23,8 +27,9 @@ class JournalWriter:
     """The one flusher of a process: run ``run`` as a task for as long as there are calls.
 
     At most ``concurrency`` appends are under way at once. A call for which the log refuses, or does not answer within
-    ``patience_s``, has its events kept in ``spool`` until the log has taken one again. ``overflowed`` is called when
-    more waits than the spool may hold: fewer calls should run.
+    ``patience_s``, has its events kept in ``spool`` until the log has taken one again. That a log is slow is not said;
+    one that refuses, or answers nobody for longer, is away. ``overflowed`` is called when more waits than the spool may
+    hold: fewer calls should run.
     """
 
     def __init__(
@@ -36,7 +41,7 @@ class JournalWriter:
         retry_s: float,
         patience_s: float,
         overflowed: Callable[[], None],
-        concurrency: int = 8,
+        concurrency: int = 32,
     ) -> None:
         self._commands = commands
         self._new_id = new_id
@@ -47,10 +52,13 @@ class JournalWriter:
         self._slots = asyncio.Semaphore(concurrency)
         self._due: dict[Journal, None] = {}
         self._sending: set[Journal] = set()
-        self._queued: set[Journal] = set()
-        """Those that wait for a slot."""
+        self._asked: dict[Journal, float] = {}
+        """Those that have a slot, and since when, in the loop's time."""
+        self._watches: dict[Journal, asyncio.TimerHandle] = {}
         self._away: dict[Journal, str] = {}
-        """Calls whose events the log does not take, with the reason where that is the log's."""
+        """Calls whose events the log does not take, with the reason where the log is away for all that is known."""
+        self._outage = Outage("journal.log_unavailable", "journal.log_available")
+        self._delay = LogDelay()
         self._kept: set[Journal] = set()
         """Calls of which the spool has something that the log may not have."""
         self._answered_s = 0.0
@@ -69,6 +77,11 @@ class JournalWriter:
         return f"events of {len(self._away)} running calls wait for the log: {reason}"
 
     @property
+    def log_wait_ms(self) -> float:
+        """How long events wait for the log now, where it takes any; for one that refuses them, 0."""
+        return self._delay.seconds(asyncio.get_running_loop().time()) * 1000
+
+    @property
     def overflowing(self) -> bool:
         """As much waits as may: no call should begin, and those that run should end."""
         return self._spool.overflowing
@@ -83,6 +96,8 @@ class JournalWriter:
         self._work.set()
         if journal.away:
             self._spool_due.set()
+        else:
+            self._delay.waits(journal, asyncio.get_running_loop().time())
 
     def release(self, batch: Batch) -> None:
         """The log has the batch."""
@@ -117,21 +132,20 @@ class JournalWriter:
 
     async def _send(self, journal: Journal) -> bool:
         loop = asyncio.get_running_loop()
-        too_long = loop.call_later(self._patience_s, self._queued_too_long, journal)
-        self._queued.add(journal)
+        self._watch(journal, loop.time())
         try:
             async with self._slots:
-                self._queued.discard(journal)
-                too_long.cancel()
-                too_long = loop.call_later(self._patience_s, self._went_away, journal, self._silence)
+                self._asked[journal] = loop.time()
                 await journal.send(self._commands, self._new_id)
         except LogUnavailable as error:
             self._went_away(journal, str(error))
+            self._delay.gone(journal)
             return False
         except Refused as error:
             # The append lost every race against other writers of this call: a matter of this call, not of the log.
             _log.warning("journal.outrun", extra={"call_id": journal.call_id, "reason": str(error)})
             self._went_away(journal, "")
+            self._delay.gone(journal)
             return False
         except Exception:
             # A defect of one event (it cannot be encoded, say) must not keep every other one from the log.
@@ -140,35 +154,37 @@ class JournalWriter:
             _log.exception("journal.event_refused", extra={"call_id": journal.call_id, "event_type": kind})
             return True
         finally:
-            self._queued.discard(journal)
-            too_long.cancel()
+            self._asked.pop(journal, None)
+            self._watches.pop(journal).cancel()
         self._answered_s = loop.time()
+        self._delay.taken(journal, self._answered_s, more=len(journal) > 0)
         if self._away.pop(journal, None) is not None:
             journal.away = False
-            if not self._away:
-                _log.info("journal.log_available")
+            if not any(self._away.values()):
+                self._outage.over()
         return True
 
-    # While the log is away.
+    # While the log is away, or slow.
 
-    @property
-    def _silence(self) -> str:
-        return f"no answer within {self._patience_s:g} s"
+    def _watch(self, journal: Journal, since_s: float) -> None:
+        later = asyncio.get_running_loop().call_later
+        self._watches[journal] = later(self._patience_s, self._look, journal, since_s)
 
-    def _queued_too_long(self, journal: Journal) -> None:
-        """It has not had its turn yet: a matter of the log only where the log answers nobody."""
-        if journal not in self._queued:
-            return
-        loop = asyncio.get_running_loop()
-        if loop.time() - self._answered_s >= self._patience_s:
-            self._went_away(journal, self._silence)
-        else:
-            loop.call_later(self._patience_s, self._queued_too_long, journal)
+    def _look(self, journal: Journal, since_s: float) -> None:
+        """The journal has waited since then for the log to take something of it."""
+        self._watch(journal, since_s)
+        now_s = asyncio.get_running_loop().time()
+        silent_s = now_s - max(since_s, self._answered_s)
+        if silent_s >= self._patience_s * _OUTAGE_PATIENCES:
+            self._went_away(journal, f"no answer for {silent_s:.1f} s")
+        elif silent_s >= self._patience_s or now_s - self._asked.get(journal, now_s) >= self._patience_s:
+            # Others may be answered, and it has had no slot: then its turn will come.
+            self._went_away(journal, "")
 
     def _went_away(self, journal: Journal, reason: str) -> None:
-        if reason and not any(self._away.values()):
-            _log.warning("journal.log_unavailable", extra={"call_id": journal.call_id, "reason": reason})
-        self._away[journal] = reason
+        if reason:
+            self._outage.goes_on(asyncio.get_running_loop().time(), {"call_id": journal.call_id, "reason": reason})
+        self._away[journal] = reason or self._away.get(journal, "")
         journal.away = True
         self._spool_due.set()
 

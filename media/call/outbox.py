@@ -77,6 +77,11 @@ class Outbox:
         return self._journals.overflowing
 
     @property
+    def log_wait_ms(self) -> float:
+        """How long events wait for the log now."""
+        return self._journals.log_wait_ms
+
+    @property
     def trouble(self) -> str:
         """Why events wait; empty while the log takes them."""
         return self._journals.trouble

@@ -17,8 +17,14 @@ class MediaSettings:
     """No new call is taken (close code 1013) while the 20 ms clock has been later than this, at the 99th percentile of
     each of the last seconds: calls that run come first."""
     max_busy: float = 0.85
-    """No new call is taken while the thread that serves all calls worked for more than this part of the last second;
-    1 switches that off."""
+    """No new call is taken while the thread that serves all calls worked for more than this part of the last second, or
+    would with the calls that were just let in; 1 switches that off."""
+    call_share: float = 0.005
+    """Which part of that thread a running call is taken to need, before it has been seen what calls need here."""
+    max_start_wait_ms: float = 500.0
+    """No new call is taken while it would wait for longer than this until it is put together."""
+    max_log_wait_ms: float = 1_000.0
+    """No new call is taken while events wait for longer than this until the log has them."""
     live_dir: Path = field(default_factory=lambda: Path(gettempdir()) / "callfold-live")
     """Where recordings grow while their calls run, and where owners keep their lease files."""
 
@@ -96,6 +102,9 @@ class MediaSettings:
             ("max_calls", 1, 10_000),
             ("max_lag_ms", 1, 10_000),
             ("max_busy", 0.05, 1),
+            ("call_share", 0.0001, 1),
+            ("max_start_wait_ms", 10, 60_000),
+            ("max_log_wait_ms", 10, 600_000),
             ("playout_lead_ms", 40, 1_000),
             ("input_lead_ms", 20, 2_000),
             ("voice_start_frames", 1, 50),

@@ -34,6 +34,7 @@ from media.call.session import OVERLOAD_REASON, CallSession
 from media.call.settings import MediaSettings
 from media.call.sounds import SoundShelf
 from media.call.stagehands import Toolbox
+from media.call.start_line import StartLine
 from media.call.tenancy import TenantPorts
 from media.call.ticker import Ticker
 from media.call.voice_runner import VoiceCache
@@ -114,13 +115,17 @@ class MediaTier:
         """Calls from claim to the last recorded event; ``_live`` are those whose conversation runs."""
         self._opening: dict[str, asyncio.Event] = {}
         """Of every held call, set once its conversation has begun or it is clear that it will not."""
-        self._admission = Admission(self._held, settings, self._ticker, self._outbox)
+        self._starting: set[str] = set()
+        """Held calls whose conversation has not begun."""
+        start_line = StartLine()
+        self._admission = Admission(self._held, self._starting, settings, self._ticker, start_line, self._outbox)
         self._reception = Reception(
             commands,
             self._workshop,
             Aftermath(artifacts, self._recording_thread, self._aftermath_threads, settings.live_dir),
             egress,
             clock,
+            start_line,
             owner=self._leases.owner,
             address=address,
             running=self._running,
@@ -210,6 +215,7 @@ class MediaTier:
         task = self._group.create_task(self._hold(call_id, socket), name=f"call-{call_id}")
         self._held[call_id] = task
         self._opening[call_id] = asyncio.Event()
+        self._starting.add(call_id)
         task.add_done_callback(lambda _: self._let_go(call_id))
         try:
             rejected = await asyncio.shield(task)
@@ -279,6 +285,7 @@ class MediaTier:
 
     def _let_go(self, call_id: str) -> None:
         self._held.pop(call_id, None)
+        self._starting.discard(call_id)
         if (opening := self._opening.pop(call_id, None)) is not None:
             opening.set()
 
@@ -300,6 +307,7 @@ class MediaTier:
     @contextmanager
     def _running(self, session: CallSession) -> Iterator[None]:
         self._live[session.call_id] = session
+        self._starting.discard(session.call_id)
         self._opening[session.call_id].set()
         self._ticker.join(session)
         if not self._admission.open:

@@ -41,6 +41,8 @@ from streams.media_log.embedded import EmbeddedFragmentLog
 ORG = "0f7c0a52-5f3a-4c6e-9d2b-0d7f1f6f5a10"
 _LOUD = tone(FRAME_MS)
 assert len(_LOUD) == FRAME_BYTES
+_NEVER_TOO_BUSY = {"max_busy": 1.0, "max_start_wait_ms": 60_000, "max_log_wait_ms": 600_000}
+"""Tests share a machine: what is refused for want of it is for those to say that ask."""
 
 
 class InMemorySocket:
@@ -239,7 +241,7 @@ async def media_rig(
         artifacts=artifacts,
         providers=providers or ScriptedProviders(),
         egress=EgressPolicy((ip_network("127.0.0.0/8"),)),
-        settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, "max_busy": 1.0, **settings}),
+        settings=MediaSettings(live_dir=root / "live", **{"silence_hangover_ms": 100, **_NEVER_TOO_BUSY, **settings}),
         clock=clock,
         new_id=new_id,
         address=address,

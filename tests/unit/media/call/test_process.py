@@ -7,7 +7,7 @@ import gc
 from time import monotonic
 
 from media.call.collector import CollectorPolicy
-from media.call.ticker import Ticker
+from media.call.ticker import UNWATCHED, Ticker
 
 
 class Counter:
@@ -65,7 +65,7 @@ async def test_lag_counts_as_sustained_after_seconds_of_it_and_is_forgotten_whil
                 pass
             super().tick()
 
-    ticker = Ticker(window_beats=20)
+    ticker = Ticker(window_s=0.1)
     task = asyncio.create_task(ticker.run())
     slow = Slow(20)
     ticker.join(slow)
@@ -95,14 +95,18 @@ async def test_a_thread_that_works_all_the_time_is_busy_and_is_not_once_nothing_
     working = [Working(60) for _ in range(4)]
     for each in working:
         ticker.join(each)
-    assert ticker.busy_share == 0
+    assert ticker.work == UNWATCHED
     async with asyncio.timeout(60):
         for each in working:
             await each.done.wait()
-    assert 0 < ticker.busy_share <= 1.05
+    work = ticker.work
+    assert 0 < work.busy <= 1
+    assert work.running == 4
+    assert work.begun == 0
+    assert ticker.running == 4
     for each in working:
         ticker.leave(each)
-    assert ticker.busy_share == 0
+    assert ticker.work == UNWATCHED
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 

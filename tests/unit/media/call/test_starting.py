@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -42,7 +43,7 @@ async def test_between_any_two_steps_of_calls_that_begin_everybody_else_has_a_tu
             await caller.until_said(1)
         others.cancel()
         steps = [name for name in happened if name != "else"]
-        assert steps == list(STEPS) * 10
+        assert Counter(steps) == dict.fromkeys(STEPS, 10)
         assert not [pair for pair in pairwise(happened) if "else" not in pair]
         for caller in callers:
             await caller.hang_up()
