@@ -20,11 +20,11 @@ class Intake:
 
     A client that sends in real time is served without delay. One that runs ahead (a file sent as fast as it can be
     read) is held back to ``lead_ms`` ahead of real time; the rest waits, up to ``cap_ms``. ``opened_ms`` is when the
-    client could begin to send: what it said while the call was being put together is owed like what a stall held up,
-    or the whole call would lag behind by it.
+    client could begin to send: what it said while the call was being put together is owed however long that took, or
+    the whole call would lag behind by it; at most as much of it at once as after a stall.
     """
 
-    __slots__ = ("_cap_frames", "_clock_ms", "_lead_ms", "_waiting")
+    __slots__ = ("_cap_frames", "_clock_ms", "_debt_ms", "_lead_ms", "_opening", "_waiting")
 
     def __init__(self, *, lead_ms: int, cap_ms: int, opened_ms: float = 0.0) -> None:
         self._lead_ms = lead_ms
@@ -32,6 +32,9 @@ class Intake:
         self._waiting: deque[bytes] = deque()
         self._clock_ms = opened_ms - FRAME_MS
         """End of the audio taken so far, on the call's clock."""
+        self._opening = True
+        self._debt_ms = 0.0
+        """What is owed from before the call began, beyond what may be taken at once."""
 
     def push(self, frame: bytes) -> bool:
         """``False`` when the client is more than the cap ahead; the frame is not kept then."""
@@ -44,8 +47,17 @@ class Intake:
         """The next frame that is due, or ``None``."""
         if not self._waiting:
             return None
-        self._clock_ms = max(self._clock_ms, now_ms - _CREDIT_MS)
+        earliest_ms = now_ms - _CREDIT_MS
+        if self._clock_ms < earliest_ms:
+            if self._opening:
+                self._debt_ms += earliest_ms - self._clock_ms
+            self._clock_ms = earliest_ms
+        self._opening = False
         if self._clock_ms + FRAME_MS > now_ms + self._lead_ms:
+            # What is still owed may be taken the next time: others wait for the loop.
+            repaid_ms = min(self._debt_ms, _CREDIT_MS / 2)
+            self._debt_ms -= repaid_ms
+            self._clock_ms -= repaid_ms
             return None
         self._clock_ms += FRAME_MS * _PACE
         return self._waiting.popleft()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -74,6 +75,26 @@ def test_what_the_client_said_while_the_call_was_put_together_is_taken_at_once()
     for number in range(50):
         intake.push(frame(number))
         assert drain(intake, 300.0 + (number + 1) * FRAME_MS) == [frame(number)]
+
+
+@pytest.mark.parametrize("late_ms", [900, 3_000, 20_000])
+def test_a_call_that_is_put_together_late_does_not_stay_late(late_ms: int) -> None:
+    intake = Intake(lead_ms=40, cap_ms=60_000, opened_ms=-float(late_ms))
+    said = [frame(number % 200) for number in range(late_ms // FRAME_MS)]
+    for each in said:
+        intake.push(each)
+    heard: list[bytes] = []
+    now_ms = 0.0
+    while intake.waiting:
+        taken = drain(intake, now_ms)
+        assert len(taken) <= 1_100 // FRAME_MS
+        heard += taken
+        now_ms += FRAME_MS
+        said.append(frame(len(said) % 200))
+        intake.push(said[-1])
+        heard += drain(intake, now_ms)
+    assert heard == said
+    assert now_ms <= FRAME_MS * (2 + late_ms / 500)
 
 
 def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
