@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -109,6 +110,9 @@ async def hold_socket(
     except OwnerUnreachable as unreachable:
         LOGGER.warning("call.owner_unreachable call=%s reason=%s", call_id, unreachable)
         await socket.close(TRY_LATER, "The process that serves the call does not answer; try again in a moment.")
+    except asyncio.CancelledError:
+        # The server ends and waits no longer for its connections; the media tier sees to the call.
+        LOGGER.info("call.socket_abandoned call=%s", call_id)
     except Exception:
         # The last resort of a WebSocket, as LastResort is that of a request.
         LOGGER.exception("call.socket_failed call=%s", call_id)
