@@ -34,6 +34,7 @@ class RenewedProducer:
         self._producer: Producer | None = make()
         self._spent: Producer | None = None
         """The last producer that has failed a record."""
+        self._failure = ""
         self._waiting_since: float | None = None
 
     def send(
@@ -47,7 +48,7 @@ class RenewedProducer:
         """Hand a record over. Raises ``KafkaError``, and ``UnfitCluster`` where a new producer finds no broker."""
         producer = self._usable()
         sent = producer.send(topic, value=value, key=key, headers=headers, partition=partition)
-        sent.add_errback(lambda _: self._fail(producer))
+        sent.add_errback(lambda problem: self._fail(producer, problem))
         return sent
 
     def flush(self, timeout: float) -> None:
@@ -62,14 +63,14 @@ class RenewedProducer:
         except KafkaTimeoutError:
             self._waiting_since = since
             if time.monotonic() - since >= self._patience_s:
-                self._give_up()
+                self._give_up(f"records have no outcome after {self._patience_s:g} s")
             raise
         self._waiting_since = None
 
     def renew(self) -> None:
         """Send what comes next through a new producer: this one has let a record expire."""
         if self._producer is not None:
-            self._give_up()
+            self._give_up("a record had no acknowledgement in time")
 
     def close(self) -> None:
         """Wait no longer for anything."""
@@ -79,16 +80,16 @@ class RenewedProducer:
     def _usable(self) -> Producer:
         with self._making:
             if self._producer is not None and self._producer is self._spent:
-                self._give_up()
+                self._give_up(f"it failed a record: {self._failure}")
             if self._producer is None:
                 self._producer = self._make()
             return self._producer
 
-    def _fail(self, producer: Producer) -> None:
-        self._spent = producer
+    def _fail(self, producer: Producer, problem: Exception) -> None:
+        self._spent, self._failure = producer, str(problem) or type(problem).__name__
 
-    def _give_up(self) -> None:
-        _log.warning("kafka.producer_renewed")
+    def _give_up(self, reason: str) -> None:
+        _log.warning("kafka.producer_renewed", extra={"reason": reason})
         silent, self._producer, self._waiting_since = self._producer, None, None
         if silent is not None:
             # Closing waits for threads of the library's; nobody here has to.

@@ -1,5 +1,4 @@
-"""The log on Kafka beside kafka-python itself and the log in a file: appends, catching up, lag of followers, voids, and
-how long a killed leader silences it.
+"""The log on Kafka beside kafka-python itself and the log in a file: appends, catching up, lag of followers, voids.
 
     python -m tests.benchmarks.kafka_log            # one broker, then three
     python -m tests.benchmarks.kafka_log --brokers 3 --commits 2000
@@ -15,9 +14,8 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing
 from datetime import UTC, datetime
-from itertools import count
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -32,16 +30,14 @@ from domain.event import Event
 from domain.log.codec import EventCodec
 from domain.log.commit import Commit, Slot
 from domain.log.envelope import to_record
-from domain.log.ports import Commands, OutcomeUnknown
+from domain.log.ports import Commands
 from domain.log.position import Position
-from infra.kafka.cluster import DevCluster
-from streams.kafka.clients import Producer, consumer, partition, producer
+from streams.kafka.clients import consumer, partition, producer
 from streams.kafka.location import KafkaLocation
 from streams.kafka.topics import prepare
 from streams.log.embedded import EmbeddedLog
 from streams.log.kafka.log import KafkaLog
 from tests.benchmarks.call_events import message
-from tests.benchmarks.leader_loss import silence
 from tests.brokers import fresh_topic, real_cluster
 from tests.contracts.kafka_nodes import open_tally_log
 from tests.contracts.tally import TALLY, Add, Open
@@ -259,38 +255,6 @@ def void_ratio(bench: Bench, folder: Path, seconds: float) -> tuple[int, float, 
     return commits, void / commits, adopted / commits
 
 
-def recoveries(bench: Bench, cluster: DevCluster, kills: int) -> Table:
-    """How long nothing is acknowledged after a leader was killed; clusters of one broker recover from nothing."""
-    table = Table(title=f"silence after a leader was killed, {bench.brokers} brokers, {kills} times each")
-    for heading in ("", "median s", "longest s"):
-        table.add_column(heading, justify="left" if not heading else "right")
-    location, call_id, numbers = bench.location(), str(uuid4()), count()
-    with closing(bench.open(location)) as log:
-        asyncio.run(log.record(call_id, [CREATED], [now()]))
-
-        def commit_one() -> None:
-            commit_id = str(uuid4())
-            while True:
-                with suppress(OutcomeUnknown):
-                    asyncio.run(log.record(call_id, [message(next(numbers))], [now()], commit_id=commit_id))
-                    return
-
-        ours = [silence(cluster, location, commit_one) for _ in range(kills)]
-    record = to_record(commit(str(uuid4()), 1, [message(0)]))
-    location = bench.location()
-    theirs = []
-    for _ in range(kills):
-        with closing(producer(location)) as sending:
-
-            def send_one(sending: Producer = sending) -> None:
-                sending.send(location.topic("log"), record.value, b"call", list(record.headers), 0).get(timeout=60)
-
-            theirs.append(silence(cluster, location, send_one))
-    for name, seconds in (("callfold on Kafka", ours), ("kafka-python alone", theirs)):
-        table.add_row(name, f"{statistics.median(seconds):.1f}", f"{max(seconds):.1f}")
-    return table
-
-
 def appends(bench: Bench, commits: int, runs: int, folder: Path) -> Table:
     table = Table(title=f"append, one event per commit, {bench.brokers} broker(s)")
     for heading in ("writers", "", "p50 ms", "p99 ms", "commits/s"):
@@ -338,9 +302,8 @@ def main() -> None:
     arguments.add_argument("--brokers", type=int, nargs="*", default=[1, 3], help="cluster sizes (default 1 3)")
     arguments.add_argument("--commits", type=int, default=1000, help="commits per run (default 1000)")
     arguments.add_argument("--runs", type=int, default=3, help="runs whose median is shown (default 3)")
-    arguments.add_argument("--events", type=int, default=100_000, help="events that a new replica reads")
+    arguments.add_argument("--events", type=int, default=300_000, help="events that a new replica reads")
     arguments.add_argument("--seconds", type=float, default=5.0, help="how long processes race")
-    arguments.add_argument("--kills", type=int, default=5, help="leaders killed, where there are several brokers")
     given = arguments.parse_args()
     for brokers in given.brokers:
         with ExitStack() as parts:
@@ -349,8 +312,6 @@ def main() -> None:
             bench = Bench(cluster.bootstrap, brokers, folder)
             Console().print(appends(bench, given.commits, given.runs, folder))
             Console().print(replicas(bench, given.events, given.commits // 4, given.seconds, folder))
-            if brokers > 1:
-                Console().print(recoveries(bench, cluster, given.kills))
 
 
 if __name__ == "__main__":
