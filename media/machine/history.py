@@ -15,6 +15,7 @@ INAUDIBLE = "[inaudible]"
 
 NO_RESULT = "No result returned."
 
+_ADDED = ("user", "system", "tool")
 _WIRE_ROLES = {"assistant": "bot", "tool_result": "tool_call_result"}
 
 
@@ -87,7 +88,23 @@ def commit_assistant(
         interrupted=interrupted,
     )
     kept = generated if m.plan.model_output_in_messages else heard
-    add(m, HistoryEntry(role="assistant", text=kept, started_ms=started_ms, ended_ms=m.now))
+    before = len(m.state.history) - _added_since(m.state.history, started_ms)
+    entry = HistoryEntry(role="assistant", text=kept, started_ms=started_ms, ended_ms=m.now)
+    m.set(history=(*m.state.history[:before], entry, *m.state.history[before:]))
+    announce(m)
+
+
+def _added_since(entries: tuple[HistoryEntry, ...], started_ms: float) -> int:
+    """How many of the last entries were put in from outside while the speech was heard that began at ``started_ms``.
+
+    They come after it: a model that is to answer them must not find its own words last.
+    """
+    count = 0
+    for entry in reversed(entries):
+        if entry.role not in _ADDED or entry.started_ms != entry.ended_ms or entry.started_ms <= started_ms:
+            break
+        count += 1
+    return count
 
 
 def commit_added(m: Moment, role: Role, text: str) -> None:

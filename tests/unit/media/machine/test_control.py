@@ -108,6 +108,19 @@ def test_say_first_message_on_demand() -> None:
     assert c.messages() == [("assistant", "Hello.")]
 
 
+def test_what_is_added_during_a_speech_comes_after_it_so_that_the_model_answers_it() -> None:
+    c = Scenario({"firstMessage": LONG})
+    c.replies = [Reply("At nine.")]
+    c.connect().run(500)
+    control(c, type="add-message", message={"role": "user", "content": "When do you open?"}).run_until_quiet()
+    (asked,) = c.outputs(outputs.StartModel)
+    assert [(message["role"], message["content"]) for message in asked.messages] == [
+        ("assistant", LONG),
+        ("user", "When do you open?"),
+    ]
+    assert c.messages()[-1] == ("assistant", "At nine.")
+
+
 @pytest.mark.parametrize(
     ("message", "code"),
     [
