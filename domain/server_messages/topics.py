@@ -80,6 +80,11 @@ def _entry() -> Schema:
     return {"description": "A figure with the event up to which it counts; an installation's own affair."}
 
 
+def _beat() -> Schema:
+    left = {"type": "boolean", "description": "The process ends: others may take over at once."}
+    return _object("", ("owner",), owner={"type": "string", "description": "The process's name."}, left=left)
+
+
 def _of(kind: type) -> Schema:
     """A struct's schema with its definitions written out where they are used."""
     (found,), definitions = msgspec.json.schema_components([kind], ref_template="{name}")
@@ -128,5 +133,25 @@ TOPICS: Final = (
         "Events that a processor failed at, decisions to drop them, and requests to try again. Compacted.",
         _letter,
     ),
-    Topic("liveFigures", "callfold.live", "liveFigure", "Figures of running calls, by minute and by call.", _entry),
+    Topic(
+        "leases",
+        "callfold.leases",
+        "heartbeat",
+        "Heartbeats of processes: who is silent for long has lost its calls and its endpoints.",
+        _beat,
+    ),
+    Topic(
+        "liveFigures",
+        "callfold.live",
+        "liveFigure",
+        "Figures of running calls, by minute and by call. Compacted.",
+        _entry,
+    ),
+    Topic(
+        "liveMedia",
+        "callfold.live-media",
+        "liveMediaFigure",
+        "What running calls note of their audio, by call and by the process that notes it. Compacted.",
+        _entry,
+    ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ from domain.registry import EVENT_TYPES
 from domain.server_messages.asyncapi import document
 from domain.server_messages.catalogue import MESSAGE_TYPES
 from streams.faust.dead_topic import DropRecord, LetterRecord, RetryRequest
+from streams.kafka.location import KafkaLocation
+from streams.kafka.rules import topic_rules
+from streams.leases.kafka import Beat
 
 DOCUMENT = document("1.2.3", "https://calls.example")
 
@@ -71,6 +74,25 @@ def test_records_of_the_log_and_of_fragments_fit_their_messages() -> None:
     commit = jsonschema_rs.validator_for(messages["commit"]["payload"]["schema"])
     commit.validate([{"id": "e.1", "type": "call.ended", "v": 1, "time": "2026-03-04T09:30:00Z", "data": {}}])
     assert not commit.is_valid([{"id": "e.1"}])
+
+
+def test_heartbeats_are_described_as_they_are_written() -> None:
+    schema = DOCUMENT["components"]["messages"]["heartbeat"]["payload"]["schema"]
+    assert {field.encode_name for field in msgspec.structs.fields(Beat)} == set(schema["properties"])
+    form = jsonschema_rs.validator_for(schema)
+    form.validate(msgspec.to_builtins(Beat(owner="media-1", left=True)))
+    assert not form.is_valid({"left": True})
+
+
+def test_every_topic_that_an_installation_makes_is_described_and_no_other() -> None:
+    installation = KafkaLocation.parse("kafka://127.0.0.1:9092")
+    made = {installation.topic(rules.name) for rules in topic_rules(4, timedelta(days=7))}
+    described = {
+        channel["address"]
+        for channel in DOCUMENT["channels"].values()
+        if {"$ref": "#/servers/log"} in channel["servers"]
+    }
+    assert described == made
 
 
 def test_every_reference_leads_somewhere() -> None:
