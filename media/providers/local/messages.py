@@ -32,6 +32,18 @@ class Failed(_Message, frozen=True):
     detail: str
 
 
+class AreYouThere(_Message, frozen=True):
+    """To any worker, which answers in its turn: someone has waited in vain and left. ``stream`` is 0."""
+
+    stream: int = 0
+
+
+class Here(_Message, frozen=True):
+    """The answer to it."""
+
+    stream: int = 0
+
+
 # To the recogniser worker.
 
 
@@ -146,8 +158,8 @@ ToRecogniser = OpenRecognition | PrepareRecognition | HeardAudio | FinalizeRecog
 FromRecogniser = PartialText | FinalText
 ToVoice = Speak | CancelSpeech
 FromVoice = SpokenAudio | SpokenWord | SpeechDone
-ToWorker = ToRecogniser | ToVoice
-FromWorker = Ready | Failed | FromRecogniser | FromVoice
+ToWorker = ToRecogniser | ToVoice | AreYouThere
+FromWorker = Ready | Failed | Here | FromRecogniser | FromVoice
 
 _encoder = msgspec.msgpack.Encoder()
 

@@ -70,11 +70,14 @@ class LocalRecogniser:
             raise ProviderError(PROVIDER, "transcriber", "overloaded", detail)
         facts: asyncio.Queue[FromWorker | ProviderError] = asyncio.Queue()
         number = await self._worker.open(facts.put_nowait)
+        stream = RecognitionStream(self._worker, number, facts)
         try:
             self._worker.send(OpenRecognition(number, self._source))
-            yield RecognitionStream(self._worker, number, facts)
+            yield stream
         finally:
             self._worker.release(number)
+            if stream.owed:
+                self._worker.doubt(FINAL_TIMEOUT_S)
             self._worker.send(CloseRecognition(number))
 
 
@@ -90,6 +93,11 @@ class RecognitionStream:
         self._awaited_finals = 0
         self._left_open = False
         self.shed_frames = 0
+
+    @property
+    def owed(self) -> bool:
+        """Whether a final that was asked for has not come."""
+        return self._awaited_finals > 0
 
     def feed(self, frame: bytes) -> None:
         self._frames.append(frame)

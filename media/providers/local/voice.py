@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from media.providers.errors import ProviderError
 from media.providers.local.messages import CancelSpeech, FromWorker, Speak, SpeechDone, SpokenAudio, SpokenWord
@@ -34,12 +35,30 @@ class LocalVoice:
         return TRAITS
 
     async def synthesize(self, text: str) -> AsyncGenerator[VoiceFact, None]:
-        """Raises ``ProviderError``: ``bad-request`` for more than ``MAX_CHARACTERS``, ``timeout`` when the worker does
+        """Where the worker dies before it has said anything, the one that takes its place is asked, once.
+
+        Raises ``ProviderError``: ``bad-request`` for more than ``MAX_CHARACTERS``, ``timeout`` when the worker does
         not answer, ``failed`` when it died."""
         if len(text) > MAX_CHARACTERS:
             raise ProviderError(PROVIDER, "voice", "bad-request", f"text longer than {MAX_CHARACTERS} characters")
         if not any(character.isalnum() for character in text):
             return
+        begun = False
+        for may_ask_again in (True, False):
+            pid = self._worker.pid
+            try:
+                async with aclosing(self._spoken(text)) as facts:
+                    async for fact in facts:
+                        begun = True
+                        yield fact
+            except ProviderError as error:
+                died = error.category == "failed" and self._worker.pid != pid
+                if begun or not died or not may_ask_again:
+                    raise
+            else:
+                return
+
+    async def _spoken(self, text: str) -> AsyncGenerator[VoiceFact, None]:
         facts: asyncio.Queue[FromWorker | ProviderError] = asyncio.Queue()
         stream = await self._worker.open(facts.put_nowait)
         settings = self._settings
@@ -59,6 +78,7 @@ class LocalVoice:
             self._worker.release(stream)
             if not finished:
                 self._worker.send(CancelSpeech(stream))
+                self._worker.doubt(ANSWER_TIMEOUT_S)
 
     async def _next(self, facts: asyncio.Queue[FromWorker | ProviderError]) -> FromWorker | ProviderError:
         if not facts.empty():

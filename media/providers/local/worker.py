@@ -17,7 +17,7 @@ import msgspec
 
 from media.child_process import ChildProcess, start_child
 from media.providers.errors import Category, ProviderError, Stage
-from media.providers.local.messages import Deframer, Failed, FromWorker, Ready, ToWorker, frame
+from media.providers.local.messages import AreYouThere, Deframer, Failed, FromWorker, Ready, ToWorker, frame
 
 logger = logging.getLogger(__name__)
 
@@ -45,6 +45,8 @@ class WorkerProcess:
         self._ready = asyncio.Event()
         self._unavailable = ""
         self._failures = 0
+        self._messages = 0
+        """How many have come from any child."""
         self._supervisor: asyncio.Task[None] | None = None
 
     @property
@@ -99,6 +101,19 @@ class WorkerProcess:
         """No more messages of this stream."""
         self._routes.pop(stream, None)
 
+    def doubt(self, within_s: float) -> None:
+        """Whoever was owed an answer has left: the child is replaced if nothing at all comes from it in this time.
+
+        Calls give up sooner than a busy child is known to be stuck, and the next ones must not find it still there."""
+        child, heard = self._child, self._messages
+
+        def judge() -> None:
+            if child is not None and self._child is child and self._messages == heard:
+                self.replace()
+
+        self.send(AreYouThere())
+        asyncio.get_running_loop().call_later(within_s, judge)
+
     def send(self, message: ToWorker) -> None:
         """Write to the child; dropped while there is none (the streams of a dead child have been told)."""
         if self._child is not None:
@@ -144,6 +159,7 @@ class WorkerProcess:
             await child.process.end(CLOSE_TIMEOUT_S)
 
     def _on_message(self, message: FromWorker) -> None:
+        self._messages += 1
         if isinstance(message, Ready):
             self._unavailable = message.unavailable
             self._failures = 0

@@ -9,7 +9,7 @@ from collections import deque
 
 import msgspec
 
-from media.providers.local.messages import Deframer, FromWorker, ToWorker, frame
+from media.providers.local.messages import AreYouThere, Deframer, FromWorker, Here, ToWorker, frame
 
 _READ_BYTES = 256 * 1024
 
@@ -31,12 +31,16 @@ class Pipe:
 
     def receive(self) -> ToWorker | None:
         """The next message, or None when the parent has gone."""
-        while not self._inbox:
-            data = os.read(0, _READ_BYTES)
-            if not data:
-                return None
-            self._take(data)
-        return self._inbox.popleft()
+        while True:
+            while not self._inbox:
+                data = os.read(0, _READ_BYTES)
+                if not data:
+                    return None
+                self._take(data)
+            message = self._inbox.popleft()
+            if not isinstance(message, AreYouThere):
+                return message
+            self.send(Here())
 
     def look_ahead(self) -> deque[ToWorker]:
         """Everything that has arrived by now, without waiting; what the caller removes counts as received."""
