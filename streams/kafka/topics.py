@@ -36,6 +36,7 @@ from streams.kafka.rules import (
 from streams.kafka.unfit import UnfitCluster
 
 _SETTLE_SECONDS = 10.0
+"""How long brokers may take to hear of a topic that was made, or of a broker that was lost."""
 _SETTLE_PAUSE_SECONDS = 0.05
 _UNKNOWN_TOPIC = 3
 _log = logging.getLogger(__name__)
@@ -67,29 +68,49 @@ def prepare(
     """
     check_packages()
     rules = topic_rules(shards, least_retention)
-    with admin(location) as client, _telling(location):
-        check_version(client._manager.broker_version)
-        cluster = client.describe_cluster()
-        brokers = [broker["broker_id"] for broker in cluster["brokers"] if not broker.get("is_fenced")]
-        _check_log_folders(client, brokers, least_free_bytes)
-        _warn_of_automatic_topics(client, brokers[0])
-        found = _checked(client, location, rules, replication)
-        if replica is not None:
-            path, recorded = replica
-            present = LogIdentity(cluster["cluster_id"], found["log"].topic_id if "log" in found else "")
-            check_identity(recorded, present, topic=location.topic("log"), replica=str(path))
-        missing = [topic for topic in rules if topic.name not in found]
-        # What is there may have lost a broker for a while; what is made needs all of them.
-        check_brokers(len(brokers), replication if missing else least_insync(replication))
-        if missing:
-            _make(client, location, missing, found, replication)
-            found = _settled(client, location, rules, replication)
-        return Prepared(
-            LogIdentity(cluster["cluster_id"], found["log"].topic_id),
-            found["media"].topic_id,
-            len(brokers),
-            len(found["log"].replicas),
-        )
+    deadline = time.monotonic() + _SETTLE_SECONDS
+    while True:
+        try:
+            with admin(location) as client:
+                return _prepared(client, location, rules, replication, least_free_bytes, replica)
+        except KafkaError as problem:
+            # For some seconds the others send those who ask to a broker that has just died.
+            if time.monotonic() > deadline or not _may_pass(problem):
+                raise _told(location, problem) from problem
+        time.sleep(_SETTLE_PAUSE_SECONDS)
+
+
+def _prepared(
+    client: Any,
+    location: KafkaLocation,
+    rules: Sequence[TopicRules],
+    replication: int,
+    least_free_bytes: int,
+    replica: tuple[Path, LogIdentity] | None,
+) -> Prepared:
+    """May be done again whenever it has failed: what was made then is found now. Raises ``KafkaError`` too."""
+    check_version(client._manager.broker_version)
+    cluster = client.describe_cluster()
+    brokers = [broker["broker_id"] for broker in cluster["brokers"] if not broker.get("is_fenced")]
+    _check_log_folders(client, brokers, least_free_bytes)
+    _warn_of_automatic_topics(client, brokers[0])
+    found = _checked(client, location, rules, replication)
+    if replica is not None:
+        path, recorded = replica
+        present = LogIdentity(cluster["cluster_id"], found["log"].topic_id if "log" in found else "")
+        check_identity(recorded, present, topic=location.topic("log"), replica=str(path))
+    missing = [topic for topic in rules if topic.name not in found]
+    # What is there may have lost a broker for a while; what is made needs all of them.
+    check_brokers(len(brokers), replication if missing else least_insync(replication))
+    if missing:
+        _make(client, location, missing, found, replication)
+        found = _settled(client, location, rules, replication)
+    return Prepared(
+        LogIdentity(cluster["cluster_id"], found["log"].topic_id),
+        found["media"].topic_id,
+        len(brokers),
+        len(found["log"].replicas),
+    )
 
 
 def identify(location: KafkaLocation) -> Prepared:
@@ -119,15 +140,23 @@ def check_room(folder: Path, least_free_bytes: int = LEAST_FREE_BYTES) -> None:
 
 @contextmanager
 def _telling(location: KafkaLocation) -> Iterator[None]:
-    """What goes wrong on the way is the cluster's fault; say which cluster."""
     try:
         yield
     except KafkaError as problem:
-        if getattr(problem, "retriable", False):
-            raise unreachable(location, problem) from problem
-        raise UnfitCluster(
-            f"Kafka at {location.servers} refused a request: {problem}; check this user's rights and the brokers' logs"
-        ) from problem
+        raise _told(location, problem) from problem
+
+
+def _may_pass(problem: KafkaError) -> bool:
+    return bool(getattr(problem, "retriable", False))
+
+
+def _told(location: KafkaLocation, problem: KafkaError) -> UnfitCluster:
+    """What goes wrong on the way is the cluster's fault; say which cluster."""
+    if _may_pass(problem):
+        return unreachable(location, problem)
+    return UnfitCluster(
+        f"Kafka at {location.servers} refused a request: {problem}; check this user's rights and the brokers' logs"
+    )
 
 
 def _checked(

@@ -9,11 +9,14 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 import pytest
+from kafka import KafkaAdminClient
 from kafka.admin import ConfigResource, ConfigResourceType
+from kafka.errors import KafkaConnectionError
 
 from infra.data_folder import DataFolder
 from infra.kafka.cluster import DevCluster
@@ -304,6 +307,30 @@ def test_a_silent_address_among_others_holds_nobody_up(
     monkeypatch.setattr("random.SystemRandom.sample", lambda _, addresses, count: list(addresses))
     location = KafkaLocation((stranger, kafka_broker.bootstrap), fresh_topic("start"))
     assert prepare(location, replication=1).brokers == 1
+
+
+def test_a_broker_that_has_just_died_holds_nobody_up(location: KafkaLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until a cluster counts it as lost, a dead broker is named among those to be asked for their disks."""
+    made, asked = prepare(location, replication=1), count()
+    answers = KafkaAdminClient.describe_log_dirs
+
+    def first_by_the_dead(client: KafkaAdminClient, **options: Any) -> Any:
+        if next(asked) < 2:
+            raise KafkaConnectionError("111 ECONNREFUSED")
+        return answers(client, **options)
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_log_dirs", first_by_the_dead)
+    assert prepare(location, replication=1) == made
+
+
+def test_a_broker_that_stays_dead_is_told_of(location: KafkaLocation, monkeypatch: pytest.MonkeyPatch) -> None:
+    def dead(*_: object, **__: object) -> None:
+        raise KafkaConnectionError("111 ECONNREFUSED")
+
+    monkeypatch.setattr(KafkaAdminClient, "describe_log_dirs", dead)
+    monkeypatch.setattr("streams.kafka.topics._SETTLE_SECONDS", 0.0)
+    with pytest.raises(UnfitCluster, match=r"no Kafka broker answers at .*111 ECONNREFUSED"):
+        prepare(location, replication=1)
 
 
 def test_a_producer_that_is_closed_leaves_nothing_running(mock_kafka: MockKafka) -> None:
