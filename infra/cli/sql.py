@@ -42,23 +42,26 @@ def sql(
 
     async def answered() -> Json:
         async with open_backend(data_dir, tables=True) as operator:
-            return await operator.sql(statement, limit=limit, org_id=org)
+            return await operator.sql(statement, limit=limit + 1, org_id=org)
 
     if archive is not None and org is not None:
         raise CommandFailed("an archive holds all organisations: narrow the statement by org_id instead of --org")
-    result = asyncio.run(answered()) if archive is None else _archived(archive, statement, limit)
+    result = asyncio.run(answered()) if archive is None else _archived(archive, statement, limit + 1)
+    rows = result["rows"][:limit]
     if as_json:
-        print_json([dict(zip(result["columns"], row, strict=True)) for row in result["rows"]])
-        return
-    if plot is not None and result["rows"]:
+        print_json([dict(zip(result["columns"], row, strict=True)) for row in rows])
+    elif plot is not None and rows:
         try:
-            print_bars(result["columns"], result["rows"], plot)
+            print_bars(result["columns"], rows, plot)
         except ValueError as unfit:
             raise CommandFailed(str(unfit)) from None
     else:
-        print_table("", result["columns"], result["rows"], empty="no rows")
-    count = len(result["rows"])
-    typer.secho(f"{count} {'row' if count == 1 else 'rows'}, {result['elapsedMs']:.1f} ms", dim=True, err=True)
+        print_table("", result["columns"], rows, empty="no rows")
+    if not as_json:
+        count = len(rows)
+        typer.secho(f"{count} {'row' if count == 1 else 'rows'}, {result['elapsedMs']:.1f} ms", dim=True, err=True)
+    if len(result["rows"]) > limit:
+        typer.secho(f"there are more rows than these {limit}: give --limit, or LIMIT and OFFSET", err=True)
 
 
 def _archived(folder: Path, statement: str, limit: int) -> Json:

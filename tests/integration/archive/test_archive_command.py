@@ -105,6 +105,15 @@ def test_an_analyst_asks_without_a_system(folder: Path) -> None:
     command("sql", "--archive", folder, "SELECT * FROM read_text('/etc/hostname')", fails="are disabled")
 
 
+@pytest.mark.parametrize(("limit", "told"), [("2", True), ("3", False)])
+def test_an_answer_that_was_cut_off_says_so(folder: Path, limit: str, told: bool) -> None:
+    asked = ["sql", "--archive", str(folder), "SELECT range FROM range(3)", "--limit", limit]
+    for form in (asked, [*asked, "--json"]):
+        result = CliRunner().invoke(app, form)
+        assert (result.exit_code, "there are more rows than these 2" in result.stderr) == (0, told), result.output
+        assert ("2" in result.stdout) is not told
+
+
 def test_a_system_starts_on_what_was_restored(data: Path, folder: Path, tmp_path: Path) -> None:
     new = tmp_path / "new"
     (restored,) = command("archive", "restore", folder, "--data-dir", new)
