@@ -20,8 +20,10 @@ RESTART = 1012
 
 _GUESSED_CALLS = 20
 """The share that a call is said to take counts as much as having watched so many calls."""
-_START_IN_CALL_S = 1.0
-"""Seconds of a running call that cost as much as the start of one."""
+_START_IN_CALL_S = 0.5
+"""Seconds of a running call that cost as much as the start of one, at least."""
+_FIRST_CALLS = 50
+"""Calls that may come before any of them has shown what it costs; later as many as have."""
 _LONG_ENOUGH_S = 0.9
 """Of watching, for a high share of work not to be a burst."""
 _BUSY = "this server is too busy to take another call now; try again later"
@@ -67,7 +69,7 @@ def judged(load: Load, settings: MediaSettings) -> Judgement:
     """Whether more calls may come, and how many.
 
     The loop's work in the last second says nothing yet of calls that have just come. So room is reckoned from what one
-    call takes: those that were let in count in full from the beginning.
+    call takes, those that were let in counting in full from the beginning; and no more than were seen come at once.
     """
     if load.held >= settings.max_calls:
         return Judgement(0, f"{settings.max_calls} calls are running here; try again later")
@@ -79,11 +81,17 @@ def judged(load: Load, settings: MediaSettings) -> Judgement:
         return Judgement(0, "too many calls begin at this moment; try again later")
     room = settings.max_calls - load.held
     if settings.max_busy < 1:
-        if load.work.busy > settings.max_busy and load.work.seconds >= _LONG_ENOUGH_S:
+        busy = load.work.busy > settings.max_busy and load.work.seconds >= _LONG_ENOUGH_S
+        if busy or load.work.newest > (1 + settings.max_busy) / 2:
             return Judgement(0, _BUSY)
         carried = settings.max_busy / call_share(load.work, settings.call_share)
-        # Whoever is alone may always come: however costly calls are, one of them is to run.
-        room = min(room, max(int(carried), 1) - load.running - load.starting)
+        unseen = load.running + load.starting - load.work.running
+        room = min(
+            room,
+            # Whoever is alone may come: however costly calls are, one of them is to run.
+            max(int(carried), 1) - load.running - load.starting,
+            int(max(_FIRST_CALLS, load.work.running) - unseen),
+        )
     return Judgement(room) if room > 0 else Judgement(0, _BUSY)
 
 

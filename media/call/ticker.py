@@ -27,17 +27,18 @@ class Ticked(Protocol):
 class Work(NamedTuple):
     """What the thread that serves all calls did lately. ``seconds`` is how much of the last one is known.
 
-    ``busy`` is the part of that time in which it worked, from 0 to 1, ``running`` how many calls there were in the
-    mean, and ``begun`` how many of them came.
+    ``busy`` is the part of that time in which it worked, from 0 to 1, and ``newest`` the same of its last quarter,
+    ``running`` how many calls there were in the mean, and ``begun`` how many of them came.
     """
 
     seconds: float
     busy: float
+    newest: float
     running: float
     begun: int
 
 
-UNWATCHED = Work(0.0, 0.0, 0.0, 0)
+UNWATCHED = Work(0.0, 0.0, 0.0, 0.0, 0)
 """Nothing is known yet."""
 
 
@@ -98,6 +99,7 @@ class Ticker:
         return Work(
             wall_s,
             min(1.0, sum(quarter.worked_s for quarter in self._quarters) / wall_s),
+            min(1.0, self._quarters[-1].worked_s / self._quarters[-1].wall_s),
             sum(quarter.running * quarter.wall_s for quarter in self._quarters) / wall_s,
             sum(quarter.begun for quarter in self._quarters),
         )

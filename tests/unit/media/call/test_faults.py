@@ -67,7 +67,7 @@ BEARABLE: tuple[tuple[type, str, object], ...] = (
     ("where", "measure", "too_much", "bearable"),
     [
         (Ticker, "sustained_lag_ms", 51.0, 49.0),
-        (Ticker, "work", Work(1.0, 0.9, 100.0, 0), Work(1.0, 0.8, 100.0, 0)),
+        (Ticker, "work", Work(1.0, 0.9, 0.9, 100.0, 0), Work(1.0, 0.8, 0.8, 100.0, 0)),
         (StartLine, "wait_ms", 501.0, 499.0),
         (Outbox, "log_wait_ms", 1_001.0, 999.0),
     ],
