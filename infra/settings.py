@@ -175,7 +175,30 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         le=100,
         json_schema_extra={"unit": "%"},
         description="New calls are refused too while the thread that serves all calls of a process worked for more "
-        "than this part of the last second: delays show only when it is too late.",
+        "than this part of the last second, or would with those that were just let in: delays show only when it is too "
+        "late.",
+    )
+    admission_call_percent: float = Field(
+        0.5,
+        ge=0.01,
+        le=100,
+        json_schema_extra={"unit": "%"},
+        description="Which part of that thread's time a call is taken to need, before it has been seen what calls need "
+        "here.",
+    )
+    admission_start_wait_ms: float = Field(
+        500.0,
+        ge=10,
+        le=60_000,
+        json_schema_extra={"unit": "ms"},
+        description="New calls are refused while they would wait for longer than this until they are put together.",
+    )
+    admission_log_wait_ms: float = Field(
+        1_000.0,
+        ge=10,
+        le=600_000,
+        json_schema_extra={"unit": "ms"},
+        description="New calls are refused while what calls record waits for longer than this until the log has it.",
     )
     connect_seconds: float = Field(
         60.0,
