@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, RootModel, Tag
+from pydantic import ConfigDict, Discriminator, Field, RootModel, Tag
 
 from api.models.base import Closed, Identifier, by_field, mark
 from domain.insights.formula import LONGEST
@@ -125,7 +125,9 @@ class TextInsight(Closed):
 
 
 class UnknownInsight(Closed):
-    """What has none of the types: of it only that is said."""
+    """What has none of the types: of it only that is said, whatever else stands in it."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"additionalProperties": False})
 
     type: Literal["bar", "line", "pie", "text"]
 

@@ -78,6 +78,13 @@ async def test_what_makes_no_sense_is_refused_with_the_legal_choices(
         assert any(message in found for found in answer.json()["message"]), answer.json()["message"]
 
 
+async def test_of_an_unknown_type_only_that_is_said(asking: httpx.AsyncClient) -> None:
+    for path in ("/reporting/insight", "/reporting/insight/preview"):
+        answer = await asking.post(path, json={**query(), "type": "radar", "shine": 1})
+        assert answer.status_code == 400
+        assert answer.json()["message"] == ["type must be one of the following values: bar, line, pie, text"]
+
+
 async def test_a_change_is_judged_by_what_it_leads_to(asking: httpx.AsyncClient) -> None:
     body = {**query(), "formulas": [{"formula": "{{n}} * 2"}]}
     made = (await asking.post("/reporting/insight", json=body)).json()
