@@ -1,8 +1,9 @@
 """Kafka for tests: real brokers, started once and lazily, and librdkafka's mock cluster where 100 ms matter.
 
-``kafka_broker`` is one real broker that every test of a session shares: use topic names of your own
-(``fresh_topic``). ``kafka_brokers`` are three, to be killed and paused: each test finds them whole, whatever the one
-before did to them. ``mock_kafka`` is new for each test.
+``kafka_broker`` is one real broker that every test of a run shares, whatever process it runs in: use topic names of
+your own (``fresh_topic``), and never pause or kill it. For that are ``kafka_broker_to_hurt`` and ``kafka_brokers``,
+three of them, which a test finds whole, whatever the one before did; tests that use these run in one process, one after
+the other. ``mock_kafka`` is new for each test.
 
 Without Java, or without network when Kafka was never fetched, real brokers are a reason to skip; with ``CI=true``, to
 fail.
@@ -15,6 +16,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
 from functools import cache
@@ -24,6 +26,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
+    from xdist.workermanage import WorkerController
+
     from infra.kafka.cluster import DevCluster
     from infra.kafka.program import Program
     from streams.kafka.access import KafkaAccess
@@ -52,7 +56,7 @@ def real_cluster(
     from streams.kafka.access import OPEN
 
     cluster = DevCluster(folder, install=_program_or_skip, brokers=brokers, settings=settings, access=access or OPEN)
-    guard = subprocess.Popen([sys.executable, "-m", "tests.broker_guard", str(folder)], stdin=subprocess.PIPE)
+    guard = _guard(folder)
     try:
         cluster.start(seconds=_START_SECONDS)
         yield cluster
@@ -61,10 +65,53 @@ def real_cluster(
         guard.communicate()
 
 
+_SHARED_FOLDER = pytest.StashKey[Path]()
+_GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that hurt brokers go to one process, before the runner of several processes looks at their marks."""
+    for item in items:
+        if not {"kafka_broker_to_hurt", "kafka_brokers"}.isdisjoint(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.xdist_group("brokers-to-hurt"))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: WorkerController) -> None:
+    """Tell each process of a run where the cluster is that all of them share."""
+    stash = node.config.stash
+    if _SHARED_FOLDER not in stash:
+        stash[_SHARED_FOLDER] = Path(tempfile.mkdtemp(prefix="callfold-tests-kafka-"))
+        stash[_GUARD] = _guard(stash[_SHARED_FOLDER])
+    node.workerinput["shared_kafka"] = str(stash[_SHARED_FOLDER])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End the shared cluster when all processes of the run have ended."""
+    if _SHARED_FOLDER in config.stash:
+        config.stash[_GUARD].communicate()
+
+
 @pytest.fixture(scope="session")
-def kafka_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
-    """One real broker for the whole session."""
-    with real_cluster(tmp_path_factory.mktemp("kafka-1") / "cluster", brokers=1) as cluster:
+def kafka_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    """One real broker for the whole run, started by whichever process needs it first."""
+    shared = getattr(pytestconfig, "workerinput", {}).get("shared_kafka")
+    if shared is None:
+        with real_cluster(tmp_path_factory.mktemp("kafka-1") / "cluster", brokers=1) as cluster:
+            yield cluster
+        return
+    from infra.kafka.cluster import DevCluster
+
+    cluster = DevCluster(Path(shared), install=_program_or_skip, brokers=1)
+    cluster.start(seconds=_START_SECONDS)
+    yield cluster
+
+
+@pytest.fixture(scope="session")
+def kafka_broker_to_hurt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+    """One real broker that nobody else uses meanwhile; whoever pauses it resumes it, whoever kills it restarts it."""
+    with real_cluster(tmp_path_factory.mktemp("kafka-hurt") / "cluster", brokers=1) as cluster:
         yield cluster
 
 
@@ -130,6 +177,11 @@ def shared_mock_kafka() -> Iterator[MockKafka]:
         yield mock
     finally:
         mock.kill()
+
+
+def _guard(folder: Path) -> subprocess.Popen[bytes]:
+    """A process that ends the cluster in ``folder`` as soon as this one closes its input or has ended."""
+    return subprocess.Popen([sys.executable, "-m", "tests.broker_guard", str(folder)], stdin=subprocess.PIPE)
 
 
 def _program_or_skip() -> Program:

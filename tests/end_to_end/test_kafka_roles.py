@@ -58,9 +58,9 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def log(kafka_broker: DevCluster) -> dict[str, str]:
+def log(kafka_broker_to_hurt: DevCluster) -> dict[str, str]:
     """The settings of the log that all share."""
-    location = f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('roles')}"
+    location = f"kafka://{kafka_broker_to_hurt.bootstrap}?topics={fresh_topic('roles')}"
     return {"CALLFOLD_LOG": location, "CALLFOLD_KAFKA_REPLICATION": "1"}
 
 
@@ -154,16 +154,16 @@ def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Instal
 
 
 def test_while_kafka_is_away_calls_go_on_and_every_process_says_that_it_is_not_ready_and_why(
-    installation: Installation, api: httpx2.Client, kafka_broker: DevCluster
+    installation: Installation, api: httpx2.Client, kafka_broker_to_hurt: DevCluster
 ) -> None:
     call = place_call(api, TALKATIVE)
 
     with on_the_line(call) as line:
-        kafka_broker.pause(1)
+        kafka_broker_to_hurt.pause(1)
         try:
             reasons = {url: not_ready(url) for url in (installation.api.url, installation.first.url)}
         finally:
-            kafka_broker.resume(1)
+            kafka_broker_to_hurt.resume(1)
         for url in (installation.api.url, installation.first.url):
             wait_until_ready(url)
         assert status(api, call) == ("in-progress", None)

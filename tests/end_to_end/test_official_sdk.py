@@ -9,21 +9,16 @@ from typing import Any
 
 import pytest
 from vapi import Vapi
+from vapi import types as sdk  # each type when it is first named: importing all of them takes ten seconds
 from vapi.core.api_error import ApiError
-from vapi.types import (
-    AnalyticsOperation,
-    AnalyticsQuery,
-    Assistant,
-    AudioFormat,
-    Call,
-    CreateAssistantDto,
-)
 
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.call.events import ArtifactStored
 from domain.organization.founding import Founding
 from tests.unit.api.installation import Installation
+
+pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
 
 SOUND = bytes(range(256)) * 40
 WEBSOCKET = {
@@ -32,7 +27,7 @@ WEBSOCKET = {
 }
 
 
-def make_assistant(vapi: Vapi, **fields: Any) -> Assistant:
+def make_assistant(vapi: Vapi, **fields: Any) -> sdk.Assistant:
     return vapi.assistants.create(
         name="Reception",
         first_message="Hello!",
@@ -43,9 +38,9 @@ def make_assistant(vapi: Vapi, **fields: Any) -> Assistant:
     )
 
 
-def make_call(vapi: Vapi, assistant_id: str, **fields: Any) -> Call:
+def make_call(vapi: Vapi, assistant_id: str, **fields: Any) -> sdk.Call:
     call = vapi.calls.create(assistant_id=assistant_id, transport=WEBSOCKET, **fields)
-    assert isinstance(call, Call)
+    assert isinstance(call, sdk.Call)
     return call
 
 
@@ -101,13 +96,13 @@ def test_the_life_of_a_call(vapi: Vapi, installation: Installation) -> None:
 
 def test_a_call_with_an_inline_assistant_built_from_sdk_types(vapi: Vapi) -> None:
     call = vapi.calls.create(
-        assistant=CreateAssistantDto(first_message="Hi", max_duration_seconds=30),
+        assistant=sdk.CreateAssistantDto(first_message="Hi", max_duration_seconds=30),
         transport={
             "provider": "vapi.websocket",
-            "audio_format": AudioFormat(format="mulaw", container="raw", sample_rate=8000),
+            "audio_format": sdk.AudioFormat(format="mulaw", container="raw", sample_rate=8000),
         },
     )
-    assert isinstance(call, Call)
+    assert isinstance(call, sdk.Call)
     assert call.assistant.first_message == "Hi"
     assert (call.transport.audio_format.format, call.transport.audio_format.sample_rate) == ("mulaw", 8000)
 
@@ -146,7 +141,9 @@ def test_analytics(vapi: Vapi, installation: Installation, founding: Founding) -
     ]
     results = vapi.analytics.get(
         queries=[
-            AnalyticsQuery(table="call", name="calls", operations=[AnalyticsOperation(operation="count", column="id")])
+            sdk.AnalyticsQuery(
+                table="call", name="calls", operations=[sdk.AnalyticsOperation(operation="count", column="id")]
+            )
         ]
     )
     assert results[0].result == [{"countId": 3}]

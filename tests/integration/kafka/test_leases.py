@@ -23,11 +23,15 @@ WITHIN_S = 30.0
 pytestmark = pytest.mark.timeout(180)
 
 
-@pytest.fixture
-def location(kafka_broker: DevCluster) -> KafkaLocation:
-    located = KafkaLocation.parse(f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('leases')}")
+def made_on(cluster: DevCluster) -> KafkaLocation:
+    located = KafkaLocation.parse(f"kafka://{cluster.bootstrap}?topics={fresh_topic('leases')}")
     prepare(located, replication=1)
     return located
+
+
+@pytest.fixture
+def location(kafka_broker: DevCluster) -> KafkaLocation:
+    return made_on(kafka_broker)
 
 
 @contextmanager
@@ -84,12 +88,12 @@ async def test_a_process_that_leaves_is_dead_at_once(location: KafkaLocation) ->
 
 
 async def test_while_the_broker_is_away_nobody_dies_and_everybody_says_why_nothing_is_heard(
-    location: KafkaLocation, kafka_broker: DevCluster
+    kafka_broker_to_hurt: DevCluster,
 ) -> None:
-    with processes(location, "a", "b") as (a, b):
+    with processes(made_on(kafka_broker_to_hurt), "a", "b") as (a, b):
         going_on = asyncio.create_task(beating(a, b))
         await asyncio.sleep(PAUSE_S)
-        kafka_broker.pause(1)
+        kafka_broker_to_hurt.pause(1)
         try:
             async with asyncio.timeout(WITHIN_S):
                 while not (a.trouble() and b.trouble()):
@@ -99,7 +103,7 @@ async def test_while_the_broker_is_away_nobody_dies_and_everybody_says_why_nothi
             await asyncio.sleep(2 * LEASE_S)
             assert a.alive("b")
         finally:
-            kafka_broker.resume(1)
+            kafka_broker_to_hurt.resume(1)
         async with asyncio.timeout(WITHIN_S):
             while a.trouble() or b.trouble():
                 assert a.alive("b")

@@ -114,13 +114,17 @@ def history(shard: int) -> list[Record]:
     return [*records, records[1]]
 
 
-@pytest.fixture
-def here(kafka_broker: DevCluster, tmp_path: Path) -> Installation:
+def made_on(cluster: DevCluster, folder: Path) -> Installation:
     """Four shards with eight records each, read and signed by a node that has ended."""
-    made = Installation(kafka_broker, tmp_path / "data")
+    made = Installation(cluster, folder)
     made.write({shard: history(shard) for shard in range(SHARDS)})
     made.run_once()
     return made
+
+
+@pytest.fixture
+def here(kafka_broker: DevCluster, tmp_path: Path) -> Installation:
+    return made_on(kafka_broker, tmp_path / "data")
 
 
 def faults(found: Verified) -> list[tuple[int, str, str]]:
@@ -153,14 +157,15 @@ def test_a_machine_without_a_replica_compares_with_checkpoints_only(here: Instal
 
 
 @pytest.mark.long
-def test_what_somebody_did_to_the_brokers_files_is_named(here: Installation, kafka_broker: DevCluster) -> None:
+def test_what_somebody_did_to_the_brokers_files_is_named(kafka_broker_to_hurt: DevCluster, tmp_path: Path) -> None:
+    here = made_on(kafka_broker_to_hurt, tmp_path / "data")
     was = {shard: here.partition(shard) for shard in range(SHARDS)}
     changed = msgspec.structs.replace(was[0][4][1], value=was[0][4][1].value.replace(b'"amount":4', b'"amount":5'))
     swapped = [(0, was[2][0][1]), (1, was[2][2][1]), (2, was[2][1][1]), *was[2][3:]]
-    shards_at = Path(kafka_broker.statuses()[0].log).parent / "data"
+    shards_at = Path(kafka_broker_to_hurt.statuses()[0].log).parent / "data"
     topic = here.location.topic("log")
 
-    kafka_broker.kill(1)
+    kafka_broker_to_hurt.kill(1)
     rewrite(
         shards_at,
         topic,
@@ -171,7 +176,7 @@ def test_what_somebody_did_to_the_brokers_files_is_named(here: Installation, kaf
             3: was[3][:6],
         },
     )
-    kafka_broker.restart(1)
+    kafka_broker_to_hurt.restart(1)
 
     assert faults(here.verified()) == [
         (0, "changed", "offset 4"),
