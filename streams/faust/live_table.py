@@ -75,12 +75,16 @@ class LiveTable:
         *entries, newest = changes.items()
         for part in (entries, [newest]):
             encoded = [(key.encode(), None if entry is None else encode(entry)) for key, entry in part]
-            await asyncio.gather(*(self._table.send_changelog(shard, key, entry) for key, entry in encoded))
+            await asyncio.gather(*(self._acknowledged(shard, key, entry) for key, entry in encoded))
             for key, entry in encoded:
                 if entry is None:
                     self._table.data.pop(key, None)
                 else:
                     self._table.data[key] = entry
+
+    def _acknowledged(self, shard: int, key: bytes, entry: bytes | None) -> asyncio.Future[object]:
+        """Waiting may be given up; Faust notes what becomes of the record nevertheless, and must find it as it was."""
+        return asyncio.shield(self._table.send_changelog(shard, key, entry))
 
 
 class _NewestTable(faust.Table[bytes, bytes]):
