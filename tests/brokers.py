@@ -180,8 +180,12 @@ def shared_mock_kafka() -> Iterator[MockKafka]:
 
 
 def _guard(folder: Path) -> subprocess.Popen[bytes]:
-    """A process that ends the cluster in ``folder`` as soon as this one closes its input or has ended."""
-    return subprocess.Popen([sys.executable, "-m", "tests.broker_guard", str(folder)], stdin=subprocess.PIPE)
+    """A process that ends the cluster in ``folder`` as soon as this one closes its input or has ended.
+
+    What a terminal or a time limit sends to this process and all of its group does not reach it.
+    """
+    command = [sys.executable, "-m", "tests.broker_guard", str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
 
 
 def _program_or_skip() -> Program:
