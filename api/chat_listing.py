@@ -9,35 +9,46 @@ from api.authentication import Principal
 from api.configuration.references import UNBOUNDED
 from api.context import ApiContext
 from api.models.chat import ChatFilters
+from api.piecewise import each_document
 from domain.chat.state import KeptChat
 from domain.pricing.cost import usage_cost
 
 
-def matching_chats(context: ApiContext, principal: Principal, filters: ChatFilters) -> tuple[list[KeptChat], int]:
+async def matching_chats(context: ApiContext, principal: Principal, filters: ChatFilters) -> tuple[list[KeptChat], int]:
     """The chats of the page asked for, and how many there are in all."""
     documents, oldest_first = context.dependencies.documents, filters.sort_order == "ASC"
     bounds: dict[str, Any] = {"org_id": principal.org_id, "created": filters.created(), "updated": filters.updated()}
     if filters.assistant_id is not None:
         bounds["reference"] = filters.assistant_id
-    plain = filters.sort_by == "createdAt" and not _narrowed(filters)
-    if plain:
-        offset = filters.offset()
-        page = (
-            documents.list("chat", limit=filters.limit, offset=offset, oldest_first=oldest_first, **bounds)
-            if filters.limit and offset <= UNBOUNDED
-            else []
+    offset = filters.offset()
+    if filters.sort_by == "createdAt" and not _narrowed(filters):
+        if not filters.limit or offset > UNBOUNDED:
+            return [], documents.count("chat", **bounds)
+        found = each_document(
+            documents, "chat", limit=filters.limit, offset=offset, oldest_first=oldest_first, **bounds
         )
-        return [document.state for document in page], documents.count("chat", **bounds)
+        return [document.state async for document in found], documents.count("chat", **bounds)
     if filters.id is not None or filters.id_any is not None:
         ids = filters.id_any if filters.id_any is not None else [filters.id or ""]
         one = [documents.get("chat", chat_id, org_id=principal.org_id) for chat_id in dict.fromkeys(ids)]
-        found = [document.state for document in one if document is not None and filters.admit(document.keys)]
-    else:
-        listed = documents.list("chat", limit=UNBOUNDED, oldest_first=oldest_first, **bounds)
-        found = [document.state for document in listed]
-    passing = [chat for chat in found if _passes(chat, filters)]
-    passing.sort(key=_order(filters), reverse=not oldest_first)
-    return passing[filters.offset() :][: filters.limit], len(passing)
+        chats = [document.state for document in one if document is not None and filters.admit(document.keys)]
+        passing = sorted(
+            (chat for chat in chats if _passes(chat, filters)), key=_order(filters), reverse=not oldest_first
+        )
+        return passing[offset : offset + filters.limit], len(passing)
+    # All of them are looked at, and only what is shown is kept.
+    order = _order(filters)
+    ranked = [
+        (order(document.state), document.id)
+        async for document in each_document(documents, "chat", oldest_first=oldest_first, **bounds)
+        if _passes(document.state, filters)
+    ]
+    ranked.sort(reverse=not oldest_first)
+    page = [
+        documents.get("chat", chat_id, org_id=principal.org_id)
+        for _, chat_id in ranked[offset : offset + filters.limit]
+    ]
+    return [document.state for document in page if document is not None], len(ranked)
 
 
 def _narrowed(filters: ChatFilters) -> bool:

@@ -7,10 +7,11 @@ from typing import Any
 from api.configuration.references import UNBOUNDED
 from api.configuration.resource import Resource
 from api.models.filters import ListFilters, PagedFilters
+from api.piecewise import each_document
 from domain.log.ports import Document, Documents
 
 
-def find(
+async def find(
     resource: Resource, filters: ListFilters, documents: Documents, org_id: str, **within: str
 ) -> tuple[list[Document], int]:
     """The documents of the page asked for, and how many there are in all where the list says so.
@@ -22,32 +23,41 @@ def find(
     bounds: dict[str, Any] = {"org_id": org_id, "created": filters.created(), "updated": filters.updated()}
     ids = _ids(filters)
     if ids is None and not within and not resource.always_filtered and not _is_filtered(filters):
-        page = _page(resource, filters, documents, offset, oldest_first, bounds)
+        page = await _page(resource, filters, documents, offset, oldest_first, bounds)
         return page, documents.count(resource.kind, **bounds) if resource.style == "page" else len(page)
-    found = _by_id(resource, ids, filters, documents, org_id) if ids is not None else None
-    if found is None:
-        reference = getattr(filters, "assistant_id", None)
-        found = documents.list(resource.kind, limit=UNBOUNDED, reference=reference, oldest_first=oldest_first, **bounds)
-    else:
+    if ids is not None:
+        found = _by_id(resource, ids, filters, documents, org_id)
         found.sort(key=lambda document: (document.keys.created_at, document.id), reverse=not oldest_first)
-    passing = [document for document in found if _passes(resource, filters, document, within)]
-    return passing[offset : offset + filters.limit], len(passing)
+        passing = [document for document in found if _passes(resource, filters, document, within)]
+        return passing[offset : offset + filters.limit], len(passing)
+    reference = getattr(filters, "assistant_id", None)
+    page, passed = [], 0
+    async for document in each_document(
+        documents, resource.kind, reference=reference, oldest_first=oldest_first, **bounds
+    ):
+        if _passes(resource, filters, document, within):
+            if offset <= passed < offset + filters.limit:
+                page.append(document)
+            passed += 1
+    return page, passed
 
 
 def page_body(results: list[dict[str, Any]], total: int, filters: PagedFilters) -> dict[str, Any]:
     """``{results, metadata}`` as Vapi's paged lists have it."""
+    return {"results": results, "metadata": page_metadata(total, filters)}
+
+
+def page_metadata(total: int, filters: PagedFilters) -> dict[str, Any]:
+    """What is said beside the results of a page."""
     pages = -(-total // filters.limit) if filters.limit else 0
     return {
-        "results": results,
-        "metadata": {
-            "itemsPerPage": filters.limit,
-            "totalItems": total,
-            "currentPage": filters.page,
-            "totalPages": pages,
-            "hasNextPage": filters.page < pages,
-            "sortOrder": filters.sort_order,
-            "itemsBeyondRetention": False,
-        },
+        "itemsPerPage": filters.limit,
+        "totalItems": total,
+        "currentPage": filters.page,
+        "totalPages": pages,
+        "hasNextPage": filters.page < pages,
+        "sortOrder": filters.sort_order,
+        "itemsBeyondRetention": False,
     }
 
 
@@ -68,7 +78,7 @@ def _ids(filters: ListFilters) -> list[str] | None:
     return [known for known in dict.fromkeys(several) if one in (None, known)]
 
 
-def _page(
+async def _page(
     resource: Resource,
     filters: ListFilters,
     documents: Documents,
@@ -78,7 +88,10 @@ def _page(
 ) -> list[Document]:
     if filters.limit == 0 or offset > UNBOUNDED:
         return []
-    return documents.list(resource.kind, limit=filters.limit, offset=offset, oldest_first=oldest_first, **bounds)
+    found = each_document(
+        documents, resource.kind, limit=filters.limit, offset=offset, oldest_first=oldest_first, **bounds
+    )
+    return [document async for document in found]
 
 
 def _by_id(

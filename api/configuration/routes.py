@@ -15,7 +15,7 @@ from starlette.responses import Response
 from api.authentication import Principal
 from api.configuration.changes import check_new, check_whole, with_checks
 from api.configuration.history import configuration_at, versions_page
-from api.configuration.listing import find, page_body
+from api.configuration.listing import find, page_metadata
 from api.configuration.references import check_references, refuse_while_used
 from api.configuration.resource import Resource
 from api.context import ApiContext
@@ -25,8 +25,9 @@ from api.errors import Issue, invalid, not_found
 from api.event_stream import event_body
 from api.idempotency import creation_ids
 from api.models.filters import PagedFilters, Query, VersionQuery, parse_query
+from api.piecewise import Pauses
 from api.preconditions import expected_version, only_version
-from api.responses import json_response
+from api.responses import json_bytes, json_response, list_response
 from api.sealing import sealing
 from api.sections import Section
 from api.time_travel import present_or_past
@@ -218,11 +219,14 @@ def _add_list(router: APIRouter, context: ApiContext, resource: Resource) -> Non
     async def listing(request: Request) -> Response:
         principal = await context.caller(request)
         filters = parse_query(request, resource.filters)
-        found, total = find(resource, filters, documents, principal.org_id, **_within(request, resource))
-        shown: Any = [view(document.state) for document in found]
-        if resource.style == "page" and isinstance(filters, PagedFilters):
-            shown = page_body(shown, total, filters)
-        return json_response(shown, position=context.seen(principal))
+        found, total = await find(resource, filters, documents, principal.org_id, **_within(request, resource))
+        pauses, shown = Pauses(), list[bytes]()
+        for document in found:
+            shown.append(json_bytes(view(document.state)))
+            await pauses.rest()
+        paged = filters if resource.style == "page" and isinstance(filters, PagedFilters) else None
+        metadata = page_metadata(total, paged) if paged else None
+        return list_response(shown, metadata, position=context.seen(principal))
 
 
 def _add_replacement(router: APIRouter, context: ApiContext, resource: Resource) -> None:
@@ -284,7 +288,9 @@ def _add_history(router: APIRouter, context: ApiContext, resource: Resource) -> 
     )
     async def restore(request: Request, id: str, version: str) -> Response:
         principal = await context.caller(request)
-        aggregate = only_version(resource.aggregate, expected_version(request))
+        aggregate = only_version(
+            sealing(resource.aggregate, principal.org_id, context.dependencies.seal), expected_version(request)
+        )
         _existing(context, resource, principal, request)
         revision, past = configuration_at(context, resource, principal, id, version)
         check_references(resource.references, past.config, documents, principal.org_id)

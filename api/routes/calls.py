@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 from typing import Any
 
@@ -23,8 +24,9 @@ from api.errors import Problem, not_found
 from api.idempotency import creation_ids
 from api.models.call import CallBody, CallChanges, CallDeletion, WebCallBody
 from api.models.filters import CallFilters, PastQuery, parse_query
+from api.piecewise import each_document
 from api.preconditions import expected_version, only_version
-from api.responses import json_response
+from api.responses import json_bytes, json_response, list_response
 from api.restrictions import check_target
 from api.sections import Section
 from api.short_forms import full_call
@@ -137,14 +139,12 @@ def call_routes(context: ApiContext) -> APIRouter:
     async def listing(request: Request) -> Response:
         principal = await context.caller(request)
         filters = parse_query(request, CallFilters)
-        return json_response(
-            [views.body(document.state) for document in _matching(principal, filters)],
-            position=context.seen(principal),
-        )
+        shown = [json_bytes(views.body(document.state)) async for document in _matching(principal, filters)]
+        return list_response(shown, None, position=context.seen(principal))
 
-    def _matching(principal: Principal, filters: CallFilters) -> list[Document]:
+    async def _matching(principal: Principal, filters: CallFilters) -> AsyncIterator[Document]:
         if filters.phone_number_id is not None or filters.limit == 0:
-            return []
+            return
         if filters.id is not None:
             document = documents.get("call", filters.id, org_id=principal.org_id)
             wanted = (
@@ -152,15 +152,19 @@ def call_routes(context: ApiContext) -> APIRouter:
                 and filters.admit(document.keys)
                 and filters.assistant_id in (None, document.keys.reference)
             )
-            return [document] if document is not None and wanted else []
-        return documents.list(
+            if document is not None and wanted:
+                yield document
+            return
+        async for found in each_document(
+            documents,
             "call",
             org_id=principal.org_id,
             limit=filters.limit,
             reference=filters.assistant_id,
             created=filters.created(),
             updated=filters.updated(),
-        )
+        ):
+            yield found
 
     @router.get("/call/{id}", summary="Get a call, now or as it was", **describe(query=PastQuery, answer="Call"))
     async def read(request: Request, id: str) -> Response:

@@ -14,7 +14,7 @@ from api.bodies import check
 from api.chat_listing import matching_chats
 from api.chat_rules import chat_order, check_page
 from api.chat_stream import chat_frames, event_stream, failure, written
-from api.configuration.listing import page_body
+from api.configuration.listing import page_metadata
 from api.context import ApiContext
 from api.documentation import describe
 from api.errors import Issue, Problem, invalid, not_found
@@ -22,9 +22,10 @@ from api.event_stream import event_body
 from api.idempotency import CreationIds, creation_ids, refuse_other_body
 from api.models.chat import ChatBody, ChatFilters, ResponsesBody
 from api.models.filters import PastQuery, Query, parse_query
+from api.piecewise import Pauses
 from api.preconditions import expected_version, only_version
 from api.response_stream import response_frames, response_object
-from api.responses import json_response
+from api.responses import json_bytes, json_response, list_response
 from api.sections import Section
 from api.time_travel import present_or_past
 from domain.aggregate import Conflicting
@@ -118,16 +119,22 @@ def chat_routes(context: ApiContext) -> APIRouter:
     async def listing(request: Request) -> Response:
         principal = await context.caller(request)
         filters = parse_query(request, ChatFilters)
-        found, total = matching_chats(context, principal, filters)
-        history = ShownHistory(History(documents, log))
-        results = [chat_body(chat, history.before(chat)) for chat in found]
-        return json_response(page_body(results, total, filters), position=context.seen(principal))
+        found, total = await matching_chats(context, principal, filters)
+        history, pauses, shown = History(documents, log), Pauses(), list[bytes]()
+        written = ShownHistory(history)
+        for chat in found:
+            await _read_before(chat, history, pauses)
+            shown.append(json_bytes(chat_body(chat, written.before(chat))))
+            await pauses.rest()
+        return list_response(shown, page_metadata(total, filters), position=context.seen(principal))
 
     @router.get("/chat/{id}", summary="Get a chat, now or as it was", **describe(query=PastQuery, returns=ChatBody))
     async def read(request: Request, id: str) -> Response:
         principal = await context.caller(request)
         state = _kept(present_or_past(context, request, CHAT, id, principal, "Chat"), id)
-        body = chat_body(state, History(documents, log).before(state))
+        history = History(documents, log)
+        await _read_before(state, history, Pauses())
+        body = chat_body(state, history.before(state))
         return json_response(body, position=context.seen(principal), version=state.version)
 
     @router.delete("/chat/{id}", summary="Delete a chat", **describe(returns=ChatBody))
@@ -138,7 +145,9 @@ def chat_routes(context: ApiContext) -> APIRouter:
         if document is None:
             raise not_found("Chat", id)
         state = _kept(document.state, id)
-        body = chat_body(state, History(documents, log).before(state))
+        history = History(documents, log)
+        await _read_before(state, history, Pauses())
+        body = chat_body(state, history.before(state))
         command = DeleteChat(org_id=principal.org_id, actor=principal.key_id)
         _, appended = await commands.execute(aggregate, id, command)
         return json_response(body, position=appended.position)
@@ -154,6 +163,12 @@ def chat_routes(context: ApiContext) -> APIRouter:
         )
 
     return router
+
+
+async def _read_before(chat: KeptChat, history: History, pauses: Pauses) -> None:
+    """Have ``history`` know what the chat goes on from, which may be a thousand chats."""
+    for _ in history.reading(chat):
+        await pauses.rest()
 
 
 class ChatDesk:

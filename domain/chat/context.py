@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -65,13 +65,27 @@ class History:
 
     def chain(self, chat: KeptChat) -> list[KeptChat]:
         """The chats before this one, newest first."""
-        found: list[KeptChat] = []
+        return [*self._back(chat)]
+
+    def reading(self, chat: KeptChat) -> Iterator[None]:
+        """Read what ``before`` needs, a chat or a call at each step: for who must not be kept waiting by it."""
+        first = chat
+        for earlier in self._back(chat):
+            first = earlier
+            yield
+        state = self._found_in_session(first)
+        for joined in state.conversations if state else ():
+            self._said_in(joined, first.identity.org_id)
+            yield
+
+    def _back(self, chat: KeptChat) -> Iterator[KeptChat]:
         current: KeptChat | None = chat
-        while current is not None and len(found) < LONGEST_CHAIN and current.identity.previous_chat_id is not None:
+        for _ in range(LONGEST_CHAIN):
+            if current is None or current.identity.previous_chat_id is None:
+                return
             current = self.chat(current.identity.previous_chat_id, chat.identity.org_id)
             if current is not None:
-                found.append(current)
-        return found
+                yield current
 
     def session(self, session: ActiveSession) -> list[Timed]:
         """Everything that was said in a session: what a client put there, then its chats and calls in order."""
@@ -83,12 +97,8 @@ class History:
 
     def session_parts(self, chat: KeptChat) -> list[Part]:
         """What a chat found in its session when it was held, apart by where it was said."""
-        identity = chat.identity
-        if identity.session_id is None or identity.session_version is None:
-            return []
-        states = self._states(identity.session_id)[: identity.session_version]
-        state = states[-1] if states else None
-        return self._parts(state) if isinstance(state, ActiveSession) else []
+        state = self._found_in_session(chat)
+        return self._parts(state) if state else []
 
     def session_usage(self, session: ActiveSession) -> tuple[UsageMetered, ...]:
         """What the chats of a session used, summed."""
@@ -98,6 +108,14 @@ class History:
             for reading in chat.usage if chat else ():
                 usage = add_reading(usage, reading)
         return usage
+
+    def _found_in_session(self, chat: KeptChat) -> ActiveSession | None:
+        """The session as the chat saw it."""
+        identity = chat.identity
+        if identity.session_id is None or identity.session_version is None:
+            return None
+        states = self._states(identity.session_id)[: identity.session_version]
+        return states[-1] if states and isinstance(states[-1], ActiveSession) else None
 
     def _parts(self, session: ActiveSession) -> list[Part]:
         put = [Timed(message, session.created_at) for message in input_messages(session.config.get("messages"))]
