@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
@@ -15,9 +16,12 @@ from api.refusals import from_log, from_refusal
 from domain.aggregate import Conflicting, Refused
 from domain.call.aggregate import CALL
 from domain.call.commands import DeleteCall, EndCall
+from domain.call.events import CallDeletionFailed
 from domain.call.state import Live, Ringing
 from domain.live_calls import CallNotLive
 from domain.log.ports import Appended, Document, LogUnavailable
+
+logger = logging.getLogger(__name__)
 
 ENDED_BY_DELETE: Final = "call-deleted"
 
@@ -28,6 +32,7 @@ class CallRemoval:
     def __init__(self, context: ApiContext) -> None:
         self._commands = context.dependencies.commands
         self._documents = context.dependencies.documents
+        self._clock = context.dependencies.clock
         self._live_calls = context.dependencies.live_calls
         self._artifacts = context.dependencies.artifacts
 
@@ -59,7 +64,17 @@ class CallRemoval:
             failed = from_log(fault)
         else:
             return {"id": call_id, "status": "deleted"}
+        await self._tell(principal, call_id, CallDeletionFailed(code=failed.code or "", reason=failed.message))
         return {"id": call_id, "status": "deletion-failed", "code": failed.code, "message": failed.message}
+
+    async def _tell(self, principal: Principal, call_id: str, failure: CallDeletionFailed) -> None:
+        """Keep that a call which is there could not be deleted: its server may want to know."""
+        if self._documents.get("call", call_id, org_id=principal.org_id) is None:
+            return
+        try:
+            await self._commands.record(call_id, [failure], [self._clock()])
+        except LogUnavailable as fault:
+            logger.warning("call.deletion_failure_not_recorded", extra={"call_id": call_id, "reason": str(fault)})
 
     def _found(self, principal: Principal, call_id: str) -> Document:
         document = self._documents.get("call", call_id, org_id=principal.org_id)

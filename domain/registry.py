@@ -110,6 +110,7 @@ _CLASSES: tuple[type[Event], ...] = (
     call.LanguageChanged,
     call.CallEnded,
     call.CallDeleted,
+    call.CallDeletionFailed,
     *(event_class for events in CONFIGURATIONS.values() for event_class in events),
     *FILES,
     *KNOWLEDGE_BASES,

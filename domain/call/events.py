@@ -360,3 +360,12 @@ class CallDeleted(Event, frozen=True, kw_only=True):
     """The call is forgotten: no read shows it any more."""
 
     TYPE: ClassVar[str] = "call.deleted"
+
+
+class CallDeletionFailed(Event, frozen=True, kw_only=True):
+    """Somebody wanted the call deleted, along with others, and it could not be: it stays. ``code`` and ``reason`` are
+    those of the answer."""
+
+    TYPE: ClassVar[str] = "call.deletion_failed"
+    code: str
+    reason: str

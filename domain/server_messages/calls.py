@@ -7,7 +7,7 @@ that a type has of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from domain.call.artifact import artifact_body, artifact_messages, openai_messages
 from domain.call.clock import call_start
@@ -18,12 +18,15 @@ from domain.call.events import (
     CallClaimed,
     CallCreated,
     CallDeleted,
+    CallDeletionFailed,
     CallEnded,
     CallStarted,
+    LanguageChanged,
     MessageCommitted,
     ToolCalled,
     ToolCompleted,
     ToolFailed,
+    Track,
     TranscriptFinalized,
     TransferRequested,
     Warned,
@@ -35,6 +38,15 @@ from domain.write_only import without_secrets
 Json = dict[str, Any]
 
 REPORT = "end-of-call-report"
+
+_UPLOADED: Final[Mapping[Track, str]] = {
+    "stereo": "recording-stereo",
+    "mono": "recording-mono",
+    "customer": "recording-customer",
+    "assistant": "recording-assistant",
+    "log": "log",
+}
+"""What the tracks are called where their storing is told of."""
 
 
 def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
@@ -54,7 +66,9 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
         case CallEnded(reason=reason):
             return ({**_status("ended"), "endedReason": reason, **_so_far(call)}, {"type": REPORT})
         case ArtifactStored(track="log") if isinstance(call, Ended):
-            return ({"type": REPORT},)
+            return ({"type": REPORT}, _uploaded("log"))
+        case ArtifactStored(track=track):
+            return (_uploaded(track),)
         case MessageCommitted() | ToolCalled() | ToolCompleted() | ToolFailed():
             return ({"type": "conversation-update", **_history(call)},)
         case TranscriptFinalized():
@@ -71,6 +85,10 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
             return ({"type": "transfer-update", "destination": destination, **names}, _started(event.assistant))
         case Warned(code="hang"):
             return ({"type": "hang"},)
+        case LanguageChanged(language=language):
+            return ({"type": "language-change-detected", "language": language},)
+        case CallDeletionFailed():
+            return ({"type": "call.delete.failed"},)
     return ()
 
 
@@ -122,6 +140,10 @@ def _shown(assistant: Mapping[str, Any]) -> Json:
 
 def _status(word: str) -> Json:
     return {"type": "status-update", "status": word}
+
+
+def _uploaded(track: Track) -> Json:
+    return {"type": "call.artifact.upload", "artifacts": [{"type": _UPLOADED[track], "success": True}]}
 
 
 def _started(assistant: Mapping[str, Any]) -> Json:

@@ -31,6 +31,15 @@ _RESULT: Final[Schema] = {
     },
 }
 
+_UPLOADS: Final[Schema] = {
+    "type": "array",
+    "items": {
+        "type": "object",
+        "properties": {"type": {"type": "string"}, "success": {"type": "boolean"}},
+        "required": ["type", "success"],
+    },
+}
+
 
 def _words(*words: str) -> Schema:
     return {"type": "string", "enum": list(words)}
@@ -154,7 +163,14 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
         ("language",),
         _BOTH,
     ),
+    MessageType(
+        "call.artifact.upload",
+        "A recording or the log of a call was stored.",
+        {"artifacts": _UPLOADS},
+        ("artifacts",),
+    ),
     MessageType("call.deleted", "A call was deleted."),
+    MessageType("call.delete.failed", "One of several calls could not be deleted."),
     MessageType("chat.created", "A chat was answered.", {}, ("chat",)),
     MessageType("chat.deleted", "A chat was deleted.", {}, ("chat",)),
     MessageType("session.created", "A session was created.", {"session": _OBJECT}, ("session",)),
@@ -235,6 +251,16 @@ MESSAGE_TYPES: Final[tuple[MessageType, ...]] = (
         },
     ),
     MessageType("tool-calls-result", "A tool answered.", {"toolCallResult": _OBJECT}, ("toolCallResult",), _CLIENT),
+    MessageType(
+        "tool.completed", "A tool has a result, as the history shows it.", {"messages": _LIST}, ("messages",), _CLIENT
+    ),
+    MessageType(
+        "metadata",
+        "What a tool's answer had for the client (its metadata), as JSON.",
+        {"metadata": _TEXT},
+        ("metadata",),
+        _CLIENT,
+    ),
 )
 """Those that callfold sends; more can be listed than there are causes for here (docs/messages.md)."""
 

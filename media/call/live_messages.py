@@ -23,8 +23,7 @@ from media.call.told import Told
 
 KINDS: Final = frozenset(
     {
-        *("speech-update", "model-output", "voice-input", "assistant.speechStarted", "language-change-detected"),
-        "transcript",
+        *("speech-update", "model-output", "voice-input", "assistant.speechStarted", "transcript"),
     }
 )
 """Those that no event tells of; of transcripts the callers' finals are told from the log."""

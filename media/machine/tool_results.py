@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, cast, get_args
 
+import msgspec
+
 from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, ToolFailure
 from media.machine import history
 from media.machine.inputs import RequestedTool
@@ -46,6 +48,10 @@ def completed(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str
     m.record(ToolCompleted(tool_call_id=call.id, name=call.name, result=result, at_ms=m.now))
     told = {"toolCallId": call.id, "name": call.name, "result": result}
     m.notify("tool-calls-result", toolCallResult=told if metadata is None else {**told, "metadata": metadata})
+    if "tool.completed" in m.plan.client_messages:
+        m.notify("tool.completed", messages=[{"role": "tool_call_result", **told}])
+    if metadata is not None and "metadata" in m.plan.client_messages:
+        m.notify("metadata", metadata=msgspec.json.encode(metadata).decode())
 
 
 def failed(m: Moment, call: RequestedTool, failure: str, error: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from api.app import create_app
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
-from domain.call.events import CallStarted
+from domain.call.events import CallDeletionFailed, CallStarted
 from domain.fragments import Fragment, FragmentBatch
 from domain.organization.founding import Founding
 from domain.signing import is_call_token
@@ -231,6 +231,26 @@ async def test_a_call_whose_process_died_can_be_deleted(client: httpx.AsyncClien
     await installation.log.execute(CALL, body["id"], ClaimCall(owner="gone", lease_seconds=5))
     deleted = await client.delete(f"/call/{body['id']}")
     assert (deleted.status_code, deleted.json()["endedReason"]) == (200, "call-deleted")
+
+
+async def test_a_call_that_stays_when_several_are_deleted_keeps_that_on_the_log(
+    client: httpx.AsyncClient, installation: Installation
+) -> None:
+    waiting, running = [(await start(client))["id"] for _ in range(2)]
+    await installation.log.execute(CALL, running, ClaimCall(owner="media-1", lease_seconds=5))
+
+    async def go_on(call_id: str, reason: str) -> None:
+        """It is asked, and does not end."""
+        installation.live_calls.running.add(call_id)
+
+    installation.live_calls.on_end = go_on
+    installation.live_calls.running.add(running)
+    answer = await client.request("DELETE", f"/call/{waiting}", json={"ids": [waiting, running]})
+    deleted, stays = answer.json()["results"]
+    assert (deleted["status"], stays["status"]) == ("deleted", "deletion-failed")
+    last = installation.log.history(running)[-1].recorded.event
+    assert last == CallDeletionFailed(code=stays["code"], reason=stays["message"])
+    assert (await client.get(f"/call/{running}")).json()["status"] == "ringing"
 
 
 async def test_several_calls_are_deleted_at_once(client: httpx.AsyncClient, installation: Installation) -> None:

@@ -15,7 +15,10 @@ from domain.call.events import (
     CallClaimed,
     CallCreated,
     CallDeleted,
+    CallDeletionFailed,
+    CallEnded,
     CallStarted,
+    LanguageChanged,
     Track,
     TransferRequested,
 )
@@ -35,6 +38,7 @@ from streams.webhooks.outbox import CallOutbox
 from tests.unit.domain.specification import START
 from tests.unit.media.machine.scenario import Reply, Scenario
 
+WEBSOCKET = {"provider": "vapi.websocket"}
 CALL_ID = "0198c0de-0000-7000-8000-0000000000ca"
 CHAT_ID = "0198c0de-0000-7000-8000-0000000000c4"
 SESSION_ID = "0198c0de-0000-7000-8000-00000000005e"
@@ -136,6 +140,35 @@ def told_to_server(call: Scenario) -> list[Json]:
         for effect in effects:
             told += [json.loads(message.body)["message"] for (message,) in effect.rows]
     return told
+
+
+def told_beside() -> list[Json]:
+    """What the server is told that asked for what the call above does not need: a change of language, what was stored,
+    and a deletion that failed."""
+    wanted = ["language-change-detected", "call.artifact.upload", "call.delete.failed"]
+    assistant = {**BILLING, "serverMessages": wanted}
+    events = [
+        CallCreated(org_id=ORG, type="vapi.websocketCall", request={"assistant": assistant}, transport=WEBSOCKET),
+        CallClaimed(owner="media-1", lease_seconds=5.0),
+        CallStarted(clock_origin=START, at_ms=0.0, assistant=assistant),
+        LanguageChanged(language="es", from_language="en", at_ms=1_000.0),
+        CallEnded(reason="customer-ended-call", at_ms=2_000.0),
+        ArtifactStored(track="stereo", location="s", sha256="00" * 32, size_bytes=10, content_type="audio/wav"),
+        CallDeletionFailed(code="LOG_UNAVAILABLE", reason="The log cannot be written."),
+    ]
+    return _told(CallOutbox(Addressing(Nothing()), lambda kept: CallUrls(artifacts=_LINKS)), CALL_ID, events)
+
+
+def told_to_listing_client() -> list[Json]:
+    """What only a client gets that lists it, when a tool answers."""
+    listed = ["tool.completed", "metadata"]
+    call = Scenario({**RECEPTION, "clientMessages": listed})
+    answer = inputs.ToolReturned(tool_call_id="", result="nine to five", metadata={"page": "/hours"})
+    call.results = {"openingHours": (200.0, answer)}
+    call.replies = [Reply(calls=(RequestedTool("call_7Qe", "openingHours", {"day": "Monday"}),)), Reply("From nine.")]
+    call.connect().run_until_quiet()
+    call.hear("When are you open on Monday?").run(3_000)
+    return [message for message in told_to_client(call) if message["type"] in listed]
 
 
 def told_of_conversations() -> list[Json]:

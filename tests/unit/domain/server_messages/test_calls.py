@@ -9,16 +9,22 @@ import pytest
 
 from domain.call.aggregate import CALL
 from domain.call.events import (
+    ArtifactStored,
     AssistantActivated,
     AssistantInterrupted,
     CallDeleted,
+    CallDeletionFailed,
+    LanguageChanged,
+    RecordingConsentAnswered,
+    Track,
     TranscriptFinalized,
     TransferRequested,
     Warned,
 )
-from domain.call.state import Call
+from domain.call.state import Call, Ended
+from domain.call.wire import CallUrls, call_body
 from domain.event import Event, Recorded
-from domain.server_messages.calls import call_messages
+from domain.server_messages.calls import call_messages, report_fields
 from domain.server_messages.catalogue import MESSAGE_TYPES
 from domain.server_messages.selection import (
     DEFAULT_SERVER_MESSAGES,
@@ -43,6 +49,10 @@ def told(*events: Event) -> list[dict[str, Any]]:
     return [dict(message) for message in call_messages(call, events[-1])]
 
 
+def stored(track: Track) -> ArtifactStored:
+    return ArtifactStored(track=track, location=track, sha256="00" * 32, size_bytes=10, content_type="audio/wav")
+
+
 @pytest.mark.parametrize(
     ("events", "types"),
     [
@@ -54,6 +64,11 @@ def told(*events: Event) -> list[dict[str, Any]]:
         ((*LIVE, TranscriptFinalized(role="user", text="Hello", turn=1, at_ms=900.0)), ["transcript"]),
         ((*LIVE, Warned(code="hang", detail="")), ["hang"]),
         ((*LIVE, Warned(code="other", detail="")), []),
+        ((*LIVE, LanguageChanged(language="es", from_language="en", at_ms=900.0)), ["language-change-detected"]),
+        ((*OVER, stored("mono")), ["call.artifact.upload"]),
+        ((*OVER, stored("log")), ["end-of-call-report", "call.artifact.upload"]),
+        ((*OVER, CallDeletionFailed(code="c", reason="r")), ["call.delete.failed"]),
+        ((*OVER, CallDeleted(), CallDeletionFailed(code="c", reason="r")), []),
         (
             (*LIVE, TransferRequested(transfer_id="t", destination={"type": "number"}, mode="blind", at_ms=1.0)),
             ["status-update", "transfer-update"],
@@ -73,6 +88,19 @@ def test_what_an_event_leads_to(events: tuple[Event, ...], types: list[str]) -> 
         # The report's own fields are put together with the common ones.
         if message["type"] != "end-of-call-report":
             SCHEMAS[message["type"]].validate(message)
+
+
+@pytest.mark.parametrize(
+    ("granted", "shown"), [(True, {"grantedAt": "2026-11-21T09:00:00.000Z"}), (False, {})], ids=["granted", "refused"]
+)
+def test_the_report_tells_what_became_of_the_consent_to_recording(granted: bool, shown: dict[str, str]) -> None:
+    answer = RecordingConsentAnswered(kind="verbal", granted=granted, at_ms=700.0)
+    call: Call | None = None
+    for version, event in enumerate((*LIVE, answer, OVER[-1]), 1):
+        call = CALL.evolve(call, Recorded("call", version, f"e.{version}", START, event))
+    assert isinstance(call, Ended)
+    fields = report_fields(call, call_body(call, urls=CallUrls()), {})
+    assert fields["compliance"] == {"recordingConsent": {"type": "verbal", **shown}}
 
 
 def test_secrets_of_the_assistant_are_not_told() -> None:
