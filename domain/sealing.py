@@ -54,6 +54,14 @@ def sealed(config: dict[str, Any], org_id: str, seal: Seal, kind: str = "") -> d
     return with_secrets(config, kind, lambda value: _sealed_value(value, org_id, seal))
 
 
+def unsealed(config: dict[str, Any], org_id: str, seal: Seal, kind: str = "") -> dict[str, Any]:
+    """The top-level fields that hold a secret as it was sent, sealed: what has to be written again."""
+    if isinstance(seal, NoSeal):
+        return {}
+    kept = sealed(config, org_id, seal, kind)
+    return {name: value for name, value in kept.items() if value != config[name]}
+
+
 def opened(value: Any, org_id: str, seal: Seal) -> Any:
     """The same with everything sealed in it opened. Raises ``SealBroken``."""
     match value:

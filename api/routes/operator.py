@@ -32,6 +32,7 @@ from api.models.operator import (
 from api.responses import json_response
 from api.routes.events import start_of
 from api.sections import Section
+from api.stored_secrets import seal_stored
 from domain.keys import RANDOM_BYTES
 from domain.log.ports import Positioned
 from domain.log.position import Position
@@ -196,6 +197,17 @@ def operator_routes(context: ApiContext) -> APIRouter:
             "elapsedMs": result.elapsed_ms,
         }
         return json_response(answer)
+
+    @router.post(
+        "/secrets/seal",
+        summary="Seal what was stored before there was a key",
+        description="Configurations in force are written again, sealed; the log keeps what it has.",
+        **describe(answer="Report"),
+    )
+    async def seal_secrets(request: Request) -> Response:
+        admit(request)
+        counts = await seal_stored(documents, dependencies.commands, dependencies.seal)
+        return json_response({"sealed": dict(counts)}, position=log.head())
 
     @router.get("/status", summary="What this node is doing", **describe(answer="Report"))
     async def status(request: Request) -> Response:

@@ -42,6 +42,11 @@ class Operator:
         """``id``, ``privateKey``, ``publicKey``; the keys are shown this once."""
         return await self._object("POST", "/operator/organizations", json={"name": name})
 
+    async def seal_secrets(self) -> dict[str, int]:
+        """How many configurations of each kind were written again under the key that there is now."""
+        sealed: dict[str, int] = (await self._object("POST", "/operator/secrets/seal"))["sealed"]
+        return sealed
+
     async def calls(self, *, limit: int, status: Sequence[str] = ()) -> list[Json]:
         """Calls of every organisation as the API shows them, newest first."""
         return await self._list("GET", "/operator/calls", params=_given(limit=limit, status=",".join(status)))

@@ -62,3 +62,30 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
         [(o["id"], o["name"], clock_time(o.get("createdAt"))) for o in organizations],
         empty="no organisations yet; make one with `callfold org create --name NAME`",
     )
+
+
+@app.command("seal-secrets")
+def seal_secrets(data_dir: DataDir = None, as_json: AsJson = False) -> None:
+    """Seal secrets that were stored before CALLFOLD_SECRET_KEY was set: what is in force is written again.
+
+    The log is never changed: events from before still hold such a secret. To be rid of it, replace it at its vendor.
+    """
+    import asyncio
+
+    from infra.cli.backend import open_backend
+    from infra.cli.terminal import print_facts, print_json
+
+    async def sealed() -> dict[str, int]:
+        async with open_backend(data_dir) as operator:
+            return await operator.seal_secrets()
+
+    counts = asyncio.run(sealed())
+    if as_json:
+        print_json(counts)
+        return
+    print_facts({f"{kind.replace('_', ' ')}s sealed": str(count) for kind, count in counts.items()})
+    typer.echo(
+        "Events from before still hold these secrets, for the log is never changed: replace them at their vendors too."
+        if counts
+        else "Nothing in force is unsealed."
+    )

@@ -100,3 +100,50 @@ async def test_requests_for_calls_and_chats_and_the_organization(
 
 def _stored(folder: Path) -> bytes:
     return b"".join(file.read_bytes() for file in folder.glob("log.db*"))
+
+
+async def test_what_was_stored_before_there_was_a_key_is_sealed_when_asked_for(tmp_path: Path) -> None:
+    installation = install(tmp_path)
+    founding = await installation.found("Acme")
+    headers = {"authorization": f"Bearer {founding.private_key}"}
+    operator = {"authorization": f"Bearer {installation.dependencies.settings.operator_token}"}
+    plan = {"type": "bearer", "token": SECRET}
+    before = httpx.AsyncClient(
+        transport=httpx.ASGITransport(create_app(installation.dependencies)), base_url="http://t"
+    )
+    sealing_app = create_app(replace(installation.dependencies, seal=SEAL))
+    after = httpx.AsyncClient(transport=httpx.ASGITransport(sealing_app), base_url="http://t")
+    async with before, after:
+        body = {"provider": "custom-credential", "name": "a", "authenticationPlan": plan}
+        first = (await before.post("/credential", json=body, headers=headers)).json()["id"]
+        second = (await before.post("/credential", json=body, headers=headers)).json()["id"]
+        assistant = (await before.post("/assistant", json={"server": SERVER}, headers=headers)).json()["id"]
+        await before.patch(f"/org/{founding.organization_id}", json={"server": SERVER}, headers=headers)
+        refused = await before.post("/operator/secrets/seal", headers=operator)
+        assert (refused.status_code, refused.json()["code"]) == (409, "NO_SEALING_KEY")
+
+        # The next write seals what else the configuration holds.
+        await after.patch(f"/credential/{first}", json={"name": "b"}, headers=headers)
+        assert SECRET not in str(_config(installation, "credential", first))
+
+        counts = (await after.post("/operator/secrets/seal", headers=operator)).json()["sealed"]
+        assert counts == {"credential": 1, "assistant": 1, "organization": 1}
+        again = (await after.post("/operator/secrets/seal", headers=operator)).json()["sealed"]
+        assert again == {}
+        # Going back to an earlier revision does not bring the secret back.
+        restored = await after.post(f"/assistant/{assistant}/restore/v1", headers=headers)
+        assert restored.status_code == 201, restored.text
+    organization = founding.organization_id
+    kept = [("credential", first), ("credential", second), ("assistant", assistant), ("organization", organization)]
+    for kind, id in kept:
+        config = _config(installation, kind, id)
+        assert SECRET not in str(config)
+        assert SECRET in str(opened(config, organization, SEAL))
+    installation.log.close()
+
+
+def _config(installation: Installation, kind: str, id: str) -> dict[str, Any]:
+    document = installation.log.get(kind, id)
+    assert document is not None
+    config: dict[str, Any] = document.state.config
+    return config
