@@ -162,7 +162,8 @@ class Reception:
             started_ms = clock.now_ms()
             session = open_session(call, clock, prepared, self._workshop, connection, started_ms=started_ms)
             await asyncio.sleep(0)
-        recording = await open_recording(session, prepared, self._workshop, started_ms=started_ms)
+        with self._start_line.coming():
+            recording = await open_recording(session, prepared, self._workshop, started_ms=started_ms)
         async with self._start_line.turn():
             parts = assemble(session, prepared, self._workshop, connection, recording)
             await asyncio.sleep(0)

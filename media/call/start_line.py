@@ -41,7 +41,8 @@ class StartLine:
 
     @contextmanager
     def coming(self) -> Iterator[None]:
-        """A call inside the context will stand in line as soon as the log has its claim."""
+        """A call inside the context will stand in line as soon as this process has done what it waits for: brought its
+        claim to the log, opened its recording."""
         place = object()
         self._coming[place] = monotonic()
         try:
