@@ -173,7 +173,7 @@ class BenchmarkServer:
 
     def close(self) -> None:
         self._pipe.send(("close", 0))
-        self._process.join(15)
+        self._process.join(_SETTLED_S + 15)
         if self._process.is_alive():
             self._process.kill()
 
@@ -234,7 +234,7 @@ async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int,
                 )
                 await order.obey(pipe)
                 watch.cancel()
-                await tier.drain(5.0)
+                await tier.drain(_SETTLED_S)
 
 
 @dataclass
