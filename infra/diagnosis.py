@@ -46,8 +46,10 @@ def diagnose(data_dir: Path | None) -> list[Finding]:
     except SettingsInvalid as error:
         return [*findings, Finding("settings", "problem", str(error), "Correct or unset the variable.")]
     folder = DataFolder(settings.data_dir.absolute())
-    places = (*_storage(folder), *_log(settings))
-    return [*findings, *places, _system(folder), *_beside(folder), *_network(settings), *_providers(settings)]
+    places, system = (*_storage(folder), *_log(settings)), _system(folder)
+    running = folder.announced() if system.status == "ok" else None
+    reached = _network(settings, running.url if running else settings.base_url())
+    return [*findings, *places, system, *_beside(folder), *reached, *_providers(settings)]
 
 
 def _python() -> Finding:
@@ -136,12 +138,12 @@ def _answers(running: RunningSystem) -> Finding:
     return Finding("system", "ok", f"{running.url} (process {running.pid}): {answer['reason']}")
 
 
-def _network(settings: Settings) -> Iterator[Finding]:
+def _network(settings: Settings, bound: str) -> Iterator[Finding]:
     if settings.public_url:
         yield Finding("public URL", "ok", settings.public_url)
     else:
         fix = "Set CALLFOLD_PUBLIC_URL when clients reach this machine by another address."
-        yield Finding("public URL", "absent", f"{settings.base_url()} (from host and port)", fix)
+        yield Finding("public URL", "absent", f"{bound} (from host and port)", fix)
     if settings.egress_allow:
         yield Finding("private networks", "ok", ", ".join(settings.egress_allow))
     else:

@@ -172,7 +172,7 @@ class Operator:
         if not organization:
             known = await self.organizations()
             if len(known) != 1:
-                raise CommandFailed(f"there are {len(known)} organizations; name one with --organization")
+                raise CommandFailed(f"there are {len(known)} organizations; name one with --org")
             organization = known[0]["id"]
         return await self._answer(method, f"/operator/organizations/{organization}/webhooks{path}", **request)
 

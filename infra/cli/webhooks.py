@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="Messages to tenants' servers: list, show, send again.")
 
 Organization = Annotated[
-    str, typer.Option("--organization", "-o", help="Whose messages; may be left out where there is one organization.")
+    str,
+    typer.Option(
+        "--org", "--organization", "-o", help="Whose messages; may be left out where there is one organization."
+    ),
 ]
 
 

@@ -1,5 +1,8 @@
 import json
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from typer.testing import CliRunner
@@ -13,6 +16,26 @@ from infra.diagnosis import Finding, diagnose
 def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("OPENAI_API_KEY", "CALLFOLD_EGRESS_ALLOW", "CALLFOLD_PUBLIC_URL", "CALLFOLD_DATA_DIR", "CALLFOLD_LOG"):
         monkeypatch.delenv(name, raising=False)
+
+
+class Well(BaseHTTPRequestHandler):
+    """A system that is ready."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"status": "ready", "reason": "well"}')
+
+
+@pytest.fixture
+def answering() -> Iterator[str]:
+    """The address of a system that says it is well."""
+    with HTTPServer(("127.0.0.1", 0), Well) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def findings(data_dir: Path) -> dict[str, Finding]:
@@ -61,6 +84,18 @@ def test_every_process_beside_the_main_one_is_looked_at(tmp_path: Path) -> None:
     assert (found["media"].status, found["project"].status) == ("problem", "ok")
     assert "process 4712 at http://127.0.0.1:9 does not answer" in found["media"].detail
     assert found["project"].detail == "process 4713 runs"
+
+
+def test_the_address_of_a_system_that_runs_is_its_own(tmp_path: Path, answering: str) -> None:
+    folder = DataFolder(tmp_path)
+    folder.log.touch()
+    with folder.own():
+        folder.announce(RunningSystem(pid=4711, url=answering, operator_token="t"))
+        found = findings(tmp_path)
+
+    assert found["system"].detail == f"{answering} (process 4711): well"
+    assert found["public URL"].detail == f"{answering} (from host and port)"
+    assert findings(tmp_path)["public URL"].detail == "http://127.0.0.1:8080 (from host and port)"
 
 
 def test_a_system_that_does_not_answer_is_a_problem_with_its_process(tmp_path: Path) -> None:
