@@ -25,6 +25,11 @@ MOST_SECONDS_WITHOUT_FETCHING = 86_400.0
 """A process that fetches nothing for so long loses its shards. It does so while a sink is away; who does not live any
 more is told by the heartbeats."""
 
+YEARS_SECONDS = 10 * 365 * 86_400.0
+"""Before Faust's own watch calls a stream stuck. It takes the partitions of changelogs, which are read only until their
+tables are there, for streams that never begin, and would say so of each every few seconds; how far a pipeline is behind
+is told by its lag."""
+
 COMMIT_SECONDS = 1.0
 """How often offsets are committed. What comes again after a crash is found to be done, so that this may be seldom."""
 
@@ -55,6 +60,7 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
         producer_max_request_size=MAX_RECORD_BYTES,
         # What was delivered and is not done is not waited for when shards move: it is delivered again where they go.
         stream_wait_empty=False,
+        stream_processing_timeout=YEARS_SECONDS,
         table_standby_replicas=0,
         table_cleanup_interval=3600.0,
         logging_config=None,

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 import msgspec
@@ -56,6 +57,9 @@ def main(folder: Path) -> None:
         if not child:
             try:
                 stream(folder, line.strip())
+            except BaseException:
+                # Nobody else says what this child died of.
+                traceback.print_exc()
             finally:
                 os._exit(1)
         tell(Told(line.strip(), child))
