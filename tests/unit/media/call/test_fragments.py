@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from domain.fragments import Fragment, FragmentBatch
 from media.call.fragment_spool import FragmentSpool
-from media.call.fragments import FragmentBuffer
+from media.call.fragments import FragmentBuffer, FragmentSource
 from media.call.spool_file import SpoolFile
 from media.call.spool_records import decode_batch
 from media.machine.inputs import FinalHeard, PartialHeard
@@ -219,7 +219,7 @@ async def test_a_full_spool_sheds_the_oldest_partials_first_and_counts_them(
 
 
 async def test_a_store_that_does_not_answer_keeps_nothing_off_the_disk(
-    thread: ThreadPoolExecutor, tmp_path: Path
+    thread: ThreadPoolExecutor, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     answer = Event()
 
@@ -244,6 +244,8 @@ async def test_a_store_that_does_not_answer_keeps_nothing_off_the_disk(
         for number in range(5):
             call.note("mark.t1", number, {})
             await buffered.flush()
+            # So long that it counts as away.
+            await asyncio.sleep(0.02)
         assert len(buffered) == 0
         assert not buffered.available
         copy = tmp_path / "copy"
@@ -254,8 +256,45 @@ async def test_a_store_that_does_not_answer_keeps_nothing_off_the_disk(
         async with asyncio.timeout(10):
             while not buffered.available or (tmp_path / "spool").stat().st_size > 8:
                 await buffered.flush()
+        assert [record.message for record in caplog.records].count("fragments.store_unavailable") == 1
         # The first batch was under way when it was spooled: it comes again, and the log knows its number.
         assert [fragment.seq for fragment in store.read("a")] == [1, 1, 2, 3, 4, 5]
+
+
+async def test_calls_that_end_while_a_flush_is_under_way_share_the_next_one(
+    thread: ThreadPoolExecutor, tmp_path: Path
+) -> None:
+    answer, asked = Event(), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    class Waiting(Store):
+        def __init__(self) -> None:
+            super().__init__()
+            self.appends = 0
+
+        def append(self, batches: Sequence[FragmentBatch]) -> None:
+            self.appends += 1
+            loop.call_soon_threadsafe(asked.set)
+            answer.wait(10)
+            super().append(batches)
+
+    store = Waiting()
+    buffered = buffer(store, thread, tmp_path / "spool")
+    calls = [buffered.open(f"call-{number}", "call", "org", START) for number in range(20)]
+    calls[0].note("mark.t1", 0.0, {})
+    first = asyncio.create_task(buffered.flush())
+    await asked.wait()
+
+    async def end(call: FragmentSource) -> None:
+        call.note("mark.t2", 1.0, {})
+        await buffered.flush()
+        assert [fragment.type for fragment in store.read(call.call_id)][-1:] == ["mark.t2"]
+
+    ends = [asyncio.create_task(end(call)) for call in calls]
+    await asyncio.sleep(0)
+    answer.set()
+    await asyncio.gather(first, *ends)
+    assert store.appends == 2
 
 
 async def test_the_flusher_writes_by_itself(thread: ThreadPoolExecutor, tmp_path: Path) -> None:

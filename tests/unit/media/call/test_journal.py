@@ -311,6 +311,49 @@ async def test_a_log_that_does_not_answer_at_all_is_away_too(tmp_path: Path) -> 
     assert all(log.of(f"call-{number}") == ["1"] for number in range(20))
 
 
+async def test_a_log_that_is_slow_for_one_call_is_no_trouble_and_what_waits_is_kept_all_the_same(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "journal.events.spool"
+    release = asyncio.Event()
+
+    class SlowForOne(FakeLog):
+        async def record(self, originator_id: str, *arguments: Any, **more: Any) -> Appended:
+            if originator_id == "slow":
+                await release.wait()
+            return await super().record(originator_id, *arguments, **more)
+
+    async with writing(SlowForOne(), path, patience_s=0.3) as writer:
+        slow, quick = writer.open("slow", cap=10), writer.open("quick", cap=10_000)
+        slow.append(event(1), START)
+        kept = asyncio.create_task(writer.until(lambda: slow.unkept == 0))
+        while not kept.done():
+            quick.append(event(2), START)
+            await quick.flushed()
+            await asyncio.wait({kept}, timeout=0.01)
+        assert writer.trouble == ""
+        release.set()
+        await slow.flushed()
+    assert not any("log_unavailable" in record.message for record in caplog.records)
+    assert not path.exists()
+
+
+async def test_that_the_log_is_away_is_said_once_however_many_calls_wait(caplog: pytest.LogCaptureFixture) -> None:
+    log = FakeLog()
+    async with writing(log, patience_s=0.01) as writer:
+        log.hold()
+        journals = [writer.open(f"call-{number}", cap=100) for number in range(40)]
+        for journal in journals:
+            journal.append(event(1), START)
+        await writer.until(lambda: writer.trouble != "")
+        assert writer.log_wait_ms > 10
+        log.accept_from_now_on()
+        for journal in journals:
+            await journal.flushed()
+        assert writer.trouble == ""
+    assert [record.message for record in caplog.records].count("journal.log_unavailable") == 1
+
+
 async def test_beyond_its_bound_the_spool_asks_for_fewer_calls_and_still_keeps_everything(tmp_path: Path) -> None:
     path = tmp_path / "journal.events.spool"
     log = FakeLog()
