@@ -20,9 +20,10 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import uvloop
@@ -33,17 +34,19 @@ from starlette.responses import Response
 from api.app import create_app
 from api.dependencies import ApiLimits
 from domain.assistant.aggregate import ASSISTANT
+from domain.configuration.aggregate import ConfigurationAggregate
 from domain.configuration.commands import CreateConfiguration
+from domain.session.aggregate import SESSION
 from infra.application import build_routes
 from infra.http_server import listen, serving
 from media.call.collector import CollectorPolicy
 from streams.log.embedded import EmbeddedLog
+from tests.benchmarks.lateness import Lateness, Stops, measured_lateness
 from tests.unit.api.installation import install, new_id
 
 WARM_UP = 50
 CONNECTIONS = 64
 BARE = "/bare"
-LOOK_SECONDS = 0.005
 CONFIG = {
     "name": "Reception",
     "firstMessage": "Dental practice, good morning!",
@@ -64,6 +67,7 @@ class Target:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--objects", type=int, default=10_000)
+    parser.add_argument("--sessions", type=int, default=5_000, help="that a filtered list looks through")
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--reads", type=int, default=300, help="a second, under load")
     parser.add_argument("--writes", type=int, default=50, help="a second, under load")
@@ -71,7 +75,10 @@ def main() -> None:
     for name, code in (("import of the API", "import api.app"), ("  of FastAPI alone", "import fastapi")):
         wall, cpu = _import_seconds(code)
         print(f"{name}: {wall:.2f} s, {cpu:.2f} s of them computing")
-    with tempfile.TemporaryDirectory() as folder, _served(Path(folder), arguments.objects) as target:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _served(Path(folder), arguments.objects, arguments.sessions) as target,
+    ):
         uvloop.run(_measure(target, arguments))
 
 
@@ -90,6 +97,9 @@ async def _measure(target: Target, arguments: argparse.Namespace) -> None:
                     taken = await _one_by_one(client, measured, times)
                 print(f"{asked:14} {_summary(taken)}; {server.told(len(taken))}")
         async with _watched(client) as server:
+            taken = await _one_by_one(client, "/session?squadId=" + target.some_id, 5, warm_up=0)
+        print(f"a filtered list of {arguments.sessions}: p50 {statistics.median(taken):.0f} ms; {server.told(5)}")
+        async with _watched(client) as server:
             asked_for = await _load(client, one, arguments)
         print(f"under load: {server.told(asked_for)}")
 
@@ -99,12 +109,12 @@ class _Server:
     """What a time of being asked cost the server."""
 
     cpu_s: float = 0.0
-    late_ms: float = 0.0
+    stops: Stops | None = None
 
     def told(self, requests: int) -> str:
         """In words."""
         each = self.cpu_s * 1000 / requests
-        return f"the server computed {each:.2f} ms for each request, its loop was late by {self.late_ms:.1f} ms at most"
+        return f"the server computed {each:.2f} ms for each request, {self.stops}"
 
 
 @asynccontextmanager
@@ -112,7 +122,7 @@ async def _watched(client: aiohttp.ClientSession) -> AsyncIterator[_Server]:
     server, before = _Server(), json.loads(await _answer(client.get("/bare-cost")))
     yield server
     after = json.loads(await _answer(client.get("/bare-cost")))
-    server.cpu_s, server.late_ms = after["cpu_s"] - before["cpu_s"], after["late_ms"]
+    server.cpu_s, server.stops = after["cpu_s"] - before["cpu_s"], Stops(**after["stops"])
 
 
 async def _answer(asked: AbstractAsyncContextManager[aiohttp.ClientResponse]) -> bytes:
@@ -120,12 +130,12 @@ async def _answer(asked: AbstractAsyncContextManager[aiohttp.ClientResponse]) ->
         return await response.read()
 
 
-async def _one_by_one(client: aiohttp.ClientSession, path: str, times: int) -> list[float]:
+async def _one_by_one(client: aiohttp.ClientSession, path: str, times: int, warm_up: int = WARM_UP) -> list[float]:
     taken = []
-    for number in range(WARM_UP + times):
+    for number in range(warm_up + times):
         begun = time.perf_counter()
         await _answer(client.get(path))
-        if number >= WARM_UP:
+        if number >= warm_up:
             taken.append((time.perf_counter() - begun) * 1000)
     return taken
 
@@ -182,9 +192,9 @@ def _children_cpu_seconds() -> float:
 
 
 @contextmanager
-def _served(folder: Path, objects: int) -> Iterator[Target]:
+def _served(folder: Path, objects: int, sessions: int) -> Iterator[Target]:
     here, there = multiprocessing.get_context("spawn").Pipe()
-    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(folder, objects, there))
+    server = multiprocessing.get_context("spawn").Process(target=_serve, args=(folder, objects, sessions, there))
     server.start()
     try:
         yield Target(**json.loads(here.recv()))
@@ -193,55 +203,53 @@ def _served(folder: Path, objects: int) -> Iterator[Target]:
         server.join(10)
 
 
-def _serve(folder: Path, objects: int, told: Connection) -> None:
-    uvloop.run(_run(folder, objects, told))
+def _serve(folder: Path, objects: int, sessions: int, told: Connection) -> None:
+    uvloop.run(_run(folder, objects, sessions, told))
 
 
-async def _run(folder: Path, objects: int, told: Connection) -> None:
+async def _run(folder: Path, objects: int, sessions: int, told: Connection) -> None:
     """Until the process is ended."""
     with listen("127.0.0.1", 0) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         built = install(folder, public_url=url, limits=ApiLimits())
         founding = await built.found("Acme")
         some_id = await _filled(built.log, founding.organization_id, objects)
-        app, lateness = create_app(built.dependencies), _Lateness()
-        _add_bare_routes(app, lateness)
-        build_routes(app)
-        CollectorPolicy().started_up()
-        async with serving(app, listener), asyncio.TaskGroup() as beside:
-            beside.create_task(lateness.measure())
-            told.send(json.dumps({"url": url, "key": founding.private_key, "some_id": some_id}))
-
-
-class _Lateness:
-    """By how much the loop was late at most since this was asked last."""
-
-    def __init__(self) -> None:
-        self._worst_s = 0.0
-
-    def taken(self) -> float:
-        """In milliseconds."""
-        worst, self._worst_s = self._worst_s, 0.0
-        return worst * 1000
-
-    async def measure(self) -> None:
-        while True:
-            due = time.perf_counter() + LOOK_SECONDS
-            await asyncio.sleep(LOOK_SECONDS)
-            self._worst_s = max(self._worst_s, time.perf_counter() - due)
+        await _sessions(built.log, founding.organization_id, some_id, sessions)
+        app = create_app(built.dependencies)
+        async with measured_lateness() as lateness:
+            _add_bare_routes(app, lateness)
+            build_routes(app)
+            CollectorPolicy().started_up()
+            async with serving(app, listener):
+                told.send(json.dumps({"url": url, "key": founding.private_key, "some_id": some_id}))
+                await asyncio.Event().wait()
 
 
 async def _filled(log: EmbeddedLog, org_id: str, objects: int) -> str:
-    """Assistants by their own commands, some at a time; the id of one in the middle."""
-    begun, ids = time.perf_counter(), [new_id() for _ in range(objects)]
-    command = CreateConfiguration(org_id=org_id, config=CONFIG, actor="benchmark")
-    for first in range(0, objects, 200):
-        await asyncio.gather(*(log.execute(ASSISTANT, object_id, command) for object_id in ids[first : first + 200]))
+    """Assistants; the id of one in the middle."""
+    begun = time.perf_counter()
+    ids = await _created(log, ASSISTANT, org_id, CONFIG, objects)
     print(f"{objects} assistants made in {time.perf_counter() - begun:.1f} s", flush=True)
     return ids[objects // 2]
 
 
-def _add_bare_routes(app: FastAPI, lateness: _Lateness) -> None:
+async def _sessions(log: EmbeddedLog, org_id: str, assistant_id: str, count: int) -> None:
+    """Sessions of one assistant."""
+    await _created(log, SESSION, org_id, {"name": "a", "assistantId": assistant_id}, count)
+
+
+async def _created(
+    log: EmbeddedLog, aggregate: ConfigurationAggregate, org_id: str, config: dict[str, Any], count: int
+) -> list[str]:
+    """By their own commands, some at a time."""
+    ids = [new_id() for _ in range(count)]
+    command = CreateConfiguration(org_id=org_id, config=config, actor="benchmark")
+    for first in range(0, count, 200):
+        await asyncio.gather(*(log.execute(aggregate, object_id, command) for object_id in ids[first : first + 200]))
+    return ids
+
+
+def _add_bare_routes(app: FastAPI, lateness: Lateness) -> None:
     kept = b""
 
     @app.put(BARE)
@@ -256,7 +264,7 @@ def _add_bare_routes(app: FastAPI, lateness: _Lateness) -> None:
 
     @app.get("/bare-cost")
     async def cost() -> Response:
-        return Response(json.dumps({"cpu_s": time.process_time(), "late_ms": lateness.taken()}))
+        return Response(json.dumps({"cpu_s": time.process_time(), "stops": asdict(lateness.taken())}))
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ async def test_a_run_hands_on_what_is_kept_and_what_is_sent(asking: httpx.AsyncC
     assert (plain.status_code, plain.json()["result"]) == (200, [{"n": 3}])
     assert {"id", "insightId", "orgId", "createdAt", "updatedAt"} <= plain.json().keys()
     assert (plain.json()["insightId"], plain.json()["orgId"]) == (made["id"], made["orgId"])
-    sent = {
+    sent: dict[str, Any] = {
         "formatPlan": {"format": "recharts"},
         "timeRangeOverride": {"start": "-30d", "step": "week"},
         "assistantId": UNKNOWN,
