@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
-from api.models.base import Closed, JsonObject, Open, violation
+from api.models.base import Closed, Open, violation
 
 
 class Say(Open):
@@ -23,7 +23,7 @@ class Say(Open):
 
     @model_validator(mode="after")
     def _needs_text(self) -> Say:
-        if self.content is None and self.message is None:
+        if not (self.content or self.message or "").strip():
             raise violation("FIELD_REQUIRED", "needs content, the text to say")
         return self
 
@@ -32,7 +32,7 @@ class AddedMessage(Open):
     """A message for the conversation's history."""
 
     role: Literal["system", "user", "assistant", "tool", "function"]
-    content: str | None = None
+    content: Annotated[str, Field(min_length=1)]
 
 
 class AddMessage(Open):
@@ -56,11 +56,31 @@ class EndCall(Open):
     type: Literal["end-call"]
 
 
+class TransferDestination(Open):
+    """Where a carrier reaches somebody."""
+
+    type: Literal["number", "sip"]
+
+
 class Transfer(Open):
     """Hand the caller to a number or SIP address."""
 
     type: Literal["transfer"]
-    destination: JsonObject
+    destination: TransferDestination
+    content: str | None = None
+
+
+class HandoffDestination(Open):
+    """Who is to hold the conversation."""
+
+    type: Literal["assistant", "squad"]
+
+
+class Handoff(Open):
+    """Let another assistant hold the conversation."""
+
+    type: Literal["handoff"]
+    destination: HandoffDestination
     content: str | None = None
 
 
@@ -71,5 +91,12 @@ class Ending(Closed):
 
 
 CONTROL_MESSAGES: Mapping[str, type[BaseModel]] = MappingProxyType(
-    {"say": Say, "add-message": AddMessage, "control": Control, "end-call": EndCall, "transfer": Transfer}
+    {
+        "say": Say,
+        "add-message": AddMessage,
+        "control": Control,
+        "end-call": EndCall,
+        "transfer": Transfer,
+        "handoff": Handoff,
+    }
 )

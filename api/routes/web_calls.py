@@ -6,7 +6,7 @@ caller: once it is claimed or over, nobody else gets in.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
@@ -77,13 +77,19 @@ def web_call_routes(context: ApiContext) -> APIRouter:
     return router
 
 
+_ONE_OFFER: Final = (
+    "A call takes one offer: it is neither negotiated again nor restarted over another network (ICE restart). "
+    "Where the connection is lost, create a new call."
+)
+
+
 def _require_queued(document: Document) -> None:
     if isinstance(document.state, Ended):
         raise conflict(
             "call-ended", f"The call has ended with {document.state.end.reason}.", detail="Create a new call."
         )
     if not isinstance(document.state, Queued):
-        raise conflict("call-connected", "Another browser holds the call already.", detail="Create a new call.")
+        raise conflict("call-connected", "Another browser holds the call already.", detail=_ONE_OFFER)
 
 
 def _shown(server: IceServer) -> dict[str, Any]:

@@ -186,6 +186,8 @@ async def test_control_messages_reach_the_call(client: httpx.AsyncClient, instal
         {"type": "say", "message": "as the browser SDK says it"},
         {"type": "add-message", "message": {"role": "system", "content": "x"}, "triggerResponseEnabled": False},
         {"type": "control", "control": "mute-assistant"},
+        {"type": "handoff", "destination": {"type": "assistant", "assistantName": "Sam"}, "content": "Sam will help."},
+        {"type": "transfer", "destination": {"type": "number", "number": "+14155552671"}},
         {"type": "end-call"},
         {"type": "not-known-yet", "field": 1},
     ]
@@ -201,8 +203,19 @@ async def test_control_messages_reach_the_call(client: httpx.AsyncClient, instal
         ({}, "type must be a string"),
         ({"type": "say"}, "the request body needs content, the text to say"),
         ({"type": "say", "content": 5}, "content must be a string"),
+        ({"type": "say", "content": " "}, "the request body needs content, the text to say"),
+        ({"type": "add-message", "message": {"role": "user"}}, "message.content is required"),
+        ({"type": "handoff"}, "destination is required"),
         (
-            {"type": "add-message", "message": {"role": "robot"}},
+            {"type": "handoff", "destination": {"type": "dynamic"}},
+            "destination.type must be one of the following values: assistant, squad",
+        ),
+        (
+            {"type": "transfer", "destination": {"type": "assistant", "assistantName": "Sam"}},
+            "destination.type must be one of the following values: number, sip",
+        ),
+        (
+            {"type": "add-message", "message": {"role": "robot", "content": "x"}},
             "message.role must be one of the following values: system, user, assistant, tool, function",
         ),
         (

@@ -235,6 +235,7 @@ async def test_a_call_that_is_held_or_over_takes_no_other_browser(
     over = await browser.post(body["webCallUrl"], json=OFFER)
 
     assert (held.status_code, held.json()["message"]) == (409, "Another browser holds the call already.")
+    assert "ICE restart" in held.json()["detail"]
     assert (over.status_code, over.json()["message"]) == (409, "The call has ended with customer-ended-call.")
     assert web_calls.offers == []
 
