@@ -24,7 +24,10 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket. Raises ``CannotListen``."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
+        socket.getaddrinfo(host, port, family)
         return socket.create_server((host, port), family=family, backlog=2048)
+    except socket.gaierror as error:
+        raise CannotListen(f"cannot listen on {host}: {error.strerror}; give an address of this machine") from None
     except OSError as error:
         reason = os.strerror(error.errno) if error.errno else str(error)
         raise CannotListen(f"cannot listen on {host} port {port}: {reason}; choose another with --port") from None

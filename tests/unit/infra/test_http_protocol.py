@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import pytest
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from infra.http_protocol import LONGEST_HEAD_BYTES
-from infra.http_server import listen, serving
+from infra.http_server import CannotListen, listen, serving
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -100,3 +101,8 @@ async def test_a_trailer_is_no_part_of_the_head_and_has_an_end() -> None:
         writer.write(head + b"x-long: ")
         await flooded(writer, b"a" * 4096)
         await hung_up(reader)
+
+
+def test_a_host_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(CannotListen, match=r"cannot listen on no\.such\.host\.invalid: .+; give an address of this"):
+        listen("no.such.host.invalid", 0)
