@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass, field
@@ -32,9 +33,14 @@ _TRACKS: tuple[Track, ...] = ("mono", "customer", "assistant")
 
 @dataclass(slots=True)
 class Outcome:
-    """What was stored, and what a person should know about the rest: warning codes with their details."""
+    """What was stored, and what a person should know about the rest: warning codes with their details.
+
+    ``sources`` are files that may go once the log has what is to be recorded of them: until then they are what a
+    process that takes over after a crash knows about them.
+    """
 
     stored: list[ArtifactStored] = field(default_factory=list)
+    sources: list[Path] = field(default_factory=list)
     warnings: list[tuple[str, str]] = field(default_factory=list)
 
 
@@ -66,25 +72,32 @@ class Aftermath:
 
     async def settle(
         self, call: FinishedCall, recording: Recording | None, wall_time: Callable[[float], datetime]
-    ) -> None:
-        """Store what can be stored. A recording that cannot be is left for ``Salvage``."""
+    ) -> list[Path]:
+        """Store what can be stored. A recording that cannot be is left for ``Salvage``.
+
+        Returns files that are to be given to ``let_go`` once the log has all that was recorded."""
+        sources: list[Path] = []
         if recording is not None and recording.empty and not call.recording_allowed:
             await asyncio.get_running_loop().run_in_executor(self.recordings, recording.discard)
         elif recording is not None and not recording.abandoned:
-            await self._recorded(call, lambda: self._keep_recording(call, recording))
-        if not call.log_kept:
-            return
-        facts = [(event, wall_time(at_ms)) for event, at_ms in call.facts]
-        await self._recorded(call, lambda: self._keep_log(call.call_id, facts))
+            sources += await self._recorded(call, lambda: self._keep_recording(call, recording))
+        if call.log_kept:
+            facts = [(event, wall_time(at_ms)) for event, at_ms in call.facts]
+            sources += await self._recorded(call, lambda: self._keep_log(call.call_id, facts))
+        return sources
 
-    async def _recorded(self, call: FinishedCall, work: Callable[[], Outcome]) -> None:
+    async def let_go(self, sources: Sequence[Path]) -> None:
+        """Delete files that are in the store and on the log."""
+        await asyncio.get_running_loop().run_in_executor(self.threads, let_go, sources)
+
+    async def _recorded(self, call: FinishedCall, work: Callable[[], Outcome]) -> list[Path]:
         def record(outcome: Outcome) -> None:
             for stored in outcome.stored:
                 call.record(stored)
             for code, detail in outcome.warnings:
                 call.warned(code, detail)
 
-        await storing(self.threads, work, record)
+        return (await storing(self.threads, work, record)).sources
 
     def _keep_recording(self, call: FinishedCall, recording: Recording) -> Outcome:
         try:
@@ -99,13 +112,13 @@ class Aftermath:
 
     def _keep_log(self, call_id: str, facts: Sequence[tuple[Event, datetime]]) -> Outcome:
         try:
-            return Outcome([store_call_log(self.artifacts, call_id, self.folder, facts)])
+            return store_call_log(self.artifacts, call_id, self.folder, facts)
         except OSError as error:
             return Outcome(warnings=[(NOT_STORED, f"the call log waits for the store: {_reason(error)}")])
 
 
-async def storing(thread: Executor, work: Callable[[], Outcome], record: Callable[[Outcome], None]) -> None:
-    """Run ``work`` and record what came of it, also when whoever waits is cancelled: a file that was moved into the
+async def storing(thread: Executor, work: Callable[[], Outcome], record: Callable[[Outcome], None]) -> Outcome:
+    """Run ``work`` and record what came of it, also when whoever waits is cancelled: a file that was brought into the
     store belongs to its call from then on. Raises what ``work`` raises."""
 
     def settled(done: asyncio.Future[Outcome]) -> None:
@@ -114,13 +127,13 @@ async def storing(thread: Executor, work: Callable[[], Outcome], record: Callabl
 
     done = asyncio.get_running_loop().run_in_executor(thread, work)
     done.add_done_callback(settled)
-    await asyncio.shield(done)
+    return await asyncio.shield(done)
 
 
 def store_recording(
     store: ArtifactStore, call_id: str, stereo: Path, length_ms: float, *, as_mp3: bool = False
 ) -> Outcome:
-    """Store a finished stereo file, which moves away, and as many of the tracks derived from it as can be. Blocking.
+    """Store a finished stereo file and as many of the tracks derived from it as can be. Blocking.
 
     ``as_mp3``: in that form, where it can be made; else as it is, with a warning.
 
@@ -137,11 +150,14 @@ def store_recording(
     content_type = WAV
     if as_mp3:
         files, content_type = _compressed(originals, outcome)
+    leaving = files["stereo"]
     try:
-        outcome.stored.append(_put(store, call_id, "stereo", files["stereo"], content_type, length_ms))
+        if leaving == stereo:
+            leaving = _twin(stereo, call_id, stereo.suffix)
+        outcome.stored.append(_put(store, call_id, "stereo", leaving, content_type, length_ms))
     except OSError:
         # Everything can be made again from the stereo file, which stays.
-        for path in {*files.values(), *derived.values()} - {stereo}:
+        for path in {leaving, *files.values(), *derived.values()} - {stereo}:
             path.unlink(missing_ok=True)
         raise
     for track in _TRACKS:
@@ -153,8 +169,8 @@ def store_recording(
         except OSError as error:
             problem = _reason(error)
             files[track].unlink(missing_ok=True)
-    for path in originals.values():
-        path.unlink(missing_ok=True)
+    let_go([leaving, *(path for path in originals.values() if path != stereo)])
+    outcome.sources.append(stereo)
     if missing:
         detail = f"the tracks {', '.join(missing)} could not be made from the stereo recording: {problem}"
         outcome.warnings.append((NOT_STORED, detail))
@@ -177,7 +193,7 @@ def _compressed(files: dict[str, Path], outcome: Outcome) -> tuple[dict[str, Pat
 
 def store_call_log(
     store: ArtifactStore, call_id: str, folder: Path, facts: Sequence[tuple[Event, datetime]]
-) -> ArtifactStored:
+) -> Outcome:
     """Store the call's events as gzip JSON lines, ``{"time", "type", "data"}`` each. Blocking.
 
     Raises ``OSError``; what could be written, but not stored, waits in ``folder`` then.
@@ -196,9 +212,31 @@ def store_call_log(
     return store_written_log(store, call_id, path)
 
 
-def store_written_log(store: ArtifactStore, call_id: str, path: Path) -> ArtifactStored:
-    """Store a call log that is written already. Blocking. Raises ``OSError``; the file stays then."""
-    return _put(store, call_id, "log", path, CALL_LOG, None)
+def store_written_log(store: ArtifactStore, call_id: str, path: Path) -> Outcome:
+    """Store a call log that is written already. Blocking. Raises ``OSError``."""
+    twin = _twin(path, call_id, "".join(path.suffixes[-2:]))
+    try:
+        return Outcome([_put(store, call_id, "log", twin, CALL_LOG, None)], [path])
+    finally:
+        twin.unlink(missing_ok=True)
+
+
+def _twin(path: Path, call_id: str, suffix: str) -> Path:
+    """The same file under another name for the store to take; where it has the very file, that name stays."""
+    twin = path.with_name(f"{call_id}.leaving{suffix}")
+    twin.unlink(missing_ok=True)
+    try:
+        twin.hardlink_to(path)
+    except OSError:
+        # Some file systems know no second names.
+        shutil.copyfile(path, twin)
+    return twin
+
+
+def let_go(paths: Sequence[Path]) -> None:
+    """Delete files that are in the store and on the log. Blocking."""
+    for path in paths:
+        path.unlink(missing_ok=True)
 
 
 def _put(

@@ -112,9 +112,10 @@ class Reception:
                         await session.run(parts)
             finally:
                 tenancy.tenant.release()
-                await self._aftermath.settle(session.chronicle, parts.recording, clock.wall_time)
+                stored = await self._aftermath.settle(session.chronicle, parts.recording, clock.wall_time)
                 await self._workshop.outbox.fragments.flush()
                 await session.chronicle.journal.flushed()
+                await self._aftermath.let_go(stored)
 
     async def _claim(self, call_id: str) -> KeptCall:
         settings = self._workshop.settings

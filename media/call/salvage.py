@@ -18,7 +18,7 @@ from domain.call.events import Warned
 from domain.call.state import Ended
 from domain.log.ports import Clock, Documents
 from media.audio.recording import recover
-from media.call.aftermath import LOG_SUFFIX, Outcome, store_recording, store_written_log, storing
+from media.call.aftermath import LOG_SUFFIX, Outcome, let_go, store_recording, store_written_log, storing
 from media.call.journal import Journal
 from media.call.leases import Leases
 
@@ -60,8 +60,9 @@ class Salvage:
             call_id = _call_of(path)
             if call_id in self._serving():
                 continue
+            journal = self._open_journal(call_id)
             try:
-                await storing(self._executor, partial(self._store, path), partial(self._record, call_id))
+                outcome = await storing(self._executor, partial(self._store, path), partial(self._record, journal))
             except (ValueError, EOFError, wave.Error) as error:
                 self._hopeless.add(call_id)
                 _log.warning("recording.not_recovered", extra={"call_id": call_id, "reason": str(error)})
@@ -74,10 +75,11 @@ class Salvage:
                 continue
             self._waiting.discard(call_id)
             saved += 1
+            await journal.flushed()
+            await loop.run_in_executor(self._executor, let_go, outcome.sources)
         return saved
 
-    def _record(self, call_id: str, outcome: Outcome) -> None:
-        journal = self._open_journal(call_id)
+    def _record(self, journal: Journal, outcome: Outcome) -> None:
         for fact in outcome.stored:
             journal.append(fact, self._clock())
         for code, detail in outcome.warnings:
@@ -86,7 +88,16 @@ class Salvage:
     def _orphans(self) -> list[Path]:
         recordings = (path for path in self._live_dir.glob("*.wav") if "." not in path.stem)
         logs = self._live_dir.glob(f"*{LOG_SUFFIX}")
-        return [path for path in (*recordings, *logs) if self._is_orphan(_call_of(path))]
+        return [path for path in (*recordings, *logs) if self._is_orphan(_call_of(path)) and not self._is_stored(path)]
+
+    def _is_stored(self, path: Path) -> bool:
+        """Whether the log has what a file of a call that has ended became; then the file goes."""
+        document = self._documents.get("call", _call_of(path))
+        track = "log" if path.name.endswith(LOG_SUFFIX) else "stereo"
+        if document is not None and any(stored.track == track for stored in document.state.artifacts):
+            let_go([path])
+            return True
+        return False
 
     def _is_orphan(self, call_id: str) -> bool:
         if call_id in self._hopeless or call_id in self._serving():
@@ -99,7 +110,7 @@ class Salvage:
 
     def _store(self, path: Path) -> Outcome:
         if path.name.endswith(LOG_SUFFIX):
-            return Outcome([store_written_log(self._artifacts, _call_of(path), path)])
+            return store_written_log(self._artifacts, _call_of(path), path)
         length_ms = recover(path)
         return store_recording(self._artifacts, path.stem, path, length_ms)
 

@@ -6,10 +6,11 @@ import asyncio
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from io import FileIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -17,13 +18,17 @@ from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, EndCall
 from domain.call.events import ArtifactStored, CallEnded, CallStarted, Warned
 from domain.call.state import Ended, Queued
+from domain.event import Event
 from domain.live_calls import CallNotLive, CallRejected
 from domain.log.ports import LogUnavailable
 from media.audio.recording import Recording
+from media.call.aftermath import store_recording
 from media.call.conversation import MachineConversation
+from media.call.journal import Journal
 from media.call.leases import FileLeases
 from media.call.outbox import Outbox
 from media.call.reaper import WORKER_DIED, Reaper
+from media.call.salvage import Salvage
 from media.call.session import FAULT_REASON, OVERLOAD_REASON
 from media.call.start_line import StartLine
 from media.call.ticker import UNWATCHED, Ticker, Work
@@ -433,7 +438,55 @@ async def test_calls_of_a_dead_process_are_ended_and_their_recordings_saved(tmp_
         stereo = of(events, ArtifactStored)[0]
         assert stereo.track == "stereo"
         assert stereo.duration_ms == 1_500
-        assert not (tmp_path / "live" / f"{call_id}.wav").exists()
+
+
+class SlowJournal:
+    """A journal whose log takes what it is given when it is told to."""
+
+    def __init__(self) -> None:
+        self.facts: list[tuple[Event, datetime]] = []
+        self.asked, self.log_is_there = asyncio.Event(), asyncio.Event()
+
+    def append(self, event: Event, time: datetime) -> None:
+        self.facts.append((event, time))
+
+    async def flushed(self) -> None:
+        self.asked.set()
+        await self.log_is_there.wait()
+
+
+async def test_what_a_dead_process_had_put_into_the_store_and_not_on_the_log_is_brought_there_once(
+    tmp_path: Path,
+) -> None:
+    live = tmp_path / "live"
+    live.mkdir()
+    async with media_rig(tmp_path, reap_every_s=3_600) as rig:
+        call_id = await rig.create(assistant())
+        await rig.log.execute(CALL, call_id, ClaimCall(owner=DEAD_OWNER, lease_seconds=5.0))
+        await rig.log.execute(CALL, call_id, EndCall(reason="manually-canceled"))
+        recording = Recording(live / f"{call_id}.wav")
+        recording.assistant(bytes(640), 0.0)
+        before = store_recording(rig.artifacts, call_id, recording.path, recording.finish(1_000.0))
+        journal = SlowJournal()
+        with ThreadPoolExecutor(1) as thread:
+            salvage = Salvage(
+                live,
+                rig.log,
+                FileLeases(live / "leases", 5.0),
+                rig.artifacts,
+                thread,
+                lambda: datetime.now(UTC),
+                serving=lambda: (),
+                open_journal=lambda _: cast(Journal, journal),
+            )
+            looking = asyncio.create_task(salvage.look())
+            await journal.asked.wait()
+            assert before.sources == list(live.glob("*.wav")) == [recording.path]
+            await rig.log.record(call_id, *zip(*journal.facts, strict=True))
+            looking.cancel()  # as the process is that dies here
+            assert await salvage.look() == 0
+        assert list(live.glob("*.wav")) == []
+        assert of(rig.events(call_id), ArtifactStored) == before.stored
 
 
 async def test_calls_of_living_processes_and_finished_ones_are_left_alone(tmp_path: Path) -> None:
