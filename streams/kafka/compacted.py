@@ -12,6 +12,7 @@ from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRange
 
 from domain.log.ports import LogUnavailable
 from streams.kafka.clients import Consumer, Fetched, consumer, partition
+from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 
 CATCH_UP_SECONDS = 30.0
@@ -52,7 +53,10 @@ class CompactedTopic:
         with ExitStack() as undo:
             opened = cls(location, topic, numbers, take)
             undo.callback(opened._consumer.close)
-            opened._from_the_beginning()
+            try:
+                opened._from_the_beginning()
+            except KafkaError as problem:
+                raise unreachable(location, problem) from problem
             undo.pop_all()
         opened._thread.start()
         return opened
