@@ -60,7 +60,7 @@ def opened_on_kafka(settings: Settings, location: KafkaLocation, seat: Seat, clo
     closing.callback(leases.close)
 
     def trouble() -> str:
-        return log.halted or leases.trouble()
+        return log.trouble or leases.trouble()
 
     return Storage(
         log,

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from datetime import datetime
 from math import inf
 
 import msgspec
@@ -21,6 +22,9 @@ from streams.leases.beats import Beats
 TOPIC = "leases"
 TROUBLE_SECONDS = 10.0
 """How long a process may miss its own heartbeats before it takes no new work: long enough for a leader's election."""
+
+CLOCK_SECONDS = 30.0
+"""How far this machine's clock may be from the brokers' untold: events carry the time of who wrote them."""
 
 _POLL_MS = 200
 _RETRY_SECONDS = 0.5
@@ -55,6 +59,7 @@ class KafkaLeases:
         is_gone: Callable[[str], bool],
         lease_s: float,
         trouble_s: float,
+        wall_clock: Callable[[], float],
     ) -> None:
         self._location = location
         self._producer = sender
@@ -69,6 +74,8 @@ class KafkaLeases:
         self._renewed_at_s = 0.0
         self._came_back_at_s = -inf
         self._released = False
+        self._wall_clock = wall_clock
+        self._clock_is_wrong = False
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="leases", daemon=True)
 
@@ -81,8 +88,9 @@ class KafkaLeases:
         is_gone: Callable[[str], bool],
         lease_s: float,
         trouble_s: float = TROUBLE_SECONDS,
+        wall_clock: Callable[[], float] = time.time,
     ) -> KafkaLeases:
-        """Begin to listen. Raises ``UnfitCluster`` where no broker answers."""
+        """Begin to listen. ``wall_clock`` tells seconds since 1970. Raises ``UnfitCluster``: no broker answers."""
         with ExitStack() as undo:
             sender = RenewedProducer(
                 lambda: producer(location, delivery_ms=round(lease_s * 1000)), patience_s=2 * lease_s
@@ -90,7 +98,7 @@ class KafkaLeases:
             undo.callback(sender.close)
             reader = consumer(location)
             undo.callback(reader.close)
-            leases = cls(location, sender, reader, owner, is_gone, lease_s, trouble_s)
+            leases = cls(location, sender, reader, owner, is_gone, lease_s, trouble_s, wall_clock)
             leases._seek_to_now()
             undo.pop_all()
         leases._thread.start()
@@ -117,6 +125,10 @@ class KafkaLeases:
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
         return owner == self._owner or (not self._is_gone(owner) and self._beats.alive(owner))
+
+    def last_beat(self, owner: str) -> datetime | None:
+        """Nobody knows here: silence is counted by heartbeats as they come back, not by clocks."""
+        return None
 
     def current(self) -> bool:
         """Whether a heartbeat of this process came back so lately that nobody can have taken it for dead: who judges
@@ -180,7 +192,18 @@ class KafkaLeases:
                 continue
             if beat.owner == self._owner:
                 self._waited_for_since_s = self._came_back_at_s = now_s
+                self._compare_clocks(record.timestamp / 1000)
             self._beats = self._beats.left(beat.owner) if beat.left else self._beats.heard(beat.owner, now_s)
+
+    def _compare_clocks(self, brokers_s: float) -> None:
+        """The brokers stamp what is appended; nothing here depends on it, but people who read times do."""
+        ahead_s = self._wall_clock() - brokers_s
+        was_wrong, self._clock_is_wrong = self._clock_is_wrong, abs(ahead_s) > CLOCK_SECONDS
+        if self._clock_is_wrong and not was_wrong:
+            _log.warning(
+                "leases.clock_differs",
+                extra={"ahead_s": round(ahead_s), "fix": "set this machine's clock, or the broker's, by NTP"},
+            )
 
     def _seek_to_now(self) -> None:
         """What was said before this process listened is about a time that it cannot judge."""

@@ -108,6 +108,12 @@ class KafkaLog(ShardedLog[LogShard]):
         reasons = [str(shard.replica.halted) for shard in self._shards.values() if shard.replica.halted is not None]
         return "; ".join(reasons) or None
 
+    @property
+    def trouble(self) -> str | None:
+        """Why this node appends nothing now: for good (``halted``), or until its disk has room; else ``None``."""
+        troubles = [shard.replica.trouble for shard in self._shards.values()]
+        return self.halted or "; ".join(str(trouble) for trouble in troubles if trouble is not None) or None
+
     def counters(self) -> Mapping[int, WriterCounters]:
         """What each shard's writer has done."""
         return {number: shard.writer.counters for number, shard in self._shards.items()}

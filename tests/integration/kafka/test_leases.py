@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,24 @@ async def test_a_silent_process_is_dead_for_all_others_and_one_that_beats_for_no
         assert b.alive("a")
         assert not a.alive("gone")
         going_on.cancel()
+
+
+@pytest.mark.parametrize(("ahead_s", "told"), [(0, 0), (86_400, 1), (-600, 1)])
+def test_a_clock_that_differs_from_the_brokers_is_told_of_once(
+    location: KafkaLocation, caplog: pytest.LogCaptureFixture, ahead_s: int, told: int
+) -> None:
+    leases = KafkaLeases.open(
+        location, owner="a", is_gone="gone".__eq__, lease_s=LEASE_S, wall_clock=lambda: time.time() + ahead_s
+    )
+    with closing(leases):
+        for _ in range(2):
+            leases.beat()
+            deadline = time.monotonic() + WITHIN_S
+            while not leases.current():
+                assert time.monotonic() < deadline
+    said = [vars(record) for record in caplog.records if record.getMessage() == "leases.clock_differs"]
+    assert len(said) == told
+    assert all(abs(record["ahead_s"] - ahead_s) < WITHIN_S for record in said)
 
 
 async def test_a_process_that_leaves_is_dead_at_once(location: KafkaLocation) -> None:

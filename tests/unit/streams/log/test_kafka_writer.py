@@ -355,9 +355,11 @@ async def test_a_full_disk_refuses_what_comes_and_loses_nothing(node: KafkaLog) 
     with pytest.raises(LogUnavailable, match="no space") as refusal:
         await node.record("a", [Added(amount=1)], [START])
     assert refusal.value.full
+    assert "no space" in (node.trouble or "")
     assert total(node) == 0
     replica._connection.execute("PRAGMA max_page_count=1000000")
     assert await node.wait_for(Position(0, 2), 10), "the follower applies what was acknowledged"
+    assert node.trouble is None
     await node.record("a", [Added(amount=5, note=note)], [START], commit_id="large")
     await node.record("a", [Added(amount=1)], [START])
     assert total(node) == 6
