@@ -8,7 +8,7 @@ multiple of that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from time import perf_counter
 from typing import Final
@@ -35,6 +35,11 @@ class Pauses:
         if perf_counter() - self._went_on >= PIECE_SECONDS:
             await asyncio.sleep(0)
             self._went_on = perf_counter()
+
+    async def between(self, steps: Iterable[None]) -> None:
+        """Take them, with rests."""
+        for _ in steps:
+            await self.rest()
 
 
 async def each_document(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Annotated, Any, Final, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
@@ -135,17 +136,22 @@ class OperatorEventQuery(AfterQuery):
 def parse_query(request: Request, model: type[Q]) -> Q:
     """The request's query string as ``model``. Raises ``Problem`` 400 that lists every violation."""
     parameters = request.query_params
-    single = {field.alias for field in model.model_fields.values() if field.annotation not in _SEVERAL}
     given: dict[str, Any] = {}
     for key in parameters:
         values = parameters.getlist(key)
-        if len(values) > 1 and key in single:
+        if len(values) > 1 and key in _given_once(model):
             raise invalid([Issue("INVALID_VALUE", f"{key} must be given only once", f"/query/{key}")])
         given[key] = values if len(values) > 1 else values[0]
     try:
         return model.model_validate(given)
     except ValidationError as fault:
         raise invalid(issues(fault.errors(include_url=False, include_input=False), source="query")) from None
+
+
+@cache
+def _given_once(model: type[BaseModel]) -> frozenset[str | None]:
+    """The parameters that take one value."""
+    return frozenset(field.alias for field in model.model_fields.values() if field.annotation not in _SEVERAL)
 
 
 def _stored_bound(operator: str, shown: datetime) -> tuple[str, datetime]:

@@ -120,11 +120,10 @@ def chat_routes(context: ApiContext) -> APIRouter:
         principal = await context.caller(request)
         filters = parse_query(request, ChatFilters)
         found, total = await matching_chats(context, principal, filters)
-        history, pauses, shown = History(documents, log), Pauses(), list[bytes]()
-        written = ShownHistory(history)
+        history, pauses, shown = ShownHistory(History(documents, log)), Pauses(), list[bytes]()
         for chat in found:
-            await _read_before(chat, history, pauses)
-            shown.append(json_bytes(chat_body(chat, written.before(chat))))
+            await pauses.between(history.writing(chat))
+            shown.append(json_bytes(chat_body(chat, history.before(chat))))
             await pauses.rest()
         return list_response(shown, page_metadata(total, filters), position=context.seen(principal))
 
@@ -133,7 +132,7 @@ def chat_routes(context: ApiContext) -> APIRouter:
         principal = await context.caller(request)
         state = _kept(present_or_past(context, request, CHAT, id, principal, "Chat"), id)
         history = History(documents, log)
-        await _read_before(state, history, Pauses())
+        await Pauses().between(history.reading(state))
         body = chat_body(state, history.before(state))
         return json_response(body, position=context.seen(principal), version=state.version)
 
@@ -146,7 +145,7 @@ def chat_routes(context: ApiContext) -> APIRouter:
             raise not_found("Chat", id)
         state = _kept(document.state, id)
         history = History(documents, log)
-        await _read_before(state, history, Pauses())
+        await Pauses().between(history.reading(state))
         body = chat_body(state, history.before(state))
         command = DeleteChat(org_id=principal.org_id, actor=principal.key_id)
         _, appended = await commands.execute(aggregate, id, command)
@@ -163,12 +162,6 @@ def chat_routes(context: ApiContext) -> APIRouter:
         )
 
     return router
-
-
-async def _read_before(chat: KeptChat, history: History, pauses: Pauses) -> None:
-    """Have ``history`` know what the chat goes on from, which may be a thousand chats."""
-    for _ in history.reading(chat):
-        await pauses.rest()
 
 
 class ChatDesk:

@@ -6,13 +6,13 @@ does each of those. A list of them is written in the time that its bytes take to
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
-from domain.chat.context import LONGEST_CHAIN, History
+from domain.chat.context import LONGEST_CHAIN, History, Part
 from domain.chat.messages import Timed, chat_messages, shown_message, shown_messages
 from domain.chat.state import KeptChat
 
@@ -50,26 +50,51 @@ class ShownHistory:
         written = self._chained(chain[::-1]) if chain else self._beginning(chat)
         return msgspec.Raw(b"[%b]" % written.text) if written.text else NOTHING
 
+    def writing(self, chat: KeptChat) -> Iterator[None]:
+        """Read and write what ``before`` puts together, a small part at each step: for who must not be kept waiting."""
+        yield from self._history.reading(chat)
+        chain = self._history.chain(chat)
+        yield from self._write_parts(self._session_parts(chain[-1] if chain else chat))
+        if 0 < len(chain) < LONGEST_CHAIN:
+            for _ in self._written_up_to(chain[::-1]):
+                yield
+
     def _chained(self, oldest_first: Sequence[KeptChat]) -> _Written:
         """Everything up to the last of these."""
+        *_, written = self._written_up_to(oldest_first)
+        return written
+
+    def _written_up_to(self, oldest_first: Sequence[KeptChat]) -> Iterator[_Written]:
+        """Everything up to one of these after the other, from the last one on that is written."""
         known = next(
             (at for at in range(len(oldest_first), 0, -1) if oldest_first[at - 1].identity.id in self._up_to), 0
         )
         written = self._up_to[oldest_first[known - 1].identity.id] if known else self._beginning(oldest_first[0])
+        yield written
         for chat in oldest_first[known:]:
             written = self._up_to[chat.identity.id] = written.followed_by(chat_messages(chat))
-        return written
+            yield written
 
     def _beginning(self, chat: KeptChat) -> _Written:
         """What a chat found in its session."""
-        said = [part for part in self._history.session_parts(chat) if part.messages]
+        said = self._session_parts(chat)
         if not said:
             return _Written()
+        for _ in self._write_parts(said):
+            pass
         first = said[0].messages[0].time
-        for part in said:
-            if (part.key, first) not in self._of_session:
-                self._of_session[part.key, first] = b",".join(_encoded(part.messages, first))
         return _Written(b",".join(self._of_session[part.key, first] for part in said), first)
+
+    def _session_parts(self, chat: KeptChat) -> list[Part]:
+        return [part for part in self._history.session_parts(chat) if part.messages]
+
+    def _write_parts(self, said: Sequence[Part]) -> Iterator[None]:
+        """Those that are not written yet."""
+        for part in said:
+            key = (part.key, said[0].messages[0].time)
+            if key not in self._of_session:
+                self._of_session[key] = b",".join(_encoded(part.messages, key[1]))
+                yield
 
 
 def _encoded(messages: Sequence[Timed], first: datetime) -> Iterable[bytes]:
