@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import time
+from datetime import UTC, datetime, timedelta
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -30,6 +31,9 @@ class Leases(Protocol):
 
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
+
+    def last_beat(self, owner: str) -> datetime | None:
+        """When the owner was last heard, by the wall clock; ``None`` where nobody here knows."""
 
     def current(self) -> bool:
         """Whether this process was heard so lately that nobody can have taken it for dead."""
@@ -68,6 +72,10 @@ class FileLeases:
         if owner == self._owner:
             return True
         return not process_is_gone(owner) and self._age_s(owner) <= self._lease_s
+
+    def last_beat(self, owner: str) -> datetime | None:
+        age_s = self._age_s(owner)
+        return None if age_s == inf else datetime.now(UTC) - timedelta(seconds=age_s)
 
     def current(self) -> bool:
         return self._age_s(self._owner) <= self._lease_s / 2

@@ -76,10 +76,10 @@ class Reaper:
         # What happened in a call belongs before its end, and its end may be among it.
         await self._left_behind()
         ended = 0
-        for call_id in await asyncio.to_thread(self._orphans):
+        for call_id, at_ms in await asyncio.to_thread(self._orphans):
             if call_id in self._serving():
                 continue
-            command = EndCall(reason=WORKER_DIED, message="The process that served the call is gone.")
+            command = EndCall(reason=WORKER_DIED, message="The process that served the call is gone.", at_ms=at_ms)
             try:
                 await self._commands.execute(CALL, call_id, command)
             except Refused:
@@ -109,7 +109,8 @@ class Reaper:
         waiting = self._documents.list("call", status=("queued",), created=(("lt", latest),), limit=_PAGE)
         return [document.id for document in waiting]
 
-    def _orphans(self) -> list[str]:
+    def _orphans(self) -> list[tuple[str, float | None]]:
+        """Their ids, each with when its process was last known to serve it, by the call's clock."""
         orphans = []
         for document in self._documents.list("call", status=_STATUSES, limit=_PAGE):
             state = document.state
@@ -117,5 +118,13 @@ class Reaper:
                 continue
             mine = state.claim.owner == self._leases.owner
             if mine or not self._leases.alive(state.claim.owner):
-                orphans.append(state.identity.id)
+                orphans.append((state.identity.id, self._last_served_ms(state)))
         return orphans
+
+    def _last_served_ms(self, call: Ringing | Live) -> float | None:
+        """A call is not longer because nobody looked for its end: it was over when its process was last heard of."""
+        if isinstance(call, Ringing):
+            return None
+        heard = self._leases.last_beat(call.claim.owner)
+        until = call.updated_at if heard is None else min(max(heard, call.updated_at), self._clock())
+        return max((until - call.start.clock_origin).total_seconds() * 1000, call.start.at_ms)

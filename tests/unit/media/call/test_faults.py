@@ -522,6 +522,39 @@ async def test_calls_of_living_processes_and_finished_ones_are_left_alone(tmp_pa
         await running.hang_up()
 
 
+@pytest.mark.parametrize(("heard_after_s", "lasted_s"), [(90, 90), (None, 20)])
+async def test_a_call_of_a_dead_process_is_no_longer_than_that_one_is_known_to_have_served_it(
+    tmp_path: Path, heard_after_s: int | None, lasted_s: int
+) -> None:
+    async with media_rig(tmp_path, reap_every_s=3_600, replays=False) as rig:
+        origin = datetime.now(UTC) - timedelta(hours=2)
+        call_id = await rig.create(assistant())
+        leases = FileLeases(tmp_path / "live" / "leases", 5.0)
+        if heard_after_s is not None:
+            beat_s = origin.timestamp() + heard_after_s
+            lease = tmp_path / "live" / "leases" / f"{DEAD_OWNER}.lease"
+            lease.touch()
+            os.utime(lease, (beat_s, beat_s))
+        await rig.log.execute(CALL, call_id, ClaimCall(owner=DEAD_OWNER, lease_seconds=5.0))
+        started = CallStarted(
+            clock_origin=origin, at_ms=5.0, assistant={}, assistant_version=None, variable_values={}, assistant_id=None
+        )
+        warned = Warned(code="last-sign-of-life", detail="", at_ms=20_000.0)
+        await rig.log.record(call_id, [started, warned], [origin, origin + timedelta(seconds=20)])
+        reaper = Reaper(
+            rig.log,
+            rig.log,
+            leases,
+            lambda: (),
+            clock=lambda: datetime.now(UTC),
+            connect_within_s=60,
+            every_s=60,
+        )
+        assert await reaper.look() == 1
+        (ended,) = of(rig.events(call_id), CallEnded)
+    assert ended.at_ms == pytest.approx(lasted_s * 1_000, abs=1_000)
+
+
 async def test_a_call_that_nobody_connects_to_is_ended_and_one_that_was_just_made_waits(tmp_path: Path) -> None:
     async with media_rig(tmp_path, reap_every_s=60) as rig:
         running = await dial(rig)
