@@ -28,7 +28,12 @@ class CollectorPolicy:
         self._frozen = False
 
     def started_up(self) -> None:
-        """Everything alive now stays: never look at it again."""
+        """Everything alive now stays: never look at it again.
+
+        A process that has frozen what lives as long as itself already is left as it is, also by ``restore``.
+        """
+        if gc.get_freeze_count():
+            return
         gc.collect()
         gc.freeze()
         self._frozen = True

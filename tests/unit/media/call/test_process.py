@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Iterator
 from time import monotonic
+
+import pytest
 
 from media.call.collector import CollectorPolicy
 from media.call.ticker import UNWATCHED, Ticker
@@ -111,6 +114,15 @@ async def test_a_thread_that_works_all_the_time_is_busy_and_is_not_once_nothing_
     await asyncio.gather(task, return_exceptions=True)
 
 
+@pytest.fixture
+def nothing_frozen() -> Iterator[None]:
+    """A process as it begins; the one that runs the tests has frozen what it collected of them."""
+    gc.unfreeze()
+    yield
+    gc.freeze()
+
+
+@pytest.mark.usefixtures("nothing_frozen")
 async def test_while_calls_run_and_a_moment_longer_only_the_youngest_generation_is_collected() -> None:
     found = gc.get_threshold()
     policy = CollectorPolicy(idle_s=0.05)
@@ -143,3 +155,14 @@ async def test_while_calls_run_and_a_moment_longer_only_the_youngest_generation_
         policy.restore()
     assert gc.get_freeze_count() == 0
     assert gc.get_threshold() == found
+
+
+@pytest.mark.usefixtures("nothing_frozen")
+def test_what_a_process_has_frozen_itself_stays_frozen_and_nothing_is_added() -> None:
+    gc.freeze()
+    before, late = gc.get_freeze_count(), [object()]
+    policy = CollectorPolicy()
+    policy.started_up()
+    assert any(found is late for found in gc.get_objects()), "the collector still looks at what came after"
+    policy.restore()
+    assert gc.get_freeze_count() == before
