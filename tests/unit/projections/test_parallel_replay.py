@@ -146,7 +146,7 @@ def made_here(
     return made, failed
 
 
-@pytest.mark.parametrize("range_events", [20, RANGE])
+@pytest.mark.parametrize("range_events", [pytest.param(20, marks=pytest.mark.long), RANGE])
 def test_the_tables_are_those_that_one_process_makes(
     store: AnalyticsStore,
     sink: ClickHouseSink,
