@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -27,6 +28,7 @@ class LiveAnswer(msgspec.Struct, frozen=True, rename="camel"):
     figures: LiveReport
 
 
+@cache
 def answer_schema() -> dict[str, Any]:
     """The answer for the OpenAPI document, in one piece."""
     (schema,), components = msgspec.json.schema_components([LiveAnswer], ref_template="{name}")
