@@ -8,6 +8,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import Any, cast
@@ -37,6 +38,10 @@ from media.providers.errors import ProviderError
 from streams.log.embedded import EmbeddedLog
 from tests.unit.media.call.rig import InMemorySocket, Rig, ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import Caller, assistant, dial, of, providers
+
+
+def heard_by(caller: Caller) -> bool:
+    return len(caller.audio) > 0
 
 
 async def refused(rig: Rig, call_id: str, socket: InMemorySocket | None = None) -> CallRejected:
@@ -157,7 +162,7 @@ async def test_draining_ends_running_calls_records_everything_and_takes_no_more(
     async with media_rig(tmp_path) as rig:
         callers = [await dial(rig, assistant(firstMessage="A rather long greeting, " * 8)) for _ in range(3)]
         for caller in callers:
-            await caller.until(lambda caller=caller: len(caller.audio) > 0)
+            await caller.until(partial(heard_by, caller))
         await rig.tier.drain(10.0)
         assert rig.tier.active() == 0
         for caller in callers:
