@@ -14,6 +14,7 @@ from infra.data_folder import Seat
 from infra.live import Live, opened_live
 from infra.no_media import NoLiveCalls
 from infra.projecting import Projecting, opened_projecting
+from infra.sealing import seal_of
 from infra.settings import Settings
 from infra.storage import opened_storage
 
@@ -52,6 +53,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
             secret=signing_secret(settings, seat.folder),
             operator_token=token,
             live=live,
+            seal=seal_of(settings.secret_key),
         )
         transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
         yield await parts.enter_async_context(client("http://data-folder", token, transport))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -10,7 +11,12 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from domain.configuration.commands import CreateConfiguration
+from domain.configuration.kinds import CONFIGURATIONS
 from infra.cli.main import app, run
+from infra.data_folder import DataFolder
+from infra.settings import Settings
+from infra.storage import opened_storage
 
 HEAVY = {"alembic", "chdb", "clickhouse_connect", "eventsourcing", "fastapi", "httpx", "numpy", "openai", "pydantic"}
 HEAVY |= {"rich", "sqlalchemy", "sqlite3", "uvicorn", "asyncio"}
@@ -77,6 +83,26 @@ def test_an_organisation_is_made_in_a_new_folder_and_listed(data_dir: str) -> No
     assert set(made) == {"id", "privateKey", "publicKey"}
     listed = json.loads(callfold("org", "ls", "--data-dir", data_dir, "--json").stdout)
     assert [(o["id"], o["name"]) for o in listed] == [(made["id"], "Acme")]
+
+
+def test_secrets_from_before_there_was_a_key_are_sealed_in_a_folder_where_nothing_runs(
+    data_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = created(data_dir)
+    config = {"provider": "openai", "apiKey": "sk-quite-unmistakable"}
+    with DataFolder(Path(data_dir)).own() as seat, opened_storage(Settings(data_dir=Path(data_dir)), seat) as storage:
+        command = CreateConfiguration(org_id=made["id"], config=config, actor="test")
+        asyncio.run(storage.log.execute(CONFIGURATIONS["credential"], "c1", command))
+    without = callfold("org", "seal-secrets", "--data-dir", data_dir)
+    assert without.exit_code == 1
+    assert "CALLFOLD_SECRET_KEY" in str(without.exception)
+
+    monkeypatch.setenv("CALLFOLD_SECRET_KEY", "k" * 32)
+    sealed = callfold("org", "seal-secrets", "--data-dir", data_dir)
+    assert sealed.exit_code == 0, sealed.output
+    assert "credentials sealed" in sealed.stdout
+    assert "replace them at their vendors" in sealed.stdout
+    assert "Nothing in force is unsealed." in callfold("org", "seal-secrets", "--data-dir", data_dir).stdout
 
 
 def test_keys_are_nowhere_in_the_folder(data_dir: str) -> None:
