@@ -9,7 +9,7 @@ from api.authentication import Principal
 from api.configuration.references import UNBOUNDED
 from api.context import ApiContext
 from api.models.chat import ChatFilters
-from api.piecewise import each_document
+from api.piecewise import count_documents, each_document
 from domain.chat.state import KeptChat
 from domain.pricing.cost import usage_cost
 
@@ -22,12 +22,13 @@ async def matching_chats(context: ApiContext, principal: Principal, filters: Cha
         bounds["reference"] = filters.assistant_id
     offset = filters.offset()
     if filters.sort_by == "createdAt" and not _narrowed(filters):
+        total = await count_documents(documents, "chat", **bounds)
         if not filters.limit or offset > UNBOUNDED:
-            return [], documents.count("chat", **bounds)
+            return [], total
         found = each_document(
             documents, "chat", limit=filters.limit, offset=offset, oldest_first=oldest_first, **bounds
         )
-        return [document.state async for document in found], documents.count("chat", **bounds)
+        return [document.state async for document in found], total
     if filters.id is not None or filters.id_any is not None:
         ids = filters.id_any if filters.id_any is not None else [filters.id or ""]
         one = [documents.get("chat", chat_id, org_id=principal.org_id) for chat_id in dict.fromkeys(ids)]

@@ -7,7 +7,7 @@ from typing import Any
 from api.configuration.references import UNBOUNDED
 from api.configuration.resource import Resource
 from api.models.filters import ListFilters, PagedFilters
-from api.piecewise import each_document
+from api.piecewise import count_documents, each_document
 from domain.log.ports import Document, Documents
 
 
@@ -24,7 +24,8 @@ async def find(
     ids = _ids(filters)
     if ids is None and not within and not resource.always_filtered and not _is_filtered(filters):
         page = await _page(resource, filters, documents, offset, oldest_first, bounds)
-        return page, documents.count(resource.kind, **bounds) if resource.style == "page" else len(page)
+        total = await count_documents(documents, resource.kind, **bounds) if resource.style == "page" else len(page)
+        return page, total
     if ids is not None:
         found = _by_id(resource, ids, filters, documents, org_id)
         found.sort(key=lambda document: (document.keys.created_at, document.id), reverse=not oldest_first)
