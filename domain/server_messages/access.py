@@ -9,7 +9,7 @@ import msgspec
 from domain.server_messages.server import Server
 
 
-class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
+class Outgoing(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A request before it is authenticated. ``id`` is the same at every repetition, ``about`` the call or chat that
     it belongs to, ``event_id`` names the event that it tells of, where it tells of one."""
 
@@ -22,7 +22,7 @@ class Outgoing(msgspec.Struct, frozen=True, kw_only=True):
     """Whether it is one of our messages, with its id and our signature; else only the credential goes along."""
 
 
-class Authentication(msgspec.Struct, frozen=True):
+class Authentication(msgspec.Struct, frozen=True, gc=False):
     """Headers of one request; ``renewable`` where a refusal (401) may be cured by ``ServerAccess.renew``."""
 
     headers: dict[str, str]

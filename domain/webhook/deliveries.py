@@ -11,7 +11,7 @@ State = Literal["pending", "delivered", "dead", "stale"]
 """``dead``: given up after its last attempt; ``stale``: not worth sending any more when its turn came."""
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message and how far it got. Times are ms since 1970; ``number`` grows with the order of the log.
 
     ``base`` are the attempts before it was last asked for again: the schedule counts from there.

@@ -93,6 +93,8 @@ class Dispatcher:
         self._of_organization: Counter[str] = Counter()
         self._unsettled: dict[str, EndpointQueue] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._free: list[asyncio.Future[tuple[EndpointQueue, DueRow]]] = []
+        """Where tasks wait for another message: making a task for each would cost more than handing it over."""
         self._awake = asyncio.Event()
         self._loop = asyncio.get_running_loop()
         self.in_flight = 0
@@ -114,11 +116,10 @@ class Dispatcher:
             while True:
                 self._awake.clear()
                 wait_s = self._pump()
-                try:
-                    async with asyncio.timeout(wait_s):
-                        await self._awake.wait()
-                except TimeoutError:
-                    continue
+                timer = None if wait_s is None else self._loop.call_later(wait_s, self._awake.set)
+                await self._awake.wait()
+                if timer is not None:
+                    timer.cancel()
         finally:
             for task in self._tasks:
                 task.cancel()
@@ -181,7 +182,10 @@ class Dispatcher:
         self._unsettled[row.id] = queue
         self.in_flight += 1
         self._of_organization[queue.org_id] += 1
-        self._spawn(self._deliver(queue, row))
+        if self._free:
+            self._free.pop().set_result((queue, row))
+        else:
+            self._spawn(self._deliver_some(queue, row))
         return True
 
     def _await_claim(self, queue: EndpointQueue, row: DueRow, now_ms: float) -> bool:
@@ -231,6 +235,14 @@ class Dispatcher:
             queue.claiming = False
             self._wait(queue, self._clock().timestamp() * 1000 + WATCH_MS)
             self._awake.set()
+
+    async def _deliver_some(self, queue: EndpointQueue, row: DueRow) -> None:
+        """One message after the other, as ``_started_one`` hands them over."""
+        while True:
+            await self._deliver(queue, row)
+            given = self._loop.create_future()
+            self._free.append(given)
+            queue, row = await given
 
     async def _deliver(self, queue: EndpointQueue, row: DueRow) -> None:
         try:

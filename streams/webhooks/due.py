@@ -43,7 +43,7 @@ class EndpointRow:
     disabled: bool = False
 
 
-class Due(msgspec.Struct, frozen=True, kw_only=True):
+class Due(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message that waits, with what sending it takes."""
 
     delivery: Delivery

@@ -23,7 +23,7 @@ REPLAYS: Final = "webhook-replays"
 """Rows are ``(message id, kind, ms since 1970)``."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A message, rendered once: these very bytes are sent at every attempt. Times are ms since 1970.
 
     ``wait_ms`` holds it back in case a fuller one comes under the same id, which then takes its place.
@@ -43,7 +43,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     wait_ms: int = 0
 
 
-class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+class Outcome(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What an attempt came to. ``next_ms`` is when the next one is due, and 0 where there is none.
 
     ``attempt`` is 0 for a message that was let go unsent.

@@ -28,7 +28,7 @@ ABORT: Final = "abort-message"
 _THROTTLED: Final = frozenset({429, 502, 503, 504})
 
 
-class Sent(msgspec.Struct, frozen=True, kw_only=True):
+class Sent(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """How an attempt ended. ``failure`` is empty where the receiver took the message."""
 
     failure: Failure | Literal[""] = ""
