@@ -11,7 +11,8 @@ import asyncio
 import logging
 import os
 import time
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable
+from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 from typing import Protocol
@@ -53,13 +54,30 @@ async def keep_alive(leases: Leases, every_s: float) -> None:
 
 
 class FileLeases:
-    """Heartbeats as modification times of files in ``folder``; ``lease_s`` after the last one an owner is dead."""
+    """Heartbeats as modification times of files in ``folder``; ``lease_s`` after the last one an owner is dead.
 
-    def __init__(self, folder: Path, lease_s: float) -> None:
+    Silence is counted by this process's own ``monotonic`` clock from when it saw the last heartbeat, so that a ``wall``
+    clock that is set makes nobody look dead or alive. Only how old a heartbeat is that is seen for the first time is
+    told by the wall clock.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        lease_s: float,
+        *,
+        wall: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._lease_s = lease_s
+        self._wall = wall
+        self._monotonic = monotonic
         self._owner = process_name()
+        self._beaten_s = -inf
+        self._seen: dict[str, tuple[float, float]] = {}
+        """By owner: the last heartbeat by the wall clock, and when that was by the monotonic one."""
 
     @property
     def owner(self) -> str:
@@ -67,28 +85,42 @@ class FileLeases:
 
     def beat(self) -> None:
         self._path(self._owner).touch()
+        self._beaten_s = self._monotonic()
 
     def alive(self, owner: str) -> bool:
         if owner == self._owner:
             return True
-        return not process_is_gone(owner) and self._age_s(owner) <= self._lease_s
+        return not process_is_gone(owner) and self._silence_s(owner) <= self._lease_s
 
     def last_beat(self, owner: str) -> datetime | None:
-        age_s = self._age_s(owner)
-        return None if age_s == inf else datetime.now(UTC) - timedelta(seconds=age_s)
+        beat = self._beat_of(owner)
+        return None if beat is None else datetime.fromtimestamp(beat, UTC)
 
     def current(self) -> bool:
-        return self._age_s(self._owner) <= self._lease_s / 2
+        return self._monotonic() - self._beaten_s <= self._lease_s / 2
 
     def release(self) -> None:
         self._path(self._owner).unlink(missing_ok=True)
 
-    def _age_s(self, owner: str) -> float:
+    def _silence_s(self, owner: str) -> float:
         """Since its last heartbeat; without end where there is none."""
-        try:
-            return time.time() - self._path(owner).stat().st_mtime
-        except (FileNotFoundError, ValueError):
+        beat = self._beat_of(owner)
+        if beat is None:
+            self._seen.pop(owner, None)
             return inf
+        now_s = self._monotonic()
+        known = self._seen.get(owner)
+        if known is None:
+            self._seen[owner] = known = (beat, now_s - max(0.0, self._wall() - beat))
+        elif known[0] != beat:
+            self._seen[owner] = known = (beat, now_s)
+        return now_s - known[1]
+
+    def _beat_of(self, owner: str) -> float | None:
+        try:
+            return self._path(owner).stat().st_mtime
+        except (FileNotFoundError, ValueError):
+            return None
 
     def _path(self, owner: str) -> Path:
         name = f"{owner}.lease"

@@ -6,6 +6,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -609,8 +610,35 @@ async def test_a_reused_process_id_and_a_silent_process_are_not_taken_for_the_ow
     lease.touch()
     assert leases.alive(silent)
     os.utime(lease, (0, 0))
-    assert not leases.alive(silent)
+    assert not FileLeases(tmp_path, lease_s=5.0).alive(silent)
     assert not leases.alive("../../etc/passwd")
+
+
+@pytest.mark.parametrize("jump_s", [3_600.0, -3_600.0])
+async def test_a_wall_clock_that_is_set_makes_nobody_look_dead_or_alive(tmp_path: Path, jump_s: float) -> None:
+    neighbour = await asyncio.create_subprocess_exec(sys.executable, "-c", "input()", stdin=subprocess.PIPE)
+    jumped_s, passed_s = 0.0, 0.0
+    try:
+        began_s = time.time()
+        leases = FileLeases(tmp_path, 5.0, wall=lambda: began_s + jumped_s + passed_s, monotonic=lambda: passed_s)
+        owner = leases.owner.split(".")[0] + f".{neighbour.pid}." + start_of(neighbour.pid)
+        beat = tmp_path / f"{owner}.lease"
+        beat.touch()
+        os.utime(beat, (began_s, began_s))
+        leases.beat()
+        assert leases.alive(owner)
+        jumped_s, passed_s = jump_s, 1.0
+        assert leases.alive(owner)
+        assert leases.current()
+        os.utime(beat, (began_s + jumped_s + passed_s,) * 2)
+        assert leases.alive(owner)
+        passed_s = 5.5
+        assert leases.alive(owner)
+        passed_s = 6.5
+        assert not leases.alive(owner)
+        assert not leases.current()
+    finally:
+        await neighbour.communicate(b"\n")
 
 
 async def test_a_call_started_event_holds_the_resolved_assistant(tmp_path: Path) -> None:
