@@ -13,6 +13,7 @@ from kafka.errors import (
     LogTruncationError,
     NoOffsetForPartitionError,
     OffsetOutOfRangeError,
+    UnknownTopicOrPartitionError,
 )
 
 from domain.log.chain import record_hash
@@ -22,7 +23,15 @@ from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.records import to_record
 from streams.log.kafka.applying import PlacedRecord, ReadRecord
-from streams.log.kafka.halt import Halted, changed_record, expired, shorter_log, truncated, unreadable_record
+from streams.log.kafka.halt import (
+    Halted,
+    changed_record,
+    expired,
+    missing_topic,
+    shorter_log,
+    truncated,
+    unreadable_record,
+)
 from streams.log.kafka.reading_ahead import LEAST_RECORDS, ReadingAhead
 from streams.log.kafka.replica import Replica
 
@@ -53,6 +62,12 @@ SILENCE_SECONDS = 60.0
 CHECK_SECONDS = 15.0
 """How long a broker may take to hand out the last applied record again."""
 
+LOOK_SECONDS = 5.0
+"""How often to look whether the topic is there: a client of a deleted one hears nothing, and goes on asking."""
+
+MISSING_SECONDS = 30.0
+"""How long the brokers may not know the topic. One that has just started may not know any for a moment."""
+
 _GONE = (OffsetOutOfRangeError, NoOffsetForPartitionError)
 _log = logging.getLogger(__name__)
 
@@ -71,6 +86,7 @@ class Follower:
         """Where the consumer stands, or whether the log is still the one that was read, has to be checked first."""
         self._hole_before = -1
         self._corrupt_at = -1
+        self._looked_at = self._seen_at = time.monotonic()
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"log-follower-{replica.shard}", daemon=True)
 
@@ -163,6 +179,7 @@ class Follower:
 
     def _follow(self) -> None:
         """Apply what one poll brings. Raises ``Halted``, ``KafkaError``, ``LogUnavailable``."""
+        self._look_for_topic()
         if self._unsure:
             self._check()
             self._unsure = False
@@ -173,6 +190,7 @@ class Follower:
             return
         if not fetched:
             return
+        self._seen_at = time.monotonic()
         if self._has_new_leader(fetched):
             self._unsure = True
             return
@@ -188,6 +206,22 @@ class Follower:
                 if begin:
                     self._closing.wait(BREATH_SECONDS)
                 self._replica.apply(_placed(fresh[begin : begin + SLICE]))
+
+    def _look_for_topic(self) -> None:
+        """Raises ``Halted`` where the brokers have not known the topic for long, ``KafkaError`` where none answers."""
+        now = time.monotonic()
+        if now - self._looked_at < LOOK_SECONDS:
+            return
+        asked_after, self._looked_at = now - self._looked_at, now
+        topic = self._location.topic("log")
+        try:
+            known = bool(self._consumer.partitions_for_topic(topic))
+        except UnknownTopicOrPartitionError:
+            known = False
+        if known or asked_after > MISSING_SECONDS:  # this process slept: what it remembers says nothing
+            self._seen_at = now
+        elif now - self._seen_at > MISSING_SECONDS:
+            raise missing_topic(self._replica.shard, topic, str(self._replica.path))
 
     def _is_beyond(self, offset: int) -> bool:
         """Whether records may have been missed before ``offset``. Read twice, it is a hole that every reader finds:

@@ -50,6 +50,14 @@ def truncated(shard: int, problem: Exception, replica: str) -> Halted:
     )
 
 
+def missing_topic(shard: int, topic: str, replica: str) -> Halted:
+    """Somebody has deleted the log."""
+    return Halted(
+        f"shard {shard} is halted: the brokers have no topic {topic} any more; if it was deleted, keep replica "
+        f"{replica}, which holds what was on it, and restore the log from an archive or a backup of the brokers"
+    )
+
+
 def unreadable_record(shard: int, offset: int, problem: Exception) -> Halted:
     """The client cannot even take the record apart, so nobody can say what it holds."""
     return Halted(

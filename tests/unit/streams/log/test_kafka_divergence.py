@@ -16,6 +16,7 @@ from domain.log.position import Position
 from infra.kafka.cluster import DevCluster
 from streams.kafka.clients import admin, partition, producer
 from streams.kafka.unfit import UnfitCluster
+from streams.log.kafka import follower
 from streams.log.kafka.halt import Halted
 from streams.log.kafka.replica import Replica
 from streams.log.kafka.replica_folder import replica_path
@@ -149,6 +150,22 @@ async def test_a_topic_that_was_made_anew_is_another_log(tmp_path: Path, kafka_b
         await asyncio.to_thread(_gone, client, location.topic("log"))
     with pytest.raises(UnfitCluster, match="was deleted and made again"):
         open_tally_log(location, tmp_path)
+
+
+async def test_a_topic_that_is_deleted_under_a_node_halts_it(
+    tmp_path: Path, kafka_broker: DevCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "LOOK_SECONDS", 0.1)
+    monkeypatch.setattr(follower, "MISSING_SECONDS", 2.0)
+    location = on_broker(kafka_broker.bootstrap)
+    with closing(open_tally_log(location, tmp_path)) as node:
+        await node.record("a", [OPENED], [START])
+        with admin(location) as client:
+            client.delete_topics([location.topic("log")])
+        await asyncio.to_thread(node._shards[0].replica.wait_past, 1, 60)
+        assert f"the brokers have no topic {location.topic('log')} any more" in (node.halted or "")
+        with pytest.raises(LogUnavailable, match="the log is halted"):
+            await node.record("a", [Added(amount=1)], [START])
 
 
 def _gone(client: Any, topic: str) -> None:
