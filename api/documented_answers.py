@@ -82,29 +82,28 @@ ANSWERS: Final[dict[str, Schema]] = {
         status=_WHOLE,
         contentType=_TEXT,
     ),
-    "DeletedCalls": {
-        "anyOf": [
-            {"$ref": "#/components/schemas/Call"},
+    # Named, since generators of clients lose an alternative without a name.
+    "DeletionOfSeveralCalls": _object(
+        "What became of several calls.",
+        "id orgId createdAt updatedAt message results",
+        id=_TEXT,
+        orgId=_UUID,
+        createdAt=_TIME,
+        updatedAt=_TIME,
+        message=_TEXT,
+        results=_list(
             _object(
-                "What became of several calls.",
-                "id orgId createdAt updatedAt message results",
-                id=_TEXT,
-                orgId=_UUID,
-                createdAt=_TIME,
-                updatedAt=_TIME,
+                "One call.",
+                "id status",
+                id=_UUID,
+                status={**_TEXT, "enum": ["deleted", "deletion-failed"]},
+                code=_TEXT,
                 message=_TEXT,
-                results=_list(
-                    _object(
-                        "One call.",
-                        "id status",
-                        id=_UUID,
-                        status={**_TEXT, "enum": ["deleted", "deletion-failed"]},
-                        code=_TEXT,
-                        message=_TEXT,
-                    )
-                ),
-            ),
-        ]
+            )
+        ),
+    ),
+    "DeletedCalls": {
+        "anyOf": [{"$ref": "#/components/schemas/Call"}, {"$ref": "#/components/schemas/DeletionOfSeveralCalls"}]
     },
     "TrafficAllocation": _ALLOCATION,
     "LatestTrafficAllocation": _object("The allocation in force, if there is any.", "", allocation=_ALLOCATION),

@@ -187,9 +187,11 @@ def operator_routes(context: ApiContext) -> APIRouter:
     async def sql(request: Request) -> Response:
         admit(request)
         body = await json_body(request, SqlStatement)
-        result = await dependencies.analytics.sql(
-            body["statement"], org_id=body.get("orgId"), limit=body.get("limit", 10_000)
-        )
+        org_id = body.get("orgId")
+        # Without this a misspelt id would be answered with no rows, as if there were none.
+        if org_id is not None and documents.get("organization", org_id) is None:
+            raise not_found("Organization", org_id)
+        result = await dependencies.analytics.sql(body["statement"], org_id=org_id, limit=body.get("limit", 10_000))
         answer = {
             "columns": result.columns,
             "types": result.types,

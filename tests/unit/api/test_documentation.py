@@ -48,6 +48,23 @@ def test_the_document_is_valid_in_every_part(document: dict[str, Any]) -> None:
     validate(document)
 
 
+def test_alternatives_have_names(document: dict[str, Any]) -> None:
+    """Generators of clients write out only those that have one."""
+
+    def unnamed(part: Any, where: str) -> Iterator[str]:
+        if isinstance(part, dict):
+            forms = [form for form in (*part.get("anyOf", ()), *part.get("oneOf", ())) if form != {"type": "null"}]
+            if len(forms) > 1 and any("properties" in form for form in forms):
+                yield where
+            part = list(part.items())
+        if isinstance(part, list):
+            for index, entry in enumerate(part):
+                name, inner = entry if isinstance(entry, tuple) else (index, entry)
+                yield from unnamed(inner, f"{where}/{name}")
+
+    assert list(unnamed(document["components"]["schemas"], "#/components/schemas")) == []
+
+
 def test_every_operation_says_what_it_does_and_how_it_refuses(document: dict[str, Any]) -> None:
     names = Counter(operation["operationId"] for _, _, operation in operations(document))
     assert [name for name, times in names.items() if times > 1] == []

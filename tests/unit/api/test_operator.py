@@ -128,6 +128,8 @@ async def test_sql(client: httpx.AsyncClient, operator: dict[str, str], installa
     installation.analytics.answer = QueryRejected([QueryProblem("statement", "must be a SELECT")])
     refused = await client.post("/operator/sql", json={"statement": "DROP TABLE calls"}, headers=operator)
     assert (refused.status_code, refused.json()["message"]) == (400, ["statement must be a SELECT"])
+    nobodys = await client.post("/operator/sql", json={"statement": "SELECT 1", "orgId": "nobody"}, headers=operator)
+    assert (nobodys.status_code, nobodys.json()["message"][:19]) == (404, "Organization nobody")
 
 
 async def test_status(client: httpx.AsyncClient, operator: dict[str, str], installation: Installation) -> None:
