@@ -75,6 +75,7 @@ class Ticker:
             self._busy.clear()
             self._windows.clear()
             self._quarters.clear()
+            self._begun = 0
 
     @property
     def running(self) -> int:
@@ -110,7 +111,7 @@ class Ticker:
             due = monotonic()
             beat = 0
             window_since = quarter_since = due
-            worked_s, self._begun = thread_time(), 0
+            worked_s = thread_time()
             delays_s: list[float] = []
             while self._busy.is_set():
                 due += _BEAT_S

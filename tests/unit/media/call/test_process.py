@@ -105,7 +105,7 @@ async def test_a_thread_that_works_all_the_time_is_busy_and_is_not_once_nothing_
     work = ticker.work
     assert 0 < work.busy <= 1
     assert work.running == 4
-    assert work.begun == 0
+    assert work.begun in (0, 4)
     assert ticker.running == 4
     for each in working:
         ticker.leave(each)
