@@ -13,6 +13,7 @@ from domain.call.events import (
     CallControlled,
     CallCreated,
     CallDeleted,
+    CallDeletionFailed,
     CallRenamed,
     CallStarted,
     ListenerJoined,
@@ -27,7 +28,7 @@ from media.machine.replay import decode_input, recorded_plan, replay
 
 FRAGMENT_TYPES = ("machine.plan", "machine.began", "machine.input")
 _NOT_THE_MACHINES = (
-    *(CallCreated, CallClaimed, CallStarted, CallRenamed, CallDeleted),
+    *(CallCreated, CallClaimed, CallStarted, CallRenamed, CallDeleted, CallDeletionFailed),
     *(ArtifactStored, CallControlled, ListenerJoined),
 )
 _NOT_COMPARED = ("machine.", "transport.")
