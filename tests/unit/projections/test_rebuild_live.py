@@ -77,7 +77,7 @@ def _running(work: Callable[[], None], over: threading.Event) -> Iterator[None]:
 
 
 @pytest.mark.parametrize(
-    ("calls", "there", "rebuilds"), [(150, 1500, 2), pytest.param(1500, 30_000, 8, marks=pytest.mark.long)]
+    ("calls", "there", "rebuilds"), [(40, 400, 2), pytest.param(1500, 30_000, 8, marks=pytest.mark.long)]
 )
 async def test_it_is_equal_by_hash_and_no_reader_sees_an_error_or_a_row_go(
     store: AnalyticsStore, tmp_path: Path, calls: int, there: int, rebuilds: int
