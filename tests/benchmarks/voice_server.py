@@ -184,14 +184,14 @@ def split_cores() -> int:
     Where that is allowed this process gets real-time priority, and so does the thread of the server's loop, so that
     other work on the machine is not what is measured.
     """
-    _come_first()
+    come_first()
     cores = sorted(os.sched_getaffinity(0))
     if len(cores) > 1:
         os.sched_setaffinity(0, set(cores[:-1]))
     return cores[-1]
 
 
-def _come_first() -> None:
+def come_first() -> None:
     """Give this thread real-time priority, where that is allowed; threads and processes that it starts get none.
 
     With it for all threads of a process on one core, those that write to the log would not yield to the loop for up to
@@ -204,7 +204,7 @@ def _come_first() -> None:
 def _run(kind: Kind, core: int | None, pipe: Connection, max_calls: int, limits: Limits) -> None:
     if core is not None:
         os.sched_setaffinity(0, {core})
-        _come_first()
+        come_first()
     uvloop.run(_serve(kind, core, pipe, max_calls, limits))
 
 

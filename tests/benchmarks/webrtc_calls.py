@@ -35,7 +35,7 @@ from domain.live_calls import CallSocket
 from media.providers.scripted import tone
 from media.transports.webrtc.calls import WebRtcCalls
 from media.transports.webrtc.settings import WebRtcSettings
-from tests.benchmarks.voice_server import split_cores
+from tests.benchmarks.voice_server import come_first, split_cores
 from tests.unit.api.installation import ScriptedLiveCalls
 from tests.unit.media.transports.webrtc_browser import Browser
 
@@ -136,6 +136,7 @@ async def _talk(pipe: Connection, calls: int) -> None:
 
 def browsers(pipe: Connection, calls: int) -> None:
     """The other process."""
+    come_first()
     uvloop.run(_talk(pipe, calls))
 
 
