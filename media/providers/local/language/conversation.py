@@ -96,6 +96,21 @@ def base_sentences() -> Iterator[str]:
         yield from (f"my name is {first} {last}", f"this is {first} {last}", f"{first} {last}", f"i am {first} {last}")
 
 
+def digit_sequences() -> Iterator[str]:
+    """Codes as they are read out: every digit after every other, alone and within longer ones."""
+    count = len(DIGITS)
+    openers = ("it is", "my code is", "the number is", "my number is")
+    for first in range(count):
+        for second in range(count):
+            for third, fourth in ((2 * first + second, first + 3 * second), (first + second + 5, 2 * second + 7)):
+                read = " ".join(DIGITS[index % count] for index in (first, second, third, fourth))
+                yield read
+                if third % 3 == 0:
+                    yield f"{openers[fourth % len(openers)]} {read}"
+    for start in range(count - 3):
+        yield " ".join(DIGITS[start : start + 6])
+
+
 def day_phrases() -> Iterator[str]:
     """Ways to name a day or a part of one, without a preposition."""
     yield from ("today", "tomorrow", "this morning", "this afternoon", "this evening", "tonight", "next week")

@@ -19,6 +19,7 @@ from media.providers.local.language.conversation import (
     WEEKDAYS,
     base_sentences,
     day_phrases,
+    digit_sequences,
     time_phrases,
 )
 from media.providers.local.language.frames import (
@@ -57,6 +58,8 @@ _FREQUENT_SHARE = 400
 """One in so many sentences is each of the most frequent ones, however much there is to say about a subject."""
 
 _SHORTEST_STEM = 3
+_DIGITS = re.compile(r"\b(?:phone|telephone|code|pin|account|reference|order number|number)\b")
+"""Parameters that are read out digit by digit."""
 _SENTENCE_END = re.compile(r"(?<=[.!?])\s+|\n+")
 _HEADING = re.compile(r"^[#*\-•\s]*([A-Za-z][A-Za-z0-9 '&/-]{1,40}):\s*(.*)$")
 
@@ -196,6 +199,16 @@ def _choices(tool: Mapping[str, Any]) -> Iterator[str]:
                 yield identifier_words(value) if value.isidentifier() else value
 
 
+def _parameters(tool: Mapping[str, Any]) -> Iterator[str]:
+    """What a tool asks for: names and descriptions of its parameters, in spoken words."""
+    parameters = tool.get("parameters")
+    properties = parameters.get("properties") if isinstance(parameters, Mapping) else None
+    for name, schema in properties.items() if isinstance(properties, Mapping) else ():
+        yield identifier_words(str(name))
+        described = schema.get("description") if isinstance(schema, Mapping) else None
+        yield spoken_words(described) if isinstance(described, str) else ""
+
+
 def _tool_requests(tool: Mapping[str, Any]) -> Iterator[str]:
     name = identifier_words(str(tool["name"])).split()
     if not name:
@@ -217,6 +230,8 @@ def _tool_requests(tool: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(description := tool.get("description"), str):
         yield from _SENTENCE_END.split(description)
     yield from _details(f"{article} {thing}" if thing else name[0], thing or name[0], choices)
+    if any(_DIGITS.search(words) for words in _parameters(tool)):
+        yield from digit_sequences()
 
 
 def _details(target: str, thing: str, choices: Iterable[str]) -> Iterator[str]:

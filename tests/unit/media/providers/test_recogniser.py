@@ -100,6 +100,21 @@ async def test_what_the_assistant_is_not_about_is_heard_but_not_understood(
     assert flagged >= len(NOT_ABOUT_THE_DENTIST) - 1
 
 
+async def test_codes_are_heard_where_a_tool_asks_for_one(
+    recogniser_worker: WorkerProcess, caller: SyntheticCaller
+) -> None:
+    code = {"type": "string", "description": "The code of the card."}
+    function = {"name": "blockCard", "parameters": {"type": "object", "properties": {"code": code}}}
+    assistant = {"model": {"messages": [], "tools": [{"type": "function", "function": function}]}}
+    said = ("four seven one one", "zero eight one", "one two three four five six", "three three eight zero two one")
+    heard = []
+    async with LocalRecogniser(recogniser_worker, assistant).connect() as stream:
+        for words in said:
+            final, _ = await hear(stream, await caller.say(words))
+            heard.append(spoken_words(final.text))
+    assert heard == list(said)
+
+
 async def test_partials_come_while_the_caller_speaks_and_the_final_has_word_times(
     recogniser_worker: WorkerProcess, caller: SyntheticCaller
 ) -> None:
