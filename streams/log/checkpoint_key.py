@@ -86,10 +86,12 @@ def public_key(text: str) -> str:
 def sort_out(found: Sequence[tuple[str, bytes]], trusted: Collection[str], shard: int) -> SortedOut:
     """Tell genuine checkpoints of a shard from forged ones. Each comes with the place where it was found.
 
-    What cannot be read is told for every shard: nobody knows which one it was for.
+    What cannot be read is told for every shard: nobody knows which one it was for. A key that is not trusted is told
+    once, at the first place: on a log that several nodes sign there are many of each.
     """
     genuine: list[Checkpoint] = []
     findings: list[Finding] = []
+    strangers: set[str] = set()
     for place, text in found:
         try:
             checkpoint = decode(text)
@@ -99,6 +101,10 @@ def sort_out(found: Sequence[tuple[str, bytes]], trusted: Collection[str], shard
             continue
         if said.shard != shard:
             continue
+        if checkpoint.public_key in strangers:
+            continue
+        if checkpoint.public_key not in trusted:
+            strangers.add(checkpoint.public_key)
         fault = _fault(checkpoint, trusted)
         if fault:
             findings.append(Finding("forged", shard, place, fault))
@@ -111,8 +117,9 @@ def _fault(checkpoint: SignedCheckpoint, trusted: Collection[str]) -> str:
     """Why a checkpoint is not to be believed; empty when it is."""
     if checkpoint.public_key not in trusted:
         return (
-            f"a checkpoint is signed by key {checkpoint.public_key[:64]}, which is not trusted; "
-            "if it is another node's, name it with --public-key"
+            f"a checkpoint is signed by key {checkpoint.public_key[:64]}, which is not trusted; if it is another "
+            "node's (checkpoint.pub in its data folder), name it with --public-key, or give all nodes one "
+            "CALLFOLD_CHECKPOINT_KEY"
         )
     try:
         key = Ed25519PublicKey.from_public_bytes(bytes.fromhex(checkpoint.public_key))

@@ -313,6 +313,12 @@ def test_a_checkpoint_of_a_key_that_nobody_trusts_is_named() -> None:
     assert reasons(THEIRS.sign(AT_10), trusted=THEIRS.public) == []
 
 
+def test_a_key_that_nobody_trusts_is_told_of_once() -> None:
+    later = msgspec.structs.replace(AT_10, records=11)
+    (sentence,) = reasons(OURS.sign(AT_10), THEIRS.sign(AT_10), THEIRS.sign(later))
+    assert THEIRS.public in sentence
+
+
 @pytest.mark.parametrize("text", [b'{"v": 1}', b'{"v":2}', b'"x"'])
 def test_a_checkpoint_that_says_nothing_readable_is_named(text: bytes) -> None:
     (sentence,) = reasons(msgspec.structs.replace(OURS.sign(AT_10), checkpoint=msgspec.Raw(text)))
