@@ -46,6 +46,7 @@ class EndpointQueue:
     _started: dict[str, DueRow] = field(default_factory=dict)
     """Those that are under way and whose bytes nobody has asked for yet."""
     _loaded: dict[str, Due] = field(default_factory=dict)
+    _now_ms: float = 0.0
     _changed: bool = True
     _more: bool = False
 
@@ -61,7 +62,7 @@ class EndpointQueue:
 
     def next(self, now_ms: float) -> DueRow | None:
         """The message that may start now; it stays until ``start``. Without one ``due_ms`` says when to ask again."""
-        self.due_ms = NEVER
+        self.due_ms, self._now_ms = NEVER, now_ms
         while True:
             if self._changed and (not self._ready or self._ready[0].due_ms > now_ms):
                 self._read()
@@ -108,10 +109,11 @@ class EndpointQueue:
             self._ready.extendleft(reversed(self._held.pop(row.about, ())))
 
     def _next_to_load(self, row: DueRow) -> Iterator[str]:
-        """What is under way already comes first; together they stay within bounds."""
+        """What is under way already comes first; together they stay within bounds. What is not due yet may wait for
+        hours, and would take up memory until then."""
         read, read_bytes = 1, row.body_bytes
         for other in chain(self._started.values(), self._ready):
-            if other.id == row.id:
+            if other.id == row.id or other.due_ms > self._now_ms:
                 continue
             read, read_bytes = read + 1, read_bytes + other.body_bytes
             if read > LOADED or read_bytes > LOADED_BYTES:

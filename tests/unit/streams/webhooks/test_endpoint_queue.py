@@ -83,6 +83,12 @@ def test_messages_that_come_next_are_read_along_within_bounds() -> None:
     assert [len(read) for read in kept.reads] == [2, 2, 1]
 
 
+def test_what_is_not_due_yet_is_not_read_ahead() -> None:
+    kept = Kept([DueRow("a", "call-a", 1, 0, 100), DueRow("in-an-hour", "call-b", 3_600_000, 1, 100)])
+    assert taken(queue(kept)) == b"as it was"
+    assert kept.reads == [["a"]]
+
+
 def test_what_was_read_ahead_is_read_again_after_a_change() -> None:
     kept = Kept([DueRow("a", "call-a", 1, 0, 100), DueRow("report", "call-b", 2, 0, 100)])
     working = queue(kept)
