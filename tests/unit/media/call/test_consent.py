@@ -26,11 +26,11 @@ async def test_the_recording_is_silent_until_the_caller_has_stayed(tmp_path: Pat
         await caller.speak(200)
         await caller.until_said(2)
         events = await caller.hang_up()
-        (answer,) = of(events, RecordingConsentAnswered)
+        (answer,), (started,) = of(events, RecordingConsentAnswered), of(events, CallStarted)
         stereo = next(event for event in of(events, ArtifactStored) if event.track == "stereo")
         with wave.open(str(rig.root / "artifacts" / stereo.location), "rb") as file:
             sound = np.frombuffer(file.readframes(file.getnframes()), np.int16).reshape(-1, 2)
-        before = sound[: int(answer.at_ms * 16)]
+        before = sound[: int((answer.at_ms - started.at_ms) * 16)]
         body = call_body(rig.call(caller.call_id), urls=CallUrls())
     assert texts(events, "assistant") == ["This call is recorded.", "Hello."]
     assert not before.any()
