@@ -464,7 +464,7 @@ class SlowJournal:
 async def test_what_a_dead_process_had_put_into_the_store_and_not_on_the_log_is_brought_there_once(
     tmp_path: Path,
 ) -> None:
-    live = tmp_path / "live"
+    live = tmp_path / "of-the-dead"
     live.mkdir()
     async with media_rig(tmp_path, reap_every_s=3_600) as rig:
         call_id = await rig.create(assistant())

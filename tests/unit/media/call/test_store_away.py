@@ -67,4 +67,6 @@ async def test_what_the_store_did_not_take_is_stored_when_it_is_back(
         for artifact in found.values():
             with rig.artifacts.open(artifact.location) as file:
                 assert len(file.read()) == artifact.size_bytes > 0
-    assert [path.name for path in (tmp_path / "live").iterdir() if path.is_file()] == []
+    # Who stops right after the last event leaves what is stored for the next one to delete, and nothing else.
+    left = {path.name for path in (tmp_path / "live").iterdir() if path.is_file()}
+    assert left <= {f"{caller.call_id}.wav", f"{caller.call_id}.log.jsonl.gz"}
