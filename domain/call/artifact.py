@@ -65,16 +65,24 @@ def assistant_activations(call: KeptCall) -> list[dict[str, Any]]:
 def artifact_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation as Vapi's message objects, told apart by ``role``; the assistant is ``bot``."""
     clock = call_clock(call)
-    return [_wire_message(call, clock, speaker, step) for speaker, step in _remembered(call)]
+    return [_wire_message(clock, speaker, step) for speaker, step in _shown(call)]
 
 
 def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
     """The conversation in the shape of chat completions."""
-    return [_openai_message(step) for _, step in _remembered(call)]
+    return [_openai_message(step) for _, step in _shown(call)]
+
+
+class _Prompt(msgspec.Struct, frozen=True):
+    """An instruction that its assistant brings along: what a client of Vapi finds before anything was said."""
+
+    text: str
+    at_ms: float
 
 
 _Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
 """An entry, or the tool requests of one turn that came together."""
+_Shown = _Prompt | _Step
 
 
 class _Speaker(msgspec.Struct, frozen=True):
@@ -85,37 +93,53 @@ class _Speaker(msgspec.Struct, frozen=True):
     shows_raw: bool
 
 
-def _remembered(call: KeptCall) -> list[tuple[_Speaker, _Step]]:
-    """The conversation as its last assistant knew it: every hand-over takes out what its context plan does, unless the
-    first assistant's artifact plan wants the whole."""
+def _shown(call: KeptCall) -> list[tuple[_Speaker, _Shown]]:
+    """The conversation as its last assistant knew it, behind that one's instructions. Every hand-over takes out what its
+    context plan does, unless the first assistant's artifact plan wants the whole, with everybody's instructions.
+    """
     start = call_start(call)
     assistant = start.assistant if start else {}
+    began_ms = start.at_ms if start else 0.0
     whole = _object(assistant.get("artifactPlan")).get("fullMessageHistoryEnabled") is True
-    started_as = (start.assistant_id if start else None) or call.identity.assistant_id
-    speaker = _speaker(assistant, started_as)
-    remembered: list[tuple[_Speaker, _Step]] = []
+    speaker = _speaker(assistant, (start.assistant_id if start else None) or call.identity.assistant_id)
+    prompts = _prompts(speaker, assistant, began_ms)
+    remembered: list[tuple[_Speaker, _Shown]] = []
     took_over = 0
     for step in _steps(call):
         if not isinstance(step, HandedOver):
             remembered.append((speaker, step))
             continue
         held = step.activation
-        if not whole:
-            context = Context(type=held.context, max_messages=held.max_messages)
-            messages = [_message(said) for _, said in remembered]
-            stays = kept(messages, context, took_over=took_over, transfer_calls=held.removed_calls)
-            remembered = [remembered[index] for index in stays]
-        took_over = len(remembered)
         speaker = _speaker(held.assistant, held.assistant_id)
-    return remembered
+        if whole:
+            remembered += _prompts(speaker, held.assistant, held.at_ms)
+            continue
+        context = Context(type=held.context, max_messages=held.max_messages)
+        messages = [_message(said) for _, said in remembered]
+        stays = kept(messages, context, took_over=took_over, transfer_calls=held.removed_calls)
+        remembered = [remembered[index] for index in stays]
+        took_over = len(remembered)
+        prompts = _prompts(speaker, held.assistant, began_ms)
+    return [*prompts, *remembered]
+
+
+def _prompts(speaker: _Speaker, assistant: Mapping[str, Any], at_ms: float) -> list[tuple[_Speaker, _Shown]]:
+    messages = _object(assistant.get("model")).get("messages") or ()
+    return [
+        (speaker, _Prompt(message["content"], at_ms))
+        for message in map(_object, messages)
+        if message.get("role") == "system" and message.get("content")
+    ]
 
 
 def _speaker(assistant: Mapping[str, Any], assistant_id: str | None) -> _Speaker:
     return _Speaker(assistant.get("name") or "", assistant_id, assistant.get("modelOutputInMessagesEnabled") is True)
 
 
-def _message(step: _Step) -> Message:
+def _message(step: _Shown) -> Message:
     match step:
+        case _Prompt():
+            return Message(role="system")
         case Said(message=message):
             return Message(role=message.role)
         case ToolReturned(answer=answer):
@@ -143,8 +167,10 @@ def _requesting_turn(entry: Entry) -> int | None:
     return entry.call.turn if isinstance(entry, ToolRequested) else None
 
 
-def _wire_message(call: KeptCall, clock: CallClock, speaker: _Speaker, step: _Step) -> dict[str, Any]:
+def _wire_message(clock: CallClock, speaker: _Speaker, step: _Shown) -> dict[str, Any]:
     match step:
+        case _Prompt(text=text, at_ms=at_ms):
+            return {"role": "system", "message": text, **_times(clock, at_ms)}
         case Said(message=message):
             return _said(clock, speaker, message)
         case ToolReturned(answer=answer):
@@ -183,8 +209,10 @@ def _said(clock: CallClock, speaker: _Speaker, message: MessageCommitted) -> dic
             return {"role": "system", "message": message.text, **_times(clock, message.started_ms)}
 
 
-def _openai_message(step: _Step) -> dict[str, Any]:
+def _openai_message(step: _Shown) -> dict[str, Any]:
     match step:
+        case _Prompt(text=text):
+            return {"role": "system", "content": text}
         case Said(message=message) if message.role == "tool":
             return {"role": "tool", "tool_call_id": message.message_id, "content": message.text}
         case Said(message=message):

@@ -91,7 +91,6 @@ def artifact(track: Any) -> ArtifactStored:
 
 
 CONVERSATION = (
-    said("system", "You book appointments.", 100.0, 100.0, 0),
     said("assistant", "Hello, how can I help?", 150.0, 1_900.0, 0, source="first-message"),
     said("user", "Is there anything on Monday?", 3_000.0, 4_800.0, 1, confidence=0.9),
     tool_called("call-1", 1, 5_000.0),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from domain.call.aggregate import CALL
-from domain.call.events import CallDeleted, CallEnded, CallRenamed, CallStarted
+from domain.call.events import AssistantActivated, CallDeleted, CallEnded, CallRenamed, CallStarted
 from domain.call.wire import CallUrls, call_body
 from domain.event import Event
 from tests.unit.domain.call_facts import (
@@ -178,6 +178,32 @@ def test_messages_in_the_shape_of_chat_completions() -> None:
     assert [call["id"] for call in messages[3]["tool_calls"]] == ["call-1", "call-2"]
     assert messages[4] == {"role": "tool", "tool_call_id": "call-1", "content": "9:00, 10:30"}
     assert messages[6] == {"role": "assistant", "content": "Nine or half"}
+
+
+@pytest.mark.parametrize(
+    ("plan", "instructions"),
+    [
+        ({}, [(0, "You send invoices.")]),
+        ({"fullMessageHistoryEnabled": True}, [(0, "You book appointments."), (4, "You send invoices.")]),
+    ],
+)
+def test_instructions_are_those_of_who_speaks_unless_the_whole_history_is_wanted(
+    plan: dict[str, Any], instructions: list[tuple[int, str]]
+) -> None:
+    other = {"name": "Billing", "model": {"messages": [{"role": "system", "content": "You send invoices."}, {}]}}
+    handed = AssistantActivated(by="handoff", assistant=other, context="all", at_ms=7_000.0, name="Billing")
+    said_before = [
+        said("assistant", "Hello", 150.0, 900.0, 0),
+        said("user", "Invoices please", 2_000.0, 3_000.0, 1),
+        said("assistant", "One moment", 4_000.0, 5_000.0, 1),
+    ]
+    shown = body(*RINGING, started_with(artifactPlan=plan), *said_before, handed)["artifact"]
+    found = [(n, each["message"]) for n, each in enumerate(shown["messages"]) if each["role"] == "system"]
+    assert found == instructions
+    assert [each["content"] for each in shown["messagesOpenAIFormatted"] if each["role"] == "system"] == [
+        text for _, text in instructions
+    ]
+    assert len(shown["messages"]) == 3 + len(instructions)
 
 
 def test_raw_model_text_is_shown_where_the_assistant_asks_for_it() -> None:

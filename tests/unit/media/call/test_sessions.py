@@ -53,7 +53,7 @@ async def test_each_call_of_a_session_reads_what_was_said_before_it(tmp_path: Pa
     first = [PROMPT[0], *hello, "Hello.", "what is my name"]
     assert read[0] == first
     assert read[-1] == [PROMPT[0], *hello, "Hello.", "what is my name", "Ada.", "Hello.", "and again"]
-    assert [each["content"] for each in openai_messages(call)] == ["Hello.", "and again", "Still Ada."]
+    assert [each["content"] for each in openai_messages(call)] == [*PROMPT, "Hello.", "and again", "Still Ada."]
     recorded = recorded_call(events, fragments)
     assert recorded.facts["earlier"][0] == EARLIER[0]
     assert judge(recorded).exact
