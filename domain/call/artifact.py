@@ -94,8 +94,8 @@ class _Speaker(msgspec.Struct, frozen=True):
 
 
 def _shown(call: KeptCall) -> list[tuple[_Speaker, _Shown]]:
-    """The conversation as its last assistant knew it, behind that one's instructions. Every hand-over takes out what its
-    context plan does, unless the first assistant's artifact plan wants the whole, with everybody's instructions.
+    """The conversation as its last assistant knew it, behind that one's instructions. Hand-overs take out what their
+    context plans do, unless the first assistant's artifact plan wants the whole, with everybody's instructions.
     """
     start = call_start(call)
     assistant = start.assistant if start else {}
