@@ -61,7 +61,7 @@ def ls(
                 call.get("endedReason"),
                 clock_time(call.get("startedAt") or call.get("createdAt")),
                 _seconds(call),
-                len(call.get("messages") or ()),
+                len(_conversation(call)),
                 call.get("cost") and round(call["cost"], 4),
             )
             for call in calls
@@ -103,11 +103,10 @@ def show(call_id: str, data_dir: DataDir = None, archive: FromArchive = None, as
             "recording": artifact.get("recordingUrl"),
         }
     )
-    messages = [m for m in call.get("messages") or () if m.get("role") != "system"]
     print_table(
         "Transcript",
         ("at s", "who", "what"),
-        [(m.get("secondsFromStart"), m.get("role"), _words(m)) for m in messages],
+        [(m.get("secondsFromStart"), m.get("role"), _words(m)) for m in _conversation(call)],
         empty="nothing was said",
     )
 
@@ -160,6 +159,11 @@ def _seconds(call: Json) -> float | None:
     if not (started and ended):
         return None
     return round((datetime.fromisoformat(ended) - datetime.fromisoformat(started)).total_seconds(), 1)
+
+
+def _conversation(call: dict[str, Any]) -> list[dict[str, Any]]:
+    """What was said and done, without the instructions of whoever spoke."""
+    return [message for message in call.get("messages") or () if message.get("role") != "system"]
 
 
 def _words(message: Json) -> str:
