@@ -1,7 +1,7 @@
 """Conversations whose call was ended by somebody else: a process that was taken for dead learns it and hangs up.
 
 Only the process that holds a conversation knows its clock, so an end without a time on it came from outside: from the
-reaper of another process, or from the API where it found nobody to ask.
+API where it found nobody to ask. A reaper of another process puts on it when the owner was last heard, and says why.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from domain.call.events import CallEnded
 from domain.live_calls import CallNotLive, LiveCalls
 from domain.log.ports import EventLog, LogUnavailable
 from domain.log.position import Position
+from media.call.reaper import WORKER_DIED
 
 logger = logging.getLogger(__name__)
 
@@ -46,11 +47,15 @@ async def _follow(log: EventLog, after: Position, calls: LiveCalls) -> None:
                 async for batch in log.follow(after, _ENDS):
                     for positioned in batch:
                         after, event = positioned.position, positioned.recorded.event
-                        if isinstance(event, CallEnded) and event.at_ms is None:
+                        if isinstance(event, CallEnded) and _is_by_others(event):
                             hanging_up.create_task(_hang_up(calls, positioned.recorded.originator_id, event.reason))
             except LogUnavailable as unavailable:
                 logger.warning("disowned.waits", extra={"reason": str(unavailable)})
             await asyncio.sleep(_RETRY_SECONDS)
+
+
+def _is_by_others(end: CallEnded) -> bool:
+    return end.at_ms is None or end.reason == WORKER_DIED
 
 
 async def _hang_up(calls: LiveCalls, call_id: str, reason: str) -> None:
