@@ -31,10 +31,10 @@ up: $(READY) ## Run the whole system in one process (ARGS="--port 9000 --data-di
 	@$(VENV)/bin/callfold up $(ARGS)
 
 test: $(READY) ## Run the tests, in under ten minutes (ARGS="-k name" for some, WORKERS=0 for one after the other)
-	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m 'not long' $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not long' $(ARGS)
 
 proofs: $(READY) ## Run the long tests: hundreds of killed processes, whole histories, every operation (ARGS="-k name")
-	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder -m long $(ARGS)
+	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m long $(ARGS)
 
 check: $(READY) ## Lint, formatting, types, and the rule of who may import whom
 	@echo '==> ruff check' && $(VENV)/bin/ruff check .

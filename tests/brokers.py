@@ -2,8 +2,8 @@
 
 ``kafka_broker`` is one real broker that every test of a run shares, whatever process it runs in: use topic names of
 your own (``fresh_topic``), and never pause or kill it. For that are ``kafka_broker_to_hurt`` and ``kafka_brokers``,
-three of them, which a test finds whole, whatever the one before did; tests that use these run in one process, one after
-the other. ``mock_kafka`` is new for each test.
+three of them, which a test finds whole, whatever the one before did; each process has its own. ``mock_kafka`` is new
+for each test.
 
 Without Java, or without network when Kafka was never fetched, real brokers are a reason to skip; with ``CI=true``, to
 fail.
@@ -67,14 +67,6 @@ def real_cluster(
 
 _SHARED_FOLDER = pytest.StashKey[Path]()
 _GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that hurt brokers go to one process, before the runner of several processes looks at their marks."""
-    for item in items:
-        if not {"kafka_broker_to_hurt", "kafka_brokers"}.isdisjoint(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.xdist_group("brokers-to-hurt"))
 
 
 @pytest.hookimpl(optionalhook=True)

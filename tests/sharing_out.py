@@ -1,35 +1,45 @@
-"""How tests are shared out among processes: file by file, and what needs the same costly thing goes to one process.
+"""How tests are shared out among processes: file by file, and files that need the same costly thing go to one process.
 
-A mark ``xdist_group("name")`` on a module says that its tests belong into the process that runs all others of that
-name: those that hurt brokers (several clusters would have to be started otherwise) and those that read the types of the
-official SDK (which take ten seconds of processor time to import).
+pytest-xdist has marks for that, ``xdist_group``; with pytest 9.2 they have no effect, since a worker can no longer
+change the id of a test, which is where xdist 3.8 writes the group.
 """
 
 from __future__ import annotations
 
 import gc
 from collections.abc import Generator
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING
 
 import pytest
-from xdist.scheduler import LoadGroupScheduling
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
+TOGETHER = {
+    "official-sdk": (
+        "tests/end_to_end/test_official_sdk*.py",
+        "tests/end_to_end/test_knowledge.py",
+        "tests/unit/domain/test_official_models.py",
+    )
+}
+"""Files that one process runs. The types of the official SDK take ten seconds of processor time to import."""
 
-class ByGroupAndFile(LoadGroupScheduling):
+
+class ByGroupAndFile(LoadScopeScheduling):
     """What is of no group goes with the other tests of its file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        named = super()._split_scope(nodeid)
-        return nodeid.partition("::")[0] if named == nodeid else named
+        file = nodeid.partition("::")[0]
+        groups = (name for name, patterns in TOGETHER.items() if any(fnmatch(file, pattern) for pattern in patterns))
+        return next(groups, file)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByGroupAndFile | None:
-    """Takes the place of the scheduler of the same ``--dist``, which would share out tests one by one."""
-    return ByGroupAndFile(config, log) if config.getvalue("dist") == "loadgroup" else None
+    """Takes the place of the scheduler of the same ``--dist``."""
+    return ByGroupAndFile(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(wrapper=True)

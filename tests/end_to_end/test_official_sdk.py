@@ -18,8 +18,6 @@ from domain.call.events import ArtifactStored
 from domain.organization.founding import Founding
 from tests.unit.api.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 SOUND = bytes(range(256)) * 40
 WEBSOCKET = {
     "provider": "vapi.websocket",

@@ -15,8 +15,6 @@ from vapi.core.api_error import ApiError
 from domain.organization.founding import Founding
 from tests.unit.api.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 NO_RETRY: Any = {"max_retries": 0}
 FACTS = "# Facts\nBreakfast: Breakfast is served from seven to ten.\nParking: Parking is {{ price }}."
 MODEL: Any = {"provider": "vapi", "model": "guided-conversation", "messages": [{"role": "system", "content": FACTS}]}

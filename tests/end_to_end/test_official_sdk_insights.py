@@ -10,8 +10,6 @@ from vapi.core.api_error import ApiError
 
 from tests.unit.api.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 COUNT: dict[str, Any] = {"type": "vapiql-json", "table": "call", "column": "id", "operation": "count", "name": "n"}
 INSIGHTS: list[dict[str, Any]] = [
     {"type": "bar", "queries": [COUNT], "groupBy": "assistantId", "timeRange": {"start": "-30d", "step": "week"}},

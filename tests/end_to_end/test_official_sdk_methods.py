@@ -12,8 +12,6 @@ import vapi as vapi_package
 from vapi import Vapi
 from vapi.core.api_error import ApiError
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 ONCE: Any = {"max_retries": 0}
 UNKNOWN = "4d0b4d3c-0000-4000-8000-000000000000"
 RAW = "with_raw_response"

@@ -14,8 +14,6 @@ from vapi.core.api_error import ApiError
 
 from tests.unit.api.installation import Installation
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 UNKNOWN = "4d0b4d3c-0000-4000-8000-000000000000"
 NO_RETRY = {"max_retries": 0}
 

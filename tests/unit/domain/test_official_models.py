@@ -20,8 +20,6 @@ from domain.event import Event
 from tests.unit.domain.call_facts import CONVERSATION, CREATED, ENDED, LIVE, PRICES, RINGING, artifact
 from tests.unit.domain.specification import fold
 
-pytestmark = pytest.mark.xdist_group("official-sdk")  # one process imports its types
-
 URLS = CallUrls(websocket="wss://h/t", listen="wss://h/l", control="https://h/c", artifacts={"mono": "https://h/m"})
 
 
