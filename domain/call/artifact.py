@@ -73,16 +73,8 @@ def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
     return [_openai_message(step) for _, step in _shown(call)]
 
 
-class _Prompt(msgspec.Struct, frozen=True):
-    """An instruction that its assistant brings along: what a client of Vapi finds before anything was said."""
-
-    text: str
-    at_ms: float
-
-
 _Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
 """An entry, or the tool requests of one turn that came together."""
-_Shown = _Prompt | _Step
 
 
 class _Speaker(msgspec.Struct, frozen=True):
@@ -93,7 +85,7 @@ class _Speaker(msgspec.Struct, frozen=True):
     shows_raw: bool
 
 
-def _shown(call: KeptCall) -> list[tuple[_Speaker, _Shown]]:
+def _shown(call: KeptCall) -> list[tuple[_Speaker, _Step]]:
     """The conversation as its last assistant knew it, behind that one's instructions. Hand-overs take out what their
     context plans do, unless the first assistant's artifact plan wants the whole, with everybody's instructions.
     """
@@ -103,7 +95,7 @@ def _shown(call: KeptCall) -> list[tuple[_Speaker, _Shown]]:
     whole = _object(assistant.get("artifactPlan")).get("fullMessageHistoryEnabled") is True
     speaker = _speaker(assistant, (start.assistant_id if start else None) or call.identity.assistant_id)
     prompts = _prompts(speaker, assistant, began_ms)
-    remembered: list[tuple[_Speaker, _Shown]] = []
+    remembered: list[tuple[_Speaker, _Step]] = []
     took_over = 0
     for step in _steps(call):
         if not isinstance(step, HandedOver):
@@ -123,23 +115,26 @@ def _shown(call: KeptCall) -> list[tuple[_Speaker, _Shown]]:
     return [*prompts, *remembered]
 
 
-def _prompts(speaker: _Speaker, assistant: Mapping[str, Any], at_ms: float) -> list[tuple[_Speaker, _Shown]]:
+def _prompts(speaker: _Speaker, assistant: Mapping[str, Any], at_ms: float) -> list[tuple[_Speaker, _Step]]:
     messages = _object(assistant.get("model")).get("messages") or ()
     return [
-        (speaker, _Prompt(message["content"], at_ms))
+        (speaker, Said(_instruction(message["content"], at_ms)))
         for message in map(_object, messages)
         if message.get("role") == "system" and message.get("content")
     ]
+
+
+def _instruction(text: str, at_ms: float) -> MessageCommitted:
+    """What an assistant brings along: a client of Vapi finds it before anything was said."""
+    return MessageCommitted(message_id="", role="system", text=text, started_ms=at_ms, ended_ms=at_ms, turn=0)
 
 
 def _speaker(assistant: Mapping[str, Any], assistant_id: str | None) -> _Speaker:
     return _Speaker(assistant.get("name") or "", assistant_id, assistant.get("modelOutputInMessagesEnabled") is True)
 
 
-def _message(step: _Shown) -> Message:
+def _message(step: _Step) -> Message:
     match step:
-        case _Prompt():
-            return Message(role="system")
         case Said(message=message):
             return Message(role=message.role)
         case ToolReturned(answer=answer):
@@ -167,10 +162,8 @@ def _requesting_turn(entry: Entry) -> int | None:
     return entry.call.turn if isinstance(entry, ToolRequested) else None
 
 
-def _wire_message(clock: CallClock, speaker: _Speaker, step: _Shown) -> dict[str, Any]:
+def _wire_message(clock: CallClock, speaker: _Speaker, step: _Step) -> dict[str, Any]:
     match step:
-        case _Prompt(text=text, at_ms=at_ms):
-            return {"role": "system", "message": text, **_times(clock, at_ms)}
         case Said(message=message):
             return _said(clock, speaker, message)
         case ToolReturned(answer=answer):
@@ -209,10 +202,8 @@ def _said(clock: CallClock, speaker: _Speaker, message: MessageCommitted) -> dic
             return {"role": "system", "message": message.text, **_times(clock, message.started_ms)}
 
 
-def _openai_message(step: _Shown) -> dict[str, Any]:
+def _openai_message(step: _Step) -> dict[str, Any]:
     match step:
-        case _Prompt(text=text):
-            return {"role": "system", "content": text}
         case Said(message=message) if message.role == "tool":
             return {"role": "tool", "tool_call_id": message.message_id, "content": message.text}
         case Said(message=message):

@@ -21,11 +21,7 @@ from domain.webhook.origin import origin_of
 from domain.webhook.signature import endpoint_id, message_id
 from media.call.told import Told
 
-KINDS: Final = frozenset(
-    {
-        *("speech-update", "model-output", "voice-input", "assistant.speechStarted", "transcript"),
-    }
-)
+KINDS: Final = frozenset(("speech-update", "model-output", "voice-input", "assistant.speechStarted", "transcript"))
 """Those that no event tells of; of transcripts the callers' finals are told from the log."""
 MOST_WAITING: Final = 200
 LAST_WORDS_S: Final = 2.0
