@@ -14,7 +14,7 @@ from infra.storage import Storage
 from streams.knowledge.extraction.extractor import Extractor
 from streams.knowledge.extraction.limits import Limits
 from streams.knowledge.indexer import Indexer
-from streams.knowledge.library import Library
+from streams.knowledge.searching import FileSearch
 from streams.knowledge.segments import Segments
 
 _MEGABYTE = 1024 * 1024
@@ -42,7 +42,7 @@ async def opened_knowledge(
     async with asyncio.TaskGroup() as group:
         reading = group.create_task(indexer.run(), name="knowledge") if reads else None
         try:
-            yield Library(storage.log, segments)
+            yield FileSearch(storage.log, segments)
         except Exception as error:
             # The group is for what goes wrong in its task; the block's own errors are the block's.
             failed = error

@@ -16,7 +16,7 @@ from streams.knowledge.segments import IndexUnavailable, Segments
 _LONGEST_QUERY = 2_000
 
 
-class Library:
+class FileSearch:
     """Looks only at what the organisation's own documents name, so nothing of another one can be found."""
 
     def __init__(self, documents: Documents, segments: Segments) -> None:

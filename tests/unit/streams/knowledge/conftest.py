@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.streams.knowledge.library import Installed, install
+from tests.unit.streams.knowledge.filed import Installed, install
 
 
 @pytest.fixture

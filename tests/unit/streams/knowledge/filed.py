@@ -1,4 +1,4 @@
-"""A library over a log, a store and a folder of their own, with a reader that runs for as long as a test wants."""
+"""A search over a log, a store and a folder of their own, with a reader that runs for as long as a test wants."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from media.artifacts.local import LocalArtifactStore
 from streams.knowledge.extraction.extractor import Extractor
 from streams.knowledge.extraction.limits import Limits
 from streams.knowledge.indexer import Indexer
-from streams.knowledge.library import Library
+from streams.knowledge.searching import FileSearch
 from streams.knowledge.segments import Segments
 from streams.log.embedded import EmbeddedLog
 
@@ -36,7 +36,7 @@ class Installed:
     extractor: Extractor
     segments: Segments
     indexer: Indexer
-    library: Library
+    knowledge: FileSearch
 
     async def upload(self, name: str, content: bytes, org_id: str = ORG) -> str:
         """Keep a file as the API does; its id."""
@@ -97,4 +97,4 @@ def install(folder: Path, limits: Limits = LIMITS) -> Installed:
     extractor = Extractor(folder / "scratch", limits, at_once=2)
     segments = Segments(folder / "knowledge", extractor, artifacts.open)
     indexer = Indexer(log, log, log, artifacts, extractor, segments, clock=clock, shards=lambda: (0,))
-    return Installed(folder, log, artifacts, extractor, segments, indexer, Library(log, segments))
+    return Installed(folder, log, artifacts, extractor, segments, indexer, FileSearch(log, segments))

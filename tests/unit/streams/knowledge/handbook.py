@@ -9,7 +9,7 @@ Wording = Literal["same", "other", "wrong"]
 SECTIONS: dict[str, str] = {
     "Opening hours": "We open at nine in the morning and closes at five, Monday to Friday. On Saturdays we "
     "are there from ten to two. Sundays and public holidays we are closed.",
-    "Where we are": "You find us at 12 Harbour Street, next to the library. The tram stop Old Market is near.",
+    "Where we are": "You find us at 12 Harbour Street, next to the theatre. The tram stop Old Market is near.",
     "Parking": "There is a garage under the building. The first hour is free; after that it is three dollars an hour.",
     "Cleaning": "A professional cleaning takes forty-five minutes and costs 90 dollars. We advise it twice a year.",
     "Whitening": "Whitening takes an hour and costs 240 dollars. It is not suitable during pregnancy.",

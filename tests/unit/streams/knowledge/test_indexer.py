@@ -16,7 +16,7 @@ from domain.knowledge.search import MOST_CHARACTERS, Found, Source
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE, KNOWLEDGE_BASE_FILES
 from domain.knowledge_base.commands import AttachFile
 from streams.knowledge.segments import Segments
-from tests.unit.streams.knowledge.library import ORG, Installed, install
+from tests.unit.streams.knowledge.filed import ORG, Installed, install
 from tests.unit.streams.knowledge.made_files import docx, encrypted_pdf, pdf
 
 RIVAL = "0f6f6e1c-0000-4000-8000-000000000002"
@@ -37,7 +37,7 @@ async def test_uploads_are_read_and_answer_questions_with_their_source(installed
         assert (failed.code, failed.reason) == ("encrypted", "The PDF is encrypted; upload it without a password.")
 
         everything = [Source(file_ids=(prices, hours, secret, "unknown"))]
-        found = await installed.library.search(ORG, everything, "How much is whitening?")
+        found = await installed.knowledge.search(ORG, everything, "How much is whitening?")
         best = found.passages[0]
         assert (best.file_id, best.file_name, best.page, best.number) == (prices, "prices.pdf", 2, 2)
         assert "240 dollars" in best.text
@@ -46,10 +46,10 @@ async def test_uploads_are_read_and_answer_questions_with_their_source(installed
             secret: "secret.pdf could not be read",
             "unknown": "the file unknown does not exist",
         }
-        open_when = await installed.library.search(ORG, everything, "are you open on saturday", limit=1)
+        open_when = await installed.knowledge.search(ORG, everything, "are you open on saturday", limit=1)
         assert [(passage.file_id, passage.heading) for passage in open_when.passages] == [(hours, "Hours")]
-        assert (await installed.library.search(ORG, everything, "zebra crossing legislation")).passages == ()
-        foreign = await installed.library.search(RIVAL, everything, "How much is whitening?")
+        assert (await installed.knowledge.search(ORG, everything, "zebra crossing legislation")).passages == ()
+        foreign = await installed.knowledge.search(RIVAL, everything, "How much is whitening?")
         assert (foreign.passages, len(foreign.not_searched)) == ((), 4)
 
 
@@ -60,19 +60,19 @@ async def test_a_knowledge_base_is_searched_by_the_files_it_has(installed: Insta
         base = Source(knowledge_base_id="0f6f6e1c-0000-4000-8000-00000000000b")
         made = CreateConfiguration(org_id=ORG, config={"name": "Prices"})
         await installed.log.execute(KNOWLEDGE_BASE, base.knowledge_base_id, made)
-        assert (await installed.library.search(ORG, [base], "whitening")).passages == ()
+        assert (await installed.knowledge.search(ORG, [base], "whitening")).passages == ()
         attach = AttachFile(org_id=ORG, file_id=prices, attachment_id="tie", most_files=1)
         await installed.log.execute(KNOWLEDGE_BASE_FILES, base.knowledge_base_id, attach)
-        found = await installed.library.search(ORG, [base, Source(file_ids=(prices,))], "whitening")
+        found = await installed.knowledge.search(ORG, [base, Source(file_ids=(prices,))], "whitening")
         assert [passage.number for passage in found.passages] == [2]
-        foreign = await installed.library.search(RIVAL, [base], "whitening")
+        foreign = await installed.knowledge.search(RIVAL, [base], "whitening")
         assert foreign.passages == ()
         assert "does not exist" in foreign.not_searched[0].reason
 
 
 async def test_what_waited_while_nobody_read_is_read_at_the_next_start(installed: Installed) -> None:
     waiting = await installed.upload("prices.pdf", PRICES)
-    pending = await installed.library.search(ORG, [Source(file_ids=(waiting,))], "whitening")
+    pending = await installed.knowledge.search(ORG, [Source(file_ids=(waiting,))], "whitening")
     assert pending.not_searched[0].reason == "prices.pdf is still being read"
     async with installed.reading():
         assert isinstance((await installed.settled(waiting))[0], TextExtracted)
@@ -86,7 +86,7 @@ async def test_an_index_that_was_thrown_away_is_made_again_the_same(installed: I
     path = installed.segments.path(file_id, text)
     before = path.read_bytes()
     asked = [Source(file_ids=(file_id,))]
-    found = await installed.library.search(ORG, asked, "whitening")
+    found = await installed.knowledge.search(ORG, asked, "whitening")
     assert sum(len(passage.text) for passage in found.passages) <= MOST_CHARACTERS
     fresh = Segments(installed.folder / "elsewhere", installed.extractor, installed.artifacts.open)
     await fresh.get(file_id, text)
@@ -122,9 +122,9 @@ async def test_a_deleted_file_leaves_nothing(installed: Installed) -> None:
         text = (await installed.settled(file_id))[0]
         assert isinstance(text, TextExtracted)
         asked = [Source(file_ids=(file_id,))]
-        assert (await installed.library.search(ORG, asked, "saturday")).passages
+        assert (await installed.knowledge.search(ORG, asked, "saturday")).passages
         await installed.delete(file_id)
-        assert (await installed.library.search(ORG, asked, "saturday")).passages == ()
+        assert (await installed.knowledge.search(ORG, asked, "saturday")).passages == ()
         path = installed.segments.path(file_id, text)
         async with asyncio.timeout(30):
             while path.exists():

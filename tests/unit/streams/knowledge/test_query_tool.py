@@ -10,7 +10,7 @@ from domain.knowledge.tool import definition, query, sources
 from media.machine.outputs import CallTool
 from media.tools.knowledge_query import KnowledgeQueries
 from media.tools.outcome import Answered
-from tests.unit.streams.knowledge.library import ORG, Installed
+from tests.unit.streams.knowledge.filed import ORG, Installed
 from tests.unit.streams.knowledge.made_files import pdf
 
 
@@ -26,7 +26,7 @@ async def test_a_tool_call_is_answered_from_an_uploaded_pdf(installed: Installed
     async with installed.reading():
         prices = await installed.upload("prices.pdf", pdf(["Cleaning: 90 dollars."], ["Whitening: 240 dollars."]))
         await installed.settled(prices)
-    queries = KnowledgeQueries(installed.library, ORG, timeout_s=60, result_cap=10_000)
+    queries = KnowledgeQueries(installed.knowledge, ORG, timeout_s=60, result_cap=10_000)
     asked = {"query": "How much is whitening?"}
     call = CallTool(tool_call_id="t1", name="search_knowledge", arguments=asked, tool=query_tool(prices=[prices]))
     outcome = (await queries.run([call]))["t1"]
