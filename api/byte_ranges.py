@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import BinaryIO, Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
+from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from api.errors import Problem
@@ -18,18 +19,37 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 
-def is_known(request_headers: Headers, etag: str) -> bool:
-    """Whether ``If-None-Match`` says that the client has these bytes already: answer ``not_modified`` then."""
+async def stored_response(
+    request: Request, opened: Callable[[], BinaryIO], *, size: int, media_type: str, headers: Mapping[str, str]
+) -> Response:
+    """What ``opened`` reads (``size`` bytes), as far as the request wants it. ``headers`` hold its ``etag``.
+
+    Raises ``Problem`` 404 where it is gone and 416 for a range that begins behind the end.
+    """
+    etag = headers["etag"]
+    if _is_known(request.headers, etag):
+        return Response(status_code=304, headers={name: headers[name] for name in _REVALIDATED if name in headers})
+    span = _requested_range(request.headers, size, etag)
+    try:
+        stream = await run_in_threadpool(opened)
+    except FileNotFoundError:
+        raise Problem(
+            404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
+        ) from None
+    if request.method == "HEAD":
+        stream.close()
+        length = {"content-length": str(size), "accept-ranges": "bytes"}
+        return Response(media_type=media_type, headers={**headers, **length})
+    return _bytes_response(stream, size=size, media_type=media_type, span=span, headers=headers)
+
+
+def _is_known(request_headers: Headers, etag: str) -> bool:
+    """Whether ``If-None-Match`` says that the client has these bytes already."""
     header = request_headers.get("if-none-match", "").strip()
     return header == "*" or etag in _TAG.findall(header)
 
 
-def not_modified(headers: Mapping[str, str]) -> Response:
-    """304: what the client has is still right. ``headers`` are those of the whole answer."""
-    return Response(status_code=304, headers={name: headers[name] for name in _REVALIDATED if name in headers})
-
-
-def requested_range(request_headers: Headers, size: int, etag: str) -> tuple[int, int] | None:
+def _requested_range(request_headers: Headers, size: int, etag: str) -> tuple[int, int] | None:
     """First and last byte of a single satisfiable range; ``None`` means everything.
 
     A malformed header or one that lists several ranges is ignored, as the RFC allows, and so is one that goes on with
@@ -56,7 +76,7 @@ def requested_range(request_headers: Headers, size: int, etag: str) -> tuple[int
     return first, last
 
 
-def bytes_response(
+def _bytes_response(
     stream: BinaryIO, *, size: int, media_type: str, span: tuple[int, int] | None, headers: Mapping[str, str]
 ) -> Response:
     """Stream ``span`` of ``stream`` (all of it for ``None``) and close it in the end."""

@@ -6,6 +6,7 @@ The links need no key, so that a browser's audio element or another machine can 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 from fastapi import APIRouter
@@ -13,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from api.byte_ranges import bytes_response, is_known, not_modified, requested_range
+from api.byte_ranges import stored_response
 from api.call_views import DOWNLOADS, stored_artifact
 from api.context import ApiContext
 from api.documentation import describe
@@ -116,21 +117,9 @@ def download_routes(context: ApiContext) -> APIRouter:
             "cache-control": "private, max-age=300",
             "content-disposition": f'inline; filename="{call_id}-{track}.{suffix}"',
         }
-        if is_known(request.headers, headers["etag"]):
-            return not_modified(headers)
-        span = requested_range(request.headers, artifact.size_bytes, headers["etag"])
-        try:
-            stream = await run_in_threadpool(dependencies.artifacts.open, artifact.location)
-        except FileNotFoundError:
-            raise Problem(
-                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
-            ) from None
-        if request.method == "HEAD":
-            stream.close()
-            length = {"content-length": str(artifact.size_bytes), "accept-ranges": "bytes"}
-            return Response(media_type=artifact.content_type, headers={**headers, **length})
-        return bytes_response(
-            stream, size=artifact.size_bytes, media_type=artifact.content_type, span=span, headers=headers
+        opened = partial(dependencies.artifacts.open, artifact.location)
+        return await stored_response(
+            request, opened, size=artifact.size_bytes, media_type=artifact.content_type, headers=headers
         )
 
     return router

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -16,7 +17,7 @@ from starlette.responses import Response
 
 from api.authentication import Principal
 from api.bodies import check
-from api.byte_ranges import bytes_response, is_known, not_modified, requested_range
+from api.byte_ranges import stored_response
 from api.configuration.references import UNBOUNDED
 from api.configuration.routes import Views, add_objects
 from api.context import ApiContext
@@ -125,16 +126,8 @@ def file_routes(context: ApiContext) -> APIRouter:
             "content-security-policy": "sandbox; default-src 'none'",
             "cache-control": "private, no-cache",
         }
-        if is_known(request.headers, headers["etag"]):
-            return not_modified(headers)
-        span = requested_range(request.headers, size, headers["etag"])
-        try:
-            stream = await run_in_threadpool(artifacts.open, location)
-        except FileNotFoundError:
-            raise Problem(
-                404, "The stored file is gone.", detail="Ask the operator of this server.", code="NOT_FOUND"
-            ) from None
-        return bytes_response(stream, size=size, media_type=media_type, span=span, headers=headers)
+        opened = partial(artifacts.open, location)
+        return await stored_response(request, opened, size=size, media_type=media_type, headers=headers)
 
     @router.get(_content_path("{id}"), summary="Download a file", **describe(query=FileLinkQuery))
     async def content(request: Request, id: str) -> Response:
