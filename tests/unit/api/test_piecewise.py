@@ -126,7 +126,7 @@ async def test_a_list_is_the_same_in_one_piece_and_in_many(texts: list[str], tim
 
 
 async def test_a_long_list_is_sent_in_turn_with_others(client: httpx.AsyncClient) -> None:
-    prompt = {"role": "system", "content": "Be brief. " * 1000}
+    prompt = {"role": "system", "content": "Be brief. " * 4_000}
     model = {"provider": "openai", "model": "gpt-4o", "messages": [prompt]}
     for number in range(40):
         made = await client.post("/assistant", json={"name": f"{number}", "model": model})
@@ -143,4 +143,4 @@ async def test_a_long_list_is_sent_in_turn_with_others(client: httpx.AsyncClient
     answer = await client.get("/assistant?limit=40")
     beside.cancel()
     assert [one["name"] for one in answer.json()] == [f"{number}" for number in reversed(range(40))]
-    assert turns >= 40
+    assert turns >= len(answer.content) // 100_000 >= 10
