@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from domain.processing import Rows
 from projections import schema
 from projections.folds import PROCESSORS
 from projections.store import AnalyticsStore
+from streams.processing.dead_letters import DeadLetters
 
 
 @pytest.fixture(scope="module")
@@ -19,6 +21,13 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AnalyticsStore]:
     schema.upgrade(opened)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def letters(tmp_path: Path) -> Iterator[DeadLetters]:
+    opened_letters = DeadLetters(tmp_path / "dead.db")
+    yield opened_letters
+    opened_letters.close()
 
 
 def folded(events: Sequence[Positioned]) -> list[Rows]:

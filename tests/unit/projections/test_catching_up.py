@@ -5,11 +5,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,51 +16,27 @@ from typing import Any
 
 import pytest
 
-from domain.log.ports import EventLog, Positioned
-from domain.log.position import Position
+from domain.log.ports import Positioned
 from domain.processing import Effect, Processor
-from projections.comparison import TableHash, table_hash
+from projections.comparison import TableHash
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
-from projections.tables.catalogue import TABLES
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
-from streams.processing.fold_worker import OpenLog
+from streams.processing.fold_worker import OpenLog, SharedLog
 from streams.processing.fold_workers import Workers
 from streams.processing.pipeline import Bulk, Pipeline
-from tests.unit.projections.histories import on_log
+from tests.unit.projections.elsewhere import BAD, END, LOG, contents, empty, opened, opened_deadly
 from tests.unit.streams.memory_log import MemoryLog
 
-LOG = on_log(34, 12, turns=3)
 HALF = len(LOG) // 2
-"""Calls run into each other, so that most states have to live on across it."""
 RANGE, FAR = 100, 150
-BAD = Position(0, 150)
 
 
 @contextmanager
-def opened(shard: int) -> Iterator[EventLog]:
-    yield MemoryLog(LOG)
-
-
-class Deadly(MemoryLog):
-    """Kills the process that reads beyond a quarter, without a chance to clean up."""
-
-    def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]:
-        if after.ordinal > HALF // 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(after, limit, types)
-
-
-@contextmanager
-def opened_deadly(shard: int) -> Iterator[EventLog]:
-    yield Deadly(LOG)
-
-
-@contextmanager
-def never_opened(shard: int) -> Iterator[EventLog]:
+def never_opened(shard: int) -> Iterator[SharedLog]:
     time.sleep(3600)
     yield MemoryLog()
 
@@ -85,22 +59,10 @@ class Failing:
         return self.inner.apply(state, event)
 
 
-@pytest.fixture
-def letters(tmp_path: Path) -> Iterator[DeadLetters]:
-    opened_letters = DeadLetters(tmp_path / "dead.db")
-    yield opened_letters
-    opened_letters.close()
-
-
 @pytest.fixture(autouse=True)
 def emptied(store: AnalyticsStore, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "streams.processing")
-    for table in (*(table.physical for table in TABLES), "sink_ranges"):
-        store.client().command(f"TRUNCATE TABLE {table}")
-
-
-def contents(store: AnalyticsStore) -> dict[str, TableHash]:
-    return {table.name: table_hash(store, table.physical, Position(0, len(LOG))) for table in TABLES}
+    empty(store)
 
 
 def told(caplog: pytest.LogCaptureFixture, message: str) -> list[dict[str, Any]]:
@@ -134,11 +96,10 @@ async def wanted(
     """What a pipeline without workers makes of the whole log. Leaves the tables empty."""
     letters = DeadLetters(tmp_path / "other.db")
     async with running(store, MemoryLog(LOG), letters, None, processors) as runner:
-        await runner.reached(Position(0, len(LOG)))
+        await runner.reached(END)
     letters.close()
     made = contents(store)
-    for table in (*(table.physical for table in TABLES), "sink_ranges"):
-        store.client().command(f"TRUNCATE TABLE {table}")
+    empty(store)
     return made
 
 
@@ -158,7 +119,7 @@ async def test_a_long_stretch_is_folded_elsewhere_and_the_rest_here(
     for event in LOG[HALF + FAR // 2 :]:
         log.append(event.recorded)
     async with running(store, log, letters) as runner:
-        await runner.reached(Position(0, len(LOG)))
+        await runner.reached(END)
     assert contents(store) == made_here
     assert told(caplog, "pipeline.continues_in_process") == []
 
@@ -168,7 +129,7 @@ async def test_where_a_worker_dies_the_pipeline_goes_on_by_itself(
 ) -> None:
     made_here = await wanted(store, tmp_path)
     async with running(store, MemoryLog(LOG), letters, opened_deadly) as runner:
-        await runner.reached(Position(0, len(LOG)))
+        await runner.reached(END)
     assert contents(store) == made_here
     (given_up,) = told(caplog, "pipeline.continues_in_process")
     assert "exit code -9" in given_up["error"]
@@ -183,7 +144,7 @@ async def test_an_event_that_fails_is_parked_here_with_those_behind_it(
     originator_id = LOG[BAD.ordinal - 1].recorded.originator_id
     behind = [event.position for event in LOG[BAD.ordinal - 1 :] if event.recorded.originator_id == originator_id]
     async with running(store, MemoryLog(LOG), letters, opened, processors) as runner:
-        await runner.reached(Position(0, len(LOG)))
+        await runner.reached(END)
     assert contents(store) == made_here
     assert [letter.position for letter in letters.list()] == behind
     assert len(told(caplog, "pipeline.catches_up")) == 1
@@ -202,7 +163,7 @@ async def test_while_events_are_parked_everything_is_folded_here(
     for event in LOG[HALF:]:
         log.append(event.recorded)
     async with running(store, log, letters) as runner:
-        await runner.reached(Position(0, len(LOG)))
+        await runner.reached(END)
         assert told(caplog, "pipeline.catches_up") == []
         held = len(letters.list())
         assert held >= parked

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import signal
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -17,52 +15,36 @@ from typing import Any
 
 import pytest
 
+from domain.aggregates import AGGREGATES
 from domain.event import Recorded
-from domain.log.ports import EventLog, Positioned
+from domain.log.ports import Positioned
 from domain.log.position import Position
 from domain.processing import Effect, EncodedRows, Processor, Rows, SinkUnavailable
-from projections.comparison import TableHash, table_hash
+from domain.registry import EVENT_TYPES
+from projections.comparison import TableHash
 from projections.encoding import ORDINAL, encode_rows
 from projections.folds import PROCESSORS
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
-from projections.tables.catalogue import MARKER, TABLES
+from projections.tables.catalogue import MARKER
 from streams.log.embedded import EmbeddedLog
 from streams.log.reading import opened_shard
+from streams.log.sharded import ShardedLog
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.fold_worker import OpenLog
+from streams.processing.fold_worker import OpenLog, SharedLog
 from streams.processing.fold_workers import Workers
 from streams.processing.parallel_replay import ParallelReplay
 from streams.processing.replay import EmbeddedReplay
-from tests.unit.projections.histories import on_log
+from tests.brokers import MockKafka
+from tests.contracts.kafka_nodes import nodes, on_mock
+from tests.unit.projections.elsewhere import BAD, END, LOG, contents, empty, opened, opened_deadly
 from tests.unit.streams.memory_log import MemoryLog
 
-LOG = on_log(33, 12, turns=3)
 RANGE = 100
-BAD = Position(0, 150)
 
 
 @contextmanager
-def opened(shard: int) -> Iterator[EventLog]:
-    yield MemoryLog(LOG)
-
-
-class Deadly(MemoryLog):
-    """Kills the process that reads beyond its middle, without a chance to clean up."""
-
-    def read(self, after: Position, limit: int, types: frozenset[str] | None = None) -> Sequence[Positioned]:
-        if after.ordinal > len(self.events) // 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().read(after, limit, types)
-
-
-@contextmanager
-def opened_deadly(shard: int) -> Iterator[EventLog]:
-    yield Deadly(LOG)
-
-
-@contextmanager
-def not_opened(shard: int) -> Iterator[EventLog]:
+def not_opened(shard: int) -> Iterator[SharedLog]:
     raise OSError("the log file is gone")
     yield
 
@@ -98,25 +80,9 @@ class Seen:
 
 
 @pytest.fixture
-def letters(tmp_path: Path) -> Iterator[DeadLetters]:
-    opened_letters = DeadLetters(tmp_path / "dead.db")
-    yield opened_letters
-    opened_letters.close()
-
-
-@pytest.fixture
 def sink(store: AnalyticsStore) -> ClickHouseSink:
-    emptied(store)
+    empty(store)
     return ClickHouseSink(store)
-
-
-def emptied(store: AnalyticsStore) -> None:
-    for table in (*(table.physical for table in TABLES), "sink_ranges"):
-        store.client().command(f"TRUNCATE TABLE {table}")
-
-
-def contents(store: AnalyticsStore) -> dict[str, TableHash]:
-    return {table.name: table_hash(store, table.physical, Position(0, len(LOG))) for table in TABLES}
 
 
 def parallel(
@@ -140,9 +106,9 @@ def made_here(
     store: AnalyticsStore, letters: DeadLetters, processors: tuple[Processor[Any], ...] = PROCESSORS
 ) -> tuple[dict[str, TableHash], int]:
     """What one process makes of the log, and how many events it passes over. Leaves the tables empty."""
-    failed = EmbeddedReplay(MemoryLog(LOG), processors, letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen())
+    failed = EmbeddedReplay(MemoryLog(LOG), processors, letters)(ClickHouseSink(store), END, Seen())
     made = contents(store)
-    emptied(store)
+    empty(store)
     return made, failed
 
 
@@ -157,37 +123,59 @@ def test_the_tables_are_those_that_one_process_makes(
     wanted, _ = made_here(store, letters)
     progress = Seen()
     replay = parallel(letters, range_events=range_events)
-    assert replay(ClickHouseSink(store), Position(0, len(LOG)), progress) == 0
+    assert replay(ClickHouseSink(store), END, progress) == 0
     assert contents(store) == wanted
     assert gave_up(caplog) == []
     ends = [*range(range_events, len(LOG), range_events), len(LOG)]
     assert [position.ordinal for position in progress.positions] == ends
-    assert ClickHouseSink(store).resume_from(0) == Position(0, len(LOG))
+    assert ClickHouseSink(store).resume_from(0) == END
 
 
+@contextmanager
+def log_file(tmp_path: Path, mock: MockKafka | None) -> Iterator[ShardedLog]:
+    """A log of one file, or a replica of one on Kafka."""
+    ids = count(1)
+
+    def new_id() -> str:
+        return f"id-{next(ids)}"
+
+    if mock is None:
+        log: ShardedLog = EmbeddedLog.open(tmp_path / "log.db", clock=lambda: datetime.now(UTC), new_id=new_id)
+        with closing(log):
+            yield log
+    else:
+        with nodes(
+            on_mock(mock.bootstrap),
+            tmp_path,
+            aggregates=AGGREGATES,
+            types=EVENT_TYPES,
+            new_id=new_id,
+        ) as open_node:
+            yield open_node()
+
+
+@pytest.mark.parametrize("on_kafka", [False, True])
 async def test_the_workers_read_a_log_file_that_this_process_has_open(
     store: AnalyticsStore,
     sink: ClickHouseSink,
     letters: DeadLetters,
     caplog: pytest.LogCaptureFixture,
     tmp_path: Path,
+    shared_mock_kafka: MockKafka,
+    on_kafka: bool,
 ) -> None:
     histories: dict[str, list[Recorded]] = defaultdict(list)
     for event in LOG:
         histories[event.recorded.originator_id].append(event.recorded)
-    path, ids = tmp_path / "log.db", count(1)
-    log = EmbeddedLog.open(path, clock=lambda: datetime.now(UTC), new_id=lambda: f"id-{next(ids)}")
-    try:
+    with log_file(tmp_path, shared_mock_kafka if on_kafka else None) as log:
         for originator_id, history in histories.items():
             await log.record(originator_id, [one.event for one in history], [one.time for one in history])
         workers = Workers(partial(opened_shard, log.files), 2, worthwhile_events=0)
         replay = ParallelReplay(log, PROCESSORS, letters, encode=encode_rows, workers=workers)
         await asyncio.to_thread(replay, sink, log.head(), Seen())
         in_processes = contents(store)
-        emptied(store)
+        empty(store)
         await asyncio.to_thread(EmbeddedReplay(log, PROCESSORS, letters), ClickHouseSink(store), log.head(), Seen())
-    finally:
-        log.close()
     assert in_processes == contents(store)
     assert gave_up(caplog) == []
     assert in_processes[MARKER.name].rows == len(LOG)
@@ -202,7 +190,7 @@ def test_where_a_worker_dies_the_rest_is_folded_here(
     log: OpenLog,
 ) -> None:
     wanted, _ = made_here(store, letters)
-    assert parallel(letters, open_log=log)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
+    assert parallel(letters, open_log=log)(ClickHouseSink(store), END, Seen()) == 0
     assert contents(store) == wanted
     (reason,) = gave_up(caplog)
     assert ("exit code -9" if log is opened_deadly else "the log file is gone") in reason
@@ -215,7 +203,7 @@ def test_events_that_cannot_be_taken_are_passed_over_and_counted_as_in_one_proce
     processors = (*PROCESSORS[:-1], Refusing(raises=raises))
     wanted, failed = made_here(store, letters, processors)
     assert failed > 0
-    assert parallel(letters, processors)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == failed
+    assert parallel(letters, processors)(ClickHouseSink(store), END, Seen()) == failed
     assert contents(store) == wanted
     assert len(gave_up(caplog)) == (0 if raises else 1)
 
@@ -225,7 +213,7 @@ def test_what_somebody_dropped_is_passed_over_by_the_workers(
 ) -> None:
     letters.drop_all({(PROCESSORS[-1].name, BAD.shard, BAD.ordinal)})
     wanted, _ = made_here(store, letters)
-    assert parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen()) == 0
+    assert parallel(letters)(ClickHouseSink(store), END, Seen()) == 0
     assert contents(store) == wanted
     assert wanted[MARKER.name].rows == len(LOG) - 1
 
@@ -243,9 +231,9 @@ def test_a_range_that_was_begun_is_finished_as_it_was_planned(
             raise Stopped
 
     with pytest.raises(Stopped):
-        parallel(letters)(ClickHouseSink(store, hook=stop), Position(0, len(LOG)), Seen())
+        parallel(letters)(ClickHouseSink(store, hook=stop), END, Seen())
     assert ClickHouseSink(store).planned_end(0) == Position(0, RANGE)
-    parallel(letters)(ClickHouseSink(store), Position(0, len(LOG)), Seen())
+    parallel(letters)(ClickHouseSink(store), END, Seen())
     assert contents(store) == wanted
 
 
