@@ -13,8 +13,8 @@ from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import NoDecode, SettingsConfigDict
 
 from domain.pricing.tables import PRICE_TABLES
-from domain.web_calls import parse_ice_server
 from infra.artifact_settings import ArtifactSettings
+from infra.call_settings import CallSettings
 from infra.log_settings import LogSettings
 from infra.vendor_settings import VendorSettings, base_url
 
@@ -27,7 +27,7 @@ class SettingsInvalid(Exception):
     """One or more settings cannot be used; the message names each variable, what is wrong and what is legal."""
 
 
-class Settings(LogSettings, ArtifactSettings, VendorSettings):
+class Settings(LogSettings, CallSettings, ArtifactSettings, VendorSettings):
     """Read once at start from the environment, and from the file that ``CALLFOLD_ENV_FILE`` names."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", populate_by_name=True)
@@ -73,11 +73,6 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         description="Keep neither recordings, transcripts and messages, nor logs of any call: only that it was, what "
         "it cost and how fast it was.",
     )
-    think_ahead: bool = Field(
-        True,
-        description="Whether calls ask the model while the pause still runs that decides whether a caller is done: "
-        "answers come sooner, and requests whose answer is not wanted in the end are paid for.",
-    )
     fragment_days: int = Field(
         30,
         ge=0,
@@ -95,18 +90,6 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         (),
         description="Private networks (CIDRs, separated by commas) that requests to tenants' servers (messages, tools, "
         "custom models, token servers) may reach; public addresses are always allowed, private ones only when listed.",
-    )
-    max_calls: int = Field(
-        100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
-    )
-    organization_calls: int = Field(
-        100,
-        ge=0,
-        le=10_000,
-        json_schema_extra={"unit": "calls"},
-        description="Calls of one organization that may wait or run at the same time, unless the operator gives it a "
-        "limit of its own; more are created and end with "
-        "`call.start.error-subscription-concurrency-limit-reached`.",
     )
     private_requests_per_minute: int = Field(
         30_000,
@@ -161,75 +144,6 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
         json_schema_extra={"unit": "MB"},
         description="Most text that is taken from one upload.",
     )
-    admission_lag_ms: float = Field(
-        50.0,
-        ge=1,
-        le=10_000,
-        json_schema_extra={"unit": "ms"},
-        description="New calls are refused (close code 1013) while the 20 ms clock of the running ones has been later "
-        "than this, at the 99th percentile, for three seconds.",
-    )
-    admission_busy_percent: float = Field(
-        85.0,
-        ge=5,
-        le=100,
-        json_schema_extra={"unit": "%"},
-        description="New calls are refused too while the thread that serves all calls of a process worked for more "
-        "than this part of the last second, or would with those that were just let in: delays show only when it is too "
-        "late.",
-    )
-    admission_call_percent: float = Field(
-        0.5,
-        ge=0.01,
-        le=100,
-        json_schema_extra={"unit": "%"},
-        description="Which part of that thread's time a call is taken to need, before it has been seen what calls need "
-        "here.",
-    )
-    admission_start_wait_ms: float = Field(
-        500.0,
-        ge=10,
-        le=60_000,
-        json_schema_extra={"unit": "ms"},
-        description="New calls are refused while they would wait for longer than this until they are put together.",
-    )
-    admission_log_wait_ms: float = Field(
-        1_000.0,
-        ge=10,
-        le=600_000,
-        json_schema_extra={"unit": "ms"},
-        description="New calls are refused while what calls record waits for longer than this until the log has it.",
-    )
-    connect_seconds: float = Field(
-        60.0,
-        ge=1,
-        le=86_400,
-        json_schema_extra={"unit": "s"},
-        description="How long a call waits for its connection after it was created; then it ends with "
-        "`call.in-progress.error-vapifault-transport-never-connected`.",
-    )
-    drain_seconds: float = Field(
-        10.0,
-        ge=0.1,
-        le=300,
-        json_schema_extra={"unit": "s"},
-        description="How long SIGTERM waits for running calls to be ended and recorded.",
-    )
-    ice_servers: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
-        (),
-        description="STUN and TURN servers for calls from browsers, separated by commas: `stun:host:port`, "
-        "`turn:user:password@host:port`. Browsers are told them, passwords too.",
-    )
-    webrtc_addresses: Annotated[tuple[str, ...], NoDecode] = Field(
-        (),
-        description="Addresses of this machine that browsers are told to send their sound to, separated by commas; "
-        "empty means all of them, without loopback ones.",
-    )
-    code_program: Path | None = Field(
-        None,
-        description="Deno's executable, which runs the TypeScript of `code` tools in processes without access to files "
-        "or network (`pip install callfold[code]` brings one); unset switches such tools off.",
-    )
     secret: SecretStr | None = Field(
         None,
         description="Key that signs call and download URLs (32 characters or more); unset means one is made and kept "
@@ -274,28 +188,6 @@ class Settings(LogSettings, ArtifactSettings, VendorSettings):
             except ValueError as error:
                 raise ValueError(f"{error}; give networks such as 10.0.0.0/8,192.168.1.20/32") from None
         return networks
-
-    @field_validator("ice_servers", "webrtc_addresses", mode="before")
-    @classmethod
-    def _parted(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
-
-    @field_validator("ice_servers")
-    @classmethod
-    def _ice_servers(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
-        for server in value:
-            parse_ice_server(server.get_secret_value())
-        return value
-
-    @field_validator("webrtc_addresses")
-    @classmethod
-    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        for address in value:
-            try:
-                ipaddress.ip_address(address)
-            except ValueError as error:
-                raise ValueError(f"{error}; give addresses such as 192.0.2.10,2001:db8::10") from None
-        return value
 
     @field_validator("public_url", "media_url")
     @classmethod

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import sys
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
+from infra.artifact_settings import ArtifactSettings
+from infra.call_settings import CallSettings
 from infra.log_settings import LogSettings
 from infra.settings import Settings, variable
 from infra.vendor_settings import VendorSettings
+
+PARTS: Final = (CallSettings, ArtifactSettings, LogSettings, VendorSettings)
+"""In the order that they are shown in, after the settings of the whole."""
 
 
 def markdown_table() -> str:
     """The settings as the README shows them."""
     properties = Settings.model_json_schema(by_alias=False)["properties"]
     lines = ["| variable | type | default | meaning |", "|---|---|---|---|"]
-    own = [
-        field for field in Settings.model_fields if field not in LogSettings.model_fields | VendorSettings.model_fields
-    ]
-    for field in chain(own, LogSettings.model_fields, VendorSettings.model_fields):
+    of_parts = [*chain.from_iterable(part.model_fields for part in PARTS)]
+    own = [field for field in Settings.model_fields if field not in of_parts]
+    for field in chain(own, of_parts):
         about = Settings.model_fields[field]
         schema = properties[field]
         shown = "" if about.default in (None, (), "", {}) else f"`{about.default}`"
