@@ -5,7 +5,8 @@
 Measured at the caller's socket: from the frame of silence that ends the caller's speech to the first byte of the
 answer, less what the scripted providers take. The server is one process on one core with the log on; callers are in
 another process on another core, and runs in which they were late themselves do not count. "others" is what everything
-else took of the server's core, "lag" the delay of a 5 ms timer on the server's loop.
+else took of the server's core, "lag" the delay of a 5 ms timer on the server's loop, "held"
+what the loop's own thread computed of the longest one.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ import threading
 import time
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -98,7 +98,8 @@ class Scripted:
 
 @dataclass
 class Figures:
-    """What the server process saw since it was last asked. ``loop_lag_ms`` are the delays of a 5 ms timer.
+    """What the server process saw since it was last asked. ``loop_lag_ms`` are the delays of a 5 ms timer,
+    ``held_ms`` what the loop's own thread computed of the longest one.
 
     ``others_s`` is what everything else on the machine took of the server's core: where it is much, the figures say
     little. ``heard`` counts the callers' frames that came through since the server's start.
@@ -108,6 +109,7 @@ class Figures:
     others_s: float
     wall_s: float
     loop_lag_ms: list[float]
+    held_ms: float
     peak_mb: float
     heard: int
 
@@ -220,8 +222,8 @@ async def _serve(kind: Kind, core: int | None, pipe: Connection, max_calls: int,
             listener = listen("127.0.0.1", 0)
             app = _app(bare.serve if kind == "baseline" else tier.serve)
             async with serving(app, listener), asyncio.TaskGroup() as group:
-                lag: list[float] = []
-                watch = group.create_task(_watch_loop(lag))
+                lag = Lag()
+                watch = group.create_task(lag.watch())
                 pipe.send(listener.getsockname()[1])
                 order = Orders(
                     tier,
@@ -247,7 +249,7 @@ class Orders:
     live_dir: Path
     heard: Callable[[], int]
     core: int | None
-    lag: list[float]
+    lag: Lag
 
     def __post_init__(self) -> None:
         self._since = self._looked = self._now()
@@ -291,13 +293,16 @@ class Orders:
         now_cpu, now_wall, now_busy = self._since
         others_s = max(0.0, now_busy - busy - (now_cpu - cpu))
         peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        figures = Figures(now_cpu - cpu, others_s, now_wall - wall, list(self.lag), peak_mb, self.heard())
-        self.lag.clear()
+        lag = self.lag
+        figures = Figures(
+            now_cpu - cpu, others_s, now_wall - wall, list(lag.late_ms), lag.held_ms, peak_mb, self.heard()
+        )
+        self.lag.forget()
         return figures
 
     def _resources(self) -> Resources:
         (cpu, wall, _), self._looked = self._looked, self._now()
-        self.lag.clear()
+        self.lag.forget()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
         return Resources(
             rss_mb=pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20),
@@ -414,8 +419,23 @@ async def _answer(socket: CallSocket, pcm: bytes) -> None:
         await asyncio.sleep(max(0.0, due - loop.time()))
 
 
-async def _watch_loop(lag: list[float]) -> None:
-    while True:
-        due = time.perf_counter() + 0.005
-        await asyncio.sleep(0.005)
-        lag.append((time.perf_counter() - due) * 1000)
+@dataclass
+class Lag:
+    """How late the loop was at each look, and of the longest stop what its own thread computed meanwhile: the machine's
+    other work and other threads make it late too."""
+
+    late_ms: list[float] = field(default_factory=list)
+    held_ms: float = 0.0
+
+    def forget(self) -> None:
+        self.late_ms.clear()
+        self.held_ms = 0.0
+
+    async def watch(self) -> None:
+        """For as long as it is not cancelled."""
+        while True:
+            due, computed_s = time.perf_counter() + 0.005, time.thread_time()
+            await asyncio.sleep(0.005)
+            late_ms = (time.perf_counter() - due) * 1000
+            self.late_ms.append(late_ms)
+            self.held_ms = max(self.held_ms, min(late_ms, (time.thread_time() - computed_s) * 1000))
