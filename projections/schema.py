@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,10 +12,15 @@ from projections.store import AnalyticsStore
 if TYPE_CHECKING:
     from alembic.config import Config
 
+logger = logging.getLogger(__name__)
+
 HEAD = "0006"
 """The newest migration; stated here so that a store that has it opens without loading Alembic."""
 
 VERSION_TABLE = "schema_versions"
+
+_ATTEMPTS = 5
+"""One for each process that may be at it at the same time, and some more."""
 
 
 def present_version(store: AnalyticsStore) -> str | None:
@@ -30,9 +36,34 @@ def present_version(store: AnalyticsStore) -> str | None:
 
 
 def upgrade(store: AnalyticsStore, revision: str = HEAD) -> None:
-    """Run the migrations up to ``revision``. Does nothing where the store has it already."""
-    if present_version(store) != revision:
-        _run(store, "upgrade", revision)
+    """Run the migrations up to ``revision``. Does nothing where the store has it already.
+
+    Several processes may do so at once, as when an installation is started for the first time: the server has no lock
+    for it, but each migration can run again, and who finds the versions that others note in between begins anew.
+    """
+    from alembic.util import CommandError
+
+    for remaining in reversed(range(_ATTEMPTS)):
+        version = present_version(store)
+        if version == revision:
+            return
+        _forget_before(store, version)
+        try:
+            _run(store, "upgrade", revision)
+            return
+        except CommandError as problem:
+            if not remaining:
+                raise
+            logger.info("tables.upgraded_elsewhere", extra={"version": version, "reason": str(problem)})
+
+
+def _forget_before(store: AnalyticsStore, version: str | None) -> None:
+    """Of several versions that are noted the newest counts; Alembic takes any other for a branch of its own."""
+    if version is not None:
+        store.client().command(
+            "ALTER TABLE {table:Identifier} DELETE WHERE version_num < {version:String} SETTINGS mutations_sync = 1",
+            parameters={"table": VERSION_TABLE, "version": version},
+        )
 
 
 def downgrade(store: AnalyticsStore, revision: str) -> None:

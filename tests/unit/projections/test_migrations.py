@@ -88,6 +88,15 @@ def test_an_upgrade_that_was_cut_short_can_run_again(migrated: AnalyticsStore) -
     assert {table.name for table in TABLES} < tables_of(migrated)
 
 
+def test_an_upgrade_goes_on_where_another_process_left_two_versions_noted(migrated: AnalyticsStore) -> None:
+    schema.downgrade(migrated, "0003")
+    migrated.client().command(f"INSERT INTO {schema.VERSION_TABLE} VALUES ('0001')")
+    schema.upgrade(migrated)
+    assert schema.present_version(migrated) == schema.HEAD
+    noted = migrated.client().query(f"SELECT version_num FROM {schema.VERSION_TABLE}").result_rows
+    assert [tuple(row) for row in noted] == [(schema.HEAD,)]
+
+
 def test_the_head_that_the_code_names_is_the_newest_script(scripts: ScriptDirectory) -> None:
     assert scripts.get_heads() == [schema.HEAD]
 
