@@ -2,8 +2,12 @@
 
 Only a server has users; the embedded engine gives the same isolation by ``analyst_sql``, statement by statement. What
 is made here is SQL, so that it can be read before it runs: a settings profile for all analysts, and for each a user
-that may read the projection's tables and views and nothing else, with a row policy for one organisation. Table
+that may read the projections' tables and views and nothing else, with a row policy for one organisation. Table
 functions that reach files and networks (``url``, ``file``, ``remote``, ``s3``) need rights that nobody is granted here.
+
+Two things no grant can take away. The scalar function ``file`` asks for no right: on a server it reads what lies in its
+``user_files_path``. And system tables are either open to every account or to none, as the server's configuration says;
+in them stand the statements of others, so that ``refuse_open_system_tables`` holds an account back where they are open.
 
 https://clickhouse.com/docs/operations/access-rights
 """
@@ -11,19 +15,35 @@ https://clickhouse.com/docs/operations/access-rights
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from projections.store import AnalyticsStore, Limits
-from projections.table import Table, quoted
+from projections.table import Table, View, quoted
+from projections.tables import fragments
 from projections.tables.catalogue import TABLES
 
 PROFILE: Final = "callfold_analyst"
 LONGEST_NAME: Final = 64
+READABLE: Final = (*TABLES, fragments.TABLE)
+"""What an analyst may ask: views, and the tables behind them."""
+
+_ALL_SYSTEM_TABLES: Final = re.compile(r"^GRANT\b.*\bSELECT\b[^(]* ON `?system`?\.\* TO ")
+
+
+class SystemTablesOpen(Exception):
+    """The server lets every account read all system tables. The message says what to set."""
 
 
 def grant_statements(
-    name: str, org_id: str, *, database: str, limits: Limits, tables: Sequence[Table] = TABLES
+    name: str,
+    org_id: str,
+    *,
+    database: str,
+    limits: Limits,
+    tables: Sequence[Table] = READABLE,
+    views: Sequence[View] = fragments.VIEWS,
 ) -> Iterator[str]:
     """What gives the existing user ``name`` the rows of one organisation. It can run again, after an upgrade too."""
     user = identifier(name)
@@ -41,9 +61,9 @@ def grant_statements(
                 f"FOR SELECT USING {condition} AS PERMISSIVE TO {user}"
             )
     # Last, so that there is no moment in which the user reads without a policy.
-    for table in tables:
-        for readable in (table.name, *table.names()):
-            yield f"GRANT SELECT ON {identifier(database)}.{identifier(readable)} TO {user}"
+    readable = [each for table in tables for each in (table.name, *table.names())]
+    for place in (*readable, *(view.name for view in views)):
+        yield f"GRANT SELECT ON {identifier(database)}.{identifier(place)} TO {user}"
 
 
 def account_statement(name: str, password: str, salt: str, *, database: str) -> str:
@@ -55,13 +75,27 @@ def account_statement(name: str, password: str, salt: str, *, database: str) -> 
     )
 
 
-def revoke_statements(name: str, *, database: str, tables: Sequence[Table] = TABLES) -> Iterator[str]:
+def revoke_statements(name: str, *, database: str, tables: Sequence[Table] = READABLE) -> Iterator[str]:
     """What takes the account away, its policies first."""
     for table in tables:
         for physical in table.names():
             place = f"{identifier(database)}.{identifier(physical)}"
             yield f"DROP ROW POLICY IF EXISTS {identifier(f'callfold_{name}')} ON {place}"
     yield f"DROP USER IF EXISTS {identifier(name)}"
+
+
+def refuse_open_system_tables(store: AnalyticsStore, name: str) -> None:
+    """Raise ``SystemTablesOpen`` where the existing user ``name`` may read every system table without a grant.
+
+    https://clickhouse.com/docs/operations/server-configuration-parameters/settings#access_control_improvements
+    """
+    rights = store.client().query(f"SHOW GRANTS FOR {identifier(name)} WITH IMPLICIT").result_rows
+    if any(_ALL_SYSTEM_TABLES.match(right) for (right,) in rights):
+        raise SystemTablesOpen(
+            "this server lets every account read its system tables, and so the statements of others in "
+            "system.query_log: set access_control_improvements.select_from_system_db_requires_grant to true in its "
+            "configuration, as the one that comes with ClickHouse does, and try again"
+        )
 
 
 def run_statements(store: AnalyticsStore, statements: Iterator[str]) -> None:
@@ -84,8 +118,8 @@ def identifier(name: str) -> str:
 
 
 def _profile(limits: Limits) -> str:
-    """Everything in it may be lowered by a statement and not raised. ``readonly`` 2 is reading, with settings of one's
-    own, which the drivers of dashboards send."""
+    """Everything in it may be lowered by a statement and not raised, nor made 0, which means without a limit.
+    ``readonly`` 2 is reading, with settings of one's own, which the drivers of dashboards send."""
     caps = {
         "max_execution_time": int(limits.seconds),
         "max_memory_usage": limits.memory_bytes,
@@ -93,6 +127,7 @@ def _profile(limits: Limits) -> str:
         "max_threads": limits.threads or 2,
         "max_concurrent_queries_for_user": 4,
     }
-    settings = [f"{name} = {value} MAX {value}" for name, value in caps.items()]
+    settings = [f"{name} = {value} MIN 1 MAX {value}" for name, value in caps.items()]
+    settings += [f"{name} = {value}" for name, value in limits.spilling().items()]
     fixed = ("readonly = 2 CONST", "allow_ddl = 0 CONST", "allow_introspection_functions = 0 CONST")
     return f"CREATE SETTINGS PROFILE OR REPLACE '{PROFILE}' SETTINGS {', '.join((*fixed, *settings))}"

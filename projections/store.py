@@ -41,7 +41,9 @@ class Limits:
 
     Without ``threads`` and ``niceness`` two heavy statements made the rows of new events wait five times as long: they
     share the cores with the calls and the folds of this process. ``threads`` 0 means as many as there are cores;
-    ``niceness`` is that of the operating system, and does nothing where the engine lacks CAP_SYS_NICE.
+    ``niceness`` is that of the operating system, and does nothing where the engine lacks CAP_SYS_NICE. Groups and
+    distinct rows that take more than a quarter of ``memory_bytes`` go on in files, in the engine's folder, which is
+    slower: without that, questions about ten million calls were refused.
     """
 
     seconds: float = 30.0
@@ -54,10 +56,15 @@ class Limits:
         return {
             "max_execution_time": self.seconds,
             "max_memory_usage": self.memory_bytes,
+            **self.spilling(),
             "limit": self.result_rows,
             "max_threads": self.threads,
             "os_thread_priority": self.niceness,
         }
+
+    def spilling(self) -> dict[str, int]:
+        """From how many bytes on the engine goes on in files."""
+        return {f"max_bytes_before_external_{what}": self.memory_bytes // 4 for what in ("group_by", "distinct")}
 
 
 class AnalyticsStore:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
 from domain.analytics import QueryRejected
 from projections.analytics.engine import ClickHouseAnalytics
@@ -196,3 +197,16 @@ class TestWithinOneOrganisation:
     async def test_an_id_with_quotes_is_only_an_id(self, analytics: ClickHouseAnalytics) -> None:
         for org_id in ("' OR 1 = 1 --", "\\' OR 1 = 1 --", "x'''", "org-a\\"):
             assert (await analytics.sql("SELECT count() FROM calls", org_id=org_id)).rows == ((0,),)
+
+
+@pytest.mark.parametrize("inner", ["SELECT one, count() FROM many GROUP BY one", "SELECT DISTINCT one FROM many"])
+async def test_what_does_not_fit_into_memory_goes_on_in_files(filled: AnalyticsStore, inner: str) -> None:
+    statement = (
+        f"WITH many AS (SELECT toString(sipHash64(number)) AS one FROM numbers(2000000)) SELECT count() FROM ({inner})"
+    )
+    limits = Limits(memory_bytes=100_000_000)
+    with filled.read_only(limits.settings()) as client:
+        assert client.command(statement) == 2_000_000
+    in_memory = limits.settings() | dict.fromkeys(limits.spilling(), 0)
+    with filled.read_only(in_memory) as client, pytest.raises(DatabaseError, match="MEMORY_LIMIT_EXCEEDED"):
+        client.command(statement)
