@@ -19,7 +19,11 @@ from media.egress.addresses import Resolve, judged_address, resolve
 
 HttpClient = httpx2.AsyncClient
 HttpTransport = httpx2.AsyncBaseTransport
+HttpRequest = httpx2.Request
+HttpResponse = httpx2.Response
 HttpError = httpx2.HTTPError
+NotConnected = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
+"""Errors that say of a request that it was never sent."""
 HttpTimeout = httpx2.TimeoutException
 InvalidUrl = httpx2.InvalidURL
 Limits = httpx2.Limits

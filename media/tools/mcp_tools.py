@@ -8,41 +8,31 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
-from domain.egress import EgressBlocked
 from domain.server_messages.access import CredentialUnusable
 from domain.server_messages.server import read_server
 from media.egress.client import Auth, HttpClient, HttpTransport, Timeout, client_over
 from media.machine.outputs import CallTool
+from media.tools.mcp_sessions import LEAVE_SECONDS, McpSession, McpUnavailable, WatchedTransport
 from media.tools.outcome import Answered, Failed, Outcome, answered
 from media.tools.tenant_servers import TenantServers
 
 if TYPE_CHECKING:
     from mcp import ClientSession
 
+T = TypeVar("T")
+
 _TOOL_NAME: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 _MOST_TOOLS: Final = 128
 _LONGEST_DESCRIPTION: Final = 1_000
 LIST_SECONDS: Final = 5.0
 """How long a conversation's beginning waits for a server to list its tools."""
-
-
-class McpUnavailable(Exception):
-    """A server cannot be used; the message says why."""
-
-
-class _Connection:
-    """One session with one server, open for as long as its task runs."""
-
-    def __init__(self, session: asyncio.Future[ClientSession], task: asyncio.Task[None]) -> None:
-        self.session = session
-        self.task = task
 
 
 class McpServers:
@@ -69,7 +59,7 @@ class McpServers:
         self._timeout_s = timeout_s
         self._result_cap = result_cap
         self._group = asyncio.TaskGroup()
-        self._connections: dict[bytes, _Connection] = {}
+        self._sessions: dict[bytes, McpSession] = {}
 
     async def __aenter__(self) -> McpServers:
         await self._group.__aenter__()
@@ -78,9 +68,12 @@ class McpServers:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        for connection in self._connections.values():
-            connection.task.cancel()
-        self._connections.clear()
+        leaving = [session.leave() for session in self._sessions.values()]
+        self._sessions.clear()
+        if leaving and not isinstance(error, asyncio.CancelledError):
+            _, late = await asyncio.wait(leaving, timeout=LEAVE_SECONDS)
+            for task in late:
+                task.cancel()
         # What went wrong in the block is the block's own; no session of the group raises anything.
         if isinstance(error, asyncio.CancelledError):
             await self._group.__aexit__(kind, error, traceback)
@@ -110,17 +103,12 @@ class McpServers:
     async def _tools(self, server: Mapping[str, Any]) -> list[dict[str, Any]]:
         name = str((server.get("function") or {}).get("name") or server.get("name") or "mcp")
         try:
-            async with asyncio.timeout(LIST_SECONDS):
-                session = await self._session(server)
-                answer = await session.list_tools()
+            answer = await self._asked(server, lambda session: session.list_tools(), LIST_SECONDS)
         except TimeoutError:
             self._warn("mcp-server-unavailable", f"{name}: its tools were not listed within {LIST_SECONDS:g} s")
             return []
-        except (McpUnavailable, EgressBlocked) as error:
+        except McpUnavailable as error:
             self._warn("mcp-server-unavailable", f"{name}: {error}")
-            return []
-        except Exception as error:
-            self._warn("mcp-server-unavailable", f"{name}: {type(error).__name__}")
             return []
         usable = [tool for tool in answer.tools if _TOOL_NAME.fullmatch(tool.name)]
         if len(usable) < len(answer.tools) or len(usable) > _MOST_TOOLS:
@@ -129,16 +117,13 @@ class McpServers:
 
     async def _run(self, call: CallTool) -> Outcome:
         try:
-            async with asyncio.timeout(self._timeout_s):
-                session = await self._session(call.tool)
-                result = await session.call_tool(call.name, call.arguments)
+            result = await self._asked(
+                call.tool, lambda session: session.call_tool(call.name, call.arguments), self._timeout_s
+            )
         except TimeoutError:
             return Failed("timeout", f"The MCP server did not answer within {self._timeout_s:g} seconds.")
         except McpUnavailable as error:
-            return Failed("unreachable", str(error))
-        except Exception as error:
-            await self._forget(call.tool)
-            return Failed("error", f"The MCP server failed ({type(error).__name__}).")
+            return Failed(error.failure, str(error))
         texts = [part.text for part in result.content if getattr(part, "type", "") == "text" and hasattr(part, "text")]
         structured = getattr(result, "structured_content", None)
         value: Any = "\n".join(texts) if texts else structured if structured is not None else ""
@@ -147,41 +132,36 @@ class McpServers:
             return Failed("error", outcome.result or "The MCP server's tool failed.")
         return outcome
 
-    async def _session(self, tool: Mapping[str, Any]) -> ClientSession:
+    async def _asked(
+        self, tool: Mapping[str, Any], send: Callable[[ClientSession], Awaitable[T]], within_s: float
+    ) -> T:
+        """What the tool's server says within ``within_s``, of a session that is there already or of another.
+
+        A server that was started again does not know its sessions: what it cannot have begun is asked once more.
+        Raises ``TimeoutError`` and ``McpUnavailable``.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + within_s
+        old = self._sessions.get(_key(tool))
+        if old is not None and await old.usable(within_s):
+            try:
+                return await old.ask(send, until - loop.time())
+            except McpUnavailable as error:
+                if error.begun:
+                    raise
+        return await self._another(tool, old).ask(send, until - loop.time())
+
+    def _another(self, tool: Mapping[str, Any], old: McpSession | None) -> McpSession:
+        """A new session in the place of ``old``, unless somebody else who asked at the same time has opened one."""
         key = _key(tool)
-        connection = self._connections.get(key)
-        if connection is None or connection.task.done():
-            session: asyncio.Future[ClientSession] = asyncio.get_running_loop().create_future()
-            task = self._group.create_task(self._hold(tool, session), name="mcp-session")
-            connection = self._connections[key] = _Connection(session, task)
-        return await asyncio.shield(connection.session)
-
-    async def _forget(self, tool: Mapping[str, Any]) -> None:
-        connection = self._connections.pop(_key(tool), None)
-        if connection is not None:
-            connection.task.cancel()
-
-    async def _hold(self, tool: Mapping[str, Any], opened: asyncio.Future[ClientSession]) -> None:
-        """Open a session and keep it until cancelled. What goes wrong is for who waits for it, never for the group."""
-        try:
-            async with _opened(tool, self._transport, self._headers, self._servers) as session:
-                opened.set_result(session)
-                await asyncio.Event().wait()
-        except asyncio.CancelledError:
-            if not opened.done():
-                opened.cancel()
-            raise
-        except BaseExceptionGroup as errors:
-            self._failed(opened, _first(errors))
-        except Exception as error:
-            self._failed(opened, error)
-
-    def _failed(self, opened: asyncio.Future[ClientSession], error: BaseException) -> None:
-        if not opened.done():
-            reason = str(error) if isinstance(error, EgressBlocked | McpUnavailable) else type(error).__name__
-            opened.set_exception(McpUnavailable(f"The MCP server cannot be reached ({reason})."))
-            # Whoever asked may have given up by now.
-            opened.exception()
+        present = self._sessions.get(key)
+        if present is not None and present is not old and not present.over:
+            return present
+        if old is not None:
+            old.leave()
+        opened = McpSession(lambda: _opened(tool, self._transport, self._headers, self._servers), self._group).open()
+        self._sessions[key] = opened
+        return opened
 
 
 @asynccontextmanager
@@ -198,19 +178,20 @@ async def _opened(
 
     server = read_server(tool)
     if server is None:
-        raise McpUnavailable("The tool has no server URL.")
+        raise McpUnavailable("unreachable", "The tool has no server URL.", begun=False)
     url = server.url
     try:
         sent = {**headers, **await servers.headers(server, "mcp", ours=False)}
     except CredentialUnusable as fault:
-        raise McpUnavailable(f"The MCP server cannot be asked: {fault}.") from fault
+        raise McpUnavailable("refused", f"The MCP server cannot be asked: {fault}.", begun=False) from fault
     metadata = tool.get("metadata")
     older = isinstance(metadata, Mapping) and metadata.get("protocol") == "sse"
 
     def client(
         headers: dict[str, str] | None = None, timeout: Timeout | None = None, auth: Auth | None = None
     ) -> HttpClient:
-        return client_over(transport(), headers=headers, timeout=timeout, auth=auth)
+        watched = WatchedTransport(transport(), answers_elsewhere=older)
+        return client_over(watched, headers=headers, timeout=timeout, auth=auth)
 
     async with AsyncExitStack() as stack:
         if older:
@@ -255,10 +236,3 @@ def _is_server(tool: Mapping[str, Any]) -> bool:
 
 def _key(tool: Mapping[str, Any]) -> bytes:
     return msgspec.json.encode([tool.get("server"), tool.get("metadata")], order="deterministic")
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> BaseException:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
