@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import Any
 
 from domain.artifacts import ArtifactStore
+from domain.call.state import Ended
 from domain.egress import EgressPolicy
 from domain.fragments import FragmentLog
 from domain.knowledge.search import Knowledge, NoKnowledge
@@ -209,7 +210,7 @@ class MediaTier:
     async def serve(self, call_id: str, socket: CallSocket) -> None:
         """Claim the call and hold its conversation until everything about it is recorded. Raises ``CallRejected``."""
         if call_id in self._held:
-            raise CallRejected(POLICY, "another connection serves the call already")
+            raise CallRejected(POLICY, self._why_taken(call_id))
         self._admission.check()
         assert self._group is not None
         task = self._group.create_task(self._hold(call_id, socket), name=f"call-{call_id}")
@@ -282,6 +283,16 @@ class MediaTier:
         if session is None:
             raise CallNotLive(f"call {call_id} is not running here")
         return session
+
+    def _why_taken(self, call_id: str) -> str:
+        """What one more connection to a call of this process is told: it may be over, and only being put away."""
+        session = self._live.get(call_id)
+        if not self._opening[call_id].is_set() or (session is not None and session.chronicle.ended_reason is None):
+            return "another connection serves the call already"
+        document = self._workshop.documents.get("call", call_id)
+        state = document.state if document is not None else None
+        ended = f" with {state.end.reason}" if isinstance(state, Ended) else ""
+        return f"the call has ended{ended}; create a new call"
 
     def _let_go(self, call_id: str) -> None:
         self._held.pop(call_id, None)
