@@ -7,8 +7,9 @@ prompt nor in a tool it does not know, and says so. The same request always gets
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -31,6 +32,13 @@ from media.providers.local.dialogue.tools import parse_tools
 PROVIDER = "vapi"
 MODEL = "guided-conversation"
 
+LONGEST_HEARD = 2_000
+"""Characters of one message of the caller that are listened to: its last ones, where people ask what they want. Minutes
+of speech are shorter; matching a whole pasted document would hold up every call of this process."""
+
+LONGEST_PROMPT = 100_000
+"""Characters of the system prompt that are read: its first ones. 400 entries, the most that are kept, are fewer."""
+
 _CHARACTERS_PER_TOKEN = 4
 _WORD = re.compile(r"\S+\s*")
 
@@ -48,7 +56,10 @@ class GuidedConversation:
 
     async def stream(self, request: ModelRequest) -> AsyncGenerator[ModelFact, None]:
         """Words one by one, or one tool call, then the usage (estimated from characters)."""
-        reply = answer(request.messages, request.tools)
+        reply = Reply()
+        for so_far in _replies(request.messages, request.tools):
+            reply = so_far
+            await asyncio.sleep(0)  # a history may be long, and other calls go on between two of its messages
         written = len(reply.text)
         if reply.call is not None:
             arguments = dict(reply.arguments)
@@ -65,20 +76,26 @@ def answer(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, A
 
     The answer is to the last thing that the caller or a tool said: words of the assistant after it (a message while a
     tool runs, a beginning that another model wrote) do not change it."""
+    return list(_replies(messages, tools))[-1]
+
+
+def _replies(messages: Sequence[Mapping[str, Any]], tools: Sequence[Mapping[str, Any]]) -> Iterator[Reply]:
+    """The answer as it stands after each message; the last one is the answer to the request. There is always one."""
     system = "\n".join(content for role, content in _texts(messages) if role in ("system", "developer"))
-    subject = _subject(system, msgspec.json.encode(list(tools)))
+    subject = _subject(system[:LONGEST_PROMPT], msgspec.json.encode(list(tools)))
     conversation = Conversation()
     reply: Reply | None = None
     for role, content in _texts(messages):
         if role == "user":
-            conversation, reply = hear(conversation, content, subject)
+            conversation, reply = hear(conversation, content[-LONGEST_HEARD:], subject)
         elif role == "tool":
             conversation, reply = hear_result(conversation, content)
         elif role == "assistant" and content:
             conversation = hear_self(conversation, content)
+        if reply is not None:
+            yield reply
     if reply is None:
-        _, reply = open_conversation(conversation, subject)
-    return reply
+        yield open_conversation(conversation, subject)[1]
 
 
 @lru_cache(maxsize=256)

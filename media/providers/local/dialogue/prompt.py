@@ -36,8 +36,8 @@ _ORDER_SECTION = re.compile(
     re.IGNORECASE,
 )
 _UNKNOWN = re.compile(
-    r"\bif you (?:do not|don't|cannot|can't) (?:know|answer|understand)[^.\n]*?\bsay[,:]?\s*"
-    r"[\"\u201c](.+?)[\"\u201d]",
+    r"\bif you (?:do not|don't|cannot|can't) (?:know|answer|understand)[^.\n]{0,200}?\bsay[,:]?\s*"
+    r"[\"\u201c](.{1,1000}?)[\"\u201d]",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\b[Yy]ou are (?:called |named )?([A-Z][a-z]+)\b(?!\s+[a-z]+ly\b)|\b[Yy]our name is ([A-Z][a-z]+)")
