@@ -13,7 +13,8 @@ import msgspec
 from domain.log.ports import Clock, EventLog
 from domain.log.position import Position
 from streams.processing.dead_letters import DeadLetters
-from streams.processing.pipeline import Counters, Pipeline, PipelineWorker
+from streams.processing.pipeline import Counters, Pipeline
+from streams.processing.pipeline_worker import PipelineWorker
 
 logger = logging.getLogger(__name__)
 
@@ -27,7 +28,8 @@ class Lag(msgspec.Struct, frozen=True):
 
 
 class PipelineStatus(msgspec.Struct, frozen=True):
-    """What an operator asks of a pipeline. ``failure`` is why it stopped by itself, if it did."""
+    """What an operator asks of a pipeline. ``refused`` is why its sink takes nothing at present, ``failure`` why it
+    stopped by itself, if it did."""
 
     position: Position
     lag: Lag
@@ -36,6 +38,7 @@ class PipelineStatus(msgspec.Struct, frozen=True):
     batches: int
     rows: int
     retries: int
+    refused: str = ""
     failure: str | None = None
 
 
@@ -102,6 +105,7 @@ class EmbeddedRunner:
             batches=counters.batches,
             rows=counters.rows,
             retries=counters.retries,
+            refused=counters.refused,
             failure=None if host.failure is None else str(host.failure),
         )
 
