@@ -24,6 +24,7 @@ from infra.settings import Settings
 from infra.storage import Storage, opened_storage
 from infra.upkeep import Held, HeldOnTopic
 from infra.webhooks import Webhooks, opened_webhooks
+from media.call.leases import keep_alive
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -61,6 +62,7 @@ async def opened_projector(settings: Settings, seat: Seat, *, url: str, token: s
                 async with asyncio.timeout(timeout_s):
                     await projecting.caught_up()
 
+        await parts.enter_async_context(_heard(storage))
         gate = Gate("", troubles=[storage.trouble, projecting.trouble])
         app = await _app(settings, seat, storage, gate, parts, url=url, token=token, projecting=projecting)
         yield Observed(app, _never, drain)
@@ -127,6 +129,20 @@ async def _app(
     return app
 
 
+@contextlib.asynccontextmanager
+async def _heard(storage: Storage) -> AsyncIterator[None]:
+    """Beat for as long as the context lasts. Nobody asks whether a projector lives, but that its heartbeat does not
+    come back is how it learns that Kafka is away: its replica answers all the same, and nothing new comes to it."""
+    await asyncio.to_thread(storage.leases.beat)
+    beating = asyncio.create_task(keep_alive(storage.leases, storage.lease_seconds / 4), name="leases")
+    try:
+        yield
+    finally:
+        beating.cancel()
+        await asyncio.wait((beating,))
+        await asyncio.to_thread(storage.leases.release)
+
+
 async def _never() -> None:
-    """A projector's pipelines wait for what is away; what has stopped for good shows in its health."""
+    """A projector's pipelines wait for what is away; that, and what has stopped for good, shows in its health."""
     await asyncio.get_running_loop().create_future()

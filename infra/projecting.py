@@ -55,11 +55,13 @@ class Projecting:
     fragments: tuple[FragmentFollower, ...] = ()
 
     def trouble(self) -> str:
-        """Why tables are not filled any more; empty while they are. Asks the log for its end."""
+        """Why tables are not filled; empty while they are. Asks the log for its end."""
         for runner in self.runners.values():
             for name, status in runner.status().items():
                 if status.failure is not None:
                     return f"the pipeline {name} has stopped: {status.failure}"
+                if status.refused:
+                    return f"the pipeline {name} waits: {status.refused}"
         for follower in self.fragments:
             if (failure := follower.failure) is not None:
                 return f"the pipeline {follower.pipeline.name} has stopped: {failure}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Iterator
@@ -107,13 +108,25 @@ async def rows(client: httpx2.AsyncClient, statement: str) -> list[list[Any]]:
     return found
 
 
+async def until_not_ready(client: httpx2.AsyncClient) -> dict[str, str]:
+    """What it says as soon as it does."""
+    async with asyncio.timeout(SECONDS):
+        while (answer := await client.get("/health/ready")).status_code == 200:  # noqa: ASYNC110 - as an orchestrator asks
+            await asyncio.sleep(0.02)
+    said: dict[str, str] = answer.json()
+    return said
+
+
 async def test_it_fills_tells_how_far_it_is_and_outlives_a_killed_server(
     settings: Settings, server: Server, log: EmbeddedLog
 ) -> None:
     await append(log, range(6))
     with closing(EmbeddedFragmentLog(settings.data_dir / "media.db")) as fragments:
         fragments.append(batches(range(4)))
+        leases = DataFolder(settings.data_dir).live / "leases"
         async with projector(settings) as (process, client):
+            # With a log on Kafka, that none comes back is how it learns that Kafka is away.
+            assert len(list(leases.iterdir())) == 1
             await process.drain(SECONDS)
             assert (await client.get("/health/live")).json()["status"] == "live"
             assert (await client.get("/health/ready")).json()["reason"] == "ready"
@@ -128,14 +141,18 @@ async def test_it_fills_tells_how_far_it_is_and_outlives_a_killed_server(
             behind = await figures(client)
             assert behind["callfold_stream_lag_events", "tables"] == last.ordinal - before
             assert behind["callfold_stream_lag_seconds", "tables"] > 0
-            # It waits, which is its work; an orchestrator that started it again would mend nothing.
-            assert (await client.get("/health/ready")).status_code == 200
+            # It cannot do its work, but waits for when it can: to start it again would mend nothing.
+            waiting = await until_not_ready(client)
+            assert waiting["reason"].startswith("the pipeline tables waits: the projection tables took no rows")
+            assert "not-shown" not in waiting["reason"]
+            assert (await client.get("/health/live")).status_code == 200
             refused = await client.post("/operator/sql", json={"statement": "SELECT 1"})
             assert refused.status_code >= 400
             assert "not-shown" not in refused.text
 
             server.start()
             await process.drain(SECONDS)
+            assert (await client.get("/health/ready")).json()["reason"] == "ready"
             assert await rows(client, "SELECT count(), uniqExact(log_ordinal) FROM events") == [[last.ordinal] * 2]
             rebuilt = (await client.post("/operator/rebuild", json={"projection": "calls"})).json()
             assert rebuilt["equal"]
