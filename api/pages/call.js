@@ -3,6 +3,8 @@
 const CONNECT_MS = 15_000;
 const GATHER_MS = 3_000;
 const GOODBYE_MS = 3_000;
+// The server gives a silent peer up after five seconds; what comes back later has no call any more.
+const LOST_MS = 10_000;
 
 /** Something that ends the attempt; `message` is for the person, `advice` what they can do. */
 export class CallFailed extends Error {
@@ -29,19 +31,24 @@ export async function openMicrophone() {
   }
 }
 
-/** Create a call with an assistant and connect to it. Throws `CallFailed`. */
-export async function placeCall({ assistantId, key, microphone, onMessage, onOver }) {
+/**
+ * Create a call with `target`, `{assistantId}` or `{squadId}`, and connect to it. Throws `CallFailed`.
+ * `onLink(well)` tells when the network goes and comes back, `onOver(trouble)` the end.
+ */
+export async function placeCall({ target, key, microphone, signal, onMessage, onOver, onLink }) {
   const created = await ask("/call/web", {
     method: "POST",
     headers: { authorization: `Bearer ${key}`, "content-type": "application/json" },
-    body: JSON.stringify({ assistantId }),
+    body: JSON.stringify(target),
+    signal,
   });
   if (created.status === "ended") {
     throw new CallFailed(`The call was refused: ${created.endedReason}.`, "Try again when other calls are over.");
   }
-  const call = new Call(await ask(created.webCallUrl), onMessage, onOver);
+  const call = new Call(await ask(created.webCallUrl, { signal }), { onMessage, onOver, onLink });
+  signal.addEventListener("abort", () => call.close());
   try {
-    await call.connect(created.webCallUrl, microphone);
+    await call.connect(created.webCallUrl, microphone, signal);
   } catch (error) {
     call.close();
     throw error;
@@ -50,21 +57,36 @@ export async function placeCall({ assistantId, key, microphone, onMessage, onOve
 }
 
 class Call {
-  constructor({ iceServers }, onMessage, onOver) {
+  constructor({ iceServers }, { onMessage, onOver, onLink }) {
     this.peer = new RTCPeerConnection({ iceServers });
     this.channel = this.peer.createDataChannel("client-messages");
     this.sound = new MediaStream();
     this.over = false;
+    this.lost = null;
     this.onOver = onOver;
+    this.onLink = onLink;
     this.peer.addEventListener("track", (event) => this.sound.addTrack(event.track));
-    this.peer.addEventListener("connectionstatechange", () => {
-      if (this.peer.connectionState === "failed") this.finish("The connection to the server was lost.");
-    });
+    this.peer.addEventListener("connectionstatechange", () => this.look());
     this.channel.addEventListener("close", () => this.finish());
     this.channel.addEventListener("message", (event) => onMessage(JSON.parse(event.data)));
   }
 
-  async connect(url, microphone) {
+  look() {
+    const state = this.peer.connectionState;
+    const giveUp = () => this.finish("The connection to the server was lost.");
+    if (state === "failed") giveUp();
+    if (state === "disconnected" && this.lost === null) {
+      this.lost = setTimeout(giveUp, LOST_MS);
+      this.onLink(false);
+    }
+    if (state === "connected" && this.lost !== null) {
+      clearTimeout(this.lost);
+      this.lost = null;
+      this.onLink(true);
+    }
+  }
+
+  async connect(url, microphone, signal) {
     for (const track of microphone.getAudioTracks()) this.peer.addTrack(track, microphone);
     await this.peer.setLocalDescription();
     await gathered(this.peer);
@@ -72,6 +94,7 @@ class Call {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify({ type: "offer", sdp: this.peer.localDescription.sdp }),
+      signal,
     });
     await this.peer.setRemoteDescription(answer);
     await opened(this.channel, this.peer);
@@ -95,6 +118,7 @@ class Call {
 
   close() {
     this.over = true;
+    clearTimeout(this.lost);
     this.peer.close();
   }
 }

@@ -2,23 +2,40 @@
 
 import { CallFailed, openMicrophone, placeCall } from "./call.js";
 import { Ears } from "./sound.js";
+import { Transcript } from "./transcript.js";
 
+const WHY = {
+  "manually-canceled": "you ended it",
+  "customer-ended-call": "you ended it",
+  "assistant-ended-call": "the assistant ended it",
+  "assistant-said-end-call-phrase": "the assistant ended it",
+  "assistant-ended-call-after-message-spoken": "the assistant ended it",
+  "silence-timed-out": "nobody spoke",
+  "exceeded-max-duration": "it has lasted as long as it may",
+};
+const FAULT = /error|fault|failed/;
 const at = (id) => document.getElementById(id);
-const NAMES = { user: "You", assistant: "Assistant" };
+const transcript = new Transcript(at("transcript"));
 const player = new Audio();
 let line = null;
 
-at("assistant").value = new URLSearchParams(location.search).get("assistant") ?? "";
+const wanted = new URLSearchParams(location.search);
+at("kind").value = wanted.has("squad") ? "squadId" : "assistantId";
+at("target").value = wanted.get("squad") ?? wanted.get("assistant") ?? "";
 // Behind the # it reaches no server and no log.
 at("key").value = new URLSearchParams(location.hash.slice(1)).get("key") ?? "";
 
 at("start").addEventListener("submit", async (event) => {
   event.preventDefault();
   at("begin").disabled = true;
+  at("cancel").hidden = false;
   at("error").hidden = true;
+  at("cancel").focus();
+  const dialled = (line = { microphone: null, ears: null, call: null, reason: "", left: false, trying: new AbortController() });
   try {
-    await dial(at("assistant").value.trim(), at("key").value.trim());
+    await dial(dialled, { [at("kind").value]: at("target").value.trim() }, at("key").value.trim());
   } catch (error) {
+    if (line !== dialled) return;
     over();
     if (!(error instanceof CallFailed)) console.error(error);
     fail(error instanceof CallFailed ? error : new CallFailed("The call could not be started.", error.message));
@@ -26,32 +43,49 @@ at("start").addEventListener("submit", async (event) => {
   }
 });
 
-async function dial(assistantId, key) {
-  at("transcript").replaceChildren();
+async function dial(dialled, target, key) {
+  transcript.clear();
+  at("talk").hidden = true;
   at("latency").value = "–";
   say("Waiting for the microphone …");
   const microphone = await openMicrophone();
-  const dialled = { microphone, ears: null, call: null, reason: "" };
-  line = dialled;
+  dialled.microphone = microphone;
+  // The person may have changed their mind meanwhile.
+  if (line !== dialled) return release(dialled);
   say("Connecting …");
-  dialled.call = await placeCall({ assistantId, key, microphone, onMessage: take, onOver: hungUp });
-  // It may have been ended in the meantime, which has been said then.
-  if (line !== dialled) return;
-  player.srcObject = dialled.call.sound;
-  player.play().catch(() => say("Connected, but the browser does not play sound. Press any button."));
-  dialled.ears = new Ears({ own: microphone, their: dialled.call.sound }, showLevel, showLatency);
-  at("start").hidden = true;
+  const { signal } = dialled.trying;
+  const call = await placeCall({ target, key, microphone, signal, onMessage: take, onOver: hungUp, onLink: linked });
+  dialled.call = call;
+  if (line !== dialled) return release(dialled);
+  player.srcObject = call.sound;
+  play();
+  dialled.ears = new Ears({ own: microphone, their: call.sound }, showLevel, showLatency);
+  at("start").hidden = at("cancel").hidden = true;
   at("call").hidden = at("talk").hidden = at("write").hidden = false;
   say("Connected. Speak when you like.");
   at("mute").focus();
 }
 
+function play() {
+  player.play().catch((error) => {
+    if (error.name !== "NotAllowedError") return;
+    say("Connected, but the browser plays no sound yet. Press any key or button.");
+    for (const press of ["click", "keydown"]) addEventListener(press, () => line && player.play(), { once: true });
+  });
+}
+
 function take(message) {
   if (message.type.startsWith("transcript")) {
-    write(message.role, message.transcript, message.transcriptType === "partial");
+    transcript.write(message.role, message.transcript, message.transcriptType === "partial");
+  } else if (message.type === "conversation-update") {
+    transcript.show(message.messagesOpenAIFormatted ?? []);
+  } else if (message.type === "assistant.started") {
+    transcript.name(message.newAssistant?.name);
+  } else if (message.type === "transfer-update") {
+    transcript.note(`${message.toAssistant?.name || "Another assistant"} takes over.`);
   } else if (message.type === "tool-calls") {
     const names = (message.toolCallList ?? []).map((call) => call.function?.name ?? call.name).join(", ");
-    note(`The assistant uses ${names || "a tool"}.`);
+    transcript.note(`The assistant uses ${names || "a tool"}.`);
   } else if (message.type === "status-update" && message.status === "ended" && line) {
     line.reason = message.endedReason ?? "";
   } else if (message.type === "error") {
@@ -59,37 +93,8 @@ function take(message) {
   }
 }
 
-function write(role, words, partial) {
-  const log = at("transcript");
-  const last = log.lastElementChild;
-  const continues = last?.dataset.role === role;
-  const paragraph = continues ? last : paragraphOf(role);
-  const [whole, forming] = paragraph.querySelectorAll("span");
-  if (!partial) whole.textContent = `${whole.textContent} ${words}`.trim();
-  forming.textContent = partial ? ` ${words}` : "";
-  log.scrollTop = log.scrollHeight;
-}
-
-function paragraphOf(role) {
-  const paragraph = document.createElement("p");
-  paragraph.dataset.role = role;
-  const name = document.createElement("b");
-  name.textContent = NAMES[role] ?? role;
-  const whole = document.createElement("span");
-  const forming = document.createElement("span");
-  forming.className = "partial";
-  // Guesses change many times a second; only what is final is read out.
-  forming.ariaHidden = "true";
-  paragraph.append(name, whole, forming);
-  at("transcript").append(paragraph);
-  return paragraph;
-}
-
-function note(words) {
-  const paragraph = document.createElement("p");
-  paragraph.className = "note";
-  paragraph.textContent = words;
-  at("transcript").append(paragraph);
+function linked(well) {
+  if (line?.call) say(well ? "Connected again." : "The connection is interrupted. Waiting for it to come back …");
 }
 
 function showLevel(name, level) {
@@ -108,9 +113,22 @@ at("mute").addEventListener("click", () => {
 });
 
 at("end").addEventListener("click", () => {
-  at("end").disabled = true;
+  at("end").disabled = line.left = true;
   say("Hanging up …");
   line.call.hangUp();
+});
+
+at("cancel").addEventListener("click", () => {
+  line.trying.abort();
+  over();
+  say("Cancelled.");
+  at("begin").focus();
+});
+
+at("keys").addEventListener("click", ({ target }) => {
+  if (!target.value) return;
+  line.call.send({ type: "dtmf", digit: target.value });
+  transcript.pressed(target.value);
 });
 
 at("write").addEventListener("submit", (event) => {
@@ -118,29 +136,37 @@ at("write").addEventListener("submit", (event) => {
   const words = at("text").value.trim();
   if (!words) return;
   line.call.send({ type: "add-message", message: { role: "user", content: words }, triggerResponseEnabled: true });
-  write("user", words, false);
+  transcript.write("user", words);
   at("text").value = "";
 });
 
 function hungUp(trouble) {
-  const reason = line?.reason ?? "";
+  const { reason, left } = line;
   over();
+  at("talk").hidden = !at("transcript").hasChildNodes();
   if (trouble) fail(new CallFailed(trouble, "Start the call again."));
-  say(reason ? `The call is over (${reason}).` : "The call is over.");
+  else if (FAULT.test(reason)) fail(new CallFailed("Something went wrong in the call.", `The reason is ${reason}.`));
+  // Not every assistant has its end told.
+  const why = WHY[reason] ?? (left && !reason ? "you ended it" : "");
+  say(`The call is over${why && `: ${why}`}${reason && ` (${reason})`}.`);
   at("begin").focus();
 }
 
 function over() {
-  line?.call?.close();
-  line?.ears?.close();
-  for (const track of line?.microphone.getTracks() ?? []) track.stop();
+  release(line);
   line = null;
   player.srcObject = null;
   showMuted(false);
   at("begin").disabled = at("end").disabled = false;
-  at("call").hidden = at("write").hidden = true;
+  at("cancel").hidden = at("call").hidden = at("write").hidden = true;
   at("start").hidden = false;
   say("");
+}
+
+function release(dialled) {
+  dialled?.call?.close();
+  dialled?.ears?.close();
+  for (const track of dialled?.microphone?.getTracks() ?? []) track.stop();
 }
 
 function showMuted(muted) {

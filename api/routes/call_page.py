@@ -1,4 +1,6 @@
-"""``/call-me``: a page on which a person talks to an assistant. ``?assistant=`` names it, ``#key=`` the public key."""
+"""``/call-me``: a page on which a person talks to an assistant or a squad.
+
+``?assistant=`` or ``?squad=`` names it, ``#key=`` the public key."""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ _PARTS: Final = {
     "call.js": "text/javascript; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "sound.js": "text/javascript; charset=utf-8",
+    "transcript.js": "text/javascript; charset=utf-8",
 }
 
 
