@@ -27,6 +27,8 @@ _FULL_MODEL: Final = (
 )
 _FULL_VOICE: Final = 'In full: "voice": {"provider": "vapi", "voiceId": "Elliot"}; or "vapi/Elliot" in short.'
 
+_MESSAGE_LISTS: Final = ("clientMessages", "serverMessages")
+
 _MODEL_FAMILIES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("gpt-3.5", "gpt-4", "gpt-5", "gpt-realtime", "chatgpt-", "o1", "o3", "o4-mini"), "openai"),
     "claude-": "anthropic",
@@ -84,6 +86,10 @@ def full_assistant(body: JsonObject) -> JsonObject:
         full["model"] = {**given, "messages": [{"role": "system", "content": prompt}]}
     if isinstance(voice := full.get("voice"), str):
         full["voice"] = _voice(voice)
+    for field in _MESSAGE_LISTS:
+        # Vapi's OpenAPI document gives the list the choices of its members, so that its examples name one of them.
+        if isinstance(one := full.get(field), str):
+            full[field] = [one]
     return full
 
 

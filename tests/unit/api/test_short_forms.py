@@ -39,6 +39,8 @@ NUMBER = {"provider": "twilio", "number": "+14155550100", "twilioAccountSid": "A
         ({"voice": "Elliot"}, {"voice": {"provider": "vapi", "voiceId": "Elliot"}}),
         ({"voice": "alloy"}, {"voice": {"provider": "openai", "voiceId": "alloy"}}),
         ({"voice": "11labs/burt"}, {"voice": {"provider": "11labs", "voiceId": "burt"}}),
+        ({"clientMessages": "conversation-update"}, {"clientMessages": ["conversation-update"]}),
+        ({"serverMessages": "hang", "clientMessages": None}, {"serverMessages": ["hang"], "clientMessages": None}),
         ({"name": "x", "voice": {"provider": "vapi"}}, {"name": "x", "voice": {"provider": "vapi"}}),
     ],
 )

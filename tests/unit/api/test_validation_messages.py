@@ -148,7 +148,13 @@ MODEL = {"provider": "openai", "model": "gpt-4o"}
             "INVALID_CHOICE",
             "/body/clientMessages/1",
         ),
-        ({"clientMessages": "transcript"}, "clientMessages must be an array", "INVALID_TYPE", "/body/clientMessages"),
+        ({"clientMessages": 5}, "clientMessages must be an array", "INVALID_TYPE", "/body/clientMessages"),
+        (
+            {"clientMessages": "nonsense"},
+            "each value in clientMessages must be one of the following values: ",
+            "INVALID_CHOICE",
+            "/body/clientMessages/0",
+        ),
         (
             {"endCallPhrases": ["x"]},
             "each value in endCallPhrases must be longer than or equal to 2 characters",
