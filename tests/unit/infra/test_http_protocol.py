@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
-from infra.http_protocol import LONGEST_HEAD_BYTES
+from infra.http_protocol import LONGEST_HEAD_BYTES, SLOWEST_BYTES, BoundedHttpProtocol
 from infra.http_server import CannotListen, listen, serving
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
@@ -101,6 +101,49 @@ async def test_a_trailer_is_no_part_of_the_head_and_has_an_end() -> None:
         writer.write(head + b"x-long: ")
         await flooded(writer, b"a" * 4096)
         await hung_up(reader)
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"POST /measure HTTP/1.1\r\nhost: a\r\n", id="part-of-a-head"),
+        pytest.param(b"POST /measure HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nx", id="part-of-a-body"),
+    ],
+)
+async def test_a_request_that_does_not_come_is_not_waited_for(
+    beginning: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "patience_s", 0.1)
+    async with connected() as (reader, writer):
+        writer.write(beginning)
+        status, _ = await answered(reader)
+        assert status == 408
+        await hung_up(reader)
+
+
+async def test_a_head_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BoundedHttpProtocol, "patience_s", 0.2)
+    async with connected() as (reader, writer):
+        writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\nx-slow: ")
+        answer = asyncio.create_task(answered(reader))
+        while not answer.done():
+            writer.write(b"a")
+            await asyncio.wait({answer}, timeout=0.05)
+        assert (await answer)[0] == 408
+
+
+async def test_a_long_body_that_keeps_coming_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over a time in which the pace is judged several times."""
+    monkeypatch.setattr(BoundedHttpProtocol, "patience_s", 1.0)
+    async with connected() as (reader, writer):
+        pieces = 15
+        writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % (pieces * 4 * SLOWEST_BYTES))
+        answer = asyncio.create_task(answered(reader))
+        for _ in range(pieces):
+            writer.write(b"x" * 4 * SLOWEST_BYTES)
+            await asyncio.wait({answer}, timeout=0.1)
+        assert (await answer) == (200, f"{pieces * 4 * SLOWEST_BYTES} host content-length")
 
 
 def test_a_host_that_is_none_is_refused_by_name() -> None:
