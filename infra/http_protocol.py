@@ -1,8 +1,8 @@
 """uvicorn's HTTP protocol over llhttp, with bounds on how much and how slowly a client may send.
 
 llhttp takes a fifth of the processor time that parsing in Python takes, and keeps what it reads of a head or a trailer
-for as long as that goes on. uvicorn waits for the rest of a request for as long as the connection stands: whoever sent a
-byte a minute on each of a thousand connections would use up the process's open files, and no caller would get in.
+for as long as that goes on. uvicorn waits for the rest of a request for as long as the connection stands: whoever sent
+a byte a minute on each of a thousand connections would use up the process's open files, and no caller would get in.
 """
 
 from __future__ import annotations
