@@ -113,9 +113,9 @@ def commit_added(m: Moment, role: Role, text: str) -> None:
     add(m, HistoryEntry(role=role, text=text, started_ms=m.now, ended_ms=m.now))
 
 
-def add(m: Moment, entry: HistoryEntry) -> None:
-    """Append to the history and tell the client."""
-    m.set(history=(*m.state.history, entry))
+def add(m: Moment, *entries: HistoryEntry) -> None:
+    """Append to the history and tell the client, once for all of them: what it is told is the whole history."""
+    m.set(history=(*m.state.history, *entries))
     announce(m)
 
 

@@ -63,7 +63,7 @@ def failed(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
 def complete(m: Moment, call: RequestedTool, result: str, *, metadata: dict[str, Any] | None = None) -> None:
     """``completed``, and the model is told."""
     completed(m, call, result, metadata=metadata)
-    _tell_model(m, call, result)
+    history.add(m, answer(m, call, result))
 
 
 def _category(failure: str) -> ToolFailure:
@@ -74,11 +74,12 @@ def _category(failure: str) -> ToolFailure:
 def fail(m: Moment, call: RequestedTool, failure: str, error: str) -> None:
     """``failed``, and the model is told why."""
     failed(m, call, failure, error)
-    _tell_model(m, call, error)
+    history.add(m, answer(m, call, error))
 
 
-def _tell_model(m: Moment, call: RequestedTool, text: str) -> None:
-    entry = HistoryEntry(
+def answer(m: Moment, call: RequestedTool, text: str) -> HistoryEntry:
+    """What the model is told of a call."""
+    return HistoryEntry(
         role="tool_result",
         text=text or history.NO_RESULT,
         call_id=call.id,
@@ -86,7 +87,6 @@ def _tell_model(m: Moment, call: RequestedTool, text: str) -> None:
         started_ms=m.now,
         ended_ms=m.now,
     )
-    history.add(m, entry)
 
 
 def shown(call: RequestedTool) -> dict[str, Any]:

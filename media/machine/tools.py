@@ -67,12 +67,13 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
         tool_results.called(m, call, m.plan.tools.get(call.name), request.turn)
     situation = _situation(m)
     filled, ends = audible, None
+    refusals: list[HistoryEntry] = []
     for place, call in enumerate(calls):
         tool = m.plan.tools.get(call.name)
         made, budget = m.state.tools_called, m.plan.tool_budget
         why = refusal(tool, call, situation, made=made, budget=budget, place=place)
         if tool is None or why:
-            _refuse(m, call, why)
+            refusals.append(_refuse(m, call, why))
             continue
         m.set(tools_called=made + 1)
         if tool.kind in ("endCall", "voicemail"):
@@ -80,6 +81,8 @@ def on_called(m: Moment, called: ModelCalledTools) -> None:
             ends = ends or (call, tool)
         else:
             filled = _start(m, call, tool, filled)
+    if refusals:
+        history.add(m, *refusals)
     if ends is not None:
         end_call(m, *ends)
 
@@ -188,11 +191,11 @@ def _start(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> bool
 def _start_leaving(m: Moment, call: RequestedTool, tool: ToolPlan, filled: bool) -> bool:
     """A hand-off or a transfer: one at a time."""
     if m.state.handover is not None or any(running.plan.kind == tool.kind for running in m.state.tools):
-        _refuse(m, call, "The conversation is being handed over already.")
+        history.add(m, _refuse(m, call, "The conversation is being handed over already."))
         return filled
     started = handovers.start(m, call, tool) if tool.kind == "handoff" else transfers.start(m, call, tool)
     if isinstance(started, str):
-        _refuse(m, call, started)
+        history.add(m, _refuse(m, call, started))
         return filled
     variants = [message.text for message in tool.at("request-start", call.arguments, m.state.language) if message.text]
     announced = transfers.announcement(m, started) if tool.kind == "transferCall" else ""
@@ -301,9 +304,11 @@ def order(m: Moment, call: RequestedTool, tool: ToolPlan) -> CallTool:
     )
 
 
-def _refuse(m: Moment, call: RequestedTool, why: str) -> None:
-    fail(m, call, "rejected", why)
+def _refuse(m: Moment, call: RequestedTool, why: str) -> HistoryEntry:
+    """The call is not made; returns what the model is to be told, together with all other refusals."""
+    tool_results.failed(m, call, "rejected", why)
     _settle(m, call, None)
+    return tool_results.answer(m, call, why)
 
 
 def _settle(m: Moment, call: RequestedTool, message: ToolMessage | None) -> None:

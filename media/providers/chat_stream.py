@@ -28,9 +28,11 @@ _JSON = "application/json"
 _LONGEST_TOKEN: Final = 16
 """Characters. An answer longer than this many for each token it was allowed ignores its limit and is cut."""
 _LEAST_LIMIT: Final = 2_000
-_MOST_CALLS: Final = 128
+_MOST_CALLS: Final = 256
+"""Tool calls of one answer that are read. More than a conversation makes, so that a model which asks for too many is
+told so as it is told of every refusal."""
 _LONGEST_ARGUMENTS: Final = 1 << 18
-"""Characters of the arguments of all tool calls of one answer."""
+"""Characters of the arguments of all tool calls of one answer. The call at which they are cut cannot be read."""
 _MOST_CHUNKS: Final = 200_000
 _MOST_TOKENS: Final = 10**9
 
@@ -121,7 +123,8 @@ async def _pieces(
                 if text:
                     yield TextDelta(text)
             for piece in delta.tool_calls or ():
-                call = calls.setdefault(piece.index, _PartialCall())
+                too_many = piece.index not in calls and len(calls) >= _MOST_CALLS
+                call = _PartialCall() if too_many else calls.setdefault(piece.index, _PartialCall())
                 call.id = _text(piece.id) or call.id
                 if piece.function is not None:
                     call.name = _text(piece.function.name) or call.name
@@ -132,12 +135,9 @@ async def _pieces(
                 call.name = _text(delta.function_call.name) or call.name
                 call.arguments.append(_text(delta.function_call.arguments))
                 arguments += len(call.arguments[-1])
-        if written > longest or seen > _MOST_CHUNKS:
+        if written > longest or arguments > _LONGEST_ARGUMENTS or seen > _MOST_CHUNKS:
             finished = True
             break
-        if len(calls) > _MOST_CALLS or arguments > _LONGEST_ARGUMENTS:
-            detail = f"more than {_MOST_CALLS} tool calls, or {_LONGEST_ARGUMENTS} characters of arguments, at once"
-            raise ProviderError(provider, "model", "failed", detail)
     if not finished:
         raise ProviderError(provider, "model", "failed", "the answer broke off before its end")
     for index in sorted(calls):
@@ -153,7 +153,7 @@ async def _whole(provider: str, completion: ChatCompletion, longest: int) -> Asy
     text = joined_surrogates(message.content or "")[:longest]
     if text:
         yield TextDelta(text)
-    for call in message.tool_calls or ():
+    for call in (message.tool_calls or ())[:_MOST_CALLS]:
         if call.type == "function":
             yield tool_call(call.id, call.function.name, call.function.arguments)
     if message.function_call is not None:

@@ -7,6 +7,7 @@ from contextlib import aclosing
 
 import pytest
 
+from media.providers import chat_stream
 from media.providers.errors import Category, ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
 from media.providers.openai_chat import OpenAiChat, openai_client
@@ -203,3 +204,23 @@ async def test_without_a_key_it_is_not_configured() -> None:
         openai_client(VendorAccess())
     assert caught.value.category == "not-configured"
     assert "OPENAI_API_KEY" in caught.value.detail
+
+
+@pytest.mark.parametrize("shape", [CallTools, Whole])
+async def test_a_model_that_asks_for_hundreds_of_tools_is_read_up_to_a_number(
+    shape: type[CallTools] | type[Whole],
+) -> None:
+    async with OpenAiServer(shape(calls=tuple(("book", f'{{"n": {n}}}') for n in range(300)))) as server:
+        calls = [fact for fact in await ask(server) if isinstance(fact, ToolCallRequest)]
+    assert [call.arguments for call in calls] == [{"n": n} for n in range(256)]
+
+
+async def test_endless_arguments_are_cut_and_their_call_says_that_it_cannot_be_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(chat_stream, "_LONGEST_ARGUMENTS", 500)
+    endless = '{"text": "' + "na " * 500 + '"}'
+    async with OpenAiServer(CallTools(calls=(("book", endless), ("book", endless)))) as server:
+        calls = [fact for fact in await ask(server) if isinstance(fact, ToolCallRequest)]
+    assert calls
+    assert all(not call.arguments and "cannot be read" in call.problem for call in calls)
