@@ -150,9 +150,16 @@ class _Working:
 
 
 async def _sending(storage: Storage, outbox: KeptOutbox, dispatcher: Dispatcher) -> None:
-    """What was delivered before is on the log: it has to be known before anything is sent."""
+    """What was delivered before is on the log: it has to be known before anything is sent.
+
+    Endpoints are shared out among those that say that they deliver: whoever stops, for whatever reason, says so.
+    """
     await outbox.caught_up(storage)
-    await dispatcher.run()
+    storage.leases.deliver(True)
+    try:
+        await dispatcher.run()
+    finally:
+        storage.leases.deliver(False)
 
 
 async def _retrying_parked(storage: Storage, outbox: KeptOutbox) -> None:

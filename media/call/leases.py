@@ -42,6 +42,15 @@ class Leases(Protocol):
     def release(self) -> None:
         """This process serves nothing any more."""
 
+    def deliver(self, delivers: bool) -> None:
+        """Let the others know from here on whether this process delivers messages to tenants' servers."""
+
+    def deliverers(self) -> frozenset[str]:
+        """The processes that do, this one included; the same object while they are the same."""
+
+    def resigned(self, owner: str) -> bool:
+        """Whether a process that lives has said that it does not any more."""
+
 
 async def keep_alive(leases: Leases, every_s: float) -> None:
     """Beat for ever. A beat that fails is tried again: until the lease runs out nothing is lost."""
@@ -101,6 +110,15 @@ class FileLeases:
 
     def release(self) -> None:
         self._path(self._owner).unlink(missing_ok=True)
+
+    def deliver(self, delivers: bool) -> None:
+        """With a log in a file one process delivers; nobody else need know."""
+
+    def deliverers(self) -> frozenset[str]:
+        return frozenset((self._owner,))
+
+    def resigned(self, owner: str) -> bool:
+        return False
 
     def _silence_s(self, owner: str) -> float:
         """Since its last heartbeat; without end where there is none."""

@@ -20,6 +20,10 @@ from streams.kafka.unfit import UnfitCluster
 from streams.leases.beats import Beats
 
 TOPIC = "leases"
+SETTLED_SECONDS = 10.0
+"""How long a process must have been heard to deliver messages before endpoints are handed to it: one that comes and
+goes would move them to and fro."""
+
 TROUBLE_SECONDS = 10.0
 """How long a process may miss its own heartbeats before it takes no new work: long enough for a leader's election."""
 
@@ -35,10 +39,12 @@ _log = logging.getLogger(__name__)
 
 
 class Beat(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The value of a record. Its key is the owner too, for people who look at the topic."""
+    """The value of a record. Its key is the owner too, for people who look at the topic. ``delivers`` says whether it
+    sends messages to tenants' servers; not said by processes that never did."""
 
     owner: str
     left: bool = False
+    delivers: bool | None = None
 
 
 _encode = msgspec.json.Encoder().encode
@@ -74,6 +80,9 @@ class KafkaLeases:
         self._renewed_at_s = 0.0
         self._came_back_at_s = -inf
         self._released = False
+        self._delivers: bool | None = None
+        self._delivering = (self._beats, frozenset((owner,)))
+        """Who delivers, and what that was told from."""
         self._wall_clock = wall_clock
         self._clock_is_wrong = False
         self._closing = threading.Event()
@@ -120,11 +129,28 @@ class KafkaLeases:
             # Beats are not waited for: that none came back is how a producer that has lost track shows.
             self._renewed_at_s = now_s
             self._producer.renew()
-        self._send(Beat(self._owner))
+        self._send(Beat(self._owner, delivers=self._delivers))
 
     def alive(self, owner: str) -> bool:
         """Whether the owner may still serve its calls."""
         return owner == self._owner or (not self._is_gone(owner) and self._beats.alive(owner))
+
+    def deliver(self, delivers: bool) -> None:
+        """Say with each heartbeat from here on whether this process delivers messages."""
+        self._delivers = delivers
+
+    def deliverers(self) -> frozenset[str]:
+        """Who delivers messages, this process included: the others for ``SETTLED_SECONDS`` at least."""
+        beats, known = self._beats, self._delivering
+        if beats is not known[0]:
+            found = beats.deliverers(SETTLED_SECONDS) | {self._owner}
+            # The same object while it is the same: what follows from it is worked out once.
+            self._delivering = (beats, known[1] if found == known[1] else found)
+        return self._delivering[1]
+
+    def resigned(self, owner: str) -> bool:
+        """Whether it lives and says that it delivers no messages any more."""
+        return owner in self._beats.resigned
 
     def last_beat(self, owner: str) -> datetime | None:
         """Nobody knows here: silence is counted by heartbeats as they come back, not by clocks."""
@@ -193,7 +219,10 @@ class KafkaLeases:
             if beat.owner == self._owner:
                 self._waited_for_since_s = self._came_back_at_s = now_s
                 self._compare_clocks(record.timestamp / 1000)
-            self._beats = self._beats.left(beat.owner) if beat.left else self._beats.heard(beat.owner, now_s)
+            beats = self._beats
+            self._beats = (
+                beats.left(beat.owner) if beat.left else beats.heard(beat.owner, now_s, delivers=beat.delivers)
+            )
 
     def _compare_clocks(self, brokers_s: float) -> None:
         """The brokers stamp what is appended; nothing here depends on it, but people who read times do."""

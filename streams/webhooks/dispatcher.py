@@ -13,16 +13,12 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol
 
 from domain.aggregate import Conflicting
+from domain.event import Event
 from domain.log.ports import Clock, LogUnavailable
-from domain.server_messages.selection import Patience
-from domain.webhook.events import DeliveryAttempted, MessageExpired, ReplayKind
-from domain.webhook.origin import without_query
-from domain.webhook.schedule import is_stale, next_attempt
+from streams.webhooks.attempts import attempted, too_late, tried_again_at
 from streams.webhooks.claims import Claims
 from streams.webhooks.due import Due, DueMessages, DueRow
 from streams.webhooks.endpoint_queue import NEVER, EndpointQueue
@@ -36,6 +32,12 @@ MOST_UNSETTLED: Final = 2_000
 and sending on would only make more duplicates after a crash."""
 WATCH_MS: Final = 1_000.0
 """How often it is looked whether the owner of an endpoint still lives, and a claim that failed is repeated."""
+LEFT_MS: Final = 1.5 * WATCH_MS
+"""How long an endpoint of nobody is left to whoever it falls to: longer than it takes to look."""
+KEPT_MS: Final = 60_000.0
+"""Before an endpoint is handed to one that was too slow to claim it."""
+HAND_OVER_MS: Final = 50.0
+"""How soon it is looked again whether nothing of an endpoint that is to be handed over is under way."""
 CERTAIN_MS: Final = 100.0
 """How soon it is looked again whether this process is still heard."""
 
@@ -137,7 +139,10 @@ class Dispatcher:
             if queue is None:
                 queue = self._queues[endpoint] = EndpointQueue(org_id, endpoint, self._outbox.due, self._outbox.load)
             queue.changed()
-            queue.known = self._outbox.endpoint(endpoint)
+            known = self._outbox.endpoint(endpoint)
+            if known.owner != queue.known.owner:
+                queue.left_until_ms = 0.0
+            queue.known = known
             self._turn(queue)
         self._awake.set()
 
@@ -174,8 +179,11 @@ class Dispatcher:
             return self._wait(queue, queue.due_ms)
         if queue.breaker.open_until_ms > now_ms:
             return self._wait(queue, queue.breaker.open_until_ms)
+        heir = self._claims.heir(queue.endpoint)
         if not self._claims.is_own(queue.known.owner):
-            return self._await_claim(queue, found, now_ms)
+            return self._await_claim(queue, found, heir, now_ms)
+        if heir and now_ms >= queue.kept_until_ms:
+            return self._hand_over(queue, found, heir, now_ms)
         if not certain:
             return self._wait(queue, now_ms + CERTAIN_MS)
         row = queue.start()
@@ -188,13 +196,27 @@ class Dispatcher:
             self._spawn(self._deliver_some(queue, row))
         return True
 
-    def _await_claim(self, queue: EndpointQueue, row: DueRow, now_ms: float) -> bool:
-        """Claim an endpoint that nobody serves, or wait for whoever does."""
+    def _await_claim(self, queue: EndpointQueue, row: DueRow, heir: str, now_ms: float) -> bool:
+        """Claim an endpoint that nobody serves, or wait for whoever does, or is to."""
         if not self._claims.is_free(queue.known.owner):
             return self._wait(queue, now_ms + WATCH_MS)
+        if heir and not queue.left_until_ms:
+            queue.left_until_ms = now_ms + LEFT_MS
+        if heir and now_ms < queue.left_until_ms:
+            return self._wait(queue, queue.left_until_ms)
+        queue.kept_until_ms = now_ms + KEPT_MS if heir else 0.0
+        return self._begin_claim(queue, row, "")
+
+    def _hand_over(self, queue: EndpointQueue, row: DueRow, heir: str, now_ms: float) -> bool:
+        """Let whoever it falls to have the endpoint, once what was begun here is known to all."""
+        if queue.in_flight or queue.unsettled:
+            return self._wait(queue, now_ms + HAND_OVER_MS)
+        return self._begin_claim(queue, row, heir)
+
+    def _begin_claim(self, queue: EndpointQueue, row: DueRow, owner: str) -> bool:
         if not queue.claiming:
             queue.claiming = True
-            self._spawn(self._claim(queue, row.id))
+            self._spawn(self._claim(queue, row.id, owner))
         return False
 
     def _has_room(self, queue: EndpointQueue) -> bool:
@@ -219,13 +241,13 @@ class Dispatcher:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _claim(self, queue: EndpointQueue, message_id: str) -> None:
+    async def _claim(self, queue: EndpointQueue, message_id: str, owner: str) -> None:
         due = self._outbox.load([message_id]).get(message_id)
         try:
             if due is not None:
                 self._reached("before_claim")
                 await self._claims.claim(
-                    queue.org_id, queue.endpoint, due.delivery.origin, instead_of=queue.known.owner
+                    queue.org_id, queue.endpoint, due.delivery.origin, instead_of=queue.known.owner, owner=owner
                 )
                 self._reached("after_claim")
         except (LogUnavailable, Conflicting) as problem:
@@ -280,7 +302,9 @@ class Dispatcher:
 
     async def _attempt(self, queue: EndpointQueue, due: Due) -> None:
         started = self._clock()
-        if self._is_too_late(due, started):
+        if (expired := too_late(due, started)) is not None:
+            self.outcomes["stale"] += 1
+            self._record(due, expired)
             return
         attempt = due.delivery.attempts + 1
         if attempt == 1:
@@ -294,57 +318,11 @@ class Dispatcher:
         again = None
         if sent.failure:
             queue.breaker.failed(self._clock().timestamp() * 1000)
-            again = self._again(due, sent, attempt)
+            again = tried_again_at(due, sent, attempt, self._clock(), self._jitter)
         else:
             queue.breaker.succeeded()
-        self._record(due, sent, attempt, started, total_ms, again)
+        self._record(due, attempted(due, sent, attempt, started, total_ms, again))
 
-    def _is_too_late(self, due: Due, now: datetime) -> bool:
+    def _record(self, due: Due, fact: Event) -> None:
         delivery = due.delivery
-        happened = datetime.fromtimestamp(delivery.happened_ms / 1000, UTC)
-        if not is_stale(cast(Patience, delivery.patience), happened, now):
-            return False
-        self.outcomes["stale"] += 1
-        expired = MessageExpired(
-            message_id=delivery.id, message_type=delivery.type, about=delivery.about, event_id=delivery.event_id
-        )
-        self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, expired)
-        return True
-
-    def _again(self, due: Due, sent: Sent, attempt: int) -> datetime | None:
-        if sent.aborted or not sent.failure:
-            return None
-        return next_attempt(
-            self._clock(),
-            attempts=attempt - due.delivery.base,
-            patience=cast(Patience, due.delivery.patience),
-            failure=sent.failure,
-            status=sent.status,
-            backoff=due.server.backoff,
-            retry_after_seconds=sent.retry_after_seconds,
-            jitter=self._jitter(),
-        )
-
-    def _record(
-        self, due: Due, sent: Sent, attempt: int, started: datetime, total_ms: float, again: datetime | None
-    ) -> None:
-        delivery = due.delivery
-        attempted = DeliveryAttempted(
-            message_id=delivery.id,
-            message_type=delivery.type,
-            about=delivery.about,
-            event_id=delivery.event_id,
-            url=without_query(due.server.url),
-            attempt=attempt,
-            started_at=started,
-            total_ms=round(total_ms, 3),
-            body_sha256=sha256(due.body).hexdigest(),
-            request_bytes=len(due.body),
-            failure=sent.failure,
-            status=sent.status,
-            response_bytes=sent.response_bytes,
-            detail=sent.detail,
-            replay=cast(ReplayKind, delivery.replay),
-            next_attempt_at=again,
-        )
-        self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, attempted)
+        self._recorder.add(delivery.org_id, delivery.endpoint_id, delivery.origin, fact)

@@ -35,6 +35,10 @@ class EndpointQueue:
     known: EndpointRow = field(default_factory=EndpointRow)
     in_flight: int = 0
     claiming: bool = False
+    left_until_ms: float = 0.0
+    """Nobody serves it: until then it is left to whoever it falls to."""
+    kept_until_ms: float = 0.0
+    """Whoever it falls to did not claim it in time: until then it is not handed over."""
     due_ms: float = NEVER
     look_again_ms: float = NEVER
     unsettled: set[str] = field(default_factory=set)

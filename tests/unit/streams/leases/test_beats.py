@@ -74,6 +74,45 @@ def test_the_dead_stay_dead_when_they_have_been_forgotten() -> None:
     assert not book.alive(OTHER)
 
 
+def heard_delivering(book: Beats, count: int, delivers: bool | None, since_s: float = 0.0) -> tuple[Beats, float]:
+    """So many pauses in which the other beats and says so of messages, and then I do."""
+    for _ in range(count):
+        since_s += PAUSE_S
+        book = book.heard(OTHER, since_s, delivers=delivers).heard(ME, since_s)
+    return book, since_s
+
+
+def test_who_delivers_counts_when_it_has_done_so_for_a_while_and_not_any_more_when_it_says_so() -> None:
+    settled_s = 4 * PAUSE_S
+    book, now_s = heard_delivering(beats(), 4, True)
+    assert book.deliverers(settled_s) == set()
+    book, now_s = heard_delivering(book, 2, True, now_s)
+    assert book.deliverers(settled_s) == {OTHER}
+
+    stopped, _ = heard_delivering(book, 1, False, now_s)
+    assert (stopped.deliverers(settled_s), stopped.resigned) == (frozenset(), frozenset({OTHER}))
+    again, _ = heard_delivering(stopped, 1, True, now_s)
+    assert (again.deliverers(settled_s), again.resigned) == (frozenset(), frozenset())
+    assert book.left(OTHER).deliverers(settled_s) == set()
+
+
+def test_who_was_taken_for_dead_delivers_for_a_while_again_before_it_counts() -> None:
+    settled_s = 2 * PAUSE_S
+    book, now_s = heard_delivering(beats(), 10, True)
+    book, now_s = go_on(book, 10, since_s=now_s)
+    assert book.deliverers(settled_s) == set()
+
+    book, now_s = heard_delivering(book, 1, True, now_s)
+    assert book.deliverers(settled_s) == set()
+    book, _ = heard_delivering(book, 1, True, now_s)
+    assert book.deliverers(settled_s) == {OTHER}
+
+
+def test_a_process_of_a_build_that_says_nothing_of_messages_is_given_no_endpoint_and_keeps_its_own() -> None:
+    book, _ = heard_delivering(beats(), 20, None)
+    assert (book.deliverers(0.0), book.resigned, book.alive(OTHER)) == (frozenset(), frozenset(), True)
+
+
 @given(st.lists(st.tuples(st.sampled_from([ME, OTHER]), st.floats(0, 300)), max_size=80))
 def test_nobody_is_dead_before_the_judge_has_heard_himself_more_often_than_a_lease_takes(
     heard: list[tuple[str, float]],

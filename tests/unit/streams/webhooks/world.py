@@ -23,6 +23,7 @@ from domain.webhook.aggregate import ENDPOINT
 from domain.webhook.events import DeliveryAttempted
 from domain.webhook.origin import origin_of
 from domain.webhook.signature import endpoint_id, message_id
+from domain.webhook.state import Endpoint
 from streams.webhooks.claims import Claims
 from streams.webhooks.dispatcher import Dispatcher, Limits
 from streams.webhooks.due import Due, DueMessages
@@ -52,16 +53,24 @@ class Arrival:
 
 @dataclass
 class Liveness:
-    """Of one dispatcher; ``dead`` names those that are."""
+    """Of one dispatcher; ``dead`` names those that are, ``shared`` those that all know to deliver."""
 
     owner: str
     dead: set[str]
+    shared: list[frozenset[str]]
 
     def alive(self, owner: str) -> bool:
         return owner not in self.dead
 
     def current(self) -> bool:
         return self.owner not in self.dead
+
+    def deliverers(self) -> frozenset[str]:
+        (known,) = self.shared
+        return known or frozenset((self.owner,))
+
+    def resigned(self, owner: str) -> bool:
+        return False
 
 
 @dataclass
@@ -93,6 +102,7 @@ class World:
         self.ended: list[tuple[Arrival, Sent]] = []
         self.events: list[Recorded] = []
         self.dead: set[str] = set()
+        self._shared: list[frozenset[str]] = [frozenset()]
         self._states: dict[str, Any] = {}
         self._numbers = count(1)
         self._folder = folder
@@ -141,7 +151,7 @@ class World:
             DueMessages(file),
             _Sending(self, owner),
             recorder,
-            Claims(self, Liveness(owner, self.dead)),
+            Claims(self, Liveness(owner, self.dead, self._shared)),
             clock=self.now,
             jitter=random.Random(owner).random,
             limits=limits,
@@ -156,6 +166,15 @@ class World:
             await asyncio.gather(*tasks, return_exceptions=True)
             store.changed = lambda endpoints, settled: None
             self.dead.add(owner)
+
+    def share_among(self, *owners: str) -> None:
+        """All dispatchers know that these deliver; before, each knows of itself alone."""
+        self._shared[0] = frozenset(owners)
+
+    def owner_of(self, url: str, org_id: str = "org") -> str:
+        """Who serves the endpoint of an address, by the log."""
+        endpoint: Endpoint = self._states[endpoint_id(org_id, origin_of(url))]
+        return endpoint.owner
 
     def state(self, message: str) -> str:
         """Of a message, as the outbox has it."""
