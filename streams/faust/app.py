@@ -61,6 +61,8 @@ def quiet_app(location: KafkaLocation, name: str, folder: Path) -> faust.App:
         # What was delivered and is not done is not waited for when shards move: it is delivered again where they go.
         stream_wait_empty=False,
         stream_processing_timeout=YEARS_SECONDS,
+        # It counts from the start of the process, not of its turn with a partition: who takes one over would be blamed.
+        broker_commit_livelock_soft_timeout=YEARS_SECONDS,
         table_standby_replicas=0,
         table_cleanup_interval=3600.0,
         logging_config=None,
