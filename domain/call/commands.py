@@ -9,6 +9,8 @@ from typing import Any
 
 import msgspec
 
+from domain.call.events import UsageMetered
+
 
 class CreateCall(msgspec.Struct, frozen=True, kw_only=True):
     """Queue a call. ``type`` is Vapi's call type, ``request`` the validated body as sent; ``assistant_version`` is for
@@ -40,11 +42,14 @@ class ClaimCall(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EndCall(msgspec.Struct, frozen=True, kw_only=True):
-    """Close the call from outside its conversation. Refused when it is over, so that the first reason stands."""
+    """Close the call from outside its conversation. Refused when it is over, so that the first reason stands.
+
+    ``usage`` is what nobody else will meter any more; it is recorded with the end, or not at all."""
 
     reason: str
     message: str | None = None
     at_ms: float | None = None
+    usage: tuple[UsageMetered, ...] = ()
 
 
 class ExpireCall(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,7 +32,7 @@ def decide(state: Call | None, command: CallCommand) -> Sequence[Event]:
         case EndCall():
             if isinstance(state, Ended):
                 raise Conflicting(f"The call has ended already with {state.end.reason}.", field="status")
-            return [CallEnded(reason=command.reason, at_ms=command.at_ms, message=command.message)]
+            return [*command.usage, CallEnded(reason=command.reason, at_ms=command.at_ms, message=command.message)]
         case ExpireCall(reason=reason, message=message):
             if not isinstance(state, Queued):
                 raise Conflicting("The call does not wait for a connection any more.", field="status")

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from domain.call.events import CallStarted, Warned
-from domain.call.state import KeptCall
+from domain.call.state import Deleted, Ended, KeptCall
 from domain.live_calls import CallSocket
 from media.audio.beep import BeepDetector
 from media.audio.intake import Intake
@@ -23,6 +23,7 @@ from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.model_runner import ModelRunner
 from media.call.parts import Parts
+from media.call.proven_usage import is_metered
 from media.call.providers import Providers
 from media.call.room import Room
 from media.call.session import CallSession
@@ -72,6 +73,7 @@ def open_session(
         workshop.outbox.journal(identity.id),
         workshop.outbox.fragments.open(identity.id, "call", identity.org_id, clock.origin),
         prepared.retention,
+        metered_by_others=lambda: _is_metered(workshop, identity.id),
     )
     session = CallSession(
         workshop.conversation(prepared.plan),
@@ -242,3 +244,8 @@ def _voice_runner(
         ahead_ms=workshop.settings.synthesis_ahead_ms,
         warn=session.warned,
     )
+
+
+def _is_metered(workshop: Workshop, call_id: str) -> bool:
+    document = workshop.documents.get("call", call_id)
+    return document is not None and isinstance(document.state, Ended | Deleted) and is_metered(document.state.usage)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from domain.call.events import CallEnded, Warned
+from domain.call.events import CallEnded, UsageMetered, Warned
 from domain.event import Event
 from media.call.call_clock import CallClock
 from media.call.fragments import FragmentSource
 from media.call.journal import Journal
 from media.call.retention import KEEP_ALL, Retention
 from media.machine.inputs import Input
+from media.machine.usage import WHOLE_CALL_METERS
 
 
 class Chronicle:
@@ -23,6 +25,8 @@ class Chronicle:
         journal: Journal,
         fragments: FragmentSource,
         retention: Retention = KEEP_ALL,
+        *,
+        metered_by_others: Callable[[], bool] = lambda: False,
     ) -> None:
         self.call_id = call_id
         self.clock = clock
@@ -39,9 +43,13 @@ class Chronicle:
         self.ended_ms = 0.0
         self._fragments = fragments
         self._retention = retention
+        self._metered_by_others = metered_by_others
 
     def record(self, event: Event) -> None:
         """Append a domain event, in order."""
+        if isinstance(event, UsageMetered) and event.meter in WHOLE_CALL_METERS and self._metered_by_others():
+            # Who took this process for dead has metered the whole call with its end.
+            return
         event = self._retention.kept(event)
         at_ms = self.clock.now_ms()
         self.facts.append((event, at_ms))

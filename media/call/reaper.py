@@ -13,12 +13,15 @@ from domain.call.aggregate import CALL
 from domain.call.commands import EndCall, ExpireCall
 from domain.call.state import Live, Ringing
 from domain.log.ports import Clock, Commands, Documents, LogUnavailable
+from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.call.leases import Leases
+from media.call.proven_usage import proven_usage
 
 _log = logging.getLogger(__name__)
 
 WORKER_DIED = "call.in-progress.error-vapifault-worker-died"
 NEVER_CONNECTED = "call.in-progress.error-vapifault-transport-never-connected"
+_GONE = "The process that served the call is gone."
 _STATUSES = ("ringing", "in-progress")
 _PAGE = 10_000
 
@@ -33,6 +36,7 @@ class Reaper:
     recordings of calls that are over, ``left_behind`` appends what dead processes could not append any more.
 
     A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
+    What it has used as far as the log proves it is recorded with its end, at the prices of ``price_table``.
     One that still waits for its connection ``connect_within_s`` after it was created is over as well.
     """
 
@@ -48,6 +52,7 @@ class Reaper:
         clock: Clock,
         connect_within_s: float,
         every_s: float,
+        price_table: str = CURRENT_PRICE_TABLE,
     ) -> None:
         self._commands = commands
         self._documents = documents
@@ -58,6 +63,7 @@ class Reaper:
         self._clock = clock
         self._connect_within_s = connect_within_s
         self._every_s = every_s
+        self._price_table = price_table
         self.reaped = 0
 
     async def run(self) -> None:
@@ -76,10 +82,9 @@ class Reaper:
         # What happened in a call belongs before its end, and its end may be among it.
         await self._left_behind()
         ended = 0
-        for call_id, at_ms in await asyncio.to_thread(self._orphans):
+        for call_id, command in await asyncio.to_thread(self._orphans):
             if call_id in self._serving():
                 continue
-            command = EndCall(reason=WORKER_DIED, message="The process that served the call is gone.", at_ms=at_ms)
             try:
                 await self._commands.execute(CALL, call_id, command)
             except Refused:
@@ -109,8 +114,8 @@ class Reaper:
         waiting = self._documents.list("call", status=("queued",), created=(("lt", latest),), limit=_PAGE)
         return [document.id for document in waiting]
 
-    def _orphans(self) -> list[tuple[str, float | None]]:
-        """Their ids, each with when its process was last known to serve it, by the call's clock."""
+    def _orphans(self) -> list[tuple[str, EndCall]]:
+        """Their ids, each with its end: when its process was last known to serve it, and what it had used."""
         orphans = []
         for document in self._documents.list("call", status=_STATUSES, limit=_PAGE):
             state = document.state
@@ -118,13 +123,15 @@ class Reaper:
                 continue
             mine = state.claim.owner == self._leases.owner
             if mine or not self._leases.alive(state.claim.owner):
-                orphans.append((state.identity.id, self._last_served_ms(state)))
+                orphans.append((state.identity.id, self._end(state)))
         return orphans
 
-    def _last_served_ms(self, call: Ringing | Live) -> float | None:
+    def _end(self, call: Ringing | Live) -> EndCall:
         """A call is not longer because nobody looked for its end: it was over when its process was last heard of."""
         if isinstance(call, Ringing):
-            return None
+            return EndCall(reason=WORKER_DIED, message=_GONE)
         heard = self._leases.last_beat(call.claim.owner)
         until = call.updated_at if heard is None else min(max(heard, call.updated_at), self._clock())
-        return max((until - call.start.clock_origin).total_seconds() * 1000, call.start.at_ms)
+        at_ms = max((until - call.start.clock_origin).total_seconds() * 1000, call.start.at_ms)
+        usage = proven_usage(call, heard, self._price_table)
+        return EndCall(reason=WORKER_DIED, message=_GONE, at_ms=at_ms, usage=usage)

@@ -155,6 +155,7 @@ class MediaTier:
             clock=clock,
             connect_within_s=settings.connect_within_s,
             every_s=settings.reap_every_s,
+            price_table=price_table,
         )
 
     async def __aenter__(self) -> MediaTier:

@@ -182,7 +182,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         hooks, ignored_hooks = read_hooks(assistant, server_available=reachable, late=late)
         prompt = tuple(_prompt_message(entry) for entry in model.sections("messages"))
         seconds = max_duration_seconds or assistant.number("maxDurationSeconds", 600, 1, 43_200)
-        transcriber = _provider(assistant.section("transcriber"))
+        transcriber = provider_of(assistant.section("transcriber"))
         first_message = assistant.text("firstMessage").strip()
         threshold = _CONFIDENCE_DEFAULTS.get(transcriber.name, 0.0)
         return cls(
@@ -212,8 +212,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             model_output_in_messages=assistant.flag("modelOutputInMessagesEnabled", False),
             confidence_threshold=assistant.section("transcriber").number("confidenceThreshold", threshold, 0, 1),
             transcriber=transcriber,
-            model=_provider(model),
-            voice=_provider(voice),
+            model=provider_of(model),
+            voice=provider_of(voice),
             transport=Provider(name=transport_provider),
             price_table=price_table,
             final_on_request=final_on_request,
@@ -351,7 +351,8 @@ def _replacement(entry: Section) -> Replacement:
     return Replacement(pattern=key, value=entry.text("value"), count=count)
 
 
-def _provider(section: Section) -> Provider:
+def provider_of(section: Section) -> Provider:
+    """Who serves the stage that a section of an assistant configures. Raises ``PlanInvalid``."""
     shown = ("provider", "model", "voiceId", "language", "version")
     return Provider(
         name=section.text("provider", "vapi"),

@@ -13,6 +13,9 @@ from media.machine.state import ModelRequest
 CHARACTERS_PER_TOKEN = 4
 """The usual rule of thumb for requests that were aborted before the provider counted."""
 
+WHOLE_CALL_METERS = frozenset({"transport", "transcriber", "voice", "vapi"})
+"""What is metered once, at the end of a call or of an assistant's part in it; a model is metered with each request."""
+
 
 def meter_model(m: Moment, request: ModelRequest, finished: ModelFinished | None) -> None:
     """One model request; ``finished`` is ``None`` where it was aborted and has to be estimated."""

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from domain.call.events import ArtifactStored, CallEnded, MessageCommitted
+from domain.call.events import ArtifactStored, CallEnded, MessageCommitted, UsageMetered
 from media.call.reaper import WORKER_DIED
 from tests.unit.media.call.rig import media_rig
 
@@ -65,6 +65,8 @@ async def test_a_killed_process_leaves_an_ended_call_and_a_playable_recording(tm
         assert [event.TYPE for event in events][: len(seen["types"])] == seen["types"]
         assert [event.reason for event in events if isinstance(event, CallEnded)] == [WORKER_DIED]
         assert "Hello." in [event.text for event in events if isinstance(event, MessageCommitted)]
+        (transport,) = [event for event in events if isinstance(event, UsageMetered) and event.meter == "transport"]
+        assert transport.quantities["minutes"] > 0
         tracks = {event.track: event for event in events if isinstance(event, ArtifactStored)}
         assert set(tracks) == {"stereo", "mono", "customer", "assistant"}
         assert (tracks["stereo"].duration_ms or 0) > 0
