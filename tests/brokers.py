@@ -2,8 +2,8 @@
 
 ``kafka_broker`` is one real broker that every test of a run shares, whatever process it runs in: use topic names of
 your own (``fresh_topic``), and never pause or kill it. For that are ``kafka_broker_to_hurt`` and ``kafka_brokers``,
-three of them, which a test finds whole, whatever the one before did; each process has its own. ``mock_kafka`` is new
-for each test.
+three of them, which a test finds whole, whatever the one before did; each process has its own, so that files which use
+them belong into ``TOGETHER`` of ``tests.sharing_out``. ``mock_kafka`` is new for each test.
 
 Without Java, or without network when Kafka was never fetched, real brokers are a reason to skip; with ``CI=true``, to
 fail.
@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+
+from tests.sharing_out import group_of
 
 if TYPE_CHECKING:
     from xdist.workermanage import WorkerController
@@ -67,6 +69,7 @@ def real_cluster(
 
 _SHARED_FOLDER = pytest.StashKey[Path]()
 _GUARD = pytest.StashKey[subprocess.Popen[bytes]]()
+_OF_A_GROUP = pytest.StashKey[list["DevCluster"]]()
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -101,15 +104,23 @@ def kafka_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathF
 
 
 @pytest.fixture(scope="session")
-def kafka_broker_to_hurt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
-    """One real broker that nobody else uses meanwhile; whoever pauses it resumes it, whoever kills it restarts it."""
+def _one_kafka_broker(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
     with real_cluster(tmp_path_factory.mktemp("kafka-hurt") / "cluster", brokers=1) as cluster:
+        pytestconfig.stash.setdefault(_OF_A_GROUP, []).append(cluster)
         yield cluster
 
 
+@pytest.fixture(scope="module")
+def kafka_broker_to_hurt(_one_kafka_broker: DevCluster) -> DevCluster:
+    """One real broker that nobody else uses meanwhile; whoever pauses it resumes it, whoever kills it restarts it."""
+    _one_kafka_broker.start(seconds=_START_SECONDS)
+    return _one_kafka_broker
+
+
 @pytest.fixture(scope="session")
-def _three_kafka_brokers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
+def _three_kafka_brokers(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFactory) -> Iterator[DevCluster]:
     with real_cluster(tmp_path_factory.mktemp("kafka-3") / "cluster", brokers=3, settings=_PROMPT_RETENTION) as cluster:
+        pytestconfig.stash.setdefault(_OF_A_GROUP, []).append(cluster)
         yield cluster
 
 
@@ -118,6 +129,15 @@ def kafka_brokers(_three_kafka_brokers: DevCluster) -> DevCluster:
     """Three real brokers, all of them serving when the test begins."""
     _three_kafka_brokers.start(seconds=_START_SECONDS)
     return _three_kafka_brokers
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Iterator[None]:
+    """End the clusters of this process when the group of files that uses them is over; a later test finds new ones."""
+    yield
+    if nextitem is not None and group_of(item.nodeid) != group_of(nextitem.nodeid):
+        for cluster in item.config.stash.get(_OF_A_GROUP, []):
+            cluster.destroy()
 
 
 class MockKafka:

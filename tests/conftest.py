@@ -16,7 +16,7 @@ settings.register_profile(
 )
 settings.load_profile("callfold")
 
-pytest_plugins = ["tests.brokers", "tests.sharing_out"]
+pytest_plugins = ["tests.sharing_out", "tests.brokers"]
 
 
 @pytest.fixture(autouse=True)
