@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
@@ -27,6 +29,40 @@ _TOLD_BY_US = "kafka"
 matter and what to do. Its lines are for those who ask for level debug."""
 
 
+_REPEATING = "aiokafka"
+"""Faust's client has no other voice, and while no broker answers it uses it two hundred times a second."""
+
+_REPEATED_SECONDS = 60.0
+"""How often the same of its lines is told."""
+
+
+class OnceInAWhile(logging.Filter):
+    """Of a library's lines that say the same, whatever about, one a minute; it says how many were left out before it.
+
+    Levels are not told apart, nor what the line is about: the text it is formatted from says what happened.
+    """
+
+    def __init__(self, library: str, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._library = logging.Filter(library)
+        self._clock = clock
+        self._told: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is told. Called under the handler's own lock or before it: a lost count does no harm."""
+        if not self._library.filter(record) or record.levelno <= logging.DEBUG:
+            return True
+        key, now_s = (record.name, str(record.msg)), self._clock()
+        told = self._told.get(key)
+        if told is not None and now_s - told[0] < _REPEATED_SECONDS:
+            self._told[key] = (told[0], told[1] + 1)
+            return False
+        self._told[key] = (now_s, 0)
+        if told is not None and told[1]:
+            record.left_out = told[1]
+        return True
+
+
 def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
     """Send every log line of the process to ``stream`` (standard error) in the given form."""
     target = stream or sys.stderr
@@ -34,6 +70,7 @@ def configure(level: str, form: Format, stream: TextIO | None = None) -> None:
     handler = logging.StreamHandler(target)
     people = form == "console" or (form == "auto" and terminal)
     handler.setFormatter(ConsoleLines(colour=terminal) if people else JsonLines())
+    handler.addFilter(OnceInAWhile(_REPEATING))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

@@ -6,6 +6,7 @@ Values are looked up when they are asked for; nothing is counted beside the work
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -28,7 +29,7 @@ from domain.aggregate import Aggregate
 from domain.event import Event
 from domain.live_calls import LiveCalls
 from domain.live_figures import LiveFigures, LiveReport
-from domain.log.ports import Appended, Clock, Commands, EventLog, Step
+from domain.log.ports import Appended, Clock, Commands, EventLog, LogUnavailable, Step
 from domain.processing import DeadLetter
 from infra.identifiers import now
 from infra.live import Live
@@ -41,6 +42,8 @@ from streams.processing.feeding import FeedStatus, FragmentFollower
 
 if TYPE_CHECKING:
     from infra.streaming import Streaming
+
+logger = logging.getLogger(__name__)
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -59,7 +62,7 @@ _QUANTILES = ("p50", "p95", "p99")
 class Measured:
     """Where the values come from: ``streams`` are pipelines of events, by shard, ``fragments`` those of fragments.
 
-    All but the figures may ask the log, and raise ``LogUnavailable``.
+    Fragments and positions may ask the log, and raise ``LogUnavailable``; ``trouble`` says that it would not answer.
     """
 
     log: EventLog
@@ -71,6 +74,7 @@ class Measured:
     fragments: Callable[[], Iterable[tuple[str, FeedStatus]]]
     letters: Callable[[], Iterable[DeadLetter]]
     figures: LiveFigures | None = None
+    trouble: Callable[[], str] = lambda: ""
 
 
 class Metrics:
@@ -163,7 +167,13 @@ class _Collector(Collector):
             ("shard",),
         )
         yield from self._streams(heads)
-        yield from self._fragments()
+        fragments = self._fragments_if_known()
+        yield _gauge(
+            "callfold_log_reachable",
+            "1 where the log answers. Where it does not (0), what only it can tell is left out here.",
+            (((), int(fragments is not None)),),
+        )
+        yield from fragments or ()
         yield _gauge(
             "callfold_dead_letters_events",
             "Parked events: those that a processor could not take, and those that wait behind them.",
@@ -193,6 +203,16 @@ class _Collector(Collector):
                 late.add_metric((LIVE_FIGURES, str(shard)), max(age, 0.0))
         yield behind
         yield late
+
+    def _fragments_if_known(self) -> Sequence[Metric] | None:
+        """Who scrapes does not wait long: a log that is known not to answer is not asked."""
+        if self._measured.trouble():
+            return None
+        try:
+            return tuple(self._fragments())
+        except LogUnavailable as problem:
+            logger.info("metrics.log_unavailable", extra={"reason": str(problem)})
+            return None
 
     def _fragments(self) -> Iterator[Metric]:
         labels = ("pipeline", "partition")
@@ -341,6 +361,7 @@ async def opened_metrics(
                 fragments=fragments,
                 letters=letters,
                 figures=live.figures if live is not None else None,
+                trouble=storage.trouble,
             ),
             webhooks.metrics() if webhooks is not None else (),
         )

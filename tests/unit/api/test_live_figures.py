@@ -11,10 +11,10 @@ import jsonschema_rs
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from api.app import create_app
 from api.models.live_figures import answer_schema
 from domain.call.events import CallCreated, CallStarted, TurnMeasured
 from domain.fragments import Fragment, FragmentBatch, PlacedBatch
+from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from domain.organization.founding import Founding
 from domain.processing import DeadLetter, Rows
@@ -27,6 +27,7 @@ from streams.live_figures.media_entries import fold_media
 from streams.live_figures.media_facts import LiveMedia
 from streams.processing.embedded import Lag
 from streams.processing.feeding import FeedStatus
+from tests.unit.api.application import application
 from tests.unit.api.installation import OPERATOR_TOKEN, Installation
 
 
@@ -69,7 +70,7 @@ def counted(installation: Installation, until: Position, *, media_of: str) -> Ke
 
 
 def serving(installation: Installation, **changed: Any) -> httpx.AsyncClient:
-    app = create_app(replace(installation.dependencies, **changed))
+    app = application(replace(installation.dependencies, **changed))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x")
 
 
@@ -173,6 +174,7 @@ async def test_metrics_say_what_the_log_the_figures_and_the_appends_are(installa
         for sample in family.samples
     }
     assert found["callfold_calls_active", ()] == 1
+    assert found["callfold_log_reachable", ()] == 1
     assert found["callfold_log_position_events", ("0",)] == 4
     assert found["callfold_stream_lag_events", ("live-figures", "0")] == 1
     assert found["callfold_stream_lag_seconds", ("live-figures", "0")] > 60
@@ -191,3 +193,31 @@ async def test_metrics_say_what_the_log_the_figures_and_the_appends_are(installa
     assert found["callfold_live_fragments_shed_per_minute", ("acme",)] == 4
     assert found["callfold_append_seconds_count", ("record",)] == 1
     assert found["process_resident_memory_bytes", ()] > 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_while_the_log_does_not_answer_metrics_say_so_and_tell_the_rest(
+    installation: Installation, known: bool
+) -> None:
+    def away() -> list[tuple[str, FeedStatus]]:
+        assert not known, "a log that is known not to answer is not waited for"
+        raise LogUnavailable("no broker answers")
+
+    metrics = Metrics(
+        Measured(
+            log=installation.log,
+            shards=lambda: (0,),
+            live_calls=installation.live_calls,
+            loop_lag=LoopLag(),
+            clock=installation.clock,
+            streams=lambda: [("tables", 0, Lag(7, 1.5))],
+            fragments=away,
+            letters=lambda: [],
+            trouble=lambda: "no heartbeat comes back" if known else "",
+        )
+    )
+    samples = [s for family in text_string_to_metric_families(metrics.exposition().decode()) for s in family.samples]
+    found = {sample.name: sample.value for sample in samples}
+    assert found["callfold_log_reachable"] == 0
+    assert found["callfold_stream_lag_events"] == 7
+    assert "callfold_fragments_lag_batches" not in found

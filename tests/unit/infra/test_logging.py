@@ -2,7 +2,9 @@ import io
 import json
 import logging
 
-from infra.logging import configure
+import pytest
+
+from infra.logging import OnceInAWhile, configure
 
 
 def test_a_json_line_is_an_event_name_with_its_fields() -> None:
@@ -61,3 +63,31 @@ def test_each_failed_attempt_of_kafkas_client_is_told_at_level_debug_only() -> N
         lines[level] = [json.loads(line)["event"] for line in stream.getvalue().splitlines()]
 
     assert lines == {"info": ["log.not_read"], "debug": ["Connection failed", "log.not_read"]}
+
+
+def test_what_fausts_client_says_again_and_again_is_told_once_a_minute_with_how_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    stream, times_s = io.StringIO(), [0.0]
+    configure("info", "json", stream)
+    (handler,) = logging.getLogger().handlers
+    (installed,) = handler.filters
+    assert isinstance(installed, OnceInAWhile)
+    monkeypatch.setattr(installed, "_clock", lambda: times_s[-1])
+
+    client = logging.getLogger("aiokafka")
+    for second in (0.0, 1.0, 59.0, 61.0):
+        times_s.append(second)
+        for broker in (1, 2):
+            client.error("Unable connect to node with id %s", broker)
+        logging.getLogger("streams.faust").warning("faust.waiting")
+    client.error("Unable to update metadata from %s", [1, 2])
+
+    told = [json.loads(line) for line in stream.getvalue().splitlines()]
+    of_client = [(line["event"], line.get("left_out")) for line in told if line["logger"] == "aiokafka"]
+    assert of_client == [
+        ("Unable connect to node with id 1", None),
+        ("Unable connect to node with id 1", 5),
+        ("Unable to update metadata from [1, 2]", None),
+    ]
+    assert [line["event"] for line in told if line["logger"] == "streams.faust"] == ["faust.waiting"] * 4
