@@ -31,6 +31,8 @@ NO_CUSTOMER_AUDIO = "call.in-progress.error-assistant-did-not-receive-customer-a
 
 JOIN_S = 15.0
 """How long a connected browser may take until its first sound, where nobody says otherwise."""
+_LOOKS = 8
+"""How often it is looked for packets in the time after which a browser that sends none has gone."""
 _WANTED = ["application", "audio"]
 _UNUSABLE = (ValueError, IndexError, KeyError, OperationError, InternalError, InvalidAccessError, InvalidStateError)
 """What aiortc raises for SDP that it cannot read or agree to."""
@@ -185,10 +187,12 @@ class _Peer:
 
     async def silenced(self) -> None:
         """Return when no packet has arrived for a while; the caller has gone then."""
-        seen = -1
-        while seen != self.socket.incoming.packets:
-            seen = self.socket.incoming.packets
-            await asyncio.sleep(self._settings.media_lost_s)
+        loop = asyncio.get_running_loop()
+        seen, since_s = -1, loop.time()
+        while loop.time() < since_s + self._settings.media_lost_s:
+            if seen != self.socket.incoming.packets:
+                seen, since_s = self.socket.incoming.packets, loop.time()
+            await asyncio.sleep(self._settings.media_lost_s / _LOOKS)
         self.socket.gone(f"no sound has arrived for {self._settings.media_lost_s:g} s")
 
     async def close(self) -> None:

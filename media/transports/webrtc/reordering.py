@@ -10,8 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MODULUS = 1 << 16
-_LONGEST_HOLE = 200
-"""Four seconds of 20 ms packets: beyond it the sender has begun anew."""
+_LONGEST_HOLE = 25
+"""Half a second of 20 ms packets. What is made up for a longer one would come all at once when the network is back, and
+whatever is said from then on would wait behind it; nothing is made up for that."""
+_LONGEST_DELAY = 200
+"""Four seconds of packets: one that is older belongs to a sender who has begun anew."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,11 +51,13 @@ class Reordering:
             self._next = sequence_number
         ahead = (sequence_number - self._next) % _MODULUS
         if ahead >= _MODULUS // 2:
-            if ahead >= _MODULUS - _LONGEST_HOLE:
+            if ahead >= _MODULUS - _LONGEST_DELAY:
                 self.late += 1
                 return
             ahead = _LONGEST_HOLE + 1
         if ahead > _LONGEST_HOLE:
+            if ahead < _MODULUS // 2:
+                self.lost += ahead - len(self._waiting)
             self._waiting.clear()
             self._next = sequence_number
         self._waiting[sequence_number] = payload

@@ -19,8 +19,9 @@ class WebRtcSettings:
     """Peers that may connect or be connected at once."""
     connect_s: float = 15.0
     """A peer that has not connected by then is given up: offers cost nothing to make."""
-    media_lost_s: float = 5.0
-    """Silence on the network after which the caller has gone. aiortc notices a vanished peer after 28 s only."""
+    media_lost_s: float = 8.0
+    """Silence on the network after which the caller has gone: longer than a telephone takes from one cell to the next.
+    Consent (RFC 7675), by which aiortc notices a vanished peer, expires after 28 s only."""
     closing_s: float = 1.0
     """How long the end of a call waits for its last words and messages to leave."""
     inbox_cap: int = 256
