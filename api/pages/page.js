@@ -76,7 +76,7 @@ function play() {
 
 function take(message) {
   if (message.type.startsWith("transcript")) {
-    transcript.write(message.role, message.transcript, message.transcriptType === "partial");
+    transcript.hear(message.role, message.transcript, message.transcriptType === "partial");
   } else if (message.type === "conversation-update") {
     transcript.show(message.messagesOpenAIFormatted ?? []);
   } else if (message.type === "assistant.started") {

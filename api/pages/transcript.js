@@ -23,9 +23,14 @@ export class Transcript {
     this.names.assistant = assistant || NAMES.assistant;
   }
 
+  /** What the server heard one side say; from then on this alone is what was said. */
+  hear(role, words, partial) {
+    this.exact = true;
+    this.write(role, words, partial);
+  }
+
   /** What one side says: `partial` words are replaced by those that come after them. */
   write(role, words, partial = false) {
-    this.exact = true;
     this.follow(() => {
       const paragraph = this.open(role);
       const [whole, forming] = paragraph.querySelectorAll("span");
@@ -36,13 +41,15 @@ export class Transcript {
     });
   }
 
-  /** The whole conversation, for assistants that have no transcript sent. */
+  /** The whole conversation so far, for assistants that have no transcript sent. */
   show(messages) {
     if (this.exact) return;
     this.follow(() => {
-      for (const said of this.log.querySelectorAll("[data-role]")) said.remove();
+      const written = [...this.log.querySelectorAll("[data-role]")];
       for (const { role, content } of messages) {
-        if (role in NAMES && content) this.paragraph(role).querySelector("span").textContent = content;
+        if (!(role in NAMES) || !content) continue;
+        if (written.length && written[0].dataset.role !== role) for (const other of written.splice(0)) other.remove();
+        (written.shift() ?? this.paragraph(role)).querySelector("span").textContent = content;
       }
     });
   }

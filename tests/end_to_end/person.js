@@ -28,15 +28,20 @@
     constructor(...given) {
       super(...given);
       this.addEventListener("track", ({ track }) => {
-        const context = (person.ears = new AudioContext({ sampleRate: HEARING_HZ }));
-        const frames = context.createScriptProcessor(512, 1, 1);
-        frames.onaudioprocess = ({ inputBuffer }) => {
-          const samples = inputBuffer.getChannelData(0);
-          person.heard.push(Int16Array.from(samples, (value) => value * 32767));
+        const sound = new MediaStream([track]);
+        // Whole also where the page itself is held up.
+        person.recorder = new MediaRecorder(sound);
+        person.recorder.ondataavailable = ({ data }) => person.heard.push(data);
+        person.recorder.start(1000);
+        const context = new AudioContext();
+        const analyser = context.createAnalyser();
+        context.createMediaStreamSource(sound).connect(analyser);
+        const samples = new Float32Array(analyser.fftSize);
+        setInterval(() => {
+          analyser.getFloatTimeDomainData(samples);
           const loudness = Math.sqrt(samples.reduce((sum, value) => sum + value * value, 0) / samples.length);
           if (loudness > LOUD) person.loud = now();
-        };
-        context.createMediaStreamSource(new MediaStream([track])).connect(frames).connect(context.destination);
+        }, 20);
       });
     }
   };
@@ -70,11 +75,14 @@
     }, 40);
   });
 
-  person.recollect = () => {
-    const all = new Int16Array(person.heard.reduce((sum, part) => sum + part.length, 0));
-    let at = 0;
-    for (const part of person.heard) { all.set(part, at); at += part.length; }
-    const bytes = new Uint8Array(all.buffer);
+  // What was heard so far, as a file.
+  person.recollect = async () => {
+    if (person.recorder.state !== "inactive") {
+      const stopped = new Promise((resolve) => { person.recorder.onstop = resolve; });
+      person.recorder.stop();
+      await stopped;
+    }
+    const bytes = new Uint8Array(await new Blob(person.heard).arrayBuffer());
     const letters = [];
     for (let from = 0; from < bytes.length; from += 32768) {
       letters.push(String.fromCharCode(...bytes.subarray(from, from + 32768)));

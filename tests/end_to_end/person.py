@@ -3,13 +3,16 @@ what comes out of its loudspeaker, reads the transcript, and presses what there 
 
 from __future__ import annotations
 
+import asyncio
 import base64
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import av
 import numpy as np
 from numpy.typing import NDArray
 
@@ -63,6 +66,8 @@ class Person:
         assert await self._answered(""), "there was no greeting"
         for turn in turns:
             await self._settle(turn)
+            read = await self.read()
+            assert turn is turns[-1] or turn.answer.lower() in read.by("assistant").lower(), f"cut off: {read}"
 
     async def _settle(self, turn: Turn) -> None:
         wordings = (turn.said, turn.rephrased or turn.said)
@@ -106,9 +111,17 @@ class Person:
 
     async def heard(self) -> NDArray[np.int16]:
         """What came out of the loudspeaker, at 16 kHz."""
-        return np.frombuffer(base64.b64decode(await self._tab.evaluate("person.recollect()")), "<i2")
+        file = base64.b64decode(await self._tab.evaluate("person.recollect()"))
+        return await asyncio.to_thread(_decoded, file)
 
     async def _answered(self, answer: str) -> bool:
         wanted = json.dumps(answer.lower())
         found: bool = await self._tab.evaluate(f"person.answered({wanted}, {_PUZZLED_S * 1000}, {_PATIENCE_S * 1000})")
         return found
+
+
+def _decoded(file: bytes) -> NDArray[np.int16]:
+    resampler = av.AudioResampler(format="s16", layout="mono", rate=HEARING_HZ)
+    with av.open(io.BytesIO(file), "r") as container:
+        pieces = [piece for frame in container.decode(audio=0) for piece in resampler.resample(frame)]
+    return np.concatenate([piece.to_ndarray()[0] for piece in [*pieces, *resampler.resample(None)]]).astype(np.int16)
