@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
 from functools import cache
 from typing import Any, Final, Literal
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import Route
 
 from api.documented_answers import ANSWERS, refusals, refusals_of
@@ -157,14 +161,28 @@ def install_openapi(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, An
         return app.openapi_schema
 
     app.openapi = document  # type: ignore[method-assign]  # the way FastAPI documents for extending the document
-    _add_second_names(app)
+    _serve(app)
 
 
-def _add_second_names(app: FastAPI) -> None:
-    """The document and its page where Vapi has them too."""
-    for second, first in (("/api-json", "/openapi.json"), ("/api", "/docs")):
-        endpoint = next(route.endpoint for route in app.routes if isinstance(route, Route) and route.path == first)
-        app.add_route(second, endpoint, include_in_schema=False)
+def _serve(app: FastAPI) -> None:
+    """The document in place of FastAPI's own route, and both under the names that Vapi has for them too.
+
+    It is built once, in a thread: that takes a second of computing, in which calls of this process would stand still.
+    """
+    building = asyncio.Lock()
+    encoded: list[bytes] = []
+
+    async def document(request: Request) -> Response:
+        async with building:
+            if not encoded:
+                encoded.append(await asyncio.to_thread(lambda: msgspec.json.encode(app.openapi())))
+        return Response(encoded[0], media_type="application/json")
+
+    routes = app.router.routes
+    page = next(route.endpoint for route in routes if isinstance(route, Route) and route.path == "/docs")
+    routes[:] = [route for route in routes if not (isinstance(route, Route) and route.path == "/openapi.json")]
+    for path, endpoint in (("/openapi.json", document), ("/api-json", document), ("/api", page)):
+        app.add_route(path, endpoint, include_in_schema=False)
 
 
 def _build(app: FastAPI, objects: Mapping[type[BaseModel], dict[str, Any]]) -> dict[str, Any]:

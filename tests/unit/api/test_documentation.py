@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -127,6 +129,23 @@ async def test_the_pages_need_no_other_host(anonymous: httpx.AsyncClient, foundi
     for address in linked:
         assert address.startswith("/"), address
         assert (await anonymous.get(address)).status_code == 200, address
+
+
+async def test_calls_go_on_while_the_document_is_built(shared: Installation, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It takes a second of computing, and is built for the first who ask for it, together."""
+    app = create_app(shared.dependencies)
+    builders: list[threading.Thread] = []
+
+    def built() -> dict[str, Any]:
+        builders.append(threading.current_thread())
+        return {"openapi": "3.1.0"}
+
+    monkeypatch.setattr(app, "openapi", built)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://callfold.example") as client:
+        answers = await asyncio.gather(client.get("/openapi.json"), client.get("/api-json"))
+    assert [answer.json() for answer in answers] == [{"openapi": "3.1.0"}] * 2
+    assert len(builders) == 1
+    assert builders[0] is not threading.main_thread()
 
 
 async def test_the_document_is_served_under_both_names(asking: httpx.AsyncClient, document: dict[str, Any]) -> None:
