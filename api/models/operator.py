@@ -62,6 +62,13 @@ class HeldEvents(Closed):
     originator: str
 
 
+class OrganizationQuery(Query):
+    """``GET /operator/organizations``."""
+
+    limit: Annotated[int, Field(ge=0, le=1000)] = 1000
+    offset: Annotated[int, Field(ge=0, le=1_000_000_000, description="How many of the newest to pass over.")] = 0
+
+
 class OperatorCallQuery(Query):
     """``GET /operator/calls``."""
 

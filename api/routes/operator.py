@@ -18,13 +18,14 @@ from api.dependencies import Maintenance
 from api.documentation import describe
 from api.errors import Problem, not_found
 from api.event_stream import event_body, stream_events
-from api.models.filters import OperatorEventQuery, Query, parse_query
+from api.models.filters import OperatorEventQuery, parse_query
 from api.models.operator import (
     LIMIT_FIELDS,
     HeldEvents,
     NewOrganization,
     OperatorCallQuery,
     OrganizationLimits,
+    OrganizationQuery,
     Rebuild,
     RequestQuery,
     SqlStatement,
@@ -89,11 +90,15 @@ def operator_routes(context: ApiContext) -> APIRouter:
         }
         return json_response(answer, status=201, position=appended.position)
 
-    @router.get("/organizations", summary="List organizations", **describe(answer="Organization", listed="array"))
+    @router.get(
+        "/organizations",
+        summary="List organizations, newest first",
+        **describe(query=OrganizationQuery, answer="Organization", listed="array"),
+    )
     async def organizations(request: Request) -> Response:
         admit(request)
-        parse_query(request, Query)
-        found_documents = documents.list("organization", limit=1000)
+        query = parse_query(request, OrganizationQuery)
+        found_documents = documents.list("organization", limit=query.limit, offset=query.offset)
         return json_response([_organization_body(document.state) for document in found_documents], position=log.head())
 
     @router.patch(

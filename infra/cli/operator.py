@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -35,8 +36,16 @@ class Operator:
         """The process that fills the tables, where the main one does not."""
 
     async def organizations(self) -> list[Json]:
-        """``id``, ``name``, ``createdAt``, ``keys`` (never the keys themselves)."""
-        return await self._list("GET", "/operator/organizations")
+        """All of them, newest first: ``id``, ``name``, ``createdAt``, ``keys`` (never the keys themselves)."""
+        found: dict[str, Json] = {}
+        for passed_over in itertools.count(0, _PAGE):
+            params = {"limit": _PAGE, "offset": passed_over}
+            page = await self._list("GET", "/operator/organizations", params=params)
+            # Where one is founded meanwhile, the last of the page before comes again.
+            found.update((organization["id"], organization) for organization in page)
+            if len(page) < _PAGE:
+                break
+        return list(found.values())
 
     async def create_organization(self, name: str) -> Json:
         """``id``, ``privateKey``, ``publicKey``; the keys are shown this once."""

@@ -30,6 +30,16 @@ async def test_a_founded_organization_can_work_at_once(anonymous: httpx.AsyncCli
     assert body["privateKey"] not in listed.text
 
 
+async def test_organizations_are_listed_page_by_page(anonymous: httpx.AsyncClient, operator: dict[str, str]) -> None:
+    for name in ("first", "second", "third"):
+        await anonymous.post("/operator/organizations", json={"name": name}, headers=operator)
+    pages = [
+        (await anonymous.get(f"/operator/organizations?limit=2&offset={offset}", headers=operator)).json()
+        for offset in (0, 2)
+    ]
+    assert [[organization["name"] for organization in page] for page in pages] == [["third", "second"], ["first"]]
+
+
 async def test_the_keys_are_nowhere_on_the_log(anonymous: httpx.AsyncClient, operator: dict[str, str]) -> None:
     body = (await anonymous.post("/operator/organizations", json={"name": "Acme"}, headers=operator)).json()
     events = (await anonymous.get("/operator/events", headers=operator)).text

@@ -59,6 +59,20 @@ async def test_a_system_that_does_not_answer_is_named() -> None:
         await operator(refuse).status()
 
 
+async def test_every_page_of_organizations_is_read_although_one_is_founded_meanwhile() -> None:
+    there = [{"id": str(number)} for number in range(1500)]
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        offset, limit = int(request.url.params["offset"]), int(request.url.params["limit"])
+        page = there[offset : offset + limit]
+        there.insert(0, {"id": "new"})
+        return httpx2.Response(200, json=page)
+
+    found = await operator(answer).organizations()
+
+    assert [organization["id"] for organization in found] == [str(number) for number in range(1500)]
+
+
 async def test_every_page_of_events_is_read() -> None:
     pages = {"0:0": ["0:1", "0:4"], "0:4": ["0:9"], "0:9": []}
 
