@@ -11,9 +11,12 @@ from typing import Any
 
 import duckdb
 import msgspec
+from duckdb.func import SPECIAL
+from duckdb.sqltypes import DOUBLE, VARCHAR
 
 from domain.event import Recorded
 from domain.log.codec import EventCodec
+from domain.pricing.cost import PARTS, priced
 from streams.archive.parquet import connected, literal
 from streams.archive.segment import segments
 
@@ -39,6 +42,20 @@ _HISTORY = """
 SELECT originator_version, type, body, raw FROM events WHERE originator_id=? ORDER BY originator_version"""
 
 _ASKING = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+
+
+class _Reading(msgspec.Struct, frozen=True):
+    """The data of a meter reading, of a call or a chat, as far as prices depend on it."""
+
+    meter: str
+    provider: str
+    quantities: dict[str, float]
+    price_table: str
+    model: str = ""
+    config: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+_reading = msgspec.json.Decoder(_Reading)
 
 
 class NoArchive(Exception):
@@ -98,7 +115,9 @@ class Archive:
 
 @contextmanager
 def opened_archive(folder: Path, *, memory: str = MEMORY) -> Iterator[Archive]:
-    """The views ``events`` and ``records`` over an archive. Raises ``NoArchive`` and ``Unanswerable``.
+    """The views ``events`` and ``records`` over an archive, and the function ``cost_usd`` of the data of an event.
+
+    Raises ``NoArchive`` and ``Unanswerable``.
 
     The engine may open the archive's own files and nothing else, and its settings are locked before a question.
     """
@@ -108,6 +127,7 @@ def opened_archive(folder: Path, *, memory: str = MEMORY) -> Iterator[Archive]:
     paths = f"[{', '.join(literal(str(segment.path)) for segment in files)}]"
     with closing(connected(threads="2", memory_limit=memory)) as engine:
         try:
+            engine.create_function("cost_usd", _cost_usd, [VARCHAR], DOUBLE, null_handling=SPECIAL)
             engine.execute("SET temp_directory=''")
             engine.execute(f"SET allowed_paths={paths}")
             engine.execute("SET enable_external_access=false")
@@ -117,3 +137,13 @@ def opened_archive(folder: Path, *, memory: str = MEMORY) -> Iterator[Archive]:
         except duckdb.Error as problem:
             raise Unanswerable(f"the archive in {folder} cannot be read: {problem}") from problem
         yield Archive(engine, memory)
+
+
+def _cost_usd(data: str | None) -> float | None:
+    """What a meter reading comes to by the price table that it names: no column has it, as prices are not on the log.
+    Nothing where there is no such price, and for whatever is no reading."""
+    try:
+        _, parts = priced(_reading.decode(data or ""))
+    except msgspec.MsgspecError:
+        return None
+    return None if parts is None else parts / PARTS

@@ -135,7 +135,7 @@ def of(kept: dict[str, list[Event]], kind: type[Event]) -> list[tuple[str, Any]]
 def test_every_question_has_its_statement() -> None:
     assert len(QUESTIONS) == PAGE.count("\n## ") == PAGE.count("```sql")
     assert len(STATEMENTS) >= 10
-    assert len(IN_ARCHIVE) >= 5
+    assert IN_ARCHIVE.keys() == {f"In the archive: {title[0].lower()}{title[1:]}" for title in STATEMENTS}
 
 
 @pytest.mark.parametrize("question", STATEMENTS)
@@ -312,3 +312,43 @@ class TestTheArchive:
         rows = self.ask(archive, "in order", eventful)
         history = [event.recorded.event.TYPE for event in log if event.recorded.originator_id == eventful]
         assert [row["type"] for row in rows] == history
+
+    async def test_costs_add_up_by_the_prices_that_readings_name(
+        self, archive: Archive, log: Sequence[Positioned]
+    ) -> None:
+        rows = self.ask(archive, "per day")
+        readings = [event.recorded.event for event in log if isinstance(event.recorded.event, UsageMetered)]
+        expected = sum(float(call_cost((reading,)).total_usd) for reading in readings)
+        assert sum(row["usd"] for row in rows) == pytest.approx(expected, abs=len(rows) * 0.0001)
+        assert archive.ask("SELECT count(cost_usd(data)) FROM events", limit=1).rows == [(len(readings),)]
+
+    async def test_ends_tools_and_words_are_all_counted(self, archive: Archive, log: Sequence[Positioned]) -> None:
+        events = [event.recorded.event for event in log]
+        ends = self.ask(archive, "calls end")
+        assert sum(row["calls"] for row in ends) == sum(isinstance(event, CallEnded) for event in events)
+        [tool] = self.ask(archive, "tools are slow")
+        failed = sum(isinstance(event, ToolFailed) for event in events)
+        done = failed + sum(isinstance(event, ToolCompleted) for event in events)
+        assert (tool["tool"], tool["calls"], tool["mostly"]) == ("book", done, "timeout")
+        assert tool["failing"] == pytest.approx(failed / done, abs=0.001)
+        said = [event for event in events if isinstance(event, MessageCommitted) and "appointment" in event.text]
+        assert len(self.ask(archive, "said what")) == min(len(said), 100) > 0
+
+    async def test_conversion_counts_calls_with_a_booking(self, archive: Archive, log: Sequence[Positioned]) -> None:
+        rows = self.ask(archive, "campaign")
+        booked = {event.recorded.originator_id for event in log if isinstance(event.recorded.event, ToolCompleted)}
+        campaigns: dict[str, set[str]] = defaultdict(set)
+        for event in log:
+            if isinstance(created := event.recorded.event, CallCreated):
+                campaigns[created.request.get("campaignId", "")].add(event.recorded.originator_id)
+        assert {row["campaign_id"]: (row["calls"], row["converted"]) for row in rows} == {
+            name: (len(calls), len(calls & booked)) for name, calls in campaigns.items() if name
+        }
+        assert all(row["conversion"] == pytest.approx(row["converted"] / row["reached"], abs=0.001) for row in rows)
+
+    async def test_calls_at_once_are_never_more_than_there_are(
+        self, archive: Archive, log: Sequence[Positioned]
+    ) -> None:
+        rows = self.ask(archive, "at the same time")
+        begun = sum(isinstance(event.recorded.event, CallStarted) for event in log)
+        assert 1 <= max(row["at_once"] for row in rows) <= begun
