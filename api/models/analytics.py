@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from api.models.base import Closed, Instant, Name
+from api.models.base import Closed, Name
+
+_TIME = "An ISO 8601 time, or a date; without an offset it is one of the time zone."
 
 
 class Operation(Closed):
@@ -42,8 +44,8 @@ class TimeRange(Closed):
         ]
         | None
     ) = None
-    start: Instant | None = None
-    end: Instant | None = None
+    start: Annotated[str | None, Field(description=_TIME)] = None
+    end: Annotated[str | None, Field(description=_TIME)] = None
     timezone: str | None = None
 
 

@@ -204,7 +204,7 @@ class _Reader:
                 return aware.astimezone(UTC)
         except (TypeError, ValueError, OverflowError):
             pass
-        self.refuse(path, "must be an ISO 8601 time from 1970 to 2261, as 2026-01-31T00:00:00Z")
+        self.refuse(path, "must be an ISO 8601 time from 1970 to 2261 such as 2026-01-31T00:00:00Z, or a date")
         return None
 
     def _distinct(self, path: str, operations: list[Operation], groups: list[str], variables: list[str]) -> None:

@@ -21,7 +21,7 @@ async def test_queries_are_handed_on_as_sent(
     client: httpx.AsyncClient, installation: Installation, founding: Founding
 ) -> None:
     installation.analytics.answer = [{"name": "n", "result": []}]
-    queries = [{**QUERY, "groupBy": ["assistantId"], "timeRange": {"step": "day", "start": "2026-01-01T00:00:00Z"}}]
+    queries = [{**QUERY, "groupBy": ["assistantId"], "timeRange": {"step": "day", "start": "2026-01-01"}}]
     answer = await client.post("/analytics", json={"queries": queries})
     assert (answer.status_code, answer.json()) == (200, [{"name": "n", "result": []}])
     assert installation.analytics.asked == [(founding.organization_id, queries)]
@@ -33,7 +33,7 @@ async def test_queries_are_handed_on_as_sent(
         ({**QUERY, "table": "calls"}, "queries.0.table must be one of the following values: call, subscription"),
         ({**QUERY, "operations": []}, "queries.0.operations must contain at least 1 elements"),
         ({**QUERY, "groupBy": ["name"]}, "each value in queries.0.groupBy must be one of the following values: type, "),
-        ({**QUERY, "timeRange": {"start": "x"}}, "queries.0.timeRange.start must be a valid ISO 8601 date string"),
+        ({**QUERY, "timeRange": {"start": 1760000000}}, "queries.0.timeRange.start must be a string"),
         ({**QUERY, "limit": 1}, "queries.0.property limit should not exist"),
     ],
 )
