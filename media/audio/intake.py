@@ -21,10 +21,19 @@ class Intake:
     A client that sends in real time is served without delay. One that runs ahead (a file sent as fast as it can be
     read) is held back to ``lead_ms`` ahead of real time; the rest waits, up to ``cap_ms``. ``opened_ms`` is when the
     client could begin to send: what it said while the call was being put together is owed however long that took, or
-    the whole call would lag behind by it; at most as much of it at once as after a stall.
+    the whole call would lag behind by it; at most as much of it at once as after a stall. The same goes for what came
+    while nobody asked for it: then this process stood still, and its callers did not.
     """
 
-    __slots__ = ("_cap_frames", "_clock_ms", "_debt_ms", "_lead_ms", "_opening", "_waiting")
+    __slots__ = (
+        "_asked_ms",
+        "_cap_frames",
+        "_clock_ms",
+        "_debt_ms",
+        "_lead_ms",
+        "_opening",
+        "_waiting",
+    )
 
     def __init__(self, *, lead_ms: int, cap_ms: int, opened_ms: float = 0.0) -> None:
         self._lead_ms = lead_ms
@@ -32,9 +41,11 @@ class Intake:
         self._waiting: deque[bytes] = deque()
         self._clock_ms = opened_ms - FRAME_MS
         """End of the audio taken so far, on the call's clock."""
+        self._asked_ms = opened_ms
+        """When a frame was asked for the last time, which happens all the time, whether there is one or not."""
         self._opening = True
         self._debt_ms = 0.0
-        """What is owed from before the call began, beyond what may be taken at once."""
+        """What is owed from before the call began and from standstills, beyond what may be taken at once."""
 
     def push(self, frame: bytes) -> bool:
         """``False`` when the client is more than the cap ahead; the frame is not kept then."""
@@ -45,6 +56,9 @@ class Intake:
 
     def take(self, now_ms: float) -> bytes | None:
         """The next frame that is due, or ``None``."""
+        if not self._opening:
+            self._debt_ms += max(0.0, now_ms - self._asked_ms - _CREDIT_MS)
+        self._asked_ms = now_ms
         if not self._waiting:
             return None
         earliest_ms = now_ms - _CREDIT_MS

@@ -100,10 +100,31 @@ def test_a_call_that_is_put_together_late_does_not_stay_late(late_ms: int) -> No
 def test_a_long_pause_of_the_client_is_no_credit_for_later() -> None:
     intake = Intake(lead_ms=40, cap_ms=60_000)
     intake.push(frame(0))
-    drain(intake, 0.0)
+    for tick in range(500):
+        drain(intake, float(tick * FRAME_MS))
     for number in range(500):
         intake.push(frame(number))
     assert len(drain(intake, 10_000.0)) <= (1_000 + 40) // FRAME_MS + 1
+
+
+@pytest.mark.parametrize("still_ms", [900, 3_000, 10_000])
+def test_a_process_that_stood_still_is_soon_no_further_behind_than_before(still_ms: int) -> None:
+    intake = Intake(lead_ms=40, cap_ms=60_000)
+    now_ms, sent, heard = 0.0, 0, 0
+    for _ in range(50):
+        intake.push(frame(sent))
+        sent, heard, now_ms = sent + 1, heard + len(drain(intake, now_ms)), now_ms + FRAME_MS
+    assert heard == sent
+    for _ in range(still_ms // FRAME_MS):
+        intake.push(frame(sent))
+        sent, now_ms = sent + 1, now_ms + FRAME_MS
+    for _ in range(still_ms // 500 + 2):
+        taken = len(drain(intake, now_ms))
+        assert taken <= 1_100 // FRAME_MS, "others wait for the loop"
+        intake.push(frame(sent))
+        sent, heard, now_ms = sent + 1, heard + taken, now_ms + FRAME_MS
+        heard += len(drain(intake, now_ms))
+    assert sent - heard <= 1
 
 
 def test_more_than_the_cap_ahead_is_refused() -> None:
