@@ -26,10 +26,13 @@ def settings_for(data_dir: Path | None, **overrides: Any) -> Settings:
 
 
 @contextlib.asynccontextmanager
-async def open_backend(data_dir: Path | None, *, create: bool = False, tables: bool = False) -> AsyncIterator[Operator]:
+async def open_backend(
+    data_dir: Path | None, *, create: bool = False, tables: bool = False, upkeep: bool = False
+) -> AsyncIterator[Operator]:
     """The running system when one owns the folder, else the folder, owned for as long as the command needs it.
 
-    ``create`` allows a folder that does not exist yet; ``tables`` says that the command asks the analytics engine.
+    ``create`` allows a folder that does not exist yet; ``tables`` says that the command asks the analytics engine,
+    ``upkeep`` that it looks after who fills it: a projector that is alone in the folder is asked then.
     Raises ``CommandFailed``.
     """
     settings = settings_for(data_dir)
@@ -39,11 +42,17 @@ async def open_backend(data_dir: Path | None, *, create: bool = False, tables: b
             f"no callfold data in {folder.root}; start a system with `callfold up`, or name its folder with --data-dir"
         )
     async with contextlib.AsyncExitStack() as parts:
-        owner = _owner(folder, parts)
+        seat = parts.enter_context(contextlib.ExitStack())
+        owner = _owner(folder, seat)
         if isinstance(owner, RunningSystem):
             projector = await _projector(folder, parts) if tables else None
             reached = await parts.enter_async_context(client(owner.url, owner.operator_token))
             yield Operator(reached, place=owner.url, live=True, projector=projector)
+            return
+        if upkeep and (alone := await _projector(folder, parts)) is not None:
+            # The main seat is not needed: whoever wants it need not wait.
+            seat.close()
+            yield alone
             return
         from domain.log.ports import LogUnavailable
         from infra import logging as log_lines
@@ -67,7 +76,7 @@ async def _projector(folder: DataFolder, parts: contextlib.AsyncExitStack) -> Op
     return None
 
 
-def _owner(folder: DataFolder, parts: contextlib.AsyncExitStack) -> RunningSystem | Seat:
+def _owner(folder: DataFolder, parts: contextlib.ExitStack) -> RunningSystem | Seat:
     """The system that has the folder's main seat; the seat, when nothing had it and this process now does."""
     deadline = time.monotonic() + _START_SECONDS
     while True:

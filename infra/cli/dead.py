@@ -28,7 +28,7 @@ def ls(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from infra.cli.terminal import print_json, print_table
 
     async def listed() -> list[Json]:
-        async with open_backend(data_dir, tables=True) as operator:
+        async with open_backend(data_dir, tables=True, upkeep=True) as operator:
             return await _letters(operator)
 
     letters = asyncio.run(listed())
@@ -57,7 +57,7 @@ def show(
     from infra.cli.terminal import print_facts, print_json
 
     async def found() -> Json:
-        async with open_backend(data_dir, tables=True) as operator:
+        async with open_backend(data_dir, tables=True, upkeep=True) as operator:
             return await _letter(operator, processor, position)
 
     letter = asyncio.run(found())
@@ -121,7 +121,7 @@ def _act(
     from infra.cli.terminal import print_facts, print_json
 
     async def done() -> Json:
-        async with open_backend(data_dir, tables=True) as operator:
+        async with open_backend(data_dir, tables=True, upkeep=True) as operator:
             projector = operator.projector
             if projector is None:
                 return await action(operator)

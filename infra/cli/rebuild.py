@@ -44,7 +44,7 @@ def rebuild(
     from infra.cli.terminal import print_facts, print_json, print_table
 
     async def rebuilt() -> Json:
-        async with open_backend(data_dir, tables=True) as operator:
+        async with open_backend(data_dir, tables=True, upkeep=True) as operator:
             filling = operator.projector or operator
             work = filling.rebuild(projection, version, drop_old=drop_old)
             return await work if as_json else await _watched(filling, asyncio.ensure_future(work))
@@ -74,7 +74,7 @@ def drop(data_dir: DataDir = None, as_json: AsJson = False) -> None:
     from infra.cli.terminal import print_json, print_table
 
     async def dropped() -> Json:
-        async with open_backend(data_dir, tables=True) as operator:
+        async with open_backend(data_dir, tables=True, upkeep=True) as operator:
             return await (operator.projector or operator).drop_replaced()
 
     outcome = asyncio.run(dropped())
