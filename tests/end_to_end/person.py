@@ -21,9 +21,7 @@ from tests.use_cases import Turn
 
 HEARING_HZ: Final = 16_000
 _TIMES: Final = 3
-_PUZZLED_S: Final = 3.0
-"""How long what comes may be no answer until the thing is said again."""
-_PATIENCE_S: Final = 30.0
+_PATIENCE_S: Final = 45.0
 """How long nothing may come. A machine that others keep busy hears slowly."""
 _END_S: Final = 60.0
 
@@ -44,10 +42,12 @@ class Read:
 
 
 class Person:
-    """``speech`` has everything there is to say as 16 kHz mono s16le."""
+    """``speech`` has everything there is to say as 16 kHz mono s16le. ``puzzled_s``: how long what comes may be no answer
+    until the thing is said again; the answer may be being looked for."""
 
-    def __init__(self, tab: Tab, speech: Mapping[str, bytes]) -> None:
+    def __init__(self, tab: Tab, speech: Mapping[str, bytes], *, puzzled_s: float = 6.0) -> None:
         self._tab = tab
+        self._puzzled_s = puzzled_s
         self._speech = speech
         self.said: list[str] = []
 
@@ -116,7 +116,9 @@ class Person:
 
     async def _answered(self, answer: str) -> bool:
         wanted = json.dumps(answer.lower())
-        found: bool = await self._tab.evaluate(f"person.answered({wanted}, {_PUZZLED_S * 1000}, {_PATIENCE_S * 1000})")
+        found: bool = await self._tab.evaluate(
+            f"person.answered({wanted}, {self._puzzled_s * 1000}, {_PATIENCE_S * 1000})"
+        )
         return found
 
 

@@ -40,6 +40,7 @@ FLUX = {"provider": "deepgram", "model": "flux-general-en"}
 """Its simulator takes a pause of 400 ms for the end of a turn, which no pause between spoken words is."""
 _WINDOW = HEARING_HZ // 50
 _LOUD = 0.02
+"""Root mean square of full scale that speech has and the sound of an office has not."""
 
 
 @pytest.mark.parametrize("case", USE_CASES, ids=lambda case: case.name.replace(" ", "-"))
@@ -57,12 +58,14 @@ async def test_simulated_vendors_hold_a_use_case_in_the_browser(tmp_path: Path, 
         vendors = await stack.enter_async_context(simulated_vendors([turn.said for turn in case.turns if turn.said]))
         tools_url = stack.enter_context(tool_server(dict(case.tools)))
         started = await stack.enter_async_context(system(tmp_path / "data", **LOOPBACK, **vendors))
-        held, read, heard = await talk(started, case, hearing_turns(at_vendors(case.request(tools_url))), tmp_path)
+        wanted = hearing_turns(at_vendors(case.request(tools_url)))
+        # Vendors hear one text after the other: what is said twice would be taken for the next.
+        held, read, heard = await talk(started, case, wanted, tmp_path, puzzled_s=60)
     await judge(case, held, read, heard, tmp_path / "data")
 
 
 async def talk(
-    started: SystemProcess, case: UseCase, request: dict[str, Any], folder: Path
+    started: SystemProcess, case: UseCase, request: dict[str, Any], folder: Path, *, puzzled_s: float = 6.0
 ) -> tuple[HeldCall, Read, NDArray[np.int16]]:
     """Store what the request names, and hold the call from the page: the call, the page at its end, what was heard."""
     if reason := speech.missing_part():
@@ -77,7 +80,7 @@ async def talk(
             sorted({said for turn in case.turns for said in (turn.said, turn.rephrased) if said})
         )
         async with browsing(folder) as tab:
-            person = Person(tab, words)
+            person = Person(tab, words, puzzled_s=puzzled_s)
             await person.sit_down(page)
             await person.call()
             await person.converse(case.turns)
