@@ -42,8 +42,8 @@ class Read:
 
 
 class Person:
-    """``speech`` has everything there is to say as 16 kHz mono s16le. ``puzzled_s``: how long what comes may be no answer
-    until the thing is said again; the answer may be being looked for."""
+    """``speech`` has everything there is to say as 16 kHz mono s16le. ``puzzled_s``: how long what comes may be no
+    answer until the thing is said again; the answer may be being looked for."""
 
     def __init__(self, tab: Tab, speech: Mapping[str, bytes], *, puzzled_s: float = 6.0) -> None:
         self._tab = tab
