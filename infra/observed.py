@@ -78,6 +78,8 @@ async def opened_streamer(settings: Settings, seat: Seat, *, url: str, token: st
         storage = parts.enter_context(opened_storage(settings, seat))
         streaming = await parts.enter_async_context(opened_streaming(settings, seat, storage))
         addresses = Addresses.of(settings, public_port=settings.port, own_port=settings.port)
+        # Others serve the endpoints of one that leaves at once, and those of one that dies when its lease has run out.
+        parts.push_async_callback(asyncio.to_thread, storage.leases.release)
         webhooks = await parts.enter_async_context(
             opened_webhooks(settings, seat, storage, addresses, signing_secret(settings, seat.folder))
         )

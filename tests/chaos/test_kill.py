@@ -16,7 +16,9 @@ from tests.end_to_end.system_process import TALKATIVE, SystemProcess, on_the_lin
 
 pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
 
-END_SECONDS = 5.0
+END_SECONDS = 60.0
+"""Long, for busy machines: on an idle one it takes less than a second. That it is soon is asserted of processes that go
+on living (``tests/end_to_end/installation.py``); a start that is starved of processor time proves nothing about it."""
 WORKER_DIED = "call.in-progress.error-vapifault-worker-died"
 
 
@@ -47,7 +49,7 @@ def _ended_after_restart(system: SystemProcess, call_id: str) -> float:
     return time.monotonic() - started
 
 
-@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=pytest.mark.long)])
+@pytest.mark.parametrize("kills", [1, pytest.param(4, marks=[pytest.mark.long, pytest.mark.timeout(1200)])])
 def test_a_killed_system_loses_nothing_acknowledged_and_ends_the_call_that_ran(tmp_path: Path, kills: int) -> None:
     data_dir = tmp_path / "data"
     with running(data_dir) as system:

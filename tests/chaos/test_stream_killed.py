@@ -274,7 +274,7 @@ async def stage(broker: DevCluster, folder: Path) -> AsyncIterator[Stage]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1200)
 async def test_another_process_goes_on_where_a_killed_one_was(quick_broker: DevCluster, tmp_path: Path) -> None:
     async with stage(quick_broker, tmp_path) as here:
         for name in ("one", "two"):
@@ -289,7 +289,7 @@ async def test_another_process_goes_on_where_a_killed_one_was(quick_broker: DevC
 
 
 @pytest.mark.long
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_whoever_is_killed_and_whenever(quick_broker: DevCluster, tmp_path: Path) -> None:
     """Two processes share shards and partitions; one dies again and again, ready or on its way, while calls go on."""
     chance = random.Random(20261121)
