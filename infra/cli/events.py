@@ -49,13 +49,17 @@ def tail(
             if not after:
                 # What there is of one originator is found wherever it stands.
                 starts = ["0:0"] if of else [f"{head.partition(':')[0]}:0" for head in starts]
-            left = limit
+            left, last = limit, ""
             for start in starts:
                 for event in await operator.events(after=start, limit=left, originator=of, types=types or ()):
                     print_event(event, as_json=as_json)
                     left -= 1
+                    last = event["position"]
                 if not left:
+                    typer.echo(f"the first {limit}; --after {last} or a larger --limit shows what follows", err=True)
                     return
+            if left == limit:
+                typer.echo("no such events", err=True)
 
     run_until_interrupted(followed())
 

@@ -129,6 +129,17 @@ def test_the_log_is_shown_as_lines_and_as_json(data_dir: str) -> None:
     assert "Acme" in lines[0]
 
 
+def test_a_look_at_the_log_says_when_there_is_more_and_when_there_is_nothing(data_dir: str) -> None:
+    created(data_dir)
+
+    some = callfold("events", "tail", "--once", "--limit", "3", "--json", "--data-dir", data_dir)
+    none = callfold("events", "tail", "--once", "--type", "call.ended", "--data-dir", data_dir)
+
+    assert len(some.stdout.splitlines()) == 3
+    assert some.stderr == "the first 3; --after 0:3 or a larger --limit shows what follows\n"
+    assert (none.exit_code, none.stdout, none.stderr) == (0, "", "no such events\n")
+
+
 def test_following_a_stopped_folder_ends_at_the_end_of_its_log(data_dir: str) -> None:
     created(data_dir)
 
