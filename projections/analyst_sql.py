@@ -108,6 +108,7 @@ def run_statement(store: AnalyticsStore, statement: str, *, org_id: str | None, 
 
 def _single_statement(statement: str) -> str:
     words: list[str] = []
+    tail: tuple[str, str] = ("", "")
     end = len(statement)
     closed = False
     for token in _TOKEN.finditer(statement):
@@ -118,15 +119,19 @@ def _single_statement(statement: str) -> str:
             raise _rejected("must be one statement: nothing may follow the semicolon")
         if kind == "mark" and text == ";":
             closed, end = True, token.start()
-        elif kind == "mark" and text in "'\"`$":
+            continue
+        tail = (tail[1], text)
+        if kind == "mark" and text in "'\"`$":
             raise _rejected(f"has a {text} that opens a quotation and does not close it")
-        elif kind == "word":
+        if kind == "word":
             words.append(text.upper())
     if not words or words[0] not in STATEMENTS:
         raise _rejected(f"must begin with one of {', '.join(STATEMENTS)}: this store is only read here")
     for word in ("OUTFILE", "SETTINGS"):
         if word in words:
             raise _rejected(f"may not use {word}; quote it where it is a name")
+    if tail[0].upper() == "FORMAT" and tail[1][0].isalpha():
+        raise _rejected(f"may not end with FORMAT {tail[1]}: the answer is rows, which the asker prints")
     return statement[:end]
 
 

@@ -56,6 +56,7 @@ async def test_an_answer_has_names_types_and_python_values(analytics: ClickHouse
         "DESC TABLE turns",
         "EXPLAIN SELECT * FROM calls",
         "SELECT 1 -- ; DROP TABLE calls",
+        "SELECT format('{} of {}', role, text) AS format FROM messages ORDER BY format",
         "/* SELECT */ SELECT quantile(0.95)(turn_ms) OVER (PARTITION BY model) FROM latencies",
         "SELECT * FROM numbers(3)",
         "SELECT JSONExtractString(data, 'reason') FROM events WHERE type = 'call.ended'",
@@ -88,6 +89,7 @@ async def test_reading_is_allowed(analytics: ClickHouseAnalytics, statement: str
         ("SELECT * FROM calls INTO/**/OUTFILE '/tmp/stolen.csv'", "OUTFILE"),
         ("EXPLAIN SELECT 1 INTO OUTFILE '/tmp/stolen.csv'", "OUTFILE"),
         ("SELECT * FROM calls SETTINGS max_execution_time = 0", "SETTINGS"),
+        ("SELECT 1 format CSV;", "may not end with FORMAT CSV"),
         ("SELECT * FROM url('http://127.0.0.1/', 'CSV')", "may not use url()"),
         ("SELECT * FROM file('/etc/passwd', 'LineAsString')", "may not use file()"),
         ("SELECT file('/etc/passwd')", "may not use file()"),
@@ -139,7 +141,7 @@ async def test_a_statement_leaves_the_cores_to_calls_and_folds(filled: Analytics
         found = client.query(
             "SELECT name, toInt64(value) FROM system.settings WHERE name IN ('max_threads', 'os_thread_priority')"
         )
-    assert dict(found.result_rows) == {"max_threads": 1, "os_thread_priority": 10}
+    assert {row[0]: row[1] for row in found.result_rows} == {"max_threads": 1, "os_thread_priority": 10}
 
 
 async def test_rows_are_limited(analytics: ClickHouseAnalytics) -> None:
