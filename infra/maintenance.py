@@ -149,13 +149,9 @@ class EmbeddedMaintenance:
 
         Raises ``Refused`` for a processor that is not hosted here.
         """
-        of_events = {hosted.name for hosted in PROCESSORS}
-        of_fragments = {hosted.name for hosted in self._fragments.pipeline.processors} if self._fragments else set()
-        if processor not in of_events | of_fragments:
-            names = " or ".join(sorted(of_events | of_fragments))
-            raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {names}.")
+        self._check_hosted(processor)
         held = self._letters.list(processor, originator)
-        if self._fragments is not None and processor in of_fragments:
+        if self._fragments is not None and processor in self._of_fragments():
             processed = await self._fragments.retry(processor, originator)
         else:
             runner = self._runners[held[0].position.shard if held else min(self._runners)]
@@ -163,11 +159,25 @@ class EmbeddedMaintenance:
         return {"processed": processed, "waiting": len(self._letters.list(processor, originator))}
 
     async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
-        """Pass over an originator's held events for ever; the rows they should have made are missing from then on."""
+        """Pass over an originator's held events for ever; the rows they should have made are missing from then on.
+
+        Raises ``Refused`` for a processor that neither is hosted here nor, as one of an earlier build, has held events.
+        """
         letters = self._letters.list(processor, originator)
+        if not letters:
+            self._check_hosted(processor)
         for letter in letters:
             self._letters.drop(processor, letter.position)
         return {"dropped": len(letters)}
+
+    def _check_hosted(self, processor: str) -> None:
+        names = {hosted.name for hosted in PROCESSORS} | self._of_fragments()
+        if processor not in names:
+            choice = " or ".join(sorted(names))
+            raise Refused(f"There is no processor {processor}.", field="processor", fix=f"Choose {choice}.")
+
+    def _of_fragments(self) -> set[str]:
+        return {hosted.name for hosted in self._fragments.pipeline.processors} if self._fragments else set()
 
     def _rebuild(self, tables: Sequence[Table], seen: _Progress, keep_replaced: bool) -> Rebuilt:
         replay = self._replay()

@@ -161,6 +161,12 @@ async def test_it_fills_tells_how_far_it_is_and_outlives_a_killed_server(
                 ("events", False),
                 ("calls", True),
             ]
+            for action in ("retry", "drop"):
+                misspelt = {"processor": "call-table", "originator": "call-1"}
+                refused = await client.post(f"/operator/dead-letters/{action}", json=misspelt)
+                assert "There is no processor call-table." in refused.text
+                none_held = {"processor": "call-tables", "originator": "call-1"}
+                assert (await client.post(f"/operator/dead-letters/{action}", json=none_held)).status_code == 200
 
 
 def test_a_server_that_is_not_there_is_named_without_its_password(server: Server) -> None:
