@@ -136,7 +136,11 @@ def replayed(root: Path, call_id: str, change: str) -> dict[str, Any]:
 @asynccontextmanager
 async def simulated_vendors(texts: Sequence[str]) -> AsyncIterator[dict[str, str]]:
     """What a system's environment says of vendors on loopback, who hear one text after the other."""
-    async with DeepgramServer(texts) as deepgram, ThinkingServer() as openai, CartesiaServer() as cartesia:
+    async with (
+        DeepgramServer(texts, silence_told_ms=2_000) as deepgram,
+        ThinkingServer() as openai,
+        CartesiaServer() as cartesia,
+    ):
         yield {
             "DEEPGRAM_API_KEY": KEY,
             "DEEPGRAM_BASE_URL": deepgram.base_url,

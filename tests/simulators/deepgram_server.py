@@ -20,12 +20,22 @@ _END_MS = 400
 
 class DeepgramServer(VendorServer):
     """``texts`` are heard one after the other. Unknown message types are sent along, as new ones of the vendor's
-    would be."""
+    would be. ``silence_told_ms``: after so much audio in which nothing is said that is told, as the vendor does; never
+    where it is ``None``."""
 
     scheme = "Token"
 
-    def __init__(self, texts: Sequence[str] = (), *, faults: Sequence[Fault] = (), confidence: float = 0.98) -> None:
+    def __init__(
+        self,
+        texts: Sequence[str] = (),
+        *,
+        faults: Sequence[Fault] = (),
+        confidence: float = 0.98,
+        silence_told_ms: int | None = None,
+    ) -> None:
         super().__init__(faults=faults)
+        self._silence_told_ms = silence_told_ms
+        self._told_ms = 0
         self.heard = HeardSpeech(texts)
         self.confidence = confidence
 
@@ -42,6 +52,8 @@ class DeepgramServer(VendorServer):
             if isinstance(message, bytes):
                 for event in self.heard.feed(message):
                     await self._hear(wire, event, endpointing)
+                if self._silence_is_due():
+                    await wire.send(self._results("", final=True))
             elif message["type"] == "Finalize":
                 await wire.send(self._results(self.heard.whole, final=True, finalized=True))
                 self.heard.settle()
@@ -62,6 +74,13 @@ class DeepgramServer(VendorServer):
                 await wire.send(self._results(text, final=True))
                 await wire.send({"type": "UtteranceEnd", "channel": [0, 1], "last_word_end": self.heard.now_ms / 1_000})
                 self.heard.settle()
+
+    def _silence_is_due(self) -> bool:
+        now_ms = self.heard.now_ms
+        if self._silence_told_ms is None or self.heard.text or now_ms - self._told_ms < self._silence_told_ms:
+            return False
+        self._told_ms = now_ms
+        return True
 
     def _results(self, text: str, *, final: bool, finalized: bool = False) -> dict[str, Any]:
         words = [
@@ -101,6 +120,8 @@ class DeepgramServer(VendorServer):
                     case Quiet(ms=ms, text=text) if ms == _END_MS:
                         await wire.send(self._turn("EndOfTurn", text))
                         self.heard.settle()
+            if self._silence_is_due():
+                await wire.send(self._turn("Update", ""))
 
     def _turn(self, event: str, text: str) -> dict[str, Any]:
         return {
