@@ -9,8 +9,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from api.app import create_app
 from domain.organization.founding import Founding
+from tests.unit.api.application import application
 from tests.unit.api.installation import OPERATOR_TOKEN, Installation, install
 
 
@@ -30,7 +30,7 @@ async def founding(installation: Installation) -> Founding:
 @pytest.fixture
 async def anonymous(installation: Installation) -> AsyncIterator[httpx.AsyncClient]:
     """A client without a key."""
-    transport = httpx.ASGITransport(create_app(installation.dependencies))
+    transport = httpx.ASGITransport(application(installation.dependencies))
     async with httpx.AsyncClient(transport=transport, base_url="https://calls.example") as client:
         yield client
 
@@ -57,7 +57,7 @@ def shared_founding(shared: Installation) -> Founding:
 
 @pytest.fixture(scope="module")
 def shared_transport(shared: Installation) -> httpx.ASGITransport:
-    return httpx.ASGITransport(create_app(shared.dependencies))
+    return httpx.ASGITransport(application(shared.dependencies, "the module's"))
 
 
 @pytest.fixture

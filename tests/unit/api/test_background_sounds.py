@@ -12,12 +12,12 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import create_app
 from domain.egress import EgressPolicy
 from domain.organization.founding import Founding
 from media.call import sound_links
 from media.call.sound_links import SoundLooks
 from media.egress.client import guarded_client
+from tests.unit.api.application import application
 from tests.unit.api.chatting import LOOPBACK
 from tests.unit.api.installation import Installation
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
@@ -42,7 +42,7 @@ def server() -> Iterator[ToolServer]:
 @pytest.fixture
 async def looking(installation: Installation, founding: Founding) -> AsyncIterator[httpx.AsyncClient]:
     async with guarded_client(LOOPBACK, timeout_s=5) as outgoing:
-        app = create_app(replace(installation.dependencies, sound_links=SoundLooks(outgoing)))
+        app = application(replace(installation.dependencies, sound_links=SoundLooks(outgoing)), "looking")
         key = {"authorization": f"Bearer {founding.private_key}"}
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://c.example", headers=key) as client:

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import create_app
 from domain.organization.founding import Founding
 from tests.simulators.openai_server import CallTools, OpenAiServer, Say
+from tests.unit.api.application import application
 from tests.unit.api.chatting import chatting
 from tests.unit.api.installation import Installation
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
@@ -41,7 +41,7 @@ async def talking(
     installation: Installation, founding: Founding, model: OpenAiServer
 ) -> AsyncIterator[httpx.AsyncClient]:
     tier = chatting(installation.log, installation.clock, openai_base_url=model.base_url)
-    transport = httpx.ASGITransport(create_app(replace(installation.dependencies, chats=tier)))
+    transport = httpx.ASGITransport(application(replace(installation.dependencies, chats=tier), "with a model"))
     key = {"authorization": f"Bearer {founding.private_key}"}
     async with httpx.AsyncClient(transport=transport, base_url="https://c.example", headers=key) as client:
         yield client

@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, settings
 from hypothesis import given as for_all
 from hypothesis import strategies as st
 
-from api.app import create_app
 from domain.call.events import MessageCommitted
 from domain.chat.state import Completed
 from domain.organization.founding import Founding
 from media.chat.settings import ChatSettings
 from tests.simulators.openai_server import CallTools, Drop, ErrorEvent, Hold, OpenAiServer, Say, Status
+from tests.unit.api.application import application
 from tests.unit.api.chatting import chatting
 from tests.unit.api.installation import Installation
 
@@ -407,13 +407,18 @@ async def openai_server(request: pytest.FixtureRequest) -> AsyncIterator[OpenAiS
 
 
 @pytest.fixture
+def limits() -> ChatSettings:
+    """As patient as an installation is, so that a busy machine is not taken for a model that does not answer."""
+    return ChatSettings(most_turns=MOST_TURNS)
+
+
+@pytest.fixture
 async def talking(
-    installation: Installation, founding: Founding, openai_server: OpenAiServer
+    installation: Installation, founding: Founding, openai_server: OpenAiServer, limits: ChatSettings
 ) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an installation whose ``openai`` is the simulator, and which waits two seconds for an answer."""
-    limits = ChatSettings(answer_within_s=2, model_first_token_s=1, most_turns=MOST_TURNS)
+    """A client of an installation whose ``openai`` is the simulator."""
     tier = chatting(installation.log, installation.clock, openai_base_url=openai_server.base_url, settings=limits)
-    app = create_app(replace(installation.dependencies, chats=tier))
+    app = application(replace(installation.dependencies, chats=tier), "with a model")
     key = {"authorization": f"Bearer {founding.private_key}"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="https://c.example", headers=key
@@ -471,6 +476,7 @@ async def test_what_breaks_while_it_is_written_is_said_in_the_stream(talking: ht
 
 
 @scripted(Hold(after="One "))
+@pytest.mark.parametrize("limits", [ChatSettings(answer_within_s=4)])
 async def test_an_answer_that_does_not_end_is_ended(talking: httpx.AsyncClient) -> None:
     answer = await talking.post("/chat", json={"input": "Hm", "assistant": OPENAI})
     assert (answer.status_code, answer.json()["reason"]) == (424, "timeout")

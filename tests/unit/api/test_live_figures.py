@@ -70,7 +70,7 @@ def counted(installation: Installation, until: Position, *, media_of: str) -> Ke
 
 
 def serving(installation: Installation, **changed: Any) -> httpx.AsyncClient:
-    app = application(replace(installation.dependencies, **changed))
+    app = application(replace(installation.dependencies, **changed), "serving")
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x")
 
 

@@ -10,16 +10,16 @@ import pytest
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
-from api.app import create_app
 from domain.live_calls import CallRejected, CallSocket
 from domain.organization.founding import Founding
 from domain.signing import call_token
+from tests.unit.api.application import application
 from tests.unit.api.installation import SECRET, Installation
 
 
 @pytest.fixture
 def browser(installation: Installation) -> Iterator[TestClient]:
-    with TestClient(create_app(installation.dependencies)) as client:
+    with TestClient(application(installation.dependencies)) as client:
         yield client
 
 

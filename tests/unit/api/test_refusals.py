@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
-from api.app import create_app
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from domain.organization.founding import Founding
+from tests.unit.api.application import application
 from tests.unit.api.installation import Installation
 
 WRONG_KEY = "Invalid Key. Hot tip, you may be using the private key instead of the public key, or vice versa."
@@ -189,7 +189,7 @@ class FailingCommands:
 async def test_a_log_that_fails(
     installation: Installation, founding: Founding, failure: Exception, status: int, code: str
 ) -> None:
-    app = create_app(replace(installation.dependencies, commands=FailingCommands(failure)))
+    app = application(replace(installation.dependencies, commands=FailingCommands(failure)), "failing")
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://calls.example") as client:
         answer = await client.post("/assistant", json={}, headers={"authorization": f"Bearer {founding.private_key}"})
     assert (answer.status_code, answer.json()["code"]) == (status, code)

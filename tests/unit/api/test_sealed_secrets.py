@@ -14,6 +14,7 @@ from api.app import create_app
 from domain.organization.founding import Founding
 from domain.sealing import opened
 from infra.sealing import KeyedSeal
+from tests.unit.api.application import application
 from tests.unit.api.installation import Installation, install
 
 SECRET = "sk-quite-unmistakable"
@@ -25,7 +26,7 @@ SERVER = {"url": "https://hooks.acme.example", "secret": SECRET}
 async def sealing(tmp_path: Path) -> AsyncIterator[tuple[Installation, Founding, httpx.AsyncClient]]:
     installation = install(tmp_path)
     founding = await installation.found("Acme")
-    app = create_app(replace(installation.dependencies, seal=SEAL))
+    app = application(replace(installation.dependencies, seal=SEAL), "sealing")
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app),
         base_url="http://test",

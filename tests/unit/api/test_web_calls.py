@@ -16,6 +16,7 @@ from domain.call.commands import ClaimCall, EndCall
 from domain.organization.founding import Founding
 from domain.signing import call_token, is_call_token
 from domain.web_calls import IceServer, OfferRefused, TooManyPeers, parse_ice_server
+from tests.unit.api.application import application
 from tests.unit.api.installation import SECRET, Installation
 
 OFFER = {"type": "offer", "sdp": "v=0\r\n"}
@@ -48,7 +49,7 @@ async def browser(
     installation: Installation, founding: Founding, web_calls: ScriptedWebCalls
 ) -> AsyncIterator[httpx.AsyncClient]:
     """A browser with the organisation's public key."""
-    app = create_app(replace(installation.dependencies, web_calls=web_calls))
+    app = application(replace(installation.dependencies, web_calls=web_calls), "of browsers")
     headers = {"authorization": f"Bearer {founding.public_key}"}
     async with httpx.AsyncClient(
         transport=httpx.ASGITransport(app), base_url="https://calls.example", headers=headers
