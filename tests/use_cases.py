@@ -213,7 +213,7 @@ SALES: Final = UseCase(
         endCallPhrases=["have a sunny day"],
     ),
     turns=(
-        Turn("how much does a system cost", answer="nine thousand"),
+        Turn("how much does a system cost", answer="nine thousand", rephrased="what is the price"),
         Turn("i would like to request an offer", answer="Which would you like", rephrased="request an offer please"),
         Turn("it is for the office", answer="day", rephrased="the office please"),
         Turn("on friday", answer="Shall I", rephrased="on friday please"),
