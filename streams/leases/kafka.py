@@ -14,6 +14,7 @@ import msgspec
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from streams.kafka.clients import Consumer, Fetched, consumer, partition, producer
+from streams.kafka.connecting import unreachable
 from streams.kafka.location import KafkaLocation
 from streams.kafka.renewal import RenewedProducer
 from streams.kafka.unfit import UnfitCluster
@@ -108,7 +109,10 @@ class KafkaLeases:
             reader = consumer(location)
             undo.callback(reader.close)
             leases = cls(location, sender, reader, owner, is_gone, lease_s, trouble_s, wall_clock)
-            leases._seek_to_now()
+            try:
+                leases._seek_to_now()
+            except KafkaError as problem:
+                raise unreachable(location, problem) from problem
             undo.pop_all()
         leases._thread.start()
         return leases
