@@ -82,7 +82,9 @@ def _entry() -> Schema:
 
 def _beat() -> Schema:
     left = {"type": "boolean", "description": "The process ends: others may take over at once."}
-    return _object("", ("owner",), owner={"type": "string", "description": "The process's name."}, left=left)
+    delivers = {"type": "boolean", "description": "Whether it sends messages to servers; not said by others."}
+    owner = {"type": "string", "description": "The process's name."}
+    return _object("", ("owner",), owner=owner, left=left, delivers=delivers)
 
 
 def _of(kind: type) -> Schema:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from domain.call.events import CallEnded, MessageCommitted
+from domain.call.events import CallEnded, MessageCommitted, UsageMetered
 from domain.fragments import Fragment, FragmentBatch, FragmentLog
 from domain.log.ports import LogUnavailable
 from domain.log.position import Position
@@ -183,7 +183,9 @@ async def test_what_a_killed_process_had_on_disk_reaches_the_logs_before_the_end
         before = len(seen["types"])
         assert events[before : before + len(spooled)] == spooled
         assert [event.reason for event in of(events, CallEnded)] == [WORKER_DIED]
-        assert isinstance(events[before + len(spooled)], CallEnded)
+        added = events[before + len(spooled) :]
+        assert {type(event) for event in added[:-1]} == {UsageMetered}
+        assert isinstance(added[-1], CallEnded)
         fragments = [fragment.seq for fragment in rig.fragments.read(call_id)]
         assert fragments == list(range(1, len(fragments) + 1))
         assert fragments[-1] == numbers[-1]

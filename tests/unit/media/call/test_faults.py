@@ -556,7 +556,8 @@ async def test_a_call_of_a_dead_process_is_no_longer_than_that_one_is_known_to_h
             connect_within_s=60,
             every_s=60,
         )
-        assert await reaper.look() == 1
+        # The system's own reaper looks when it starts, and may have been the first.
+        await reaper.look()
         (ended,) = of(rig.events(call_id), CallEnded)
     assert ended.at_ms == pytest.approx(lasted_s * 1_000, abs=1_000)
 
