@@ -30,7 +30,7 @@ demo: $(READY) ## Hold one spoken call on this machine and show it (ARGS=--keep 
 up: $(READY) ## Run the whole system in one process (ARGS="--port 9000 --data-dir DIR")
 	@$(VENV)/bin/callfold up $(ARGS)
 
-test: $(READY) ## Run the tests, in about ten minutes (ARGS="-k name" for some, WORKERS=0 for one after the other)
+test: $(READY) ## Run the tests, in about nine minutes (ARGS="-k name" for some, WORKERS=0 for one after the other)
 	@$(PYTHON_IN_VENV) -m pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder -m 'not long' $(ARGS)
 
 proofs: $(READY) ## Run the long tests: hundreds of killed processes, whole histories, every operation (ARGS="-k name")
