@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -216,9 +216,11 @@ async def media_rig(
     address: str = "",
     tenants: TenantPorts | None = None,
     replays: bool = True,
+    served: bool = True,
     **settings: Any,
 ) -> AsyncIterator[Rig]:
-    """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files.
+    """``commands`` and ``fragment_log`` may wrap the logs to make them fail; ``logs`` replace those in files. Unless
+    ``served``, the tier does not run: nobody else's reaper looks at the calls that the test leaves behind.
 
     Afterwards every call that was held steps to the same events again, unless ``replays`` is off or ``logs`` are given.
     """
@@ -251,7 +253,7 @@ async def media_rig(
     )
     try:
         rig = Rig(tier, log, fragments, artifacts, root, new_id)
-        async with tier:
+        async with tier if served else nullcontext():
             yield rig
         if replays and logs is None:
             rig.assert_replays()

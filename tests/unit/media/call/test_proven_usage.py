@@ -68,7 +68,7 @@ def billed(rig: Rig, call_id: str) -> dict[tuple[str, str], dict[str, float]]:
 
 
 async def test_the_minutes_up_to_the_last_recorded_fact_and_the_words_that_were_said(tmp_path: Path) -> None:
-    async with media_rig(tmp_path, reap_every_s=3_600, replays=False) as rig:
+    async with media_rig(tmp_path, served=False, replays=False) as rig:
         call_id = await left(rig, [(said("Hello.", 5.0), 5.0), (said("Goodbye.", 62.0), 62.0)], beat_after_s=64)
         assert await reaper(rig).look() == 1
         assert await reaper(rig).look() == 0
@@ -97,7 +97,7 @@ async def test_assistants_who_had_handed_over_are_not_billed_again(tmp_path: Pat
     facts: list[tuple[Event, float]] = [(said("Hello.", 5.0), 5.0)]
     facts += [(event, 32.0) for event in (*before, over)]
     facts += [(said("I am Sam.", 62.0), 62.0)]
-    async with media_rig(tmp_path, reap_every_s=3_600, replays=False) as rig:
+    async with media_rig(tmp_path, served=False, replays=False) as rig:
         call_id = await left(rig, facts, beat_after_s=70)
         assert await reaper(rig).look() == 1
         bill = billed(rig, call_id)
@@ -109,7 +109,7 @@ async def test_assistants_who_had_handed_over_are_not_billed_again(tmp_path: Pat
 
 
 async def test_what_others_do_to_the_call_afterwards_costs_nothing(tmp_path: Path) -> None:
-    async with media_rig(tmp_path, reap_every_s=3_600, replays=False) as rig:
+    async with media_rig(tmp_path, served=False, replays=False) as rig:
         call_id = await left(rig, [(said("Hello.", 5.0), 5.0)], beat_after_s=8)
         await rig.log.execute(CALL, call_id, RenameCall(org_id=ORG, name="renamed, hours later"))
         assert await reaper(rig).look() == 1
@@ -120,7 +120,7 @@ async def test_a_call_that_was_metered_before_its_process_went_is_not_metered_ag
     metered = UsageMetered(
         meter="transport", provider="vapi.websocket", model="", quantities={"minutes": 3.0}, price_table="p"
     )
-    async with media_rig(tmp_path, reap_every_s=3_600, replays=False) as rig:
+    async with media_rig(tmp_path, served=False, replays=False) as rig:
         call_id = await left(rig, [(metered, 182.0)], beat_after_s=182)
         assert await reaper(rig).look() == 1
         assert billed(rig, call_id) == {("transport", "vapi.websocket"): {"minutes": 3.0}}
