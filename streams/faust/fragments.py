@@ -83,7 +83,7 @@ class AssignedFragments:
         if self.position is None:
             raise LogUnavailable(f"partition {self._partition} is just being taken over; try again")
         async with self._carrying:
-            return await asyncio.to_thread(self._carrier.retry, processor, call_id)
+            return await _finished(asyncio.to_thread(self._carrier.retry, processor, call_id))
 
     async def _run(self) -> None:
         try:

@@ -141,6 +141,9 @@ class FragmentFollower:
     def _retry_asked(self) -> None:
         while self._retries:
             processor, call_id, done = self._retries.popleft()
+            if not done.set_running_or_notify_cancel():
+                # Whoever asked has gone.
+                continue
             try:
                 done.set_result(self._carrier.retry(processor, call_id))
             except Exception as error:

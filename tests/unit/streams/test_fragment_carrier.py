@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,6 +15,7 @@ from domain.fragments import Fragment, FragmentBatch, PlacedBatch
 from domain.log.position import Position
 from domain.processing import Effect, Rows, RowsRejected
 from streams.processing.dead_letters import BEHIND, DeadLetters
+from streams.processing.feeding import FragmentFollower
 from streams.processing.fragments import GONE, FragmentCarrier, FragmentPipeline
 
 
@@ -121,3 +124,40 @@ def test_what_was_dropped_is_passed_over_when_it_comes_again(letters: DeadLetter
     sink.refused.clear()
     carrier(sink, letters).carry(0, BATCHES)
     assert sink.rows == [("b", 3), ("a", 5), ("b", 6)]
+
+
+@dataclass
+class Slow(Picky):
+    """A sink that says when it is asked to write, and does so once it may."""
+
+    asked: threading.Event = field(default_factory=threading.Event)
+    may: threading.Event = field(default_factory=threading.Event)
+
+    def write(self, first: Position, last: Position, rows: Sequence[Rows]) -> None:
+        self.asked.set()
+        assert self.may.wait(60)
+        super().write(first, last, rows)
+
+
+async def test_a_retry_whose_asker_has_gone_ends_nothing(letters: DeadLetters) -> None:
+    sink, feed = Slow({2}), Feed(*BATCHES)
+    clock = datetime(2026, 11, 21, 9, tzinfo=UTC)
+    pipeline = FragmentPipeline("numbers", (Numbers(),), sink, pause_seconds=0.01)
+    follower = FragmentFollower(feed, pipeline, letters, clock=lambda: clock)
+    follower.start()
+    try:
+        assert await asyncio.to_thread(sink.asked.wait, 60)
+        gone = asyncio.ensure_future(follower.retry("numbers", "a"))
+        # It begins, and asks a thread that is busy writing.
+        await asyncio.sleep(0)
+        gone.cancel()
+        await asyncio.gather(gone, return_exceptions=True)
+        sink.may.set()
+        assert await asyncio.to_thread(follower.reached, 0, 6, 60)
+        feed.batches.append(placed(9, "b"))
+        assert await asyncio.to_thread(follower.reached, 0, 9, 60)
+        assert follower.failure is None
+        assert [letter.attempt for letter in letters.list()] == [1, 1]
+    finally:
+        sink.may.set()
+        await asyncio.to_thread(follower.stop)
