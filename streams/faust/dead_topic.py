@@ -214,15 +214,15 @@ class DeadTopic(DeadLetters):
         """What another process wrote; this one's own records are in force already, and perhaps replaced."""
         if dict(record.headers).get(_WRITER) == self._writer:
             return
-        key = (record.key or b"").decode(errors="replace")
-        if record.value is None:
-            self._gone(key)
-            return
         try:
-            found = _decoder.decode(record.value)
-        except msgspec.DecodeError:
+            if record.value is None:
+                self._gone((record.key or b"").decode(errors="replace"))
+            else:
+                self._came(_decoder.decode(record.value))
+        except (msgspec.DecodeError, ValueError):
             _log.warning("dead.foreign_record", extra={"offset": record.offset})
-            return
+
+    def _came(self, found: _Record) -> None:
         match found:
             case LetterRecord():
                 self.put(found.letter)
@@ -234,6 +234,7 @@ class DeadTopic(DeadLetters):
                 self._changed()
 
     def _gone(self, key: str) -> None:
+        """Raises ``ValueError`` for a key that names no place."""
         what, _, rest = key.partition("|")
         if what == "retry":
             self._forget_request(key)

@@ -82,16 +82,21 @@ class CompactedTopic:
     def _run(self) -> None:
         while not self._closing.is_set():
             try:
-                fetched = self._consumer.poll(timeout_ms=_POLL_MS)
-                for records in fetched.values():
-                    for record in records:
-                        self._take(record)
-                self._note()
-            except _GONE:
-                self._from_the_beginning()
+                self._read()
             except KafkaError as problem:
                 _log.warning("topic.not_read", extra={"topic": self._topic, "reason": str(problem)})
                 self._closing.wait(_RETRY_SECONDS)
+
+    def _read(self) -> None:
+        try:
+            fetched = self._consumer.poll(timeout_ms=_POLL_MS)
+        except _GONE:
+            self._from_the_beginning()
+            return
+        for records in fetched.values():
+            for record in records:
+                self._take(record)
+        self._note()
 
     def _note(self) -> None:
         with self._moved:
