@@ -23,7 +23,9 @@ from domain.server_messages.access import Authentication, CredentialUnusable
 from domain.webhook.signature import PlanUnusable, hmac_headers
 
 EARLY: Final = timedelta(seconds=60)
-DEFAULT_LIFETIME_SECONDS: Final = 300
+DEFAULT_LIFETIME_SECONDS: Final = 300.0
+LONGEST_LIFETIME_SECONDS: Final = 86_400.0
+"""Whatever a token server says: a mistake of it is to be over some day."""
 TOKEN_SECONDS: Final = 10.0
 TOKEN_BYTES: Final = 64 << 10
 
@@ -45,6 +47,15 @@ class Signed:
     method: str = "POST"
 
 
+@dataclass(frozen=True)
+class _Token:
+    """One that was granted for this version of its credential."""
+
+    version: int
+    text: str
+    until: datetime
+
+
 @dataclass
 class Credentials:
     """Of all organisations, as they are stored now: one that was rotated is used from the next request on.
@@ -56,8 +67,9 @@ class Credentials:
     sessions: Sessions
     clock: Callable[[], datetime]
     seal: Seal = field(default_factory=NoSeal)
-    _tokens: dict[str, tuple[str, datetime]] = field(default_factory=dict)
+    _tokens: dict[str, _Token] = field(default_factory=dict)
     _asking: dict[str, asyncio.Lock] = field(default_factory=dict)
+    """Both by credential."""
 
     async def headers(self, org_id: str, credential_id: str, secret: str, signed: Signed) -> Authentication:
         """What authenticates a request. Raises ``CredentialUnusable``."""
@@ -75,8 +87,7 @@ class Credentials:
             case "bearer":
                 return Authentication(_bearer(plan))
             case "oauth2":
-                key = f"{credential_id}.{document.version}"
-                token = await self._token(org_id, key, plan)
+                token = await self._token(org_id, credential_id, document.version, plan)
                 return Authentication({"Authorization": f"Bearer {token}"}, renewable=True)
             case "hmac":
                 try:
@@ -103,17 +114,16 @@ class Credentials:
 
     def forget(self, credential_id: str) -> None:
         """Ask for a new token next time."""
-        for key in [key for key in self._tokens if key.startswith(f"{credential_id}.")]:
-            del self._tokens[key]
+        self._tokens.pop(credential_id, None)
 
-    async def _token(self, org_id: str, key: str, plan: Mapping[str, Any]) -> str:
-        async with self._asking.setdefault(key, asyncio.Lock()):
-            known = self._tokens.get(key)
-            if known is not None and self.clock() < known[1]:
-                return known[0]
-            token, lifetime = await self._granted(org_id, plan)
-            self._tokens[key] = token, self.clock() + timedelta(seconds=lifetime) - EARLY
-            return token
+    async def _token(self, org_id: str, credential_id: str, version: int, plan: Mapping[str, Any]) -> str:
+        async with self._asking.setdefault(credential_id, asyncio.Lock()):
+            known = self._tokens.get(credential_id)
+            if known is not None and known.version == version and self.clock() < known.until:
+                return known.text
+            text, lifetime = await self._granted(org_id, plan)
+            self._tokens[credential_id] = _Token(version, text, self.clock() + timedelta(seconds=lifetime) - EARLY)
+            return text
 
     async def _granted(self, org_id: str, plan: Mapping[str, Any]) -> tuple[str, float]:
         form = {"grant_type": "client_credentials", "client_id": plan.get("clientId"), "scope": plan.get("scope")}
@@ -131,14 +141,22 @@ class Credentials:
                 if answer.status != 200:
                     raise CredentialUnusable(f"the token server answered {answer.status}")
                 granted = msgspec.json.decode(body)
-                lifetime = granted.get("expires_in", DEFAULT_LIFETIME_SECONDS)
-                return str(granted["access_token"]), float(lifetime)
+                return str(granted["access_token"]), _lifetime_seconds(granted.get("expires_in"))
         except (KeyError, ValueError, AttributeError, TypeError) as error:
             raise CredentialUnusable("the token server's answer has no access_token") from error
         except EgressBlocked as blocked:
             raise CredentialUnusable(str(blocked)) from blocked
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise CredentialUnusable(f"the token server could not be asked: {type(error).__name__}") from error
+
+
+def _lifetime_seconds(said: Any) -> float:
+    """How long a token is kept by what its server says of it, which may be nothing, or no number."""
+    try:
+        seconds = float(said)
+    except (TypeError, ValueError, OverflowError):
+        return DEFAULT_LIFETIME_SECONDS
+    return min(seconds, LONGEST_LIFETIME_SECONDS) if seconds > 0 else 0.0
 
 
 def _bearer(plan: Mapping[str, Any]) -> dict[str, str]:

@@ -124,11 +124,11 @@ def retry_after(header: str | None, now: datetime) -> float | None:
     """Seconds that a ``Retry-After`` header asks for (RFC 9110, section 10.2.3); ``None`` where it says nothing."""
     if not header:
         return None
-    if header.strip().isdigit():
+    if header.isascii() and header.strip().isdigit():
         return float(header)
     try:
         date = parsedate_to_datetime(header)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return max((date.replace(tzinfo=date.tzinfo or UTC) - now).total_seconds(), 0.0)
 

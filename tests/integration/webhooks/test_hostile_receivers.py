@@ -96,9 +96,9 @@ async def send(url: str, *, policy: EgressPolicy = LOOPBACK, resolver: Scripted 
         status=None,
         detail="",
     )
-    given = Server(url=url, **{"timeout_seconds": 0.5, **server})
+    given = Server(url=url, **{"timeout_seconds": 60, **server})
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             return await sender.send(Due(delivery=delivery, server=given, body=b'{"message":{}}'), 1)
     finally:
         await sessions.close()
@@ -180,7 +180,8 @@ def status(line: str, *headers: str) -> Behave:
 )
 async def test_every_attempt_ends_and_says_why(behave: Behave, failure: str) -> None:
     async with behaving(behave) as url:
-        sent = await send(url)
+        # Only who is to be given up is given up soon: the others have an answer, however busy this machine is.
+        sent = await send(url, timeout_seconds=0.5 if failure == "timeout" else 60)
     assert sent.failure == failure, sent.detail
     assert bool(sent.detail) == bool(failure)
 
@@ -194,7 +195,14 @@ async def test_a_receiver_says_how_long_to_wait_or_to_stop() -> None:
 
 @pytest.mark.parametrize(
     ("header", "seconds"),
-    [("120", 120.0), ("Sat, 21 Nov 2026 12:01:00 GMT", 60.0), ("Sat, 21 Nov 2020 12:00:00 GMT", 0.0), ("soon", None)],
+    [
+        ("120", 120.0),
+        ("Sat, 21 Nov 2026 12:01:00 GMT", 60.0),
+        ("Sat, 21 Nov 2020 12:00:00 GMT", 0.0),
+        ("soon", None),
+        ("\u00b2", None),
+        ("Sat, 21 Nov 99999999999999999999 12:00:00 GMT", None),
+    ],
 )
 def test_pauses_are_seconds_or_dates(header: str, seconds: float | None) -> None:
     assert retry_after(header, datetime(2026, 11, 21, 12, tzinfo=UTC)) == seconds
@@ -204,7 +212,7 @@ async def test_a_certificate_that_nobody_vouches_for_is_refused(tmp_path: Any) -
     context = self_signed(tmp_path)
     server = await asyncio.start_server(lambda reader, writer: writer.close(), "127.0.0.1", 0, ssl=context)
     async with server:
-        sent = await send(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/", timeout_seconds=5)
+        sent = await send(f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/")
     assert sent.failure == "tls"
 
 
@@ -225,7 +233,7 @@ async def test_nobody_listens_there() -> None:
     ],
 )
 async def test_inner_addresses_are_refused_in_every_spelling(url: str) -> None:
-    sent = await send(url, policy=EgressPolicy(), timeout_seconds=5)
+    sent = await send(url, policy=EgressPolicy())
     assert sent.failure == "egress_blocked", sent.detail
     assert "secret" not in sent.detail
 
