@@ -145,6 +145,7 @@ def assemble(
         prepared.audio_format,
         session,
         intake=intake,
+        parting=workshop.turnstile.passed,
         max_message_bytes=settings.max_message_bytes,
         send_cap_ms=settings.send_cap_ms,
     )

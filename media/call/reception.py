@@ -120,6 +120,7 @@ class Reception:
     async def _claim(self, call_id: str) -> KeptCall:
         settings = self._workshop.settings
         command = ClaimCall(owner=self._owner, lease_seconds=settings.lease_s, address=self._address)
+        await self._workshop.turnstile.passed()
         try:
             state, _ = await self._commands.execute(CALL, call_id, command)
         except Refused as refused:

@@ -28,9 +28,9 @@ from media.providers.errors import ProviderError
 from media.tools.mcp_tools import McpServers
 
 WEBSOCKET = "vapi.websocket"
+"""Vapi's name of the transport of calls that say nothing about it."""
 MOST_EARLIER = 200
 """Messages of a session that a call goes on from; older ones are not sent to the model any more."""
-"""Vapi's name of the transport of calls that say nothing about it."""
 
 
 class StartRefused(Exception):

@@ -38,6 +38,7 @@ from media.call.stagehands import Toolbox
 from media.call.start_line import StartLine
 from media.call.tenancy import TenantPorts
 from media.call.ticker import Ticker
+from media.call.turnstile import Turnstile
 from media.call.voice_runner import VoiceCache
 from media.call.workshop import Workshop, warm_up
 from media.machine.inputs import EndRequested, TransportClosed
@@ -106,6 +107,7 @@ class MediaTier:
             voice_cache=VoiceCache(settings.voice_cache_bytes),
             sounds=SoundShelf(settings.sound_shelf_bytes),
             files=self._recording_thread,
+            turnstile=Turnstile(),
             settings=settings,
             price_table=price_table,
         )

@@ -20,6 +20,7 @@ from media.call.settings import MediaSettings
 from media.call.sounds import SoundShelf
 from media.call.stagehands import Toolbox
 from media.call.tenancy import TenantPorts
+from media.call.turnstile import Turnstile
 from media.call.voice_runner import VoiceCache
 from media.egress.client import guarded_client
 from media.machine.plan import CallPlan
@@ -29,7 +30,7 @@ from media.providers.errors import ProviderError
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workshop:
     """``log`` is where past versions of configurations are found; ``tenants`` is what there is of every tenant's;
-    ``files`` is the thread that opens recordings."""
+    ``files`` is the thread that opens recordings, ``turnstile`` where all calls come and go."""
 
     documents: Documents
     log: EventLog | None
@@ -43,6 +44,7 @@ class Workshop:
     voice_cache: VoiceCache
     sounds: SoundShelf
     files: Executor
+    turnstile: Turnstile
     settings: MediaSettings
     price_table: str
 

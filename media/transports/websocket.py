@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
@@ -49,7 +49,8 @@ class Receiver(Protocol):
 
 
 class WebSocketTransport:
-    """One caller's connection. ``read`` and ``write`` are the two tasks that run it."""
+    """One caller's connection. ``read`` and ``write`` are the two tasks that run it. ``parting`` waits until it is this
+    client's turn to have gone."""
 
     def __init__(
         self,
@@ -58,6 +59,7 @@ class WebSocketTransport:
         receiver: Receiver,
         *,
         intake: Intake,
+        parting: Callable[[], Awaitable[None]],
         max_message_bytes: int,
         send_cap_ms: int,
     ) -> None:
@@ -67,6 +69,7 @@ class WebSocketTransport:
         self._decoder = Decoder(audio_format)
         self._encoder = Encoder(audio_format)
         self._framer = Framer()
+        self._parting = parting
         self.intake = intake
         self._max_message_bytes = max_message_bytes
         self._send_cap = max(1, send_cap_ms // FRAME_MS)
@@ -132,6 +135,7 @@ class WebSocketTransport:
         while True:
             message = await self._socket.receive()
             if message is None:
+                await self._parting()
                 self._gone("the client closed the connection")
                 return
             fault = self._fault or (self._take_text(message) if isinstance(message, str) else self._take_audio(message))

@@ -21,6 +21,7 @@ from media.call.hearing import Hearing
 from media.call.listeners import Listeners
 from media.call.speaking import Speaking
 from media.call.transcriber_runner import TranscriberRunner
+from media.call.turnstile import Turnstile
 from media.machine.inputs import Input, SpeechStarted, SpeechStopped
 from media.providers.scripted import tone
 from media.transports.websocket import WebSocketTransport
@@ -57,7 +58,13 @@ class Sound:
         self.socket = DirectSocket()
         intake = Intake(lead_ms=120, cap_ms=60_000)
         self.transport = WebSocketTransport(
-            self.socket, AudioFormat(), self, intake=intake, max_message_bytes=1 << 20, send_cap_ms=5_000
+            self.socket,
+            AudioFormat(),
+            self,
+            intake=intake,
+            parting=Turnstile().passed,
+            max_message_bytes=1 << 20,
+            send_cap_ms=5_000,
         )
         self.recording = Recording(folder / "call.wav")
         listeners = Listeners(1_000)

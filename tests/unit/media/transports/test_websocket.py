@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +15,7 @@ import pytest
 from media.audio.formats import AudioFormat
 from media.audio.framing import FRAME_BYTES
 from media.audio.intake import Intake
+from media.call.turnstile import Turnstile
 from media.providers.scripted import tone
 from media.transports.websocket import WebSocketTransport
 from tests.unit.media.call.rig import InMemorySocket
@@ -63,7 +64,11 @@ class Connection:
 
 @asynccontextmanager
 async def connected(
-    audio_format: AudioFormat | None = None, *, cap_ms: int = 60_000, send_cap_ms: int = 5_000
+    audio_format: AudioFormat | None = None,
+    *,
+    cap_ms: int = 60_000,
+    send_cap_ms: int = 5_000,
+    parting: Callable[[], Awaitable[None]] | None = None,
 ) -> AsyncIterator[Connection]:
     socket = InMemorySocket()
     call = Call(Intake(lead_ms=10_000_000, cap_ms=cap_ms))
@@ -72,6 +77,7 @@ async def connected(
         audio_format or AudioFormat(),
         call,
         intake=call.intake,
+        parting=parting or Turnstile().passed,
         max_message_bytes=200_000,
         send_cap_ms=send_cap_ms,
     )
@@ -219,6 +225,22 @@ async def test_a_client_that_vanishes_is_told_once() -> None:
         assert line.socket.closed is None
 
 
+async def test_a_client_that_closed_has_gone_when_its_turn_has_come() -> None:
+    asked, its_turn = asyncio.Event(), asyncio.Event()
+
+    async def parting() -> None:
+        asked.set()
+        await its_turn.wait()
+
+    async with connected(parting=parting) as line:
+        line.socket.vanish()
+        await asked.wait()
+        assert line.call.closed == []
+        its_turn.set()
+        await line.until_read()
+        assert line.call.closed == ["the client closed the connection"]
+
+
 async def test_a_client_that_never_reads_counts_as_gone() -> None:
     class Deaf(InMemorySocket):
         async def send_bytes(self, data: bytes) -> None:
@@ -227,7 +249,13 @@ async def test_a_client_that_never_reads_counts_as_gone() -> None:
     socket = Deaf()
     call = Call(Intake(lead_ms=100, cap_ms=1_000))
     transport = WebSocketTransport(
-        socket, AudioFormat(), call, intake=call.intake, max_message_bytes=1_000, send_cap_ms=1_000
+        socket,
+        AudioFormat(),
+        call,
+        intake=call.intake,
+        parting=Turnstile().passed,
+        max_message_bytes=1_000,
+        send_cap_ms=1_000,
     )
     writing = asyncio.create_task(transport.write())
     for _ in range(60):
@@ -246,7 +274,13 @@ async def test_closing_does_not_wait_for_ever_for_a_client_that_does_not_read() 
     socket = Deaf()
     call = Call(Intake(lead_ms=100, cap_ms=1_000))
     transport = WebSocketTransport(
-        socket, AudioFormat(), call, intake=call.intake, max_message_bytes=1_000, send_cap_ms=1_000
+        socket,
+        AudioFormat(),
+        call,
+        intake=call.intake,
+        parting=Turnstile().passed,
+        max_message_bytes=1_000,
+        send_cap_ms=1_000,
     )
     writing = asyncio.create_task(transport.write())
     transport.send_message({"type": "hang"})
