@@ -7,9 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from starlette.concurrency import run_in_threadpool
-
 from api.authentication import Principal
+from api.byte_removal import remove_bytes
 from api.context import ApiContext
 from api.errors import Problem, not_found
 from api.refusals import from_log, from_refusal
@@ -45,8 +44,7 @@ class CallRemoval:
             # It was claimed after we had looked, perhaps on another node.
             await self._end_if_running(self._found(principal, call_id))
             document, appended = await self._deleted(principal, call_id)
-        for artifact in document.state.artifacts:
-            await run_in_threadpool(self._artifacts.delete, artifact.location)
+        await remove_bytes(self._artifacts, [artifact.location for artifact in document.state.artifacts])
         return document, appended
 
     async def several(self, principal: Principal, call_ids: Sequence[str]) -> list[dict[str, Any]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -18,6 +17,7 @@ from starlette.responses import Response
 from api.authentication import Principal
 from api.bodies import check
 from api.byte_ranges import stored_response
+from api.byte_removal import remove_bytes
 from api.configuration.references import UNBOUNDED
 from api.configuration.routes import Views, add_objects
 from api.context import ApiContext
@@ -36,9 +36,8 @@ from domain.configuration.state import Configuration
 from domain.file.state import TextExtracted, TextFailed, TextPending, text_of
 from domain.foreign_json import UnreadableJson, read_json
 from domain.knowledge_base.state import attachment
-from domain.log.ports import Document, Documents, Step
+from domain.log.ports import Document, Documents, OutcomeUnknown, Step
 
-LOGGER: Final = logging.getLogger("callfold.api")
 _NAME_CHARACTERS: Final = 40
 _STORED_AS: Final = "file"
 
@@ -74,13 +73,10 @@ def file_routes(context: ApiContext) -> APIRouter:
         return ()
 
     async def clean_up(state: Configuration) -> None:
-        # The deletion is recorded: an answer that it failed would be wrong, and its retry would find nothing.
         text = text_of(state)
-        for location in (state.config["location"], *([text.location] if isinstance(text, TextExtracted) else [])):
-            try:
-                await run_in_threadpool(artifacts.delete, location)
-            except OSError as fault:
-                LOGGER.error("file.bytes_left file=%s reason=%s", state.id, fault.strerror)
+        await remove_bytes(
+            artifacts, (state.config["location"], *([text.location] if isinstance(text, TextExtracted) else []))
+        )
 
     add_objects(router, context, resource, clean_up, deleting)
 
@@ -104,10 +100,13 @@ def file_routes(context: ApiContext) -> APIRouter:
             return await create_once(
                 context, principal, FILES.aggregate, ids, sent=config, sent_as="config", command=command, body=view
             )
+        except OutcomeUnknown:
+            # The file may be on the log yet, and must not be there without its bytes.
+            raise
         except Exception:
             kept = documents.get(FILES.kind, ids.object_id)
             if kept is None or kept.state.config["location"] != stored.location:
-                await run_in_threadpool(artifacts.delete, stored.location)
+                await remove_bytes(artifacts, (stored.location,))
             raise
 
     async def found(request: Request, file_id: str, path: str) -> Document:

@@ -142,6 +142,8 @@ class MemoryArtifacts:
         return io.BytesIO(self.files[location])
 
     def delete(self, location: str) -> None:
+        if self.away:
+            raise ArtifactsUnavailable("the bucket did not delete it")
         self.files.pop(location, None)
 
 

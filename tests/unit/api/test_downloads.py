@@ -171,6 +171,17 @@ async def test_a_deleted_call_takes_its_links_and_files_along(
     assert installation.artifacts.files == {}
 
 
+async def test_a_call_is_deleted_although_its_recordings_cannot_be(
+    client: httpx.AsyncClient, recorded: str, installation: Installation, caplog: pytest.LogCaptureFixture
+) -> None:
+    locations = set(installation.artifacts.files)
+    installation.artifacts.away = True
+    assert (await client.delete(f"/call/{recorded}")).status_code == 200
+    assert (await client.get(f"/call/{recorded}")).status_code == 404
+    left = {word.removeprefix("location=") for line in caplog.messages for word in line.split() if "location=" in word}
+    assert left == locations
+
+
 async def test_a_stored_file_that_is_gone(client: httpx.AsyncClient, recorded: str, installation: Installation) -> None:
     where = await link(client, recorded)
     installation.artifacts.files.clear()

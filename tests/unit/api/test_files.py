@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,9 @@ from api.dependencies import ApiLimits
 from domain.file.aggregate import FILE_TEXT
 from domain.file.commands import RecordText
 from domain.file.events import FileTextExtracted, FileTextFailed
+from domain.log.ports import Appended, Commands, LogUnavailable, OutcomeUnknown, Step
+from domain.organization.founding import Founding
+from tests.unit.api.application import application
 from tests.unit.api.installation import Installation, install
 
 TEXT = b"Cleaning: 90 dollars\n" * 100
@@ -159,6 +164,47 @@ async def test_a_retried_upload_is_kept_once(client: httpx.AsyncClient, installa
     other = await send(client, b"something else", headers=key)
     assert (other.status_code, other.json()["code"]) == (422, "IDEMPOTENCY_KEY_REUSED")
     assert list(installation.artifacts.files.values()) == [TEXT]
+
+
+@dataclass
+class Failing:
+    """Commands whose outcome nobody can tell, although they may have been carried out."""
+
+    commands: Commands
+    failure: Exception
+    carries_out: bool
+
+    async def execute_together(
+        self, steps: Sequence[Step], *, commit_id: str | None = None
+    ) -> tuple[tuple[Any, ...], Appended]:
+        if self.carries_out:
+            await self.commands.execute_together(steps, commit_id=commit_id)
+        raise self.failure
+
+    async def execute(self, *_: Any, **__: Any) -> Any:
+        raise self.failure
+
+    async def record(self, *_: Any, **__: Any) -> Any:
+        raise self.failure
+
+
+@pytest.mark.parametrize(
+    ("failure", "kept"), [(OutcomeUnknown("no broker confirmed it"), True), (LogUnavailable("no broker"), False)]
+)
+async def test_bytes_stay_unless_it_is_sure_that_no_file_names_them(
+    installation: Installation, founding: Founding, failure: Exception, kept: bool
+) -> None:
+    commands = Failing(installation.log, failure, carries_out=False)
+    app = application(replace(installation.dependencies, commands=commands), "failing")
+    key = {"authorization": f"Bearer {founding.private_key}", "idempotency-key": "once"}
+    transport = httpx.ASGITransport(app)
+    async with httpx.AsyncClient(transport=transport, base_url="https://c.example", headers=key) as client:
+        assert (await send(client)).status_code == 503
+        assert bool(installation.artifacts.files) is kept
+        commands.carries_out = True
+        assert (await send(client)).status_code == 503
+        (body,) = (await client.get("/file")).json()
+        assert (await client.get(f"/file/{body['id']}/content")).content == TEXT
 
 
 @pytest.mark.parametrize(
