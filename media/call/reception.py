@@ -69,6 +69,8 @@ class Reception:
         opened_s = monotonic()
         with self._start_line.coming():
             call = await self._claim(call_id)
+        # The log answers all claims of a commit at the same instant.
+        await self._workshop.turnstile.passed()
         clock = CallClock(self._clock())
         opened_ms = clock.now_ms() - (monotonic() - opened_s) * 1000
         warnings = EarlyWarnings()
@@ -120,7 +122,6 @@ class Reception:
     async def _claim(self, call_id: str) -> KeptCall:
         settings = self._workshop.settings
         command = ClaimCall(owner=self._owner, lease_seconds=settings.lease_s, address=self._address)
-        await self._workshop.turnstile.passed()
         try:
             state, _ = await self._commands.execute(CALL, call_id, command)
         except Refused as refused:
