@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import cast
@@ -14,23 +13,7 @@ from fastapi import FastAPI
 
 from infra.call_protocol import CallProtocol
 from infra.http_protocol import BoundedHttpProtocol
-
-
-class CannotListen(Exception):
-    """The address or port cannot be used; the message says which and why."""
-
-
-def listen(host: str, port: int) -> socket.socket:
-    """A listening socket. Raises ``CannotListen``."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        socket.getaddrinfo(host, port, family)
-        return socket.create_server((host, port), family=family, backlog=2048)
-    except socket.gaierror as error:
-        raise CannotListen(f"cannot listen on {host}: {error.strerror}; give an address of this machine") from None
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno else str(error)
-        raise CannotListen(f"cannot listen on {host} port {port}: {reason}; choose another with --port") from None
+from infra.listening import WAITING, CannotListen
 
 
 class _Server(uvicorn.Server):
@@ -61,7 +44,7 @@ class _Server(uvicorn.Server):
 async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[Callable[[socket.socket], Awaitable[None]]]:
     """Answer on ``listeners`` inside the context; open connections get a moment to finish when it ends.
 
-    What it gives takes connections that were accepted elsewhere.
+    What it gives takes connections that were accepted elsewhere. Raises ``CannotListen``.
     """
     config = uvicorn.Config(
         app,
@@ -72,6 +55,7 @@ async def serving(app: FastAPI, *listeners: socket.socket) -> AsyncIterator[Call
         log_config=None,
         access_log=False,
         lifespan="on",
+        backlog=WAITING,
         timeout_graceful_shutdown=2,
     )
     server = _Server(config)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from domain.organization.founding import Founding
 from infra.data_folder import DataFolder, Seat
 from infra.settings import Settings
 
@@ -18,6 +19,18 @@ _LOCK_WAIT_SECONDS = 5.0
 
 class RoleUnfit(Exception):
     """The settings do not fit the role; the message names the setting and what to give instead."""
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    """What people and programs are told when the process answers. ``organization`` only at an installation's first
+    start."""
+
+    role: Role
+    url: str
+    pid: int
+    data_dir: str
+    organization: Founding | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 
 from infra import logging as log_lines
 from infra.arrivals import Dispatcher
-from infra.http_server import listen
-from infra.roles import RoleUnfit, check
-from infra.serve import Started, stop_signals
+from infra.listening import listen
+from infra.roles import RoleUnfit, Started, check
 from infra.settings import Settings
+from infra.starting import starting
+from infra.stop_signals import stop_signals
 
 logger = logging.getLogger(__name__)
 
@@ -37,20 +38,25 @@ def supervise(settings: Settings, on_started: Callable[[Started], None], *, work
 
 
 async def _supervise(settings: Settings, on_started: Callable[[Started], None], workers: int) -> None:
-    with stop_signals() as stop, listen(settings.host, settings.port) as listener:
+    with stop_signals() as stop, listen(settings.host, settings.port) as listener, starting(listener) as start:
         port, dispatcher = listener.getsockname()[1], Dispatcher(listener)
         staff = [_Worker(number, settings, port, dispatcher, stop) for number in range(1, workers + 1)]
         try:
             async with asyncio.TaskGroup() as group:
-                keeping = [group.create_task(worker.keep(), name=f"worker-{worker.number}") for worker in staff]
-                await asyncio.gather(*(worker.ready.wait() for worker in staff))
-                accepting = group.create_task(dispatcher.run(), name="dispatcher")
-                url = settings.media_url or settings.base_url(port)
-                on_started(Started("media", url, os.getpid(), str(settings.data_dir.absolute()), None))
-                logger.info("system.ready", extra={"role": "media", "url": url, "workers": workers})
-                await stop.wait()
-                accepting.cancel()
-                await asyncio.gather(*keeping)
+                for worker in staff:
+                    group.create_task(worker.keep(), name=f"worker-{worker.number}")
+                for worker in staff:
+                    await worker.settled.wait()
+                start.over()
+                if not stop.is_set():
+                    accepting = group.create_task(dispatcher.run(), name="dispatcher")
+                    url = settings.media_url or settings.base_url(port)
+                    on_started(Started("media", url, os.getpid(), str(settings.data_dir.absolute()), None))
+                    logger.info("system.ready", extra={"role": "media", "url": url, "workers": workers})
+                    await stop.wait()
+                    accepting.cancel()
+                    await asyncio.wait((accepting,))
+                listener.close()  # who comes while the workers drain is refused, and waits for nobody
         except* RoleUnfit as failed:
             raise failed.exceptions[0] from None
     logger.info("system.stopped")
@@ -65,17 +71,24 @@ class _Worker:
     port: int
     dispatcher: Dispatcher
     stop: asyncio.Event
-    ready: asyncio.Event = field(default_factory=asyncio.Event)
+    settled: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once it has served, or will not any more."""
 
     async def keep(self) -> None:
         """Have the worker run until told to stop. Raises ``RoleUnfit`` when it does not even start once."""
+        try:
+            await self._keep()
+        finally:
+            self.settled.set()
+
+    async def _keep(self) -> None:
         pause_s = _LEAST_PAUSE_SECONDS
         while not self.stop.is_set():
             process = await self._start()
             if await self._announced(process):
-                self.ready.set()
+                self.settled.set()
                 pause_s = _LEAST_PAUSE_SECONDS
-            elif not self.ready.is_set() and not self.stop.is_set():
+            elif not self.settled.is_set() and not self.stop.is_set():
                 raise RoleUnfit("a media worker did not start; its own error line says why")
             await self._until_over(process)
             if self.stop.is_set():

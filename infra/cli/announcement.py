@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from infra.serve import Started
+    from infra.roles import Started
     from infra.settings import Settings
 
 Host = Annotated[str | None, typer.Option("--host", help="Address to listen on.")]

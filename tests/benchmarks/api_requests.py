@@ -38,7 +38,8 @@ from domain.configuration.aggregate import ConfigurationAggregate
 from domain.configuration.commands import CreateConfiguration
 from domain.session.aggregate import SESSION
 from infra.application import build_routes
-from infra.http_server import listen, serving
+from infra.http_server import serving
+from infra.listening import listen
 from media.call.collector import CollectorPolicy
 from streams.log.embedded import EmbeddedLog
 from tests.benchmarks.lateness import Lateness, Stops, measured_lateness

@@ -36,7 +36,8 @@ from domain.call.commands import CreateCall
 from domain.egress import EgressPolicy
 from domain.live_calls import CallSocket
 from domain.log.ports import IdSource
-from infra.http_server import listen, serving
+from infra.http_server import serving
+from infra.listening import listen
 from media.artifacts.local import LocalArtifactStore
 from media.audio.framing import FRAME_BYTES, FRAME_MS, SILENCE
 from media.audio.voice_activity import Detector, webrtc_detector

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-import infra.observed
+import infra.lifetime
 import infra.streaming
 import streams.faust.app
-from infra.serve import Started, serve
+from infra.roles import Started
+from infra.serve import serve
 from infra.settings import load
 
 SESSION_SECONDS = 4.0
@@ -66,6 +67,6 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    assert infra.observed
+    assert infra.lifetime
     assert infra.streaming
     main(Path(sys.argv[1]))

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from infra.arrivals import SETTLING_SECONDS, Desk, Dispatcher, arriving, by_room
-from infra.http_server import listen
+from infra.listening import listen
 
 PATIENCE_S = 20.0
 

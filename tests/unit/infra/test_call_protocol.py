@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.frames import Frame, Opcode
 
 from api.call_sockets import StarletteCallSocket
-from infra.http_server import listen, serving
+from infra.http_server import serving
+from infra.listening import listen
 
 
 @dataclass

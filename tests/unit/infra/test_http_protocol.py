@@ -12,7 +12,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 
 from infra.http_protocol import LONGEST_HEAD_BYTES, SLOWEST_BYTES, BoundedHttpProtocol
-from infra.http_server import CannotListen, listen, serving
+from infra.http_server import serving
+from infra.listening import CannotListen, listen
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 

@@ -15,7 +15,8 @@ from api.app import CALLS_ONLY, create_app
 from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, CreateCall, EndCall
 from domain.live_calls import CallNotLive, CallRejected, CallSocket, LiveCalls, OwnerUnreachable
-from infra.http_server import listen, serving
+from infra.http_server import serving
+from infra.listening import listen
 from infra.remote_calls import RoutedCalls
 from tests.unit.api.installation import SECRET, Installation, ScriptedLiveCalls, install
 

@@ -15,7 +15,8 @@ from starlette.responses import JSONResponse, Response
 
 from domain.signing import is_call_token
 from domain.web_calls import IceServer, OfferRefused, TooManyPeers
-from infra.http_server import listen, serving
+from infra.http_server import serving
+from infra.listening import listen
 from infra.web_calls import RoutedWebCalls
 
 SECRET = b"a secret of thirty-two bytes....."
