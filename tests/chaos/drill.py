@@ -22,8 +22,9 @@ from tests.chaos.history import Held, Judgement, check, read_history, silences
 from tests.chaos.log_processes import PROCESSES
 from tests.contracts.log_contract import Node
 
-READY_SECONDS = 60
-STOP_SECONDS = 60
+READY_SECONDS = 180
+STOP_SECONDS = 120
+"""Long, for busy machines."""
 LATEST_DEATH = 4
 """How often a process passes a step before it dies there, at most: deaths are the point, not what lies between."""
 

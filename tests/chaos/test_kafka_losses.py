@@ -41,8 +41,8 @@ pytestmark = pytest.mark.timeout(600)  # brokers notice the death of others afte
 
 T = TypeVar("T")
 
-SECONDS = 60.0
-BACK_SECONDS = 30.0
+SECONDS = 120.0
+BACK_SECONDS = 120.0
 """How long three brokers that were all frozen may take until the log has what was kept meanwhile."""
 
 

@@ -22,7 +22,7 @@ from media.call.spool_file import SpoolFile
 from media.call.spool_records import decode_batch, decode_commit
 from streams.log.embedded import EmbeddedLog
 from streams.media_log.embedded import EmbeddedFragmentLog
-from tests.unit.media.call.rig import media_rig
+from tests.unit.media.call.rig import Rig, media_rig
 from tests.unit.media.call.test_calls import Caller, dial, of, providers, texts
 
 
@@ -78,13 +78,23 @@ class _Fragments:
 
 
 HEARD = ("one", "two", "three", "four")
+SECONDS = 60.0
+"""Long, for busy machines."""
 
 
 async def converse(caller: Caller, first: int, last: int) -> None:
     """One exchange after the other; the greeting is the assistant's speech number one."""
     for number in range(first, last + 1):
         await caller.speak()
-        await caller.until_said(number + 1)
+        await caller.until_said(number + 1, SECONDS)
+
+
+async def until_recorded(rig: Rig, call_id: str, text: str) -> None:
+    """An answer can be heard before the log has the words that it answers."""
+    async with asyncio.timeout(SECONDS):
+        async for _ in rig.log.follow(Position(0, 0), frozenset({MessageCommitted.TYPE})):
+            if text in texts(rig.events(call_id), "user"):
+                break
 
 
 @pytest.mark.parametrize("silent", [False, True])
@@ -101,11 +111,14 @@ async def test_a_call_goes_on_while_the_logs_are_away_and_its_history_is_whole_w
         log_patience_s=0.05,
     ) as rig:
         caller = await dial(rig)
-        await caller.until_said(1)
+        await caller.until_said(1, SECONDS)
         await converse(caller, 1, 1)
+        await until_recorded(rig, caller.call_id, "one")
         broker.back.clear()
         await converse(caller, 2, 3)
-        assert rig.tier.trouble
+        async with asyncio.timeout(SECONDS):
+            while not rig.tier.trouble:  # noqa: ASYNC110 - as an orchestrator asks
+                await asyncio.sleep(0.01)
         assert texts(rig.events(caller.call_id), "user") == ["one"]
         broker.back.set()
         await converse(caller, 4, 4)
@@ -127,7 +140,7 @@ _CHILD = """
 import asyncio, json, sys
 from pathlib import Path
 from media.call.event_spool import EventSpool
-from tests.chaos.test_log_away import HEARD, Broker, converse
+from tests.chaos.test_log_away import HEARD, SECONDS, Broker, converse, until_recorded
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import dial, providers
 
@@ -146,8 +159,9 @@ async def main(root):
         root, providers(*HEARD), commands=broker.commands, fragment_log=broker.fragments, log_retry_s=0.02
     ) as rig:
         caller = await dial(rig)
-        await caller.until_said(1)
+        await caller.until_said(1, SECONDS)
         await converse(caller, 1, 1)
+        await until_recorded(rig, caller.call_id, "one")
         broker.back.clear()
         await converse(caller, 2, 3)
         async with kept:
@@ -164,7 +178,7 @@ async def test_what_a_killed_process_had_on_disk_reaches_the_logs_before_the_end
         sys.executable, "-c", _CHILD, str(tmp_path), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(2 * SECONDS):
         seen: dict[str, Any] = json.loads(await child.stdout.readline())
     child.send_signal(signal.SIGKILL)
     await child.wait()
@@ -175,7 +189,7 @@ async def test_what_a_killed_process_had_on_disk_reaches_the_logs_before_the_end
     assert numbers
 
     async with media_rig(tmp_path, reap_every_s=0.05) as rig:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(SECONDS):
             async for batch in rig.log.follow(Position(0, 0), frozenset({"call.ended"})):
                 if any(item.recorded.originator_id == call_id for item in batch):
                     break

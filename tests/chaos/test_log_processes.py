@@ -38,6 +38,10 @@ STEPS = (None, *IN_A_FILE)
 """Where a writer dies; ``None`` is wherever it happens to be when it is killed from outside."""
 
 
+SECONDS = 120
+"""Long, for busy machines."""
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "log.sqlite"
@@ -62,14 +66,14 @@ def running(target: Callable[..., None], path: Path, *arguments: Any) -> Iterato
 
 
 def told(connection: Connection) -> Any:
-    assert connection.poll(30), "the process tells nothing"
+    assert connection.poll(SECONDS), "the process tells nothing"
     return connection.recv()
 
 
 def rest(connection: Connection) -> Iterator[Any]:
     """Everything that was told before the process ended."""
     with contextlib.suppress(EOFError, ConnectionResetError):
-        while connection.poll(30):
+        while connection.poll(SECONDS):
             yield connection.recv()
 
 
@@ -82,7 +86,7 @@ def test_racing_processes_lose_no_update_and_leave_no_gap(path: Path) -> None:
         for pipe in pipes:
             pipe.send("go")
         while pipes:
-            for pipe in wait(pipes, timeout=60):
+            for pipe in wait(pipes, timeout=SECONDS):
                 assert isinstance(pipe, Connection)
                 message = told(pipe)
                 if message == "done":
@@ -125,7 +129,7 @@ def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None
         death = None if step is None else Death(step, nth)
         with running(write_until_killed, path, f"k{attempt}", death) as (process, pipe):
             messages = kill_at_random(process, pipe, nth) if death is None else list(rest(pipe))
-            process.join(30)
+            process.join(SECONDS)
             assert process.exitcode == -signal.SIGKILL
         sent |= {commit_id for kind, commit_id in messages if kind == "sent"}
         acknowledged |= {commit_id for kind, commit_id in messages if kind == "acknowledged"}

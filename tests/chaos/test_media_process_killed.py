@@ -33,7 +33,7 @@ async def main(root):
         call_id = await rig.create(assistant(firstMessage="Hello."))
         socket = InMemorySocket()
         serving = asyncio.create_task(rig.tier.serve(call_id, socket))
-        await socket.until_message(type="transcript", role="assistant")
+        await socket.until_message(60, type="transcript", role="assistant")
         socket.control(type="say", content="A very long announcement, " * 40)
         async for _ in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.message_committed"})):
             break
@@ -50,13 +50,13 @@ async def test_a_killed_process_leaves_an_ended_call_and_a_playable_recording(tm
         sys.executable, "-c", _CHILD, str(tmp_path), stdout=asyncio.subprocess.PIPE
     )
     assert child.stdout is not None
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         seen: dict[str, Any] = json.loads(await child.stdout.readline())
     child.send_signal(signal.SIGKILL)
     await child.wait()
 
     async with media_rig(tmp_path, reap_every_s=0.05) as rig:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             async for batch in rig.log.follow(type(rig.head())(0, 0), frozenset({"call.artifact_stored"})):
                 stored = [item.recorded.event for item in batch]
                 if any(isinstance(event, ArtifactStored) and event.track == "assistant" for event in stored):

@@ -73,7 +73,7 @@ def projector(folder: Path) -> Iterator[Projector]:
         try:
             yield Projector(process.stdin, process.stdout)
             process.stdin.close()
-            process.wait(30)
+            process.wait(120)
         finally:
             process.kill()
 

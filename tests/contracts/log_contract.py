@@ -33,6 +33,8 @@ from tests.contracts.tally import (
     Tally,
 )
 
+SECONDS = 60.0
+"""Long, for busy machines."""
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 BEGINNING = Position(0, 0)
 CODEC = EventCodec(TALLY_TYPES)
@@ -480,7 +482,7 @@ class LogContract:
         await node.execute(TALLY, "a", Open("org-1"))
         await node.record("a", [Added(amount=1)] * 1200, [START] * 1200)
         seen: list[int] = []
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(SECONDS):
             async for batch in node.follow(Position(0, 100)):
                 seen += ordinals(batch)
                 if len(seen) >= 1101:
@@ -493,7 +495,7 @@ class LogContract:
         pending = asyncio.ensure_future(anext(following, None))
         await asyncio.sleep(0)
         await asyncio.to_thread(node.close)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert await pending is None
         with pytest.raises(LogUnavailable, match="closed"):
             await node.record("a", [Added(amount=1)], [START])
@@ -518,7 +520,7 @@ class LogContract:
 
     async def test_waiting_for_a_position_ends_when_it_is_seen(self, open_node: Callable[[], Node]) -> None:
         one, other = open_node(), open_node()
-        waiting = asyncio.ensure_future(other.wait_for(Position(0, 2), 10))
+        waiting = asyncio.ensure_future(other.wait_for(Position(0, 2), SECONDS))
         _, opened = await one.execute(TALLY, "a", Open("org-1"))
         await seen(other, opened.position)
         assert not waiting.done()
@@ -528,18 +530,18 @@ class LogContract:
         assert not await other.wait_for(Position(0, 3), 0.01)
 
     async def test_waiting_ends_with_the_log(self, node: Node) -> None:
-        waiting = asyncio.ensure_future(node.wait_for(Position(0, 1), 10))
+        waiting = asyncio.ensure_future(node.wait_for(Position(0, 1), 2 * SECONDS))
         await asyncio.sleep(0)
         await asyncio.to_thread(node.close)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(SECONDS):
             assert not await waiting
 
 
 async def seen(node: Node, position: Position) -> None:
     """Read-your-writes over nodes: wait until ``node`` has what another one was told."""
-    assert await node.wait_for(position, 10), f"{node.head()} is not {position}"
+    assert await node.wait_for(position, SECONDS), f"{node.head()} is not {position}"
 
 
 async def next_batch(following: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned]:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(SECONDS):
         return await anext(following)

@@ -22,6 +22,8 @@ from tests.simulators.openai_platform_server import OpenAiPlatformServer
 from tests.simulators.tenant_server import TenantProviderServer
 from tests.simulators.vendor_server import KEY, VendorServer
 
+SECONDS = 60.0
+"""Long, for busy machines."""
 LOOPBACK = EgressPolicy((ip_network("127.0.0.0/8"),))
 Section = dict[str, Any]
 
@@ -83,7 +85,7 @@ async def registry_of(
     vendors: Mapping[str, str], key: str = KEY, *, local_speech: bool = False
 ) -> AsyncIterator[ProviderRegistry]:
     """A registry whose vendors are at these base URLs."""
-    async with guarded_client(LOOPBACK, timeout_s=5) as client:
+    async with guarded_client(LOOPBACK, timeout_s=SECONDS) as client:
         access = {name: VendorAccess(key, url) for name, url in vendors.items()}
         registry = ProviderRegistry(ProviderSettings(access, local_speech=local_speech), client, LOOPBACK)
         try:

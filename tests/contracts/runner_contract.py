@@ -64,7 +64,7 @@ class RowFile:
             return connection.execute("SELECT name, row FROM rows ORDER BY name, row").fetchall()
 
     def _open(self) -> sqlite3.Connection:
-        return sqlite3.connect(self._path, timeout=10)
+        return sqlite3.connect(self._path, timeout=60)
 
 
 @dataclass(frozen=True)

@@ -105,12 +105,12 @@ class TestFaustRunner(RunnerContract):
         )
         with closing(producer(location)) as writing:
             for record in (*accepted, to_record(stale), Record((("v", b"1"),), b"garbage")):
-                writing.send(location.topic("log"), record.value, None, list(record.headers), 0).get(10)
+                writing.send(location.topic("log"), record.value, None, list(record.headers), 0).get(60)
         sink = RowFile(tmp_path / "rows.db")
         async with hosting(Pipeline("contract", processors(), sink)) as hosted:
             await hosted.reached(last)
             await hosted.reached(await append(log, range(3, 5)))
-        assert log.position_at(0, len(accepted) * 2 + 1, 10) == last
+        assert log.position_at(0, len(accepted) * 2 + 1, 60) == last
         assert sink.rows() == await plain_rows(tmp_path, range(3), range(3, 5))
 
     async def test_that_faust_ended_by_itself_does_not_go_unnoticed(self, hosting: Hosting, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ class TestFaustRunner(RunnerContract):
             assert isinstance(hosted, HostedOnFaust)
             await hosted.app.crash(RuntimeError("no broker any more"))
             with pytest.raises(RuntimeError, match="no broker any more"):
-                await asyncio.wait_for(asyncio.shield(hosted.runner.failed), 20)
+                await asyncio.wait_for(asyncio.shield(hosted.runner.failed), 60)
 
 
 def _records(location: KafkaLocation) -> list[Record]:

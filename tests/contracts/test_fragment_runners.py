@@ -34,7 +34,7 @@ from tests.contracts.fragment_runner_contract import (
 from tests.contracts.kafka_nodes import on_broker
 from tests.contracts.runner_contract import RowFile
 
-SECONDS = 30.0
+SECONDS = 60.0
 """Long, for busy machines."""
 
 

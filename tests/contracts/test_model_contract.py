@@ -13,7 +13,7 @@ import pytest
 from media.providers.ended_reason import ended_reason
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel, ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
-from tests.contracts.provider_cases import MODELS, Case, registry_of
+from tests.contracts.provider_cases import MODELS, SECONDS, Case, registry_of
 from tests.simulators.vendor_server import KEY, Fault, Garbage, HalfOpen, HangUp, Hold, Refuse, Reset, VendorServer
 
 SAYS = "We have a table for seven, at eight."
@@ -59,7 +59,7 @@ async def model(case: Case, *faults: Fault, **script: Any) -> AsyncIterator[tupl
 
 
 async def answer(thinking: LanguageModel, request: ModelRequest = ASKED) -> list[ModelFact]:
-    async with asyncio.timeout(10), aclosing(thinking.stream(request)) as facts:
+    async with asyncio.timeout(SECONDS), aclosing(thinking.stream(request)) as facts:
         return [fact async for fact in facts]
 
 
@@ -87,7 +87,7 @@ async def test_a_tool_is_asked_for_with_its_arguments_decoded(case: Case) -> Non
 @each_protocol
 async def test_an_answer_given_up_is_stopped_at_the_vendor(case: Case) -> None:
     async with model(case, Hold(after=4)) as (thinking, server):
-        async with asyncio.timeout(5), aclosing(thinking.stream(ASKED)) as facts:
+        async with asyncio.timeout(SECONDS), aclosing(thinking.stream(ASKED)) as facts:
             async for fact in facts:
                 if isinstance(fact, TextDelta):
                     break
@@ -143,7 +143,7 @@ async def test_a_vendor_that_says_nothing_can_be_given_up_at_any_moment(case: Ca
         waiting = asyncio.ensure_future(answer(thinking))
         await server.until(lambda: server.open == 1)
         waiting.cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SECONDS):
             with pytest.raises(asyncio.CancelledError):
                 await waiting
         await server.until(lambda: server.open == 0)

@@ -21,7 +21,7 @@ from media.providers.speech_to_text import (
     TranscriptFact,
     TranscriptionStream,
 )
-from tests.contracts.provider_cases import TRANSCRIBERS, Case, registry_of
+from tests.contracts.provider_cases import SECONDS, TRANSCRIBERS, Case, registry_of
 from tests.simulators.vendor_server import KEY, Fault, Garbage, HangUp, Refuse, Reset, VendorServer
 
 SAID = ("I would like a table.", "For seven people please.")
@@ -50,7 +50,7 @@ def speak(stream: TranscriptionStream) -> None:
 async def one_turn(stream: TranscriptionStream, *, native: bool) -> list[TranscriptFact]:
     """Facts up to the final with words, or the end of turn where the vendor decides it."""
     facts: list[TranscriptFact] = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(SECONDS):
         async for fact in stream:
             facts.append(fact)
             if isinstance(fact, EndOfTurn) or (isinstance(fact, Final) and fact.text and not native):
@@ -59,7 +59,7 @@ async def one_turn(stream: TranscriptionStream, *, native: bool) -> list[Transcr
 
 
 async def listen(hearing: SpeechToText) -> None:
-    async with asyncio.timeout(10), hearing.connect() as stream:
+    async with asyncio.timeout(SECONDS), hearing.connect() as stream:
         speak(stream)
         async for _ in stream:
             continue

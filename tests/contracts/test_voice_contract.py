@@ -14,7 +14,7 @@ from media.providers.errors import ProviderError
 from media.providers.scripted import ScriptedTextToSpeech
 from media.providers.speech_to_text import Final, Partial
 from media.providers.text_to_speech import AudioChunk, TextToSpeech, WordTime
-from tests.contracts.provider_cases import VOICES, Case, registry_of
+from tests.contracts.provider_cases import SECONDS, VOICES, Case, registry_of
 from tests.simulators.vendor_server import KEY, Fault, HalfOpen, Refuse, Reset, VendorServer
 from tests.unit.media.providers.speech import needs_speech
 
@@ -35,7 +35,7 @@ async def voice(case: Case, *faults: Fault) -> AsyncIterator[tuple[TextToSpeech,
 async def say(speaking: TextToSpeech, text: str) -> tuple[float, list[WordTime]]:
     """Milliseconds of audio, and the word times."""
     pcm, words = 0, []
-    async with asyncio.timeout(10), aclosing(speaking.synthesize(text)) as facts:
+    async with asyncio.timeout(SECONDS), aclosing(speaking.synthesize(text)) as facts:
         async for fact in facts:
             if isinstance(fact, AudioChunk):
                 assert len(fact.pcm) % 2 == 0
@@ -84,7 +84,7 @@ async def test_the_local_voice_and_recogniser_keep_the_same() -> None:
                 words.append(fact)
         assert [said[word.start_char : word.end_char] for word in words] == said.split()
         assert 0 <= words[0].start_ms < words[1].start_ms < len(pcm) / BYTES_PER_MS
-        async with asyncio.timeout(60), hearing.connect() as stream:
+        async with asyncio.timeout(SECONDS), hearing.connect() as stream:
             heard = bytes(640 * 20) + pcm + bytes(640 * 20)
             for at in range(0, len(heard) - 639, 640):
                 stream.feed(heard[at : at + 640])
@@ -100,15 +100,18 @@ async def test_the_local_voice_and_recogniser_keep_the_same() -> None:
 @every_case
 async def test_a_text_given_up_is_heard_no_more_and_the_next_is_spoken_alone(case: Case) -> None:
     async with voice(case) as (speaking, _):
-        async with asyncio.timeout(5):
-            facts = speaking.synthesize(TEXT * 20)
-            async for fact in facts:
-                if isinstance(fact, AudioChunk):
-                    break
-            loop = asyncio.get_running_loop()
-            began = loop.time()
-            await facts.aclose()
-            assert loop.time() - began < 1.0
+        loop, took_s = asyncio.get_running_loop(), list[float]()
+        for _ in range(3):
+            async with asyncio.timeout(SECONDS):
+                facts = speaking.synthesize(TEXT * 20)
+                async for fact in facts:
+                    if isinstance(fact, AudioChunk):
+                        break
+                began = loop.time()
+                await facts.aclose()
+                took_s.append(loop.time() - began)
+        # A busy machine may hold up one of them, or two.
+        assert min(took_s) < 1.0
         length_ms, _ = await say(speaking, SHORT)
         assert length_ms == pytest.approx(len(SHORT) * MS_PER_CHARACTER, abs=5)
 
@@ -127,7 +130,7 @@ async def test_a_vendor_that_says_nothing_can_be_given_up_at_any_moment(case: Ca
         waiting = asyncio.ensure_future(anext(speech))
         await server.until(lambda: len(server.received) > 0)
         waiting.cancel()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(SECONDS):
             with pytest.raises(asyncio.CancelledError):
                 await waiting
 

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 import uvicorn
 from fastapi import FastAPI
 
+START_SECONDS = 60
+"""Long, for busy machines."""
+
 
 @contextmanager
 def listening() -> Iterator[tuple[socket.socket, str]]:
@@ -38,9 +41,9 @@ def serving(app: FastAPI, bound: socket.socket) -> Iterator[None]:
     thread = threading.Thread(target=server.run, args=([bound],))
     thread.start()
     try:
-        if not server.serving.wait(10):
-            raise TimeoutError("the server did not start within 10 s")
+        if not server.serving.wait(START_SECONDS):
+            raise TimeoutError(f"the server did not start within {START_SECONDS} s")
         yield
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(START_SECONDS)

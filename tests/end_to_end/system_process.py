@@ -21,8 +21,10 @@ from websockets.sync.client import ClientConnection, connect
 
 from infra.data_folder import DataFolder
 
-READY_SECONDS = 60
-STOP_SECONDS = 30
+READY_SECONDS = 120
+STOP_SECONDS = 90
+ANSWER_SECONDS = 60
+"""All of them long, for busy machines."""
 _ROOM_ENOUGH = {
     "CALLFOLD_ADMISSION_LAG_MS": "10000",
     "CALLFOLD_ADMISSION_BUSY_PERCENT": "100",
@@ -36,8 +38,9 @@ TRANSPORT = {
     "provider": "vapi.websocket",
     "audioFormat": {"format": "pcm_s16le", "container": "raw", "sampleRate": 16000},
 }
-TALKATIVE = {
+TALKATIVE: dict[str, Any] = {
     "firstMessage": "Hello. " + "This is a long greeting that goes on and on for quite a while. " * 5,
+    "silenceTimeoutSeconds": 3600,  # tests end these calls, however long it takes until they come to it
     "model": {"provider": "vapi", "model": "guided-conversation", "messages": []},
 }
 
@@ -54,7 +57,7 @@ class SystemProcess:
 
     def api(self, private_key: str) -> httpx.Client:
         headers = {"authorization": f"Bearer {private_key}"}
-        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=10)
+        return httpx.Client(base_url=self.url, headers=headers, trust_env=False, timeout=ANSWER_SECONDS)
 
     def operator(self) -> httpx.Client:
         running = self.folder.announced()
@@ -129,10 +132,15 @@ def place_call(api: httpx.Client, assistant: dict[str, Any]) -> dict[str, Any]:
     return call
 
 
+def connected(url: str) -> ClientConnection:
+    """A WebSocket that waits as long as a busy machine may need."""
+    return connect(url, compression=None, proxy=None, open_timeout=ANSWER_SECONDS, ping_timeout=None)
+
+
 @contextmanager
 def on_the_line(call: dict[str, Any]) -> Iterator[OpenLine]:
     """A silent caller who hears the assistant speak."""
-    with connect(call["transport"]["websocketCallUrl"], compression=None, proxy=None) as socket:
+    with connected(call["transport"]["websocketCallUrl"]) as socket:
         line = OpenLine(socket)
         line.hear()
         yield line

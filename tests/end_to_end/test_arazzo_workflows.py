@@ -55,7 +55,8 @@ def operations() -> dict[str, tuple[str, str]]:
 
 @pytest.fixture
 def client(installation: Installation) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=installation.dependencies.settings.base_url(), trust_env=False) as made:
+    base_url = installation.dependencies.settings.base_url()
+    with httpx.Client(base_url=base_url, trust_env=False, timeout=60) as made:
         yield made
 
 

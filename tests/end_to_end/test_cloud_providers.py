@@ -105,7 +105,7 @@ async def test_a_call_through_three_vendors_is_heard_answered_and_recorded(tmp_p
 async def _held(system: SystemProcess) -> tuple[dict[str, Any], Caller]:
     assert system.organization is not None
     headers = {"authorization": f"Bearer {system.organization['privateKey']}"}
-    async with httpx.AsyncClient(base_url=system.url, headers=headers, trust_env=False, timeout=30) as api:
+    async with httpx.AsyncClient(base_url=system.url, headers=headers, trust_env=False, timeout=60) as api:
         created = await api.post("/call", json={"assistant": ASSISTANT, "transport": TRANSPORT})
         assert created.status_code == 201, created.text
         url = created.json()["transport"]["websocketCallUrl"]

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 from rich.console import Console
-from websockets.sync.client import connect
 
 from domain.log.checkpoint import decode
 from infra.cli.operator import Operator, client
@@ -40,7 +39,7 @@ from tests.end_to_end.installation import (
     moved,
     status,
 )
-from tests.end_to_end.system_process import TALKATIVE, on_the_line, place_call, running
+from tests.end_to_end.system_process import ANSWER_SECONDS, TALKATIVE, connected, on_the_line, place_call, running
 from tests.end_to_end.test_first_call import LINES
 
 if TYPE_CHECKING:
@@ -94,9 +93,9 @@ def test_a_call_is_steered_and_heard_from_every_machine(
 
     with (
         on_the_line(call) as line,
-        connect(at(call["monitor"]["listenUrl"], elsewhere), compression=None, proxy=None) as listener,
+        connected(at(call["monitor"]["listenUrl"], elsewhere)) as listener,
     ):
-        assert "16000" in str(listener.recv(timeout=30))
+        assert "16000" in str(listener.recv(timeout=ANSWER_SECONDS))
         told = end_call(call, elsewhere)
         assert (told.status_code, told.text) == (200, '{"success":true}')
         line.wait_for_hang_up()
@@ -145,8 +144,8 @@ async def test_a_spoken_call_arrives_everywhere_and_the_log_alone_gives_the_same
 def test_callers_may_connect_as_soon_as_the_call_is_created(installation: Installation, api: httpx2.Client) -> None:
     for _ in range(10):
         call = place_call(api, TALKATIVE)
-        with connect(call["transport"]["websocketCallUrl"], compression=None, proxy=None) as socket:
-            assert socket.recv(timeout=30)
+        with connected(call["transport"]["websocketCallUrl"]) as socket:
+            assert socket.recv(timeout=ANSWER_SECONDS)
             assert api.delete(f"/call/{call['id']}").status_code == 200
             heard_until_closed(socket)
             assert socket.close_code == 1000
@@ -199,12 +198,12 @@ def test_a_machine_that_falls_silent_loses_its_calls_and_no_other_does(
 def not_ready(url: str) -> str:
     """Waits until the process takes no new work; why."""
     while True:
-        answer = httpx2.get(f"{url}/health/ready", timeout=10)
+        answer = httpx2.get(f"{url}/health/ready", timeout=ANSWER_SECONDS)
         if answer.status_code == 503:
             reason: str = answer.json()["reason"]
             return reason
 
 
 def wait_until_ready(url: str) -> None:
-    while httpx2.get(f"{url}/health/ready", timeout=10).status_code != 200:
+    while httpx2.get(f"{url}/health/ready", timeout=ANSWER_SECONDS).status_code != 200:
         pass

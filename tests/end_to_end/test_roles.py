@@ -12,10 +12,12 @@ from contextlib import ExitStack
 import aioice.ice
 import httpx
 import pytest
-from websockets.sync.client import connect
 
+from infra import storage, storage_on_kafka
+from infra.watch import REAP_SECONDS
 from media.call.reaper import WORKER_DIED
 from tests.end_to_end.installation import (
+    PROMISED_SECONDS,
     WITHIN_SECONDS,
     Installation,
     Node,
@@ -28,8 +30,10 @@ from tests.end_to_end.installation import (
 )
 from tests.end_to_end.system_process import (
     A_SECOND_AND_A_BIT,
+    ANSWER_SECONDS,
     TALKATIVE,
     SystemProcess,
+    connected,
     on_the_line,
     place_call,
     running,
@@ -88,10 +92,10 @@ def test_control_and_listening_reach_the_owner_from_every_process(
 
     with (
         on_the_line(moved(call, installation.first)) as line,
-        connect(at(call["monitor"]["listenUrl"], elsewhere), compression=None, proxy=None) as listener,
+        connected(at(call["monitor"]["listenUrl"], elsewhere)) as listener,
     ):
-        assert "16000" in str(listener.recv(timeout=30))
-        assert isinstance(listener.recv(timeout=30), bytes)
+        assert "16000" in str(listener.recv(timeout=ANSWER_SECONDS))
+        assert isinstance(listener.recv(timeout=ANSWER_SECONDS), bytes)
         told = end_call(call, elsewhere)
         assert (told.status_code, told.json()) == (200, {"success": True})
         line.wait_for_hang_up()
@@ -120,7 +124,7 @@ def test_callers_are_given_to_workers_with_room_and_turned_away_only_where_none_
         calls = [place_call(api, TALKATIVE) for _ in range(2 * PLACES)]
         held = [lines.enter_context(on_the_line(call)) for call in calls]
         assert {status(api, call) for call in calls} == {("in-progress", None)}
-        with connect(place_call(api, TALKATIVE)["transport"]["websocketCallUrl"], proxy=None) as one_more:
+        with connected(place_call(api, TALKATIVE)["transport"]["websocketCallUrl"]) as one_more:
             heard_until_closed(one_more)
             assert (one_more.close_code, "calls are running here" in str(one_more.close_reason)) == (1013, True)
         for call in calls:
@@ -132,14 +136,14 @@ def test_callers_are_given_to_workers_with_room_and_turned_away_only_where_none_
 async def speak_from_a_browser(address: str, connected: Callable[[], None]) -> int:
     """Offer a call at this address, hear the assistant, do what ``connected`` does, and stay until the other side
     hangs up; the status of a second offer."""
-    async with browser() as person, httpx.AsyncClient(trust_env=False, timeout=30) as client:
+    async with browser() as person, httpx.AsyncClient(trust_env=False, timeout=ANSWER_SECONDS) as client:
         answered = await client.post(address, json={"type": "offer", "sdp": await person.offer()})
         assert answered.status_code == 200, answered.text
         await person.accept(answered.json()["sdp"])
         await person.has_heard(A_SECOND_AND_A_BIT)
         again = await client.post(address, json={"type": "offer", "sdp": "v=0"})
         await asyncio.to_thread(connected)
-        await asyncio.wait_for(person.closed.wait(), 20)
+        await asyncio.wait_for(person.closed.wait(), ANSWER_SECONDS)
     return again.status_code
 
 
@@ -171,12 +175,18 @@ def test_a_browser_speaks_with_a_worker_wherever_its_offer_came_in(
 def test_the_api_process_serves_no_sound_and_says_so(installation: Installation, api: httpx.Client) -> None:
     call = place_call(api, TALKATIVE)
 
-    with connect(at(call["transport"]["websocketCallUrl"], installation.api.url), proxy=None) as socket:
+    with connected(at(call["transport"]["websocketCallUrl"], installation.api.url)) as socket:
         assert heard_until_closed(socket) == 0
 
     assert socket.close_code == 1013
     assert "callfold media" in str(socket.close_reason)
     assert status(api, call)[0] == "queued"
+
+
+def test_leases_and_reapers_looks_leave_the_calls_of_a_silent_process_five_seconds() -> None:
+    on_kafka = storage_on_kafka.LEASE_SECONDS
+    # There time is counted by heartbeats, four in a lease.
+    assert max(storage.LEASE_SECONDS, on_kafka + on_kafka / 4) + REAP_SECONDS <= PROMISED_SECONDS
 
 
 def test_a_killed_process_ends_its_calls_and_nobody_elses_and_is_started_again(

@@ -116,7 +116,7 @@ class VendorServer:
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something the server saw makes the condition true."""
-        async with asyncio.timeout(10), self._changed:
+        async with asyncio.timeout(60), self._changed:  # long, for busy machines
             await self._changed.wait_for(condition)
 
     async def note(self) -> None:

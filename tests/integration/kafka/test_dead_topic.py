@@ -84,7 +84,7 @@ async def test_a_retry_is_done_by_whoever_works_on_the_shard(location: KafkaLoca
             upkeep = Upkeep(None, [HeldOnTopic(operator, lambda: fresh_topic("request"), frozenset({"names"}))])
             assert [shown["position"] for shown in await upkeep.dead_letters()] == ["0:3", "0:4"]
             retrying = asyncio.create_task(upkeep.retry_dead_letters("names", "call-1"))
-            await asyncio.wait_for(asked.wait(), 20)
+            await asyncio.wait_for(asked.wait(), 60)
             (request,) = worker.requests()
             worker.settle(letter(3))
             worker.fail_again(letter(4), "still")
@@ -106,4 +106,4 @@ def test_a_request_that_nobody_could_carry_out_waits_for_who_comes(location: Kaf
         with processes(location, 1) as (worker,):
             assert worker.requests() == [request]
             worker.retried(request)
-        assert operator.wait_retried(request, 20)
+        assert operator.wait_retried(request, 60)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LEASE_S = 2.0
 PAUSE_S = LEASE_S / 4
-WITHIN_S = 30.0
+WITHIN_S = 60.0
+"""Long, for busy machines."""
 pytestmark = pytest.mark.timeout(180)
 
 
@@ -82,7 +83,7 @@ def test_a_clock_that_differs_from_the_brokers_is_told_of_once(
     location: KafkaLocation, caplog: pytest.LogCaptureFixture, ahead_s: int, told: int
 ) -> None:
     leases = KafkaLeases.open(
-        location, owner="a", is_gone="gone".__eq__, lease_s=LEASE_S, wall_clock=lambda: time.time() + ahead_s
+        location, owner="a", is_gone="gone".__eq__, lease_s=2 * WITHIN_S, wall_clock=lambda: time.time() + ahead_s
     )
     with closing(leases):
         for _ in range(2):
@@ -97,13 +98,11 @@ def test_a_clock_that_differs_from_the_brokers_is_told_of_once(
 
 async def test_a_process_that_leaves_is_dead_at_once(location: KafkaLocation) -> None:
     with processes(location, "a", "b") as (a, b):
-        going_on = asyncio.create_task(beating(a, b))
+        leaving = asyncio.create_task(beating(b))
         await asyncio.to_thread(b.release)
-        going_on.cancel()
-        await asyncio.wait({going_on})
-        staying = asyncio.create_task(beating(a))
-        assert await until_dead(a, "b") < LEASE_S
-        staying.cancel()
+        # The one who judges counts time by heartbeats of its own, and there are none: no lease can run out.
+        await until_dead(a, "b")
+        leaving.cancel()
 
 
 async def test_while_the_broker_is_away_nobody_dies_and_everybody_says_why_nothing_is_heard(

@@ -141,7 +141,7 @@ def test_strangers_records_are_passed_over(here: Installation) -> None:
             (b"{}", [("v", b"9"), ("call", b"call-1")]),
             (None, []),
         ):
-            strange.send(topic, value=value, key=b"call-1", headers=headers, partition=place).get(timeout=30)
+            strange.send(topic, value=value, key=b"call-1", headers=headers, partition=place).get(timeout=60)
     log.append([batch("call-1", "media-1", fragment(2, 2))])
     assert numbers(log.read("call-1")) == [1, 2]
     assert log.dropped("call-1") == 0
@@ -154,7 +154,7 @@ def test_records_that_the_client_cannot_take_apart_are_passed_over(here: Install
     with closing(producer(here.location, linger_ms=50)) as strange:
         for _ in range(3):
             strange.send(here.location.topic("media"), b"{}", b"x", [(NotUtf8("name"), b"")], place)
-        strange.flush(30)
+        strange.flush(60)
     log.append([batch("call-1", "media-1", fragment(2, 2))])
     assert numbers(log.read("call-1")) == [1, 2]
 

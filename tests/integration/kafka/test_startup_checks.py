@@ -56,7 +56,7 @@ def change(location: KafkaLocation, topic: str, settings: Mapping[str, str]) -> 
 
 def eventually(happened: Callable[[], bool]) -> None:
     """Ask until it is so; every time costs round trips, which is pause enough."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while not happened():
         assert time.monotonic() < deadline
 
@@ -125,7 +125,7 @@ def test_records_go_to_topics_that_were_made(location: KafkaLocation) -> None:
     prepare(location, shards=2, replication=1)
     with closing(producer(location)) as sending:
         sent = sending.send(location.topic("log"), value=b"[]", key=b"k", headers=[("v", b"1")], partition=1)
-        assert sent.get(timeout=30).offset == 0
+        assert sent.get(timeout=60).offset == 0
 
 
 def test_a_record_without_a_partition_is_never_placed_by_a_hash(location: KafkaLocation) -> None:
@@ -336,13 +336,13 @@ def test_a_broker_that_stays_dead_is_told_of(location: KafkaLocation, monkeypatc
 def test_a_producer_that_is_closed_leaves_nothing_running(mock_kafka: MockKafka) -> None:
     location = KafkaLocation(tuple(mock_kafka.bootstrap.split(",")), fresh_topic("start"), MOCK_API_VERSION)
     sending = producer(location)
-    sending.send(location.topic("log"), value=b"1", partition=0).get(timeout=30)
+    sending.send(location.topic("log"), value=b"1", partition=0).get(timeout=60)
     before = {thread for thread in threading.enumerate() if thread.name.startswith("callfold-network")}
     mock_kafka.pause()
     left = sending.send(location.topic("log"), value=b"2", partition=0)
     sending.close(timeout=0.1)
     for thread in before:
-        thread.join(30)
+        thread.join(60)
     assert not any(thread.is_alive() for thread in before)
     assert left.failed()
 

@@ -71,7 +71,7 @@ class Installation:
                 for shard, of_shard in records.items()
                 for record in of_shard
             ]:
-                ack.get(timeout=30)
+                ack.get(timeout=60)
 
     @contextlib.contextmanager
     def running(self) -> Iterator[KafkaLog]:

@@ -19,7 +19,7 @@ from tests.integration.webhooks.system import EACH, WANTED, delivering
 
 POINTS = ("before_claim", "after_claim", "before_send", "after_send", "before_record", "after_record")
 CALLS = 3
-LONGEST_LIFE_SECONDS = 60.0
+LONGEST_LIFE_SECONDS = 120.0
 
 
 async def live(folder: Path, org_id: str, urls: list[str], point: str, times: int) -> None:

@@ -83,7 +83,7 @@ class Receiver:
             self._grown.notify_all()
         return await self.answer(request, times)
 
-    async def until(self, done: Callable[[list[Received]], bool], seconds: float = 20.0) -> list[Received]:
+    async def until(self, done: Callable[[list[Received]], bool], seconds: float = 60.0) -> list[Received]:
         """Wait until what was received satisfies ``done``."""
         async with asyncio.timeout(seconds), self._grown:
             await self._grown.wait_for(lambda: done(self.received))

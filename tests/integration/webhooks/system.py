@@ -31,6 +31,9 @@ WANTED = ["status-update", "end-of-call-report"]
 EACH = 5
 """Messages of a call, with these wanted."""
 
+PATIENCE_SECONDS = 60.0
+"""Long, for busy machines."""
+
 _BEGINNING = Position(0, 0)
 
 
@@ -69,7 +72,7 @@ class Delivering:
         await self.record(call_id, LOGGED)
         return call_id
 
-    async def attempts(self, count: int, seconds: float = 20.0) -> list[DeliveryAttempted]:
+    async def attempts(self, count: int, seconds: float = PATIENCE_SECONDS) -> list[DeliveryAttempted]:
         """The first ``count`` entries of the delivery log, as soon as there are as many."""
         found: list[DeliveryAttempted] = []
         async with asyncio.timeout(seconds):
@@ -80,7 +83,7 @@ class Delivering:
                     break
         return found
 
-    async def settled(self, seconds: float = 20.0) -> None:
+    async def settled(self, seconds: float = PATIENCE_SECONDS) -> None:
         """Wait until the outbox knows what became of every message."""
         async with asyncio.timeout(seconds):
             async for _ in self.storage.log.follow(_BEGINNING):

@@ -92,6 +92,7 @@ async def test_what_was_not_delivered_is_delivered_by_the_next_process_and_the_r
         async with delivering(tmp_path) as system:
             await system.call({"url": receiver.url, "backoffPlan": plan}, serverMessages=wanted)
             await receiver.until(lambda all: len(all) == 5)
+            await system.attempts(5)
             receiver.answer = refuses
             call_id = await system.call({"url": receiver.url, "backoffPlan": plan}, serverMessages=wanted)
             await receiver.until(lambda all: len(all) >= 10)
