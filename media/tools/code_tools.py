@@ -3,11 +3,16 @@
 The process is Deno (https://docs.deno.com/runtime/fundamentals/security/) without any permission: no files, network,
 environment, subprocesses, or modules from elsewhere. Time, heap, memory and output are limited besides. Off unless the
 operator names the program.
+
+What a program imports by a literal name when it is loaded is part of it, and Deno reads that without asking for a
+permission: ``import("/etc/passwd", { with: { type: "text" } })`` would. So the program is a constant that imports nothing
+of this machine, and the tenant's code a module that it loads as it runs, for which every file is asked for.
 """
 
 from __future__ import annotations
 
 import asyncio
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,9 +34,22 @@ _MEMORY_BYTES: Final = 768 << 20
 """Of private memory: the engine's own and all that code allocates, inside and outside its heap."""
 _OUTPUT_CAP: Final = 1 << 20
 _SECONDS: Final = (1.0, 10.0, 30.0)
+_PROGRAM: Final = b"""
+const given = await new Response(Deno.stdin.readable).text();
+const [marker] = given.split("\\n", 1);
+const module = new Blob([given.slice(marker.length + 1)], { type: "application/typescript" });
+const print = console.log, json = JSON.stringify;
+try {
+  await import(URL.createObjectURL(module));
+} catch (error) {
+  print(marker + json({ error: String(error?.message ?? error) }));
+}
+"""
+"""Loads what comes on its standard input: a line with the marker, then the script."""
 _FLAGS: Final = (
     *("run", "--quiet", "--no-prompt", "--no-config", "--no-lock", "--no-remote", "--no-npm", "--no-check"),
-    *("--deny-import", f"--v8-flags=--max-old-space-size={_HEAP_MB},--single-threaded-gc", "--ext=ts", "-"),
+    *("--deny-import", f"--v8-flags=--max-old-space-size={_HEAP_MB},--single-threaded-gc"),
+    f"data:application/javascript;base64,{b64encode(_PROGRAM).decode()}",
 )
 
 
@@ -121,9 +139,10 @@ def _limited(program: Path, seconds: float) -> tuple[str, ...]:
 
 
 def _script(code: str, arguments: Mapping[str, Any], environment: Mapping[str, str], marker: str) -> bytes:
-    """The tenant's code as the body of a function; its return value is the result."""
+    """What the program is given: the tenant's code as the body of a function, whose return value is the result."""
     given = msgspec.json.encode([arguments, environment]).decode()
     return (
+        f"{marker}\n"
         f"const [__args, __env] = {given};\n"
         f"const __tell = (told: unknown) => console.log({marker!r} + JSON.stringify(told));\n"
         "try {\n"

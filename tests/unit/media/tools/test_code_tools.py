@@ -52,6 +52,10 @@ async def test_typescript_computes_with_arguments_and_environment() -> None:
         ("return Deno.env.toObject();", "NotCapable"),
         ("return await (await fetch('http://127.0.0.1:8080')).text();", "net access"),
         ("return (await import('https://deno.land/std/version.ts')).VERSION;", "--no-remote"),
+        ("return (await import('/etc/passwd', { with: { type: 'text' } })).default;", "cannot-be-a-base"),
+        ("return (await import('file:///etc/passwd', { with: { type: 'text' } })).default;", "read access"),
+        ("return (await import('file:///etc/passwd')).default;", "read access"),
+        ("}); } finally {} try { await import('file:///etc/passwd'); (async () => {", "read access"),
         ("return new Deno.Command('/bin/sh').outputSync();", "NotCapable"),
         ("Deno.writeTextFileSync('x', 'y');", "NotCapable"),
     ],
@@ -78,6 +82,12 @@ async def test_time_memory_and_output_are_limited(code: str) -> None:
     outcome = await run(code, timeoutSeconds=2)
     assert isinstance(outcome, Failed)
     assert asyncio.get_running_loop().time() - began < 10
+
+
+async def test_a_mistake_in_the_writing_is_told_as_one() -> None:
+    outcome = await run("return (1;")
+    assert isinstance(outcome, Failed)
+    assert "The code failed: SyntaxError" in outcome.error
 
 
 async def test_what_was_filled_in_is_data_not_code() -> None:
