@@ -5,8 +5,8 @@ environment, subprocesses, or modules from elsewhere. Time, heap, memory and out
 operator names the program.
 
 What a program imports by a literal name when it is loaded is part of it, and Deno reads that without asking for a
-permission: ``import("/etc/passwd", { with: { type: "text" } })`` would. So the program is a constant that imports nothing
-of this machine, and the tenant's code a module that it loads as it runs, for which every file is asked for.
+permission: ``import("/etc/passwd", { with: { type: "text" } })`` would. So the program is a constant that imports
+nothing of this machine, and the tenant's code a module that it loads as it runs, for which every file is asked for.
 """
 
 from __future__ import annotations
