@@ -37,6 +37,19 @@ class Principal:
     limits: Limits = field(default_factory=Limits)
 
 
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a credential opens, as it was found at one moment and may be said again until another."""
+
+    found_at: datetime
+    until: datetime
+    principal: Principal | None
+
+    def holds(self, now: datetime) -> bool:
+        """Not before it was found either: then the clock was set back, and ``until`` says nothing any more."""
+        return self.found_at <= now < self.until
+
+
 class KeyRing:
     """Finds the organisation behind a credential, remembering recent answers for a moment.
 
@@ -48,21 +61,21 @@ class KeyRing:
         self._documents = documents
         self._clock = clock
         self._secret = secret
-        self._remembered: OrderedDict[str, tuple[datetime, Principal | None]] = OrderedDict()
+        self._remembered: OrderedDict[str, _Answer] = OrderedDict()
 
     def open(self, credential: str) -> Principal | None:
         """The principal of ``credential``, or ``None`` for one that opens nothing."""
         credential_hash = sha256(credential.encode()).hexdigest()
         now = self._clock()
         remembered = self._remembered.get(credential_hash)
-        if remembered is not None and now < remembered[0]:
-            return remembered[1]
+        if remembered is not None and remembered.holds(now):
+            return remembered.principal
         if looks_signed(credential):
             principal, until = self._look_up_token(credential, now)
         else:
             principal, until = self._look_up_key(credential_hash), datetime.max.replace(tzinfo=now.tzinfo)
         seconds = KNOWN_KEY_SECONDS if principal else UNKNOWN_KEY_SECONDS
-        self._remembered[credential_hash] = (min(until, now + timedelta(seconds=seconds)), principal)
+        self._remembered[credential_hash] = _Answer(now, min(until, now + timedelta(seconds=seconds)), principal)
         self._remembered.move_to_end(credential_hash)
         if len(self._remembered) > CACHED_KEYS:
             self._remembered.popitem(last=False)

@@ -18,6 +18,7 @@ from api.errors import Problem
 from domain.organization.events import KeyTag
 
 WINDOW_SECONDS: Final = 60.0
+_ROUNDING_SECONDS: Final = 1e-6
 REMEMBERED_BUCKETS: Final = 10_000
 """A bucket that is forgotten was not used for longest, so it was full or nearly so."""
 
@@ -65,11 +66,14 @@ class RateLimits:
         bucket, moment = (org_id, tag), now.timestamp()
         cost = WINDOW_SECONDS / quota
         missing_s = max(0.0, self._full_at.get(bucket, moment) - moment)
-        if missing_s + cost > WINDOW_SECONDS + 1e-6:
+        if missing_s > WINDOW_SECONDS + _ROUNDING_SECONDS:
+            # No bucket lacks more than all it holds: the clock was set back.
+            missing_s = 0.0
+        if missing_s + cost > WINDOW_SECONDS + _ROUNDING_SECONDS:
             return Allowance(tag, quota, 0, missing_s, retry_after_s=missing_s + cost - WINDOW_SECONDS)
         self._full_at[bucket] = moment + missing_s + cost
         self._full_at.move_to_end(bucket)
         if len(self._full_at) > REMEMBERED_BUCKETS:
             self._full_at.popitem(last=False)
-        remaining = int((WINDOW_SECONDS - missing_s - cost + 1e-6) / cost)
+        remaining = int((WINDOW_SECONDS - missing_s - cost + _ROUNDING_SECONDS) / cost)
         return Allowance(tag, quota, remaining, missing_s + cost)

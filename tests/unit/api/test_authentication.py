@@ -159,6 +159,16 @@ async def test_a_revoked_key_signs_nothing_any_more(
     await refused(client, made["value"])
 
 
+async def test_a_revoked_key_opens_nothing_either_where_the_clock_was_set_back(
+    installation: Installation, client: httpx.AsyncClient
+) -> None:
+    made = (await client.post("/token", json={"name": "backend"})).json()
+    assert (await ask(client, made["value"])).status_code == 200
+    assert (await client.delete(f"/token/{made['id']}")).status_code == 200
+    installation.clock.forward(hours=-1)
+    await refused(client, made["value"])
+
+
 @settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(credential=st.from_regex(r"[A-Za-z0-9_-]{0,40}\.[A-Za-z0-9_-]{0,80}\.[A-Za-z0-9_-]{0,40}", fullmatch=True))
 async def test_no_text_of_three_parts_opens_anything(

@@ -55,6 +55,18 @@ def test_buckets_of_other_organisations_and_kinds_are_others() -> None:
     assert limits.take("a", "private", 0, NOW) is None
 
 
+@given(back_s=st.integers(int(WINDOW_SECONDS) + 1, 10**6))
+def test_a_clock_that_is_set_back_refuses_nobody_for_longer(back_s: int) -> None:
+    limits = RateLimits()
+
+    def let_through(moment: datetime) -> int:
+        taken = [limits.take("org", "private", 10, moment) for _ in range(15)]
+        return sum(allowance is not None and allowance.retry_after_s is None for allowance in taken)
+
+    assert let_through(NOW) == 10
+    assert let_through(NOW - timedelta(seconds=back_s)) == 10
+
+
 @pytest.fixture
 async def small(tmp_path: Path) -> AsyncIterator[Installation]:
     limits = ApiLimits(private_requests_per_minute=5, public_requests_per_minute=2, organization_calls=2)
