@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Final
+
+import msgspec
 
 from infra.listening import WAITING
 
@@ -97,6 +98,6 @@ def answer_to(head: bytes) -> bytes:
             body = {"status": "not-ready", "reason": _REASON, "version": running}
         case _:
             body = {"message": _REASON, "error": "Service Unavailable", "statusCode": 503}
-    content = json.dumps(body).encode()
+    content = msgspec.json.encode(body)
     fields = f"content-type: application/json\r\ncontent-length: {len(content)}\r\nretry-after: 1\r\nconnection: close"
     return f"HTTP/1.1 {status}\r\n{fields}\r\n\r\n".encode() + (b"" if method == b"HEAD" else content)
