@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
+from api.heartbeats import with_heartbeats
 from domain.log.ports import EventLog, Positioned
 from domain.log.position import Position
 from domain.write_only import shown_event
@@ -92,36 +94,14 @@ async def _frames(
     heartbeat_seconds: float,
     closing: asyncio.Event,
 ) -> AsyncIterator[bytes]:
-    batches = log.follow(after, types)
-    yield _COMMENT
-    closed = asyncio.ensure_future(closing.wait())
-    pending = asyncio.ensure_future(_next(batches))
-    try:
-        while True:
-            await asyncio.wait({pending, closed}, timeout=heartbeat_seconds, return_when=asyncio.FIRST_COMPLETED)
-            if closed.done():
-                return
-            if not pending.done():
+    following = with_heartbeats(log.follow(after, types), every_s=heartbeat_seconds, closing=closing)
+    async with aclosing(following) as batches:
+        async for batch in batches:
+            frames = None if batch is None else [_frame(positioned) for positioned in batch if wanted(positioned)]
+            if frames is None:
                 yield _COMMENT
-                continue
-            batch = pending.result()
-            if batch is None:
-                return
-            pending = asyncio.ensure_future(_next(batches))
-            frames = [_frame(positioned) for positioned in batch if wanted(positioned)]
-            if frames:
+            elif frames:
                 yield b"".join(frames)
-    finally:
-        closed.cancel()
-        pending.cancel()
-        await asyncio.gather(closed, pending, return_exceptions=True)
-        if isinstance(batches, AsyncGenerator):
-            await batches.aclose()
-
-
-async def _next(batches: AsyncIterator[Sequence[Positioned]]) -> Sequence[Positioned] | None:
-    """The next batch; ``None`` when the log was closed."""
-    return await anext(batches, None)
 
 
 def _frame(positioned: Positioned) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +22,7 @@ from api.bodies import check
 from api.context import ApiContext
 from api.documentation import describe
 from api.errors import Problem, not_found
+from api.heartbeats import with_heartbeats
 from api.models.filters import parse_query
 from api.models.webhooks import MessageQuery, Recover
 from api.responses import json_response
@@ -203,24 +205,16 @@ def endpoint_body(endpoint: Endpoint) -> dict[str, Any]:
 async def _lines(
     deliveries: Deliveries, org_id: str, closing: asyncio.Event, heartbeat_s: float
 ) -> AsyncIterator[bytes]:
-    told = aiter(deliveries.listen(org_id))
     # The first line says that nothing is missed from here on.
-    yield msgspec.json.encode({"signingSecret": deliveries.listening_key(org_id)}) + b"\n"
-    waiting = asyncio.ensure_future(anext(told))
-    closed = asyncio.create_task(closing.wait())
-    try:
-        while not closed.done():
-            await asyncio.wait((waiting, closed), timeout=heartbeat_s, return_when=asyncio.FIRST_COMPLETED)
-            if waiting.done():
-                one = waiting.result()
-                yield msgspec.json.encode({"headers": one.headers, "body": one.body.decode()}) + b"\n"
-                waiting = asyncio.ensure_future(anext(told))
+    first = msgspec.json.encode({"signingSecret": deliveries.listening_key(org_id)})
+    listening = with_heartbeats(deliveries.listen(org_id), every_s=heartbeat_s, closing=closing)
+    async with aclosing(listening) as told:
+        async for one in told:
+            if one is None:
+                line, first = first, b""
             else:
-                yield b"\n"
-    finally:
-        for task in (waiting, closed):
-            task.cancel()
-        await asyncio.gather(waiting, closed, return_exceptions=True)
+                line = msgspec.json.encode({"headers": one.headers, "body": one.body.decode()})
+            yield line + b"\n"
 
 
 def _described(status: int = 200, **more: Any) -> dict[str, Any]:
