@@ -24,7 +24,7 @@ def test_it_stops_when_told_to_while_its_workers_start(tmp_path: Path, monkeypat
     workers_that("kill -TERM $PPID; exec sleep 600", tmp_path, monkeypatch)
     started: list[Started] = []
 
-    supervise(load(data_dir=tmp_path, port=0), started.append, workers=2)
+    supervise(load(data_dir=tmp_path, port=0), started.append, workers=1)
 
     assert not started
 
