@@ -40,6 +40,10 @@ UNREADABLE = (UnknownEventType, NewerEventVersion, MalformedEvent)
 """What ``EventCodec.decode`` raises: the event stands on the log, but not in a form this build knows."""
 
 
+_UNDECODABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What the parser raises: for other JSON than expected or none at all, for text that is no UTF-8, and for nesting."""
+
+
 class BodyPruned(Exception):
     """The event is on the log, and this node has given its body up to the archive."""
 
@@ -116,7 +120,7 @@ class EventCodec:
             read = decode(body)
         except msgspec.ValidationError:
             return self._lifted(type_name, body, originator_id, originator_version)
-        except msgspec.DecodeError as problem:
+        except _UNDECODABLE as problem:
             if not body:
                 raise BodyPruned(originator_id, originator_version) from None
             raise MalformedEvent(type_name, originator_id, originator_version, str(problem)) from problem
@@ -131,6 +135,6 @@ class EventCodec:
             read = self._decode_any(body)
             data = lift(type_name, read.data, version=read.v, current=kind.version, upcasters=kind.upcasters)
             event = msgspec.convert(data, kind.event_class)
-        except msgspec.ValidationError as problem:
+        except _UNDECODABLE as problem:
             raise MalformedEvent(type_name, originator_id, originator_version, str(problem)) from problem
         return Recorded(originator_id, originator_version, read.id, read.time, event)

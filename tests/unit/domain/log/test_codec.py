@@ -109,6 +109,20 @@ def test_a_body_that_fits_no_version_says_where_it_stands(body: bytes) -> None:
         EventCodec(LAMPS).decode("lamp.lit", body, "lamp-1", 9)
 
 
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param(b'{"reason":"\xff"}', id="no UTF-8"),
+        pytest.param(b'{"reason":"x","deep":' + b"[" * 100_000 + b"]" * 100_000 + b"}", id="nested without end"),
+        pytest.param(b'{"other":1', id="another shape, and cut off"),
+    ],
+)
+def test_whatever_the_bytes_are_the_event_is_unreadable_and_no_reader_breaks(data: bytes) -> None:
+    body = b'{"id":"c.0","type":"call.ended","v":1,"time":"2026-11-21T09:30:00Z","data":' + data + b"}"
+    with pytest.raises(MalformedEvent, match=r"call\.ended at call version 2 cannot be read"):
+        EventCodec().decode("call.ended", body, "call", 2)
+
+
 def test_a_body_that_was_given_up_says_where_it_is() -> None:
     with pytest.raises(BodyPruned, match=r"lamp-1 version 9.*archive"):
         EventCodec(LAMPS).decode("lamp.lit", b"", "lamp-1", 9)
