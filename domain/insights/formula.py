@@ -144,18 +144,25 @@ def evaluate(expression: Expression, results: Mapping[str, float | None]) -> flo
 
 
 def _value(expression: Expression, results: Mapping[str, float | None]) -> float:
-    match expression:
-        case Number(value):
-            return value
-        case Result(query):
-            found = results.get(query)
-            if found is None:
-                raise ValueError(query)
-            return float(found)
-        case Applied(function, arguments):
-            known = FUNCTIONS.get(function)
-            compute = known.compute if known else _OPERATORS[function]
-            return float(compute(*(_value(argument, results) for argument in arguments)))
+    """Without calling itself: a long sum is a deep tree."""
+    values: list[float] = []
+    pending: list[Expression | tuple[Callable[..., float], int]] = [expression]
+    while pending:
+        match pending.pop():
+            case Number(value):
+                values.append(value)
+            case Result(query):
+                found = results.get(query)
+                if found is None:
+                    raise ValueError(query)
+                values.append(float(found))
+            case Applied(function, arguments):
+                known = FUNCTIONS.get(function)
+                pending.append((known.compute if known else _OPERATORS[function], len(arguments)))
+                pending.extend(reversed(arguments))
+            case compute, count:
+                values[-count:] = [float(compute(*values[-count:]))]
+    return values[0]
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

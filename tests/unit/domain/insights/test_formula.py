@@ -113,3 +113,8 @@ def test_it_agrees_with_python_on_arithmetic(text: str) -> None:
     names = {"a": 6.0, "b": 4.0}
     expected = eval(text, {"__builtins__": {}}, names)
     assert evaluate(parse_formula(f"{text} + 0 * a", RESULTS), RESULTS) == pytest.approx(expected)
+
+
+def test_a_formula_as_long_as_may_be_computes_however_deep_it_is() -> None:
+    assert computed("a" + "+1" * 499) == 505
+    assert computed("-".join(["b"] * 500)) == 4 - 499 * 4
