@@ -29,7 +29,8 @@ _SHOWN_OF_PLANS: Final = frozenset(
 
 _PLANS: Final = frozenset({"authenticationPlan", "encryptionPlan"})
 _PHONE_NUMBER_SECRETS: Final = frozenset({"twilioAuthToken", "twilioApiKey", "twilioApiSecret"})
-_CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant"})
+_CONFIGURATIONS: Final = frozenset({"config", "changes", "request", "assistant", "squad", "transport", "destination"})
+"""Fields of events that hold what somebody configured or sent."""
 _TOLD_APART: Final = frozenset({"serverUrlSecret", "server", "credentials", "phoneNumber"})
 """Fields of a configuration that are secrets, or whose fields are."""
 

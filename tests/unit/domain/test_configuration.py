@@ -1,7 +1,9 @@
 from __future__ import annotations
 
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
+import msgspec
 import pytest
 from hypothesis import given as for_all
 from hypothesis import strategies as st
@@ -21,9 +23,13 @@ from domain.configuration.commands import (
 )
 from domain.configuration.kinds import CONFIGURATIONS, EVENTS
 from domain.configuration.wire import configuration_body
+from domain.event import Event
+from domain.registry import EVENT_TYPES
 from domain.session.events import CONFIGURATION_EVENTS as SESSION_EVENTS
 from domain.write_only import shown_event, without_secrets
 from tests.unit.domain.specification import ORIGINATOR, fold, given, recorded
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def assistant_body(state: Assistant) -> dict[str, Any]:
@@ -192,3 +198,32 @@ def test_what_is_secret_depends_on_where_it_stands(kind: str, config: dict[str, 
     events = {**EVENTS, "session": SESSION_EVENTS}[kind]
     assert shown_event(events.created(org_id="org", config=config))["config"] == shown
     assert shown_event(events.updated(changes=config))["changes"] == shown
+
+
+def test_no_event_shows_a_secret_of_what_somebody_configured() -> None:
+    """What tools were called with, variables and quantities are no configurations; credentials have secrets of their
+    own names."""
+    told = {"arguments", "values", "variable_values", "quantities"}
+    secrets = {"server": {"url": "u", "secret": "s"}, "members": [{"assistant": {"serverUrlSecret": "s"}}]}
+    shown = {"server": {"url": "u"}, "members": [{"assistant": {}}]}
+    looked_into = set()
+    for name, kind in EVENT_TYPES.items():
+        hints = get_type_hints(kind.event_class)
+        objects = {field for field, hint in hints.items() if hint in (dict[str, Any], dict[str, Any] | None)}
+        for field in objects - told if kind.kind != "credential" else ():
+            event = msgspec.structs.replace(an_event(kind.event_class), **{field: secrets})
+            assert shown_event(event)[field] == shown, (name, field)
+            looked_into.add((name, field))
+    assert {("chat.created", "squad"), ("call.started", "assistant"), ("call.created", "transport")} <= looked_into
+
+
+def an_event(kind: type[Event]) -> Event:
+    """With nothing in it that need not be."""
+    blanks: dict[Any, Any] = {str: "x", int: 1, float: 1.0, bool: True, dict: {}, tuple: (), datetime: NOW}
+    values = {}
+    for field in msgspec.structs.fields(kind):
+        if field.required:
+            hint = get_type_hints(kind)[field.name]
+            choices = get_args(hint) if get_origin(hint) is Literal else ()
+            values[field.name] = choices[0] if choices else blanks.get(get_origin(hint) or hint)
+    return kind(**values)
