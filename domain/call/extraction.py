@@ -60,7 +60,8 @@ def extract(
     response = {"body": body, "headers": dict(headers or {})}
     shown = body if isinstance(body, dict) else {}
     known = {**variables, **shown, **values, _BODY: body, "tool": {"response": response}}
-    for alias in plan.get("aliases") or ():
+    aliases = plan.get("aliases")
+    for alias in aliases if isinstance(aliases, list | tuple) else ():
         key, template = (alias.get("key"), alias.get("value")) if isinstance(alias, Mapping) else (None, None)
         if not isinstance(key, str) or not _NAME.fullmatch(key) or not isinstance(template, str):
             problems.append("an alias has no usable key or value")

@@ -137,8 +137,8 @@ def destination_layer(
         if at is None:
             appended.append({"type": "transferCall", "destinations": transfers})
         else:
-            present = own[at].get("destinations") or []
-            own[at] = {**own[at], "destinations": [*present, *transfers]}
+            present = own[at].get("destinations")
+            own[at] = {**own[at], "destinations": [*(present if isinstance(present, list) else ()), *transfers]}
             changed = {"model": {"tools": own}}
     layer = {**changed, **({"tools:append": appended} if appended else {})}
     return (layer,) if layer else ()

@@ -27,7 +27,7 @@ def with_stored_tools(
     pinned = {
         ref["toolId"]: ref.get("version")
         for ref in _listed(model.get("toolRefs"))
-        if isinstance(ref.get("toolId"), str)
+        if isinstance(ref, Mapping) and isinstance(ref.get("toolId"), str)
     }
     wanted = dict.fromkeys((*(id for id in _listed(model.get("toolIds")) if isinstance(id, str)), *pinned))
     if not wanted:

@@ -25,7 +25,7 @@ def parameters_schema(tool: Mapping[str, Any]) -> dict[str, Any]:
     if fixed:
         found["properties"] = {name: value for name, value in found["properties"].items() if name not in fixed}
         if isinstance(found.get("required"), list):
-            found["required"] = [name for name in found["required"] if name not in fixed]
+            found["required"] = [name for name in found["required"] if not isinstance(name, str) or name not in fixed]
     return found
 
 

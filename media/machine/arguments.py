@@ -55,8 +55,7 @@ def strict_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
     found = dict(schema)
     properties = found.get("properties")
     if isinstance(properties, Mapping):
-        required = found.get("required")
-        needed = set(required) if isinstance(required, list) else set()
+        needed = _required(found)
         found["properties"] = {
             name: strict_schema(inner) if name in needed else _nullable(strict_schema(inner))
             for name, inner in properties.items()
@@ -86,9 +85,13 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
 
 def without_nulls(schema: Mapping[str, Any], arguments: Mapping[str, Any]) -> dict[str, Any]:
     """``arguments`` of a strict tool without the nulls that stand for what the model leaves out."""
-    required = schema.get("required")
-    needed = set(required) if isinstance(required, list) else set()
+    needed = _required(schema)
     return {name: value for name, value in arguments.items() if value is not None or name in needed}
+
+
+def _required(schema: Mapping[str, Any]) -> frozenset[str]:
+    listed = schema.get("required")
+    return frozenset(name for name in listed if isinstance(name, str)) if isinstance(listed, list) else frozenset()
 
 
 def _text(schema: Mapping[str, Any]) -> bytes:

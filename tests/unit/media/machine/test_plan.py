@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from copy import copy
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from domain.call.resolution import resolve_assistant
+from domain.call.squads import SquadInvalid, read_squad
+from domain.call.variables import CallFacts
+from domain.configuration.lookup import NotStored, Stored
 from domain.server_messages.selection import DEFAULT_CLIENT_MESSAGES
 from media.machine.listening_plans import DenoisingPlan
 from media.machine.plan import CallPlan, PlanInvalid
@@ -128,6 +135,117 @@ def test_odd_values_give_a_plan_or_the_one_error(config: dict[str, Any]) -> None
     except PlanInvalid as error:
         problem = error.field.split(".")[0].split("[")[0]
     assert problem in ("", *FIELDS)
+
+
+TOOLS: list[dict[str, Any]] = [
+    {
+        "type": "function",
+        "server": {"url": "https://tools.example", "headers": {"a": "b"}, "backoffPlan": {"type": "fixed"}},
+        "function": {
+            "name": "f",
+            "strict": True,
+            "parameters": {
+                "type": "object",
+                "properties": {"a": {"type": "array", "items": {"type": "string", "enum": ["x"]}}},
+                "required": ["a"],
+            },
+        },
+        "messages": [{"type": "request-start", "contents": [{"text": "t", "language": "en"}], "conditions": []}],
+        "parameters": [{"key": "k", "value": "{{x}}"}],
+        "rejectionPlan": {"conditions": [{"type": "regex", "regex": "x", "target": {"position": -1}}]},
+    },
+    {
+        "type": "apiRequest",
+        "url": "https://{{x}}",
+        "body": {"type": "object", "properties": {"a": {"value": 1}}, "required": ["a"]},
+        "headers": {"properties": {"h": {"value": "x"}}},
+    },
+    {
+        "type": "transferCall",
+        "destinations": [{"type": "assistant", "assistantName": "B", "message": {"contents": [{"text": "t"}]}}],
+    },
+    {"type": "query", "knowledgeBases": [{"name": "n", "fileIds": ["f"]}]},
+]
+WHOLE: dict[str, Any] = {
+    "name": "A",
+    "firstMessage": "{{ hello }}",
+    "model": {
+        "messages": [{"role": "system", "content": "{{ x }}"}],
+        "tools": TOOLS,
+        "toolIds": ["t"],
+        "toolRefs": [{"toolId": "t", "version": "v1"}],
+    },
+    "voice": {"chunkPlan": {"formatPlan": {"replacements": [{"type": "exact", "key": "a"}]}}},
+    "transcriber": {"provider": "deepgram", "languages": ["en"], "confidenceThreshold": 0.4},
+    "startSpeakingPlan": {
+        "smartEndpointingPlan": {"provider": "livekit", "waitFunction": "x"},
+        "customEndpointingRules": [{"type": "customer", "regex": "a"}],
+    },
+    "hooks": [
+        {
+            "on": "customer.speech.timeout",
+            "options": {"timeoutSeconds": 5},
+            "do": [{"type": "say", "exact": ["a"]}, {"type": "tool", "tool": TOOLS[0]}],
+            "filters": [{"type": "oneOf", "key": "k", "oneOf": ["x"]}],
+        }
+    ],
+    "compliancePlan": {"recordingConsentPlan": {"type": "verbal", "message": "m", "declineToolId": "t"}},
+}
+NONSENSE: tuple[Any, ...] = (
+    None,
+    True,
+    -1,
+    1e300,
+    "",
+    "{{x}}",
+    "{% if %}",
+    [],
+    [None],
+    [[1]],
+    ["a"],
+    {},
+    {"type": 5},
+    {"a": [{}]},
+)
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [place for key, part in inner for place in ((*path, key), *places(part, (*path, key)))]
+
+
+def put(value: Any, path: tuple[Any, ...], other: Any) -> Any:
+    if not path:
+        return other
+    changed = copy(value)
+    changed[path[0]] = put(value[path[0]], path[1:], other)
+    return changed
+
+
+class NothingStored:
+    def find(self, kind: str, id: str, version: str | None = None) -> Stored:
+        raise NotStored(kind, id)
+
+
+@settings(max_examples=150)
+@given(st.sampled_from(places(WHOLE)), st.sampled_from(NONSENSE))
+def test_nonsense_anywhere_in_an_assistant_is_followed_or_refused_by_name(path: tuple[Any, ...], other: Any) -> None:
+    """A server may answer with such an assistant in mid-call, which nobody has validated: the call must go on."""
+    config = put(WHOLE, path, other)
+    squad = {
+        "members": [{"assistant": config, "assistantDestinations": [other, {"type": "assistant"}]}],
+        "membersOverrides": other,
+    }
+    facts, now = CallFacts(call_id="c", type="webCall"), datetime(2026, 1, 1, tzinfo=UTC)
+    with suppress(NotStored, SquadInvalid):
+        read_squad(squad, NothingStored())
+    with suppress(NotStored):
+        resolve_assistant(config, None, facts, now, stored=NothingStored())
+    resolved = resolve_assistant(config, None, facts, now)
+    made = None
+    with suppress(PlanInvalid):
+        made = plan(resolved.config, late_templates=resolved.late, variables=resolved.variable_values)
+    assert made is None or made.assistant == resolved.config
 
 
 def test_older_chunk_settings_win() -> None:
