@@ -59,14 +59,18 @@ class OpusDecoder:
         self._state: int | None = self._library.opus_decoder_create(SAMPLE_RATE_HZ, 1, ctypes.byref(error))
         _check(error.value)
         self._pcm = ctypes.create_string_buffer(_LONGEST_PACKET_SAMPLES * 2)
+        self._latest_samples = FRAME_SAMPLES
 
     def decode(self, packet: bytes) -> bytes:
         """16 kHz mono s16le. Raises ``OpusFailed`` for what is no Opus packet."""
-        return self._run(packet, _LONGEST_PACKET_SAMPLES, from_following=False)
+        pcm = self._run(packet, _LONGEST_PACKET_SAMPLES, from_following=False)
+        self._latest_samples = len(pcm) // 2
+        return pcm
 
     def conceal(self, following: bytes | None) -> bytes:
-        """20 ms in place of a lost packet: the copy in the one after it (section 2.1.7), else a guess."""
-        return self._run(following or None, FRAME_SAMPLES, from_following=bool(following))
+        """In place of a lost packet, as long as the latest one: the copy in the one after it (section 2.1.7), else a
+        guess."""
+        return self._run(following or None, self._latest_samples, from_following=bool(following))
 
     def close(self) -> None:
         """Free it; safe to call twice."""

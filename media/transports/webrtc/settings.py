@@ -17,6 +17,9 @@ class WebRtcSettings:
     """Addresses of this machine that are offered to browsers; none means all but loopback ones."""
     max_peers: int = 100
     """Peers that may connect or be connected at once."""
+    quick_peers: int = 10
+    """As many peers are asked for 10 ms of sound in a packet instead of 20 ms (RFC 4566, ``a=ptime``): what lies in a
+    packet is late by as much, and each packet costs, so that a full process could not afford it for all."""
     connect_s: float = 15.0
     """A peer that has not connected by then is given up: offers cost nothing to make."""
     media_lost_s: float = 8.0

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from aiortc import RTCConfiguration, RTCPeerConnection
 from aiortc.rtcrtpreceiver import RTCRtpReceiver
+from aiortc.sdp import SessionDescription
 
 from domain.live_calls import CallRejected, CallSocket
 from domain.web_calls import OfferRefused, TooManyPeers
@@ -21,8 +22,9 @@ from media.audio.framing import FRAME_BYTES
 from media.providers.scripted import tone
 from media.transports.webrtc.calls import WebRtcCalls
 from media.transports.webrtc.settings import WebRtcSettings
+from tests.patience import PATIENCE_S
 from tests.unit.api.installation import ScriptedLiveCalls
-from tests.unit.media.transports.webrtc_browser import LOOPBACK, PATIENCE_S, Browser, browser
+from tests.unit.media.transports.webrtc_browser import LOOPBACK, Browser, browser
 
 
 @pytest.fixture(autouse=True)
@@ -135,6 +137,18 @@ async def test_a_lost_packet_is_made_up_for_and_what_follows_is_not_late(monkeyp
     assert abs((after[0] - before[0]) - (after[1] - before[1])) <= 1
 
 
+async def test_as_many_browsers_as_can_be_afforded_are_asked_for_short_packets() -> None:
+    served = Served()
+    async with serving(served, quick_peers=1) as calls, browser() as first, browser() as second:
+        answers = [await calls.answer(name, await person.offer()) for name, person in (("a", first), ("b", second))]
+        for person, answer in zip((first, second), answers, strict=True):
+            await person.accept(answer)
+        await served.begun.wait()
+    audio = [SessionDescription.parse(answer).media[0] for answer in answers]
+    assert [section.kind for section in audio] == ["audio", "audio"]
+    assert ["a=ptime:10\r\n" in answer for answer in answers] == [True, False]
+
+
 async def test_the_end_of_the_call_reaches_the_browser_behind_the_last_message() -> None:
     served = Served()
     async with serving(served) as calls, browser() as person:
@@ -228,10 +242,15 @@ async def test_a_server_that_stops_leaves_its_browsers() -> None:
             await calls.answer("b", person.connection.localDescription.sdp)
 
 
+def threads_of_calls() -> set[threading.Thread]:
+    """Without those of the loop's own pool, on which names are looked up."""
+    return {thread for thread in threading.enumerate() if not thread.name.startswith("asyncio_")}
+
+
 async def test_calls_that_are_over_leave_no_threads_and_no_tasks() -> None:
     served = Served()
     async with serving(served) as calls:
-        threads, tasks = threading.active_count(), len(asyncio.all_tasks())
+        threads, tasks = threads_of_calls(), len(asyncio.all_tasks())
         for number in range(4):
             async with browser() as person:
                 await connected(calls, person, f"call-{number}")
@@ -239,8 +258,7 @@ async def test_calls_that_are_over_leave_no_threads_and_no_tasks() -> None:
                 await over(f"call-{number}")
 
         assert calls.peers == 0
-        # The loop's own pool may have grown by the threads that names are looked up on.
-        assert threading.active_count() <= threads + 1
+        assert threads_of_calls() == threads
         assert len(asyncio.all_tasks()) <= tasks + 1
 
 

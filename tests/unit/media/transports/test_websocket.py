@@ -18,6 +18,7 @@ from media.audio.intake import Intake
 from media.call.turnstile import Turnstile
 from media.providers.scripted import tone
 from media.transports.websocket import WebSocketTransport
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import InMemorySocket
 
 
@@ -58,7 +59,7 @@ class Connection:
 
     async def until_read(self) -> None:
         self.call.changed.clear()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await self.call.changed.wait()
 
 
@@ -113,7 +114,7 @@ async def test_frames_and_messages_go_out_in_order() -> None:
         line.transport.send_message({"type": "speech-update", "status": "started"})
         line.transport.send_frame(tone(20))
         line.transport.send_message({"type": "speech-update", "status": "stopped"})
-        await line.transport.close(1000, "done", 1.0)
+        await line.transport.close(1000, "done", PATIENCE_S)
         assert [message["status"] for message in line.socket.messages] == ["started", "stopped"]
         assert bytes(line.socket.audio) == tone(20)
         assert line.socket.closed == (1000, "done")
@@ -124,7 +125,7 @@ async def test_the_end_of_a_speech_brings_the_samples_the_converter_held() -> No
         for _ in range(5):
             line.transport.send_frame(tone(20))
         line.transport.end_of_speech()
-        await line.transport.close(1000, "", 1.0)
+        await line.transport.close(1000, "", PATIENCE_S)
         assert len(line.socket.audio) >= 5 * 320
 
 
@@ -134,7 +135,7 @@ async def test_clearing_drops_audio_and_keeps_messages() -> None:
             line.transport.send_frame(tone(20))
         line.transport.send_message({"type": "user-interrupted"})
         line.transport.clear()
-        await line.transport.close(1000, "", 1.0)
+        await line.transport.close(1000, "", PATIENCE_S)
         assert [message["type"] for message in line.socket.messages] == ["user-interrupted"]
         assert len(line.socket.audio) == 0
 
@@ -185,7 +186,7 @@ async def test_what_cannot_be_audio_closes_the_connection_with_the_reason(
 ) -> None:
     async with connected() as line:
         line.socket.say(message)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await line.socket.closed_event.wait()
         assert line.socket.closed is not None
         code, reason = line.socket.closed
@@ -209,7 +210,7 @@ async def test_a_client_a_minute_ahead_of_real_time_is_sent_away() -> None:
         line.call.audio_arrived = lambda: None  # type: ignore[method-assign]  # nothing is consumed meanwhile
         for _ in range(11):
             line.socket.say(tone(100))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await line.socket.closed_event.wait()
         assert line.socket.closed is not None
         assert line.socket.closed[0] == 1008
@@ -292,14 +293,16 @@ async def test_closing_does_not_wait_for_ever_for_a_client_that_does_not_read() 
 
 @pytest.mark.parametrize("text", ["not json", '{"type": "say", "content": "again"}'])
 async def test_a_client_that_floods_the_line_with_text_is_sent_away(text: str) -> None:
+    began_s = asyncio.get_running_loop().time()
     async with connected() as line:
         for _ in range(5_000):
             line.socket.say(text)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await line.socket.closed_event.wait()
         assert line.socket.closed is not None
         code, reason = line.socket.closed
         assert code == 1008
         assert "text messages a second" in reason
-        assert len(line.call.controls) + len(line.call.warnings) < 500
+        taken = len(line.call.controls) + len(line.call.warnings)
+        assert 200 <= taken <= 201 + 50 * (asyncio.get_running_loop().time() - began_s)
         assert line.call.closed == [reason]

@@ -12,9 +12,9 @@ from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 
 from media.transports.webrtc.incoming import IncomingSpeech
 from media.transports.webrtc.outgoing import OutgoingSpeech
+from tests.patience import PATIENCE_S
 
 LOOPBACK = "127.0.0.1"
-PATIENCE_S = 20.0
 
 
 class Browser:
