@@ -15,7 +15,7 @@ from api.errors import Problem
 
 CHUNK_BYTES: Final = 256 * 1024
 _REVALIDATED: Final = ("etag", "cache-control")
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)", re.ASCII | re.IGNORECASE)
+_RANGE = re.compile(r"bytes=(\d{0,18})-(\d{0,18})", re.ASCII | re.IGNORECASE)
 _TAG = re.compile(r'(?:W/)?("[^"]*")')
 
 

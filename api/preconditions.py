@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from starlette.requests import Request
 
@@ -20,6 +21,8 @@ class Versioned(Protocol):
     def version(self) -> int: ...
 
 
+_VERSION: Final = re.compile(r"\d{1,18}", re.ASCII)
+
 V = TypeVar("V", bound=Versioned)
 C = TypeVar("C")
 
@@ -34,7 +37,7 @@ def expected_version(request: Request) -> int | None:
     if header == "*":
         return None
     text = header.strip('"')
-    if not (text.isascii() and text.isdecimal()):
+    if _VERSION.fullmatch(text) is None:
         raise bad_request(
             f"The If-Match header {header!r} is not the version of an object.",
             detail='Send the ETag of an earlier answer, for example If-Match: "3".',

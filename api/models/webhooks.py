@@ -27,9 +27,9 @@ class MessageQuery(Query):
     endpoint_id: Annotated[str, Field(description="Only those of this endpoint.")] = ""
     call_id: Annotated[str, Field(description="Only those about this call, chat or session.")] = ""
     type: Annotated[str, Field(description="Only those of this type, such as end-of-call-report.")] = ""
-    before: Annotated[int | None, Field(ge=1, description="The `number` of the last message of the page before.")] = (
-        None
-    )
+    before: Annotated[
+        int | None, Field(ge=1, le=2**63 - 1, description="The `number` of the last message of the page before.")
+    ] = None
 
     @field_validator("state")
     @classmethod

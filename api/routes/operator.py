@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -164,7 +165,7 @@ def operator_routes(context: ApiContext) -> APIRouter:
         admit(request)
         query = parse_query(request, OperatorEventQuery)
         after, types, originator = start_of(request, query, dependencies.shards()), query.type_names(), query.originator
-        history = log.history(originator) if originator is not None else ()
+        history = await run_in_threadpool(log.history, originator) if originator is not None else ()
         if history and after.ordinal == 0:
             # From the beginning, wherever its events stand.
             after = Position(history[0].position.shard, 0)
@@ -185,7 +186,8 @@ def operator_routes(context: ApiContext) -> APIRouter:
             later = (p for p in history if p.position > after)
             page = [p for p in later if types is None or p.recorded.event.TYPE in types][: query.limit]
         else:
-            page = list(log.read(after, query.limit, types))
+            # Events of a type that is rare are looked for in all of the log.
+            page = list(await run_in_threadpool(log.read, after, query.limit, types))
         return json_response([event_body(positioned) for positioned in page], position=log.head(after.shard))
 
     @router.post("/sql", summary="Run a read-only statement", **describe(body=SqlStatement, answer="SqlResult"))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from typing import Final
+
 import msgspec
+
+_FORM: Final = re.compile(r"(\d{1,9}):(\d{1,18})", re.ASCII)
+"""As many digits as any store of positions can count to."""
 
 
 class Position(msgspec.Struct, frozen=True, order=True, gc=False):
@@ -17,7 +23,7 @@ class Position(msgspec.Struct, frozen=True, order=True, gc=False):
     @classmethod
     def parse(cls, text: str) -> Position:
         """Read ``"0:128"``. Raises ``ValueError`` that shows the expected form."""
-        shard, colon, ordinal = text.partition(":")
-        if not (colon and shard.isdecimal() and ordinal.isdecimal()):
+        found = _FORM.fullmatch(text)
+        if found is None:
             raise ValueError(f"position {text!r} is not of the form shard:ordinal, for example 0:128")
-        return cls(int(shard), int(ordinal))
+        return cls(int(found[1]), int(found[2]))

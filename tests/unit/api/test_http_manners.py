@@ -102,3 +102,18 @@ async def test_two_changes_at_once_both_stand(client: httpx.AsyncClient) -> None
         name: value for change in changes for name, value in change.items()
     }
     assert read["latestVersion"] == "v5"
+
+
+@pytest.mark.parametrize(
+    ("path", "parameters"),
+    [
+        ("/event", {"after": f"0:{10**18}"}),
+        ("/event", {"after": f"{10**9}:0"}),
+        ("/webhooks/messages", {"before": 2**63}),
+        ("/webhooks/messages", {"before": "9" * 5000}),
+    ],
+)
+async def test_numbers_that_no_store_counts_to_are_refused(
+    asking: httpx.AsyncClient, path: str, parameters: dict[str, str | int]
+) -> None:
+    assert (await asking.get(path, params=parameters)).status_code == 400

@@ -126,10 +126,11 @@ async def test_the_log_page_by_page(
     assert await page(originator=call["id"], limit=1) == everything[-2:-1]
     assert await page(originator=call["id"], after=everything[-2]["position"]) == everything[-1:]
     assert await page(types="call.renamed,assistant.created") == everything[-1:]
-    wrong = await client.get("/operator/events", params={"after": "begin"}, headers=operator)
-    assert wrong.json()["message"] == [
-        "after is wrong: position 'begin' is not of the form shard:ordinal, for example 0:128"
-    ]
+    for nowhere in ("begin", f"0:{'9' * 20}", "0:\u0663"):
+        wrong = await client.get("/operator/events", params={"after": nowhere}, headers=operator)
+        assert wrong.json()["message"] == [
+            f"after is wrong: position '{nowhere}' is not of the form shard:ordinal, for example 0:128"
+        ]
 
 
 async def test_sql(client: httpx.AsyncClient, operator: dict[str, str], installation: Installation) -> None:
