@@ -128,7 +128,7 @@ class ModelRunner:
         usage = Usage(0, 0)
         request = replace(self._request, messages=messages)
         async with aclosing(model.stream(request)) as facts:
-            limit_s = self._first_token_s
+            limit_s = request.first_token_s or self._first_token_s
             while (fact := await self._next(model, facts, limit_s)) is not None:
                 limit_s = self._idle_s
                 match fact:

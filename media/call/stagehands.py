@@ -24,6 +24,7 @@ from media.call.voice_runner import voices_of
 from media.egress.client import HttpClient
 from media.providers.language_model import ModelRequest
 from media.providers.registry import LOCAL
+from media.providers.tenant import patience_s
 from media.tools.api_request import ApiRequests
 from media.tools.bench import ToolBench
 from media.tools.code_tools import CodeTools
@@ -186,6 +187,7 @@ def model_request(cast: Cast, told: Told) -> ModelRequest:
             **{name: known[name] for name in ("call", "phoneNumber", "customer") if name in known},
             "metadata": cast.config.get("metadata") or {},
         },
+        first_token_s=patience_s(model),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -17,6 +18,9 @@ from media.machine.inputs import Input, ProviderFailed, VoiceFinished, VoiceStar
 from media.machine.outputs import Synthesize
 from media.providers.errors import ProviderError
 from media.providers.text_to_speech import AudioChunk, TextToSpeech, VoiceFact, WordTime
+
+_WORDS = re.compile(r"\w(?![^<>]*>)")
+"""What a voice has to make a sound of: anything but its own marks, such as ``<break>``."""
 
 
 class VoiceCache:
@@ -184,7 +188,10 @@ class VoiceRunner:
             if failure is not None:
                 self._warn("voice-fallback", f"{failure}; speaking with {voice.provider}")
             try:
-                await self._synthesize(voice, key, chunk)
+                if not await self._synthesize(voice, key, chunk) and _WORDS.search(chunk.spoken):
+                    if not voices.on_last:
+                        raise ProviderError(voice.provider, "voice", "failed", "it made no sound of a text")
+                    self._warn("voice-silent", f"{voice.provider} made no sound of {len(chunk.spoken)} characters")
             except ProviderError as error:
                 failure = error
                 unheard = self._playout.discard(chunk.utterance_id, chunk.chunk)
@@ -209,24 +216,26 @@ class VoiceRunner:
         voices.keep_last()
         return failure
 
-    async def _synthesize(self, voice: TextToSpeech, key: str, chunk: Synthesize) -> None:
+    async def _synthesize(self, voice: TextToSpeech, key: str, chunk: Synthesize) -> bool:
+        """Whether there was any sound. What is kept for other calls has some."""
         keep = chunk.cacheable and bool(key)
         if keep and (cached := self._cache.get(key, chunk.spoken)) is not None:
             started = False
             for fact in cached:
                 started = self._take(chunk, fact, started)
-            return
+            return started
         facts: list[VoiceFact] = []
         started = False
+        limit_s = voice.traits.first_audio_s or self._first_audio_s
         async with aclosing(voice.synthesize(chunk.spoken)) as stream:
             while True:
                 try:
-                    async with asyncio.timeout(self._first_audio_s):
+                    async with asyncio.timeout(limit_s):
                         fact = await anext(stream)
                 except StopAsyncIteration:
                     break
                 except TimeoutError as error:
-                    detail = f"nothing for {self._first_audio_s:g} s"
+                    detail = f"nothing for {limit_s:g} s"
                     raise ProviderError(voice.provider, "voice", "timeout", detail) from error
                 if keep:
                     facts.append(fact)
@@ -234,8 +243,9 @@ class VoiceRunner:
                 while self._playout.waiting_ms(chunk.utterance_id) > self._ahead_ms:
                     self._room.clear()
                     await self._room.wait()
-        if keep:
+        if keep and started:
             self._cache.put(key, chunk.spoken, tuple(facts))
+        return started
 
     def _take(self, chunk: Synthesize, fact: VoiceFact, started: bool) -> bool:
         match fact:

@@ -15,6 +15,7 @@ from media.machine.reading import PlanInvalid, Section
 from media.machine.tool_plan import ToolPlan, read_tools, tool_definitions
 from media.providers.errors import ProviderError
 from media.providers.language_model import LanguageModel, ModelRequest
+from media.providers.tenant import patience_s
 
 DEFAULT_TEMPERATURE = 0.5
 DEFAULT_MAX_TOKENS = 250
@@ -76,6 +77,7 @@ def plan_chat(
             temperature=model.number("temperature", DEFAULT_TEMPERATURE, 0, 2),
             max_tokens=int(model.number("maxTokens", DEFAULT_MAX_TOKENS, 1, 100_000)),
             context=context,
+            first_token_s=patience_s(model.values),
         )
         models = tuple(providers.models(assistant))
     except PlanInvalid as error:

@@ -52,6 +52,8 @@ TRANSCRIPT_WAIT_MS = 1_500.0
 
 HANG_MS = 5_000.0
 FALLBACK_MS = 15_000.0
+PATIENCE_MS = 1_000.0
+"""How much longer than an assistant's own limit for its model an answer is waited for: the limit acts first."""
 TOOL_BUDGET = 200
 """Tool calls that one conversation may have: a model that asks for more is in a loop, or led by somebody."""
 FALLBACK_TEXT = "Sorry, I am having trouble answering right now. Could you please say that again?"
@@ -226,6 +228,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             language=expected(assistant),
             earlier=tuple(dict(message) for message in earlier),
             variables=dict(variables or {}),
+            fallback_ms=_fallback_ms(model),
             denoising=read_denoising(assistant),
             keypad=read_keypad(assistant),
             voicemail=read_voicemail(assistant),
@@ -261,6 +264,12 @@ def _without(assistant: Section) -> Iterable[str]:
         yield "model.numFastTurns"
     if assistant.has("observabilityPlan"):
         yield "observabilityPlan"
+
+
+def _fallback_ms(model: Section) -> float:
+    """``model.timeoutSeconds`` is what a tenant's own model was granted: nothing is said in its place before."""
+    granted_ms = model.number("timeoutSeconds", 0, 0, 300) * 1000 if model.text("provider") == "custom-llm" else 0.0
+    return max(FALLBACK_MS, granted_ms + PATIENCE_MS)
 
 
 def _late_messages(late: Iterable[str]) -> tuple[int, ...]:

@@ -18,12 +18,10 @@ from media.egress.client import HttpClient
 from media.providers.chat_stream import stream_chat
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest
-from media.providers.tenant import headers_of
+from media.providers.tenant import first_token_s, headers_of
 from media.tools.tenant_servers import TenantServers
 
 PROVIDER = "custom-llm"
-DEFAULT_TIMEOUT_S = 20.0
-MAX_TIMEOUT_S = 300.0
 CONNECT_S = 3.0
 
 _PATH = "/chat/completions"
@@ -53,7 +51,7 @@ class CustomLlm:
         # A plan takes the place of the key, and needs the stored credential that it stands in.
         planned = own is not None and own.plan is not None and own.credential_id
         self._planned = Server(url=url, credential_id=own.credential_id) if own is not None and planned else None
-        self._first_token_s = _timeout_s(configuration.get("timeoutSeconds"))
+        self._first_token_s = first_token_s(configuration)
         self._client = openai.AsyncOpenAI(
             api_key=_NO_KEY,
             base_url=base_url(url),
@@ -121,9 +119,3 @@ def _headers(configured: object, key: str) -> dict[str, Any]:
     if isinstance(configured, Mapping):
         headers = {str(name): str(value) for name, value in configured.items() if str(name).lower() != "authorization"}
     return headers | {"Authorization": f"Bearer {key}" if key else openai.Omit()}
-
-
-def _timeout_s(configured: object) -> float:
-    if isinstance(configured, int | float) and configured > 0:
-        return min(float(configured), MAX_TIMEOUT_S)
-    return DEFAULT_TIMEOUT_S

@@ -21,7 +21,7 @@ from media.providers.tenant import Tenant, headers_of, server_of
 from media.providers.text_to_speech import AudioChunk, VoiceFact, VoiceTraits
 
 PROVIDER: Final = "custom-voice"
-TRAITS: Final = VoiceTraits(word_times=False, p99_ms=1_000.0)
+P99_MS: Final = 1_000.0
 RATE_HZ: Final = 24_000
 
 
@@ -46,7 +46,7 @@ class CustomVoice:
 
     @property
     def traits(self) -> VoiceTraits:
-        return TRAITS
+        return VoiceTraits(word_times=False, p99_ms=P99_MS, first_audio_s=self._server.timeout_seconds)
 
     async def synthesize(self, text: str) -> AsyncGenerator[VoiceFact, None]:
         """See ``TextToSpeech``."""

@@ -11,13 +11,15 @@ from typing import Any, Protocol
 class ModelRequest:
     """``messages`` are OpenAI-shaped (``role``, ``content``, ``tool_calls``, ``tool_call_id``), ``tools`` too.
 
-    ``context`` is what a custom LLM may receive besides (``call``, ``customer``, ``metadata``)."""
+    ``context`` is what a custom LLM may receive besides (``call``, ``customer``, ``metadata``). ``first_token_s`` is
+    how long the answer may take to begin, where the assistant says so itself."""
 
     messages: tuple[dict[str, Any], ...]
     tools: tuple[dict[str, Any], ...] = ()
     temperature: float = 0.5
     max_tokens: int = 250
     context: dict[str, Any] = field(default_factory=dict)
+    first_token_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import Any, Final, Protocol, TypeVar, runtime_checkable
 
 from domain.credentials.own_keys import OwnKey
 from domain.server_messages.access import CredentialUnusable
 from domain.server_messages.server import Server, read_server
 from media.providers.errors import ProviderError, Stage
 from media.tools.tenant_servers import TenantServers
+
+CUSTOM_LLM: Final = "custom-llm"
+DEFAULT_FIRST_TOKEN_S: Final = 20.0
+MOST_FIRST_TOKEN_S: Final = 300.0
 
 Keys = Callable[[Mapping[str, Any]], Mapping[str, OwnKey]]
 """The organisation's own keys for an assistant, by provider. Raises ``SealBroken``."""
@@ -62,6 +66,19 @@ def server_of(section: Mapping[str, Any], provider: str, stage: Stage) -> Server
     if server is None:
         raise ProviderError(provider, stage, "not-configured", f"{stage}.server.url is missing: set it")
     return server
+
+
+def first_token_s(model: Mapping[str, Any]) -> float:
+    """How long a custom LLM's answer may take to begin: ``timeoutSeconds`` of its configuration."""
+    configured = model.get("timeoutSeconds")
+    if isinstance(configured, int | float) and configured > 0:
+        return min(float(configured), MOST_FIRST_TOKEN_S)
+    return DEFAULT_FIRST_TOKEN_S
+
+
+def patience_s(model: Mapping[str, Any]) -> float | None:
+    """``first_token_s`` where the model is a custom LLM; for all others the installation's limit holds."""
+    return first_token_s(model) if model.get("provider") == CUSTOM_LLM else None
 
 
 async def headers_of(

@@ -28,10 +28,12 @@ VoiceFact = AudioChunk | WordTime
 
 @dataclass(frozen=True, slots=True)
 class VoiceTraits:
-    """``p99_ms``: what to expect from text to first audio."""
+    """``p99_ms``: what to expect from text to first audio. ``first_audio_s``: how long it may take at most, where the
+    assistant says so itself."""
 
     word_times: bool = False
     p99_ms: float = 300.0
+    first_audio_s: float | None = None
 
 
 class TextToSpeech(Protocol):
