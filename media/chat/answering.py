@@ -32,7 +32,7 @@ from media.call.model_runner import ModelRunner
 from media.chat.cast import Actor, Casting, Stage
 from media.chat.settings import ChatSettings
 from media.chat.tools import AskedOfClient, ChatTools, HandsOver, Settled, Spawn
-from media.machine.destinations import ARGUMENT
+from media.machine.destinations import besides_destination
 from media.machine.inputs import Input, ModelCalledTools, ModelFailed, ModelFinished, ModelText, RequestedTool
 from media.machine.rejection import Said, Situation
 from media.providers.ended_reason import ended_reason
@@ -169,10 +169,9 @@ class Answering:
 
     async def _hand_over(self, call: RequestedTool, leads: HandsOver, conversation: Sequence[Message]) -> None:
         """Give the word to whom the call leads, or tell the model that it cannot be."""
-        extra = {name: value for name, value in call.arguments.items() if name != ARGUMENT}
-        before = self._stage.present
+        before, told = self._stage.present, besides_destination(call.arguments)
         try:
-            following = await self._casting.next(before, leads.destination, extra, self._variables, conversation)
+            following = await self._casting.next(before, leads.destination, told, self._variables, conversation)
         except CastingFailed as failed:
             self.warn("handoff-failed", failed.message)
             self._settle(call, Failed("error", "The conversation cannot be handed there now."))

@@ -140,6 +140,11 @@ def choose(destinations: Sequence[Destination], arguments: Mapping[str, Any]) ->
     return destinations[0] if len(destinations) == 1 else None
 
 
+def besides_destination(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """What a model filled in about the conversation as it named whom to reach."""
+    return {name: value for name, value in arguments.items() if name != ARGUMENT}
+
+
 def _function_name(handoff: bool, destinations: Sequence[Destination]) -> str:
     if not handoff:
         return "transferCall"

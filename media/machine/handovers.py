@@ -13,7 +13,13 @@ from msgspec.structs import replace
 from domain.call.context_engineering import DELETE, LAST, NONE, PREVIOUS, ROLLING, SPOKEN, Context, Message, kept
 from domain.call.events import Activation, AssistantActivated, Warned
 from media.machine import consent, history, opening, speaking, tool_results, transfers, usage, variables
-from media.machine.destinations import ARGUMENT, Destination, DestinationInvalid, choose, read_destination
+from media.machine.destinations import (
+    Destination,
+    DestinationInvalid,
+    besides_destination,
+    choose,
+    read_destination,
+)
 from media.machine.inputs import AssistantResolved, DestinationAnswered, RequestedTool
 from media.machine.moment import Moment
 from media.machine.outputs import AskDestination, ResolveAssistant, UseAssistant
@@ -36,7 +42,6 @@ def start(m: Moment, call: RequestedTool, tool: ToolPlan) -> RunningTool | str:
 
 def _begin(m: Moment, call: RequestedTool, tool: ToolPlan, destination: Destination) -> RunningTool:
     """Ask for what is needed before ``destination`` can take over."""
-    extra = {name: value for name, value in call.arguments.items() if name != ARGUMENT}
     if destination.type == "dynamic":
         m.emit(
             AskDestination(
@@ -48,7 +53,7 @@ def _begin(m: Moment, call: RequestedTool, tool: ToolPlan, destination: Destinat
             )
         )
     else:
-        resolve(m, call.id, destination, extra)
+        resolve(m, call.id, destination, besides_destination(call.arguments))
     default = tool.config.get("defaultResult")
     return RunningTool(
         call=call,
@@ -90,7 +95,7 @@ def on_destination(m: Moment, answered: DestinationAnswered) -> None:
     if running.plan.kind == "transferCall":
         transfers.go(m, running, answered.message)
         return
-    resolve(m, running.call.id, destination, _extra(running.call))
+    resolve(m, running.call.id, destination, besides_destination(running.call.arguments))
 
 
 def on_resolved(m: Moment, resolved: AssistantResolved) -> None:
@@ -268,10 +273,6 @@ def _as_history(m: Moment, plan: CallPlan) -> tuple[HistoryEntry, ...]:
         for message in plan.prompt
         if message["role"] in ("system", "user", "assistant") and message["content"]
     )
-
-
-def _extra(call: RequestedTool) -> dict[str, Any]:
-    return {name: value for name, value in call.arguments.items() if name != ARGUMENT}
 
 
 def _fail(m: Moment, running: RunningTool, failure: str, error: str) -> None:

@@ -71,7 +71,7 @@ from media.machine.inputs import (
 from media.machine.moment import Moment
 from media.machine.outputs import Output
 from media.machine.plan import CallPlan
-from media.machine.state import MachineState
+from media.machine.state import MachineState, Phase
 
 ENDED_BY_PHRASE = "assistant-said-end-call-phrase"
 _PHRASE_SOURCES = ("model", "say", "tool-message", "hook")
@@ -102,6 +102,9 @@ def step(state: MachineState, input: Input, now_ms: float) -> tuple[MachineState
 def _settle(m: Moment) -> None:
     if m.state.over:
         return
+    if m.state.handover is not None and m.state.phase is Phase.IDLE:
+        # What is to be done about a silence that goes on is the next assistant's to say.
+        phases.enter(m)
     tools.settle(m)
     if m.state.end_reason is None:
         turns.settle(m)

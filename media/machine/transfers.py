@@ -14,11 +14,11 @@ from msgspec.structs import replace
 from domain.call.events import TransferEnded, TransferRequested, TransferStatus
 from media.machine import ending, handovers, hooks, speaking, tool_results, tools
 from media.machine.destinations import (
-    ARGUMENT,
     DEFAULT_TRANSFER_MESSAGE,
     FALLBACK_REASON,
     Destination,
     DestinationInvalid,
+    besides_destination,
     choose,
     message_text,
     read_destination,
@@ -87,6 +87,9 @@ def send(m: Moment, running: RunningTool) -> None:
 def on_progress(m: Moment, progress: TransferProgressed) -> None:
     """The carrier tells how it went. Connected, our part of the call is over."""
     running = tool_results.running(m, progress.transfer_id)
+    if running is None and progress.transfer_id.startswith(f"{BY_CONTROL}-"):
+        _by_control_progressed(m, progress)
+        return
     if running is None or running.destination is None or m.state.end_reason is not None:
         hooks.on_transfer(m, progress)
         return
@@ -120,14 +123,23 @@ def by_control(m: Moment, message: Mapping[str, Any]) -> None:
         m.record(TransferEnded(transfer_id=transfer_id, status="failed", detail=NO_CARRIER, at_ms=m.now))
 
 
+def _by_control_progressed(m: Moment, progress: TransferProgressed) -> None:
+    """No tool waits for it: it is recorded, and where it failed the conversation goes on."""
+    m.record(
+        TransferEnded(transfer_id=progress.transfer_id, status=progress.status, detail=progress.detail, at_ms=m.now)
+    )
+    if progress.status in _CONNECTED:
+        m.notify("status-update", status="forwarding")
+        ending.begin(m, FORWARDED)
+
+
 def _towards(m: Moment, running: RunningTool) -> RunningTool:
     """An assistant is got ready at once; a number waits for what is said first."""
     destination = running.destination
     assert destination is not None, "a transfer goes somewhere"
     if destination.type != "assistant":
         return replace(running, sent=False)
-    extra = {name: value for name, value in running.call.arguments.items() if name != ARGUMENT}
-    handovers.resolve(m, running.call.id, destination, extra)
+    handovers.resolve(m, running.call.id, destination, besides_destination(running.call.arguments))
     return running
 
 

@@ -315,3 +315,44 @@ def test_hand_overs_are_stepped_again_from_their_inputs() -> None:
     resolved(c, variables={"a": 1})
     again = [(at_ms, decode_input(encode_input(each))) for at_ms, each in c.fed]
     assert [o for made in replay(c.plan, again) for o in made] == [o for _, o in c.log]
+
+
+@pytest.mark.parametrize("speaks_first", [True, False])
+def test_a_conversation_that_is_silent_as_it_changes_hands_waits_by_the_rules_of_the_next_assistant(
+    speaks_first: bool,
+) -> None:
+    """The one before had more to say into a silence than there is now, and would have hung up earlier."""
+    hook = {
+        "on": "customer.speech.timeout",
+        "options": {"timeoutSeconds": 4},
+        "do": [{"type": "say", "exact": "Hello?"}],
+    }
+    config = {
+        "firstMessage": "Hello.",
+        "hooks": [hook],
+        "messagePlan": {"idleMessages": ["Still there?"], "idleTimeoutSeconds": 6},
+        "silenceTimeoutSeconds": 10,
+    }
+    c = Scenario(config).connect().run_until_quiet()
+    c.feed(ControlReceived(message={"type": "handoff", "destination": to()}))
+    patient = {**NEXT, "firstMessageMode": "assistant-waits-for-user", "silenceTimeoutSeconds": 60}
+    (order,) = c.outputs(outputs.ResolveAssistant)
+    c.feed(AssistantResolved(tool_call_id=order.tool_call_id, assistant=NEXT if speaks_first else patient))
+    c.run_until_quiet().run(25_000)
+    assert [text for role, text in c.messages() if role == "assistant"] == ["Hello."] + ["Billing here."] * speaks_first
+    assert c.ended is None
+    c.run(60_000)
+    assert c.ended == "silence-timed-out"
+
+
+@pytest.mark.parametrize(
+    ("status", "ended"), [("connected", "assistant-forwarded-call"), ("busy", None), ("no-answer", None)]
+)
+def test_what_becomes_of_a_transfer_by_control_is_recorded(status: Any, ended: str | None) -> None:
+    c = Scenario({"firstMessage": "Hello."}, transport_provider="twilio").connect().run_until_quiet()
+    c.feed(ControlReceived(message={"type": "transfer", "destination": NUMBER}))
+    (order,) = c.outputs(outputs.Transfer)
+    c.feed(TransferProgressed(transfer_id=order.transfer_id, status=status))
+    c.run(1_000)
+    assert [(e.transfer_id, e.status) for e in c.events(TransferEnded)] == [(order.transfer_id, status)]
+    assert c.ended == ended
