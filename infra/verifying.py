@@ -18,6 +18,7 @@ from streams.log.append import EMBEDDED_SHARD
 from streams.log.audit import Audit
 from streams.log.checkpoint_key import SortedOut, sort_out
 from streams.log.file_audit import audit_file, count_records
+from streams.log.file_uri import read_only_uri
 from streams.log.head_file import HeadFile, Placed
 
 
@@ -50,7 +51,7 @@ def verify_file(folder: DataFolder, trusted: frozenset[str], watcher: Watcher) -
         raise NothingToVerify(f"there is no log at {path}; name its folder with --data-dir")
     signed = sort_out(HeadFile(folder.checkpoints).read(), trusted, EMBEDDED_SHARD)
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)) as connection:
             watcher.begin(EMBEDDED_SHARD, count_records(connection))
             found = audit_file(connection, signed.genuine, watcher.record)
     except sqlite3.Error as problem:

@@ -18,6 +18,7 @@ from domain.log.ports import LogUnavailable
 from streams.archive.segment import ACCEPTED, DUPLICATE, VOID
 from streams.kafka.identity import LogIdentity
 from streams.log.append import decode_record, encode_record
+from streams.log.file_uri import read_only_uri
 
 _COMMITS = """
 SELECT sequence, CASE WHEN void_reason IS NULL THEN 'accepted' ELSE 'void' END, coalesce(void_reason, ''), commit_id,
@@ -182,7 +183,7 @@ def _hash(commit: Commit | None, raw: bytes | None, otherwise: bytes) -> bytes:
 def opened_source(path: Path, shard: int) -> Iterator[LogSource]:
     """Read a log file as it is now, whatever is appended meanwhile. Raises ``LogUnavailable``."""
     try:
-        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)) as connection:
             connection.execute("BEGIN")
             yield LogSource(connection, path, shard)
     except sqlite3.Error as problem:

@@ -17,6 +17,7 @@ from domain.registry import kind_of
 from streams.log.datastore import LogDatastore
 from streams.log.event_store import LogEventStore, SnapshotStore
 from streams.log.factory import REPLICA
+from streams.log.file_uri import file_uri
 from streams.log.mapper import LogMapper
 from streams.log.recorder import LogProcessRecorder
 from streams.log.state_codec import Folded, StateCodec, StateSnapshot
@@ -75,7 +76,7 @@ class LogApplication(Application[str]):
         super().__init__(
             env={
                 "PERSISTENCE_MODULE": "streams.log.factory",
-                "SQLITE_DBNAME": f"file:{path}",
+                "SQLITE_DBNAME": file_uri(path),
                 "ORIGINATOR_ID_TYPE": "text",
                 "IS_SNAPSHOTTING_ENABLED": "y",
                 REPLICA: "y" if replica else "n",

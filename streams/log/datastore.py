@@ -20,6 +20,7 @@ from eventsourcing import persistence, sqlite
 
 from domain.log.ports import LogUnavailable, OutcomeUnknown
 from streams.log.commit_signal import CommitSignal
+from streams.log.file_uri import path_of
 
 LOCK_TIMEOUT_SECONDS = 30
 """How long a writer waits for another process's transaction. Group commits hold the lock for milliseconds."""
@@ -155,7 +156,7 @@ class LogDatastore(sqlite.SQLiteDatastore):
     @property
     def path(self) -> Path:
         """The database file."""
-        return Path(self.pool.db_name.removeprefix("file:").partition("?")[0])
+        return path_of(self.pool.db_name)
 
     @contextmanager
     def preparing(self) -> Iterator[None]:

@@ -17,6 +17,7 @@ from domain.log.chain import GENESIS
 from domain.log.checkpoint import Checkpoint
 from domain.log.ports import LogUnavailable
 from streams.log.checkpoint_key import CheckpointKey, sort_out
+from streams.log.file_uri import read_only_uri
 from streams.log.head_file import HeadStore
 
 EVERY_RECORDS = 1000
@@ -140,7 +141,7 @@ class _ShardHead:
         """Sign what is new, if it is so many records or so long ago. ``False`` when that was not possible now."""
         try:
             if self._path.exists() and not self._contradicted:
-                with closing(sqlite3.connect(f"{self._path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+                with closing(sqlite3.connect(read_only_uri(self._path), uri=True)) as connection:
                     self._sign_what_is_new(connection, every_records, every_seconds)
         except ContradictedCheckpoint as contradiction:
             self._contradicted = True

@@ -16,6 +16,7 @@ from streams.kafka.records import to_record
 from streams.kafka.scan import scanned
 from streams.kafka.unfit import UnfitCluster
 from streams.log.audit import Audit, audit
+from streams.log.file_uri import read_only_uri
 
 
 def audit_topic(
@@ -56,7 +57,7 @@ def _snapshot(path: Path | None) -> Iterator[sqlite3.Connection | None]:
     if path is None:
         yield None
         return
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    connection = sqlite3.connect(read_only_uri(path), uri=True, isolation_level=None)
     try:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM replica_position").fetchone()

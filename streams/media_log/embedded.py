@@ -11,6 +11,7 @@ import msgspec
 
 from domain.fragments import Fragment, FragmentBatch, PlacedBatch
 from streams.log.datastore import DATABASE_ERRORS, LogDatastore, unavailable
+from streams.log.file_uri import file_uri
 from streams.media_log.reading import in_order
 
 _TABLES = (
@@ -71,7 +72,7 @@ class EmbeddedFragmentLog:
         """Open the file, made when missing. Raises ``LogUnavailable``."""
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        self._datastore = LogDatastore(f"file:{path}")
+        self._datastore = LogDatastore(file_uri(path))
         try:
             with self._datastore.preparing(), self._datastore.transaction(commit=True) as cursor:
                 for statement in _TABLES:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from domain.log.ports import LogUnavailable
 from streams.log.datastore import unavailable
+from streams.log.file_uri import read_only_uri
 
 KEPT = 2
 """Snapshots of a shard that stay: the newest, and one more should it turn out to be damaged."""
@@ -32,7 +33,7 @@ def save_snapshot(replica: Path, shard: int, folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with (
-            closing(sqlite3.connect(f"{replica.as_uri()}?mode=ro", uri=True)) as source,
+            closing(sqlite3.connect(read_only_uri(replica), uri=True)) as source,
             closing(sqlite3.connect(partial)) as copy,
         ):
             partial.chmod(0o600)

@@ -13,6 +13,7 @@ import msgspec
 
 from domain.log.ports import LogUnavailable
 from streams.log.datastore import unavailable
+from streams.log.file_uri import read_only_uri
 
 _LOST = """
 SELECT commit_id, ordinal, originator_id, originator_version, topic, state FROM commits
@@ -42,12 +43,8 @@ def lost_events(aside: Path, kept: Path) -> list[LostEvent]:
         if not replica.is_file():
             raise LogUnavailable(f"there is no replica {replica}")
     try:
-        with closing(sqlite3.connect(_read_only(aside), uri=True)) as connection:
-            connection.execute("ATTACH ? AS kept", (_read_only(kept),))
+        with closing(sqlite3.connect(read_only_uri(aside), uri=True)) as connection:
+            connection.execute("ATTACH ? AS kept", (read_only_uri(kept),))
             return [LostEvent(*row) for row in connection.execute(_LOST)]
     except sqlite3.Error as problem:
         raise unavailable(problem) from problem
-
-
-def _read_only(replica: Path) -> str:
-    return f"{replica.absolute().as_uri()}?mode=ro"

@@ -10,6 +10,7 @@ from pathlib import Path
 from domain.log.ports import LogUnavailable
 from streams.kafka.identity import LogIdentity, check_identity
 from streams.log.datastore import unavailable
+from streams.log.file_uri import read_only_uri
 from streams.log.fold import Unfoldable, refold
 from streams.log.kafka.applying import ReplicaTail, write_position
 from streams.log.kafka.halt import unreadable_replica
@@ -62,7 +63,7 @@ def recorded_identity(path: Path, shard: int) -> tuple[Path, LogIdentity] | None
     what is wrong with it is told when it is opened."""
     if not path.exists():
         return None
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as reading:
+    with suppress(sqlite3.Error), closing(sqlite3.connect(read_only_uri(path), uri=True)) as reading:
         row = reading.execute("SELECT cluster_id, topic_id FROM replica_position WHERE shard=?", (shard,)).fetchone()
         return None if row is None else (path, LogIdentity(*row))
     return None

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from domain.aggregate import Aggregate, DocumentKeys
 from domain.event import Recorded
+from domain.fragments import Fragment, FragmentBatch
 from domain.log.arbitration import Arbiter
 from domain.log.codec import UnknownEventType
 from domain.log.commit import Commit, Slot
@@ -26,8 +27,11 @@ from streams.log.append import append_all
 from streams.log.datastore import LogDatastore
 from streams.log.embedded import EmbeddedLog
 from streams.log.factory import LogFactory
+from streams.log.file_uri import read_only_uri
 from streams.log.fold import SNAPSHOT_INTERVAL
+from streams.log.reading import opened_shard
 from streams.log.verification import verify
+from streams.media_log.embedded import EmbeddedFragmentLog
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
 from tests.contracts.tally import TALLIES, TALLY, TALLY_TYPES, Add, Added, CutKey, Open, Opened, Tally
 
@@ -301,6 +305,24 @@ def test_the_environment_does_not_choose_the_recorder(path: Path, monkeypatch: p
     with opened(path) as log:
         assert log.append(commit("one", ("a", 1, OPENED))).verdict.accepted
     assert path.exists()
+
+
+@pytest.mark.parametrize("name", ["plain", "of#1", "why?", "50%41", "a b ü", ":memory:", "x&mode=memory"])
+def test_a_folder_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    fragment = Fragment(seq=1, type="mark.t0", at_ms=1.0)
+    batch = FragmentBatch(call_id="c", source="s", org_id="org-1", started_at=START, fragments=(fragment,))
+    with opened(folder / "log.sqlite") as log, closing(EmbeddedFragmentLog(folder / "media.db")) as media:
+        log.append(commit("one", ("a", 1, OPENED)))
+        media.append([batch])
+        with opened_shard({0: folder / "log.sqlite"}, 0) as reader:
+            assert reader.has("a")
+        with closing(sqlite3.connect(read_only_uri(folder / "log.sqlite"), uri=True)) as connection:
+            assert verify(connection).events == 1
+        assert log.files == {0: folder / "log.sqlite"}
+        assert list(tmp_path.iterdir()) == [folder]
+    with opened(folder / "log.sqlite") as log, closing(EmbeddedFragmentLog(folder / "media.db")) as media:
+        assert (len(log.history("a")), media.read("c")) == (1, [fragment])
 
 
 # Settings of connections
