@@ -28,6 +28,7 @@ _FULL_MODEL: Final = (
 _FULL_VOICE: Final = 'In full: "voice": {"provider": "vapi", "voiceId": "Elliot"}; or "vapi/Elliot" in short.'
 
 _MESSAGE_LISTS: Final = ("clientMessages", "serverMessages")
+_ASSISTANTS: Final = ("assistant", "assistantOverrides")
 
 _MODEL_FAMILIES: Final[Mapping[str, str]] = {
     **dict.fromkeys(("gpt-3.5", "gpt-4", "gpt-5", "gpt-realtime", "chatgpt-", "o1", "o3", "o4-mini"), "openai"),
@@ -49,6 +50,7 @@ _VOICE_PROVIDERS: Final[frozenset[str]] = frozenset(get_args(VoiceProvider))
 
 def full_call(body: JsonObject, documents: Documents, org_id: str) -> JsonObject:
     """The body of ``POST /call`` in full. Raises ``Problem`` 400 where a short form has no single meaning."""
+    body = full_web_call(body)
     short = {name: body[name] for name in CALL_FIELDS if body.get(name) is not None}
     if not short:
         return body
@@ -71,6 +73,12 @@ def full_call(body: JsonObject, documents: Documents, org_id: str) -> JsonObject
     return full
 
 
+def full_web_call(body: JsonObject) -> JsonObject:
+    """The body of ``POST /call/web`` in full: the lists of messages of its assistant."""
+    assistants = {name: body[name] for name in _ASSISTANTS if isinstance(body.get(name), dict)}
+    return body | {name: assistant | _message_lists(assistant) for name, assistant in assistants.items()}
+
+
 def full_assistant(body: JsonObject) -> JsonObject:
     """The body of ``POST /assistant`` in full. Raises ``Problem`` 400 where a short form has no single meaning."""
     full = {name: value for name, value in body.items() if name != "prompt"}
@@ -86,11 +94,13 @@ def full_assistant(body: JsonObject) -> JsonObject:
         full["model"] = {**given, "messages": [{"role": "system", "content": prompt}]}
     if isinstance(voice := full.get("voice"), str):
         full["voice"] = _voice(voice)
-    for field in _MESSAGE_LISTS:
-        # Vapi's OpenAPI document gives the list the choices of its members, so that its examples name one of them.
-        if isinstance(one := full.get(field), str):
-            full[field] = [one]
-    return full
+    return full | _message_lists(full)
+
+
+def _message_lists(assistant: JsonObject) -> JsonObject:
+    """Vapi's OpenAPI document gives the lists of messages the choices of their members, so that its examples name one
+    of them."""
+    return {field: [assistant[field]] for field in _MESSAGE_LISTS if isinstance(assistant.get(field), str)}
 
 
 def _model(text: str) -> JsonObject:

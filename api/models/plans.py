@@ -223,12 +223,26 @@ class BackgroundSpeechDenoisingPlan(Closed):
     fourier_denoising_plan: FourierDenoisingPlan | None = None
 
 
+Delimiter = Literal["#", "*", ""]
+
+
+def _one_or_several(value: Any) -> str:
+    return mark("several") if isinstance(value, list) else mark("one")
+
+
+Delimiters = Annotated[
+    Annotated[Delimiter, Tag(mark("one"))] | Annotated[list[Delimiter], Tag(mark("several"))],
+    Discriminator(_one_or_several),
+]
+"""The document says that it is one key; its own examples write a list."""
+
+
 class KeypadInputPlan(Closed):
     """How the caller's key presses become a message."""
 
     enabled: bool | None = None
     timeout_seconds: Annotated[float, Field(ge=0, le=10)] | None = None
-    delimiters: Literal["#", "*", ""] | None = None
+    delimiters: Delimiters | None = None
 
 
 class ObservabilityPlan(Closed):

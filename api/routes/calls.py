@@ -29,7 +29,7 @@ from api.preconditions import expected_version, only_version
 from api.responses import json_bytes, json_response, list_response
 from api.restrictions import check_target
 from api.sections import Section
-from api.short_forms import full_call
+from api.short_forms import full_call, full_web_call
 from api.time_travel import present_or_past
 from domain.call.aggregate import CALL
 from domain.call.commands import CreateCall, ExpireCall, RenameCall
@@ -77,7 +77,7 @@ def call_routes(context: ApiContext) -> APIRouter:
     )
     async def create_web_call(request: Request) -> Response:
         principal = await context.caller(request, "public")
-        body = await context.body(request)
+        body = full_web_call(await context.body(request))
         check(WebCallBody, body)
         check_target(principal, body)
         if body.get("transport") is None:

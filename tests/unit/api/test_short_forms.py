@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from api.errors import Problem
-from api.short_forms import full_assistant, full_call
+from api.short_forms import full_assistant, full_call, full_web_call
 from domain.organization.founding import Founding
 from tests.unit.api.installation import Installation
 
@@ -67,6 +67,29 @@ async def test_an_assistant_that_could_mean_several_things(asking: httpx.AsyncCl
     assert answer.status_code == 400
     assert "In full: " in answer.json()["message"][0]
     assert "In full: " in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("place", ["assistant", "assistantOverrides"])
+def test_a_calls_own_assistant_may_name_one_message(installation: Installation, place: str) -> None:
+    short = {place: {"clientMessages": "hang", "serverMessages": ["status-update"]}}
+    full = {place: {"clientMessages": ["hang"], "serverMessages": ["status-update"]}}
+    assert full_call(short, installation.log, "org") == full
+    assert full_web_call(short) == full
+    assert full_web_call({place: 5}) == {place: 5}
+
+
+@pytest.mark.parametrize("delimiters", ["#", "", ["#"], ["#", "*"]])
+async def test_delimiters_are_one_key_or_several(client: httpx.AsyncClient, delimiters: object) -> None:
+    made = await client.post("/assistant", json={"keypadInputPlan": {"enabled": True, "delimiters": delimiters}})
+    assert made.status_code == 201, made.text
+    assert made.json()["keypadInputPlan"]["delimiters"] == delimiters
+
+
+@pytest.mark.parametrize("delimiters", ["5", ["#", "5"]])
+async def test_no_other_key_is_a_delimiter(client: httpx.AsyncClient, delimiters: object) -> None:
+    refused = await client.post("/assistant", json={"keypadInputPlan": {"enabled": True, "delimiters": delimiters}})
+    assert refused.status_code == 400
+    assert "keypadInputPlan.delimiters must be one of the following values: #, *" in refused.json()["message"][0]
 
 
 async def test_what_is_stored_is_the_full_form(client: httpx.AsyncClient) -> None:
