@@ -64,7 +64,12 @@ def compared(
     since = {name: now - _days(rule) + EXPIRY_MARGIN for name, rule in expiry.items()}
 
     def hashes(suffix: str) -> list[TableHash]:
-        return [table_hash(store, table.physical + suffix, *until, since=since.get(table.physical)) for table in tables]
+        return [
+            (newest_hash if table.one_row_a_key else table_hash)(
+                store, table.physical + suffix, *until, since=since.get(table.physical)
+            )
+            for table in tables
+        ]
 
     with ThreadPoolExecutor(2, thread_name_prefix="comparison") as pool:
         live, rebuilt = pool.map(hashes, ("", beside))
@@ -87,7 +92,7 @@ def table_hash(store: AnalyticsStore, physical: str, *until: Position, since: da
 
 
 def newest_hash(store: AnalyticsStore, physical: str, *until: Position, since: datetime | None = None) -> TableHash:
-    """As ``table_hash`` of a table of newest rows: of each key the one row that is shown, unless it is a later one."""
+    """As ``table_hash`` of a table with one row a key: of each the one row that is shown, unless it is a later one."""
     conditions = [f"log_ordinal <= {_END}", *([_RECENT] if since else [])]
     return _hash(store, f"{{table:Identifier}} FINAL WHERE {' AND '.join(conditions)}", until, since, table=physical)
 

@@ -32,7 +32,19 @@ from domain.session.aggregate import SESSION
 from domain.session.events import EVENTS as SESSIONS
 from domain.webhook.events import DeliveryAttempted, EndpointFound
 from projections.table import Row, Table
-from projections.tables import calls, chats, costs, deliveries, events, latencies, messages, sessions, tool_calls, turns
+from projections.tables import (
+    calls,
+    chats,
+    costs,
+    deleted_calls,
+    deliveries,
+    events,
+    latencies,
+    messages,
+    sessions,
+    tool_calls,
+    turns,
+)
 
 
 class _CallTable(Protocol):
@@ -44,7 +56,7 @@ class _CallTable(Protocol):
     def rows(self, call: Call, event: Positioned) -> tuple[Row, ...]: ...
 
 
-_CALL_TABLES: tuple[_CallTable, ...] = (calls, turns, messages, tool_calls, costs, latencies)
+_CALL_TABLES: tuple[_CallTable, ...] = (calls, deleted_calls, turns, messages, tool_calls, costs, latencies)
 _READERS = {
     kind: tuple((module.TABLE.name, module.rows) for module in _CALL_TABLES if kind in module.READS)
     for kind in {kind for module in _CALL_TABLES for kind in module.READS}

@@ -16,7 +16,8 @@ from projections.comparison import Comparison, compared, expiries
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.table import Table, quoted
-from projections.tables.catalogue import BY_NAME, MARKER, TABLES
+from projections.tables.catalogue import MARKER, TABLES
+from projections.tables.deleted_calls import TABLE as DELETED
 
 BESIDE = "_rebuild"
 """Suffix of the tables that are being filled."""
@@ -103,9 +104,9 @@ def rebuild(
 def point_views(store: AnalyticsStore, tables: Sequence[Table] = TABLES) -> None:
     """Let the plain names show the versions of the tables that this code writes; readers see one or the other."""
     client = store.client()
-    calls = next((table for table in tables if table.name == "calls"), BY_NAME["calls"]).physical
+    deleted = next((table for table in tables if table.name == DELETED.name), DELETED).physical
     for table in tables:
-        client.command(table.view_sql(calls=calls, name=f"{table.name}{BESIDE}"))
+        client.command(table.view_sql(deleted_calls=deleted, name=f"{table.name}{BESIDE}"))
         client.command(f"EXCHANGE TABLES {table.name} AND {table.name}{BESIDE}")
         client.command(f"DROP VIEW {table.name}{BESIDE} SYNC")
 

@@ -1,7 +1,7 @@
 """How long rows are kept: a time to live for each table, as the installation's settings say.
 
 The engine drops rows when it merges, some hours after their time. The log is not touched: `callfold rebuild` makes the
-rows again, and the engine drops them again. That a call was deleted is kept for ever, or what was said in it would
+rows again, and the engine drops them again. That something was deleted is kept for ever, or what was said in it would
 be shown again.
 """
 
@@ -11,12 +11,16 @@ from collections.abc import Mapping, Sequence
 
 from projections.store import AnalyticsStore
 from projections.table import Table
-from projections.tables.catalogue import BY_NAME, TABLES
+from projections.tables.catalogue import TABLES
+from projections.tables.deleted_calls import TABLE as DELETED_CALLS
 
 EVERY = "*"
 """Stands for all tables that are not named."""
 
 MOST_DAYS = 36_500
+
+EXPIRING = tuple(table for table in TABLES if table is not DELETED_CALLS)
+"""Tables whose rows may go."""
 
 
 class RetentionInvalid(ValueError):
@@ -25,11 +29,16 @@ class RetentionInvalid(ValueError):
 
 def parse_retention(text: str) -> dict[str, int]:
     """Days by table: ``messages=90,*=730``. Raises ``RetentionInvalid``."""
+    names = [table.name for table in EXPIRING]
     days: dict[str, int] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, _, number = part.partition("=")
-        if name not in BY_NAME and name != EVERY:
-            raise RetentionInvalid(f"{name!r} is no table; there are {', '.join(BY_NAME)}, and * for all others")
+        if name == DELETED_CALLS.name:
+            raise RetentionInvalid(
+                f"{name} is kept for ever: without it, what was said in deleted calls would be shown"
+            )
+        if name not in names and name != EVERY:
+            raise RetentionInvalid(f"{name!r} is no table; there are {', '.join(names)}, and * for all others")
         if not number.isdecimal() or not 0 < int(number) <= MOST_DAYS:
             raise RetentionInvalid(f"{part!r} must say 1 to {MOST_DAYS} days, as messages=90")
         if name in days:
@@ -38,7 +47,7 @@ def parse_retention(text: str) -> dict[str, int]:
     return days
 
 
-def keep_for(store: AnalyticsStore, days: Mapping[str, int], tables: Sequence[Table] = TABLES) -> list[str]:
+def keep_for(store: AnalyticsStore, days: Mapping[str, int], tables: Sequence[Table] = EXPIRING) -> list[str]:
     """Give every table the time to live that it should have; what was changed, as SQL. Does nothing where all is so."""
     client = store.client()
     found = client.query("SELECT name, create_table_query FROM system.tables WHERE database = currentDatabase()")

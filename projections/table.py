@@ -43,7 +43,7 @@ class Table:
     order_by: tuple[str, ...]
     view: str
     """SELECT of the view, with ``{source}`` for the physical table, ``{newest}`` for its newest rows where they are
-    kept, and ``{calls}`` for the physical table of the calls."""
+    kept, and ``{deleted_calls}`` for the physical table of the calls that were deleted."""
     shown: tuple[Column, ...] = ()
     """Columns of the view in the order of its SELECT; empty where they are those of the table."""
     indexes: tuple[str, ...] = ()
@@ -65,6 +65,11 @@ class Table:
     def names(self, suffix: str = "") -> tuple[str, ...]:
         """The physical tables that rows are written to, ``suffix`` behind each."""
         return (self.physical + suffix, *((self.newest_rows + suffix,) if self.newest else ()))
+
+    @property
+    def one_row_a_key(self) -> bool:
+        """Whether the engine keeps one of several rows with the same sort key, sooner or later."""
+        return self.engine.startswith("Replacing")
 
     @cached_property
     def column_names(self) -> tuple[str, ...]:
@@ -94,13 +99,14 @@ class Table:
             + f"COMMENT {quoted(comment)}"
         )
 
-    def view_sql(self, *, calls: str, name: str | None = None) -> str:
+    def view_sql(self, *, deleted_calls: str, name: str | None = None) -> str:
         """The CREATE OR REPLACE VIEW statement that lets the plain name, or ``name``, show this version's table.
 
-        ``calls`` is the physical table of the calls. While the statement replaces a view there is a moment without.
+        ``deleted_calls`` is the physical table of the calls that were deleted. While the statement replaces a view
+        there is a moment without.
         """
         select = self.view.replace("{source}", self.physical).replace("{newest}", self.newest_rows)
-        select = select.replace("{calls}", calls)
+        select = select.replace("{deleted_calls}", deleted_calls)
         columns = ",\n    ".join(column.ddl for column in self.shown or self.columns)
         return f"CREATE OR REPLACE VIEW {name or self.name}\n(\n    {columns}\n)\nAS {select}"
 

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from projections.tables import calls, chats, costs, deliveries, events, latencies, messages, sessions, tool_calls, turns
+from projections.tables import (
+    calls,
+    chats,
+    costs,
+    deleted_calls,
+    deliveries,
+    events,
+    latencies,
+    messages,
+    sessions,
+    tool_calls,
+    turns,
+)
 
 MARKER = events.TABLE
 """Every event has one row here, and it is written last: its highest ordinal says how far all tables are."""
 
 TABLES = (
     calls.TABLE,
+    deleted_calls.TABLE,
     turns.TABLE,
     messages.TABLE,
     tool_calls.TABLE,

@@ -16,11 +16,9 @@ PLACE = (
 CALL_ID = Column("call_id", "String", "Call that the row belongs to; joins to calls.call_id")
 TURN = Column("turn", "UInt32", "Number of the conversation turn within the call")
 
-ROWS_OF_KEPT_CALLS = (
-    "SELECT * FROM {source} AS s\nWHERE s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS NOT NULL)"
-)
-NOT_DELETED = "s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS NOT NULL)"
+NOT_DELETED = "s.call_id NOT IN (SELECT call_id FROM {deleted_calls})"
 """Rows of deleted calls stay for audit in the versioned table and are hidden by the views."""
+ROWS_OF_KEPT_CALLS = "\n".join(("SELECT * FROM {source} AS s", f"WHERE {NOT_DELETED}"))
 
 
 def newest_known(column: str) -> str:

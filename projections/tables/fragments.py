@@ -17,7 +17,7 @@ import msgspec
 from domain.fragments import Fragment, PlacedBatch
 from domain.processing import Effect, Rows
 from projections.table import Column, Row, Table, View
-from projections.tables.columns import CALL_ID, ORG
+from projections.tables.columns import CALL_ID, NOT_DELETED, ORG
 
 HAPPENED = Column("happened_at", "DateTime64(6, 'UTC')", "When it happened (UTC); rows expire by it")
 AT = Column("at_ms", "Float64", "When it happened, on the call's own clock (ms)")
@@ -48,8 +48,7 @@ TABLE = Table(
     order_by=("org_id", "call_id", "source", "seq"),
     engine="ReplacingMergeTree",
     partition_by="toYYYYMM(happened_at)",
-    view="SELECT * FROM {source} AS s FINAL\n"
-    "WHERE s.call_id NOT IN (SELECT call_id FROM {calls} WHERE deleted_at IS NOT NULL)",
+    view="\n".join(("SELECT * FROM {source} AS s FINAL", f"WHERE {NOT_DELETED}")),
 )
 """A fragment that comes again is the same row under the same key, of which the view shows one."""
 

@@ -67,7 +67,7 @@ def test_definition_and_migration_make_the_same_table(migrated: AnalyticsStore) 
             finally:
                 client.command(f"DROP TABLE {name} SYNC")
         shown = client.command(f"SHOW CREATE TABLE {table.name}")
-        client.command(table.view_sql(calls=BY_NAME["calls"].physical))
+        client.command(table.view_sql(deleted_calls=BY_NAME["deleted_calls"].physical))
         assert client.command(f"SHOW CREATE TABLE {table.name}") == shown
 
 

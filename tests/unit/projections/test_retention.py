@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from projections.retention import RetentionInvalid, keep_for, parse_retention
+from projections.retention import EXPIRING, RetentionInvalid, keep_for, parse_retention
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore
 from projections.tables.catalogue import TABLES
@@ -38,6 +38,7 @@ def test_tables_and_days_are_read() -> None:
         ("calls=-1", "must say 1 to 36500 days"),
         ("calls=forever", "must say 1 to 36500 days"),
         ("calls=1,calls=2", "stands there twice"),
+        ("deleted_calls=1", "is kept for ever"),
     ],
 )
 def test_everything_else_is_refused(text: str, reason: str) -> None:
@@ -48,7 +49,7 @@ def test_everything_else_is_refused(text: str, reason: str) -> None:
 def test_a_rule_is_set_once_changed_and_taken_away(filled: AnalyticsStore) -> None:
     wanted = {"messages": 90, "*": 40_00}
     changed = keep_for(filled, wanted)
-    assert len(changed) == sum(len(table.names()) for table in TABLES)
+    assert len(changed) == sum(len(table.names()) for table in EXPIRING)
     assert keep_for(filled, wanted) == []
     assert keep_for(filled, {**wanted, "messages": 91}) == [
         "ALTER TABLE messages_v1 MODIFY TTL toDateTime(recorded_at) + toIntervalDay(91)"
@@ -70,3 +71,5 @@ def test_old_rows_go_but_deleted_calls_stay_deleted(filled: AnalyticsStore) -> N
     assert client.command("SELECT count() FROM calls_v1") == tombstones
     assert client.command("SELECT count() FROM calls") == 0
     assert client.command("SELECT count() FROM messages") == shown
+    keep_for(filled, {"*": 1})
+    assert client.command("SELECT count() FROM deleted_calls") == tombstones
