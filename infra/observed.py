@@ -54,6 +54,7 @@ async def opened_projector(settings: Settings, seat: Seat, *, url: str, token: s
                 storage.shards(),
                 fragments=Fragments(storage.fragments, settings.fragment_days, settings.fragment_words),
                 table_days=settings.table_days,
+                statement_disk_mb=settings.statement_disk_mb,
             )
         )
 

@@ -17,13 +17,14 @@ from infra.data_folder import DataFolder
 from infra.identifiers import now
 from infra.maintenance import EmbeddedMaintenance, fold_workers
 from projections.analytics.engine import ClickHouseAnalytics
+from projections.deleted_calls import bring_in_deleted_calls
 from projections.encoding import encode_rows
 from projections.folds import PROCESSORS
 from projections.fragment_sink import FragmentSink
 from projections.retention import keep_for, parse_retention
 from projections.schema import upgrade
 from projections.sink import ClickHouseSink
-from projections.store import AnalyticsStore
+from projections.store import AnalyticsStore, Limits
 from projections.tables.fragments import FragmentTable
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
@@ -96,21 +97,23 @@ async def opened_projecting(
     fill: bool = True,
     fragments: Fragments | None = None,
     table_days: str = "",
+    statement_disk_mb: int,
 ) -> AsyncIterator[Projecting]:
     """Open the engine (``embedded``, or a server's URL), bring its tables up to this code, and ``fill`` them from all
     ``shards`` of the log, and the table of fragments from ``fragments``.
 
-    One process of an installation fills them, and sees to it that rows leave after ``table_days``. Raises
-    ``StoreUnavailable``.
+    One process of an installation fills them, and sees to it that rows leave after ``table_days``. Questions to them
+    may keep ``statement_disk_mb`` on the disk meanwhile. Raises ``StoreUnavailable``.
     """
     store = await asyncio.to_thread(_open_store, folder.clickhouse if location == "embedded" else location)
     async with contextlib.AsyncExitStack() as closing:
         closing.push_async_callback(asyncio.to_thread, store.close)
-        analytics = ClickHouseAnalytics(store, clock=now)
+        analytics = ClickHouseAnalytics(store, clock=now, limits=Limits(disk_bytes=statement_disk_mb * 1024 * 1024))
         closing.push_async_callback(asyncio.to_thread, analytics.close)
         if not fill:
             yield Projecting(analytics, log)
             return
+        await asyncio.to_thread(bring_in_deleted_calls, store)
         await asyncio.to_thread(keep_for, store, parse_retention(table_days))
         letters = DeadLetters(folder.processing)
         closing.callback(letters.close)

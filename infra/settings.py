@@ -68,6 +68,15 @@ class Settings(LogSettings, CallSettings, ArtifactSettings, VendorSettings):
         description="Days after which rows leave the analytics tables, by table: `messages=90,*=730` (`*` is every "
         "table that is not named); empty means that they stay. The log itself is not touched.",
     )
+    statement_disk_mb: int = Field(
+        4_096,
+        ge=1,
+        le=1_000_000,
+        json_schema_extra={"unit": "MB"},
+        description="What the temporary files of an analyst's statement or of an insight may take of the disk, and on "
+        "a ClickHouse server those of all statements of an account together; a statement that needs more is refused, "
+        "and so is one that would leave less than 1 GB of the disk free.",
+    )
     zero_data_retention: bool = Field(
         False,
         description="Keep neither recordings, transcripts and messages, nor logs of any call: only that it was, what "

@@ -40,6 +40,7 @@ async def opened(settings: Settings, seat: Seat, *, tables: bool) -> AsyncIterat
                     storage.shards(),
                     fill=_fills(settings, seat),
                     table_days=settings.table_days,
+                    statement_disk_mb=settings.statement_disk_mb,
                 )
             )
             await projecting.caught_up()

@@ -119,6 +119,7 @@ async def run_system(
                     fill=fill,
                     fragments=Fragments(storage.fragments, settings.fragment_days, settings.fragment_words),
                     table_days=settings.table_days,
+                    statement_disk_mb=settings.statement_disk_mb,
                 )
             )
         live = await parts.enter_async_context(opened_live(settings, seat, role, storage)) if role != "media" else None

@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from projections.store import AnalyticsStore, Limits
+from projections.store import SPARE_DISK_BYTES, AnalyticsStore, Limits
 from projections.table import Table, View, quoted
 from projections.tables import fragments
 from projections.tables.catalogue import TABLES
@@ -126,8 +126,15 @@ def _profile(limits: Limits) -> str:
         "max_result_rows": limits.result_rows,
         "max_threads": limits.threads or 2,
         "max_concurrent_queries_for_user": 4,
+        "max_temporary_data_on_disk_size_for_user": limits.disk_bytes,
+        "max_temporary_data_on_disk_size_for_query": limits.disk_bytes,
     }
     settings = [f"{name} = {value} MIN 1 MAX {value}" for name, value in caps.items()]
     settings += [f"{name} = {value}" for name, value in limits.spilling().items()]
-    fixed = ("readonly = 2 CONST", "allow_ddl = 0 CONST", "allow_introspection_functions = 0 CONST")
+    fixed = (
+        "readonly = 2 CONST",
+        "allow_ddl = 0 CONST",
+        "allow_introspection_functions = 0 CONST",
+        f"min_free_disk_space_for_temporary_data = {SPARE_DISK_BYTES} CONST",
+    )
     return f"CREATE SETTINGS PROFILE OR REPLACE '{PROFILE}' SETTINGS {', '.join((*fixed, *settings))}"

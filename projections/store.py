@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -35,6 +35,10 @@ class StoreInUse(StoreUnavailable):
         self.owner = owner
 
 
+SPARE_DISK_BYTES: Final = 1 << 30
+"""What statements leave free of the disk that their files are on."""
+
+
 @dataclass(frozen=True)
 class Limits:
     """What one analyst's statement may take before the engine stops it, and beside what else it runs.
@@ -43,7 +47,8 @@ class Limits:
     share the cores with the calls and the folds of this process. ``threads`` 0 means as many as there are cores;
     ``niceness`` is that of the operating system, and does nothing where the engine lacks CAP_SYS_NICE. Groups and
     distinct rows that take more than a quarter of ``memory_bytes`` go on in files, in the engine's folder, which is
-    slower: without that, questions about ten million calls were refused.
+    slower: without that, questions about ten million calls were refused. Sorts and joins do so by themselves. These
+    files may take ``disk_bytes``, and never the last of the disk, on which the log of a single process stands too.
     """
 
     seconds: float = 30.0
@@ -51,12 +56,15 @@ class Limits:
     result_rows: int = 10_000
     threads: int = 1
     niceness: int = 10
+    disk_bytes: int = 4 << 30
 
     def settings(self) -> dict[str, Any]:
         return {
             "max_execution_time": self.seconds,
             "max_memory_usage": self.memory_bytes,
             **self.spilling(),
+            "max_temporary_data_on_disk_size_for_query": self.disk_bytes,
+            "min_free_disk_space_for_temporary_data": SPARE_DISK_BYTES,
             "limit": self.result_rows,
             "max_threads": self.threads,
             "os_thread_priority": self.niceness,

@@ -37,6 +37,7 @@ def grant(
     """Make an account, or renew one, and print its password, which is shown this once."""
     import secrets
 
+    from infra.cli.backend import settings_for
     from projections.analyst_accounts import (
         SystemTablesOpen,
         account_statement,
@@ -55,7 +56,8 @@ def grant(
             yield account_statement(name, password, salt, database=place)
 
     def rights(place: str) -> Iterator[str]:
-        return grant_statements(name, org, database=place, limits=Limits())
+        limits = Limits(disk_bytes=settings_for(data_dir).statement_disk_mb * 1024 * 1024)
+        return grant_statements(name, org, database=place, limits=limits)
 
     with _failing():
         if shown:

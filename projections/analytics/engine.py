@@ -28,7 +28,7 @@ THREADS = 2
 
 QUERY_LIMITS = Limits(seconds=20.0, memory_bytes=2 << 30, result_rows=100_000, threads=0, niceness=0)
 """What one compiled query may take. It reads a bounded number of columns, so this is far from ordinary, and somebody
-waits for it."""
+waits for it. What it may take of the disk is what an analyst's statement may."""
 
 DECIMALS = 9
 """Figures are rounded here: sums of money in binary floating point end in noise."""
@@ -41,6 +41,7 @@ class ClickHouseAnalytics:
         self._store = store
         self._clock = clock
         self._limits = limits or Limits()
+        self._query_limits = replace(QUERY_LIMITS, disk_bytes=self._limits.disk_bytes)
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="analytics")
 
     async def run(self, org_id: str, queries: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -51,7 +52,7 @@ class ClickHouseAnalytics:
     async def insight(self, org_id: str, asked: InsightAsked) -> dict[str, Any]:
         """See ``Analytics.insight``."""
         now = self._clock()
-        return await self._off_loop(lambda: run_insight(self._store, org_id, asked, now=now, limits=QUERY_LIMITS))
+        return await self._off_loop(lambda: run_insight(self._store, org_id, asked, now=now, limits=self._query_limits))
 
     async def sql(self, statement: str, *, org_id: str | None = None, limit: int = 10_000) -> SqlResult:
         """See ``Analytics.sql``. With ``org_id`` only that organisation's rows exist for the statement."""
@@ -69,7 +70,7 @@ class ClickHouseAnalytics:
         statement = compile_query(query, org_id)
         try:
             found = self._store.client().query(
-                statement.sql, parameters=dict(statement.parameters), settings=QUERY_LIMITS.settings()
+                statement.sql, parameters=dict(statement.parameters), settings=self._query_limits.settings()
             )
         except DatabaseError as error:
             raise QueryRejected([QueryProblem(query.name, f"could not be answered: {error}")]) from error

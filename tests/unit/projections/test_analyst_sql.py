@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from tests.unit.projections.conftest import folded
 from tests.unit.projections.histories import BEGIN, on_log
 
 STOLEN = Path("/tmp/stolen.csv")
+UNHURRIED = Limits(seconds=600, memory_bytes=200_000_000, niceness=0)
+"""A busy machine may take its time."""
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +32,7 @@ def filled(store: AnalyticsStore) -> AnalyticsStore:
 
 @pytest.fixture
 async def analytics(filled: AnalyticsStore) -> AsyncIterator[ClickHouseAnalytics]:
-    engine = ClickHouseAnalytics(filled, clock=lambda: BEGIN, limits=Limits(memory_bytes=200_000_000))
+    engine = ClickHouseAnalytics(filled, clock=lambda: BEGIN, limits=UNHURRIED)
     yield engine
     engine.close()
 
@@ -206,9 +209,15 @@ async def test_what_does_not_fit_into_memory_goes_on_in_files(filled: AnalyticsS
     statement = (
         f"WITH many AS (SELECT toString(sipHash64(number)) AS one FROM numbers(2000000)) SELECT count() FROM ({inner})"
     )
-    limits = Limits(memory_bytes=100_000_000)
+    limits = replace(UNHURRIED, memory_bytes=100_000_000)
     with filled.read_only(limits.settings()) as client:
         assert client.command(statement) == 2_000_000
+    little_disk = replace(limits, disk_bytes=1_000_000)
+    with filled.read_only(little_disk.settings()) as client, pytest.raises(DatabaseError, match="1000000 bytes"):
+        client.command(statement)
+    full_disk = limits.settings() | {"min_free_disk_space_for_temporary_data": 1 << 60}
+    with filled.read_only(full_disk) as client, pytest.raises(DatabaseError, match="NOT_ENOUGH_SPACE"):
+        client.command(statement)
     in_memory = limits.settings() | dict.fromkeys(limits.spilling(), 0)
     with filled.read_only(in_memory) as client, pytest.raises(DatabaseError, match="MEMORY_LIMIT_EXCEEDED"):
         client.command(statement)

@@ -36,7 +36,7 @@ from domain.pricing.cost import call_cost
 from projections.analytics.engine import ClickHouseAnalytics
 from projections.folds import CallTables
 from projections.sink import ClickHouseSink
-from projections.store import AnalyticsStore
+from projections.store import AnalyticsStore, Limits
 from streams.archive.archiver import archive_shard
 from streams.archive.asking import Archive, opened_archive
 from streams.archive.source import opened_source
@@ -95,7 +95,8 @@ def log(store: AnalyticsStore) -> Sequence[Positioned]:
 
 @pytest.fixture
 async def analytics(store: AnalyticsStore, log: Sequence[Positioned]) -> AsyncIterator[ClickHouseAnalytics]:
-    engine = ClickHouseAnalytics(store, clock=lambda: BEGIN)
+    # Unhurried: a busy machine may take its time.
+    engine = ClickHouseAnalytics(store, clock=lambda: BEGIN, limits=Limits(seconds=600, niceness=0))
     yield engine
     engine.close()
 

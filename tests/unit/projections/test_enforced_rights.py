@@ -26,6 +26,7 @@ from projections.comparison import table_hash
 from projections.encoding import ORDINAL
 from projections.sink import ClickHouseSink
 from projections.store import AnalyticsStore, Limits
+from projections.tables import deleted_calls, fragments
 from projections.tables.catalogue import MARKER
 from projections.tables.fragments import VIEWS
 from tests.unit.projections.conftest import folded
@@ -46,6 +47,16 @@ HALF = len(LOG) // 2
 TABLES = [name for table in READABLE for name in table.names()]
 EVERYTHING = [*TABLES, *(table.name for table in READABLE), *(view.name for view in VIEWS)]
 
+FEWEST_COLUMNS = {
+    fragments.TABLE: ("(org_id, type, input)", "('org-a', 'mark.t4', 'PartialHeard')"),
+    # The rows of the other tables belong to calls without an id.
+    deleted_calls.TABLE: ("(org_id, call_id)", "('org-a', 'deleted')"),
+}
+"""What a row needs to be seen, where that is more than its organisation."""
+
+GROUPS = "SELECT count() FROM (SELECT number FROM numbers(100000) GROUP BY number)"
+"""More groups than fit into a megabyte."""
+
 Counts = dict[str, int]
 
 
@@ -59,8 +70,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Coun
     client = store.client()
     for table in READABLE:
         if table is not MARKER:
-            values = "('org-a', 'mark.t4', 'PartialHeard')" if "input" in table.column_names else "('org-a')"
-            names = "(org_id, type, input)" if "input" in table.column_names else "(org_id)"
+            names, values = FEWEST_COLUMNS.get(table, ("(org_id)", "('org-a')"))
             for name in table.names():
                 client.command(f"INSERT INTO {name} {names} VALUES {values}, {values.replace('org-a', 'org-b')}")
     client.command("CREATE TABLE calls_v1_replaced AS calls_v1")
@@ -203,10 +213,13 @@ class TestAnAnalyst:
                     ("max_result_rows", Limits().result_rows),
                     ("max_threads", Limits().threads),
                     ("max_concurrent_queries_for_user", 4),
+                    ("max_temporary_data_on_disk_size_for_user", Limits().disk_bytes),
+                    ("max_temporary_data_on_disk_size_for_query", Limits().disk_bytes),
                 )
                 # 0 means without a limit.
                 for value in (0, int(most) + 1)
             ),
+            "min_free_disk_space_for_temporary_data = 0",
             "readonly = 0",
             "allow_ddl = 1",
             "allow_introspection_functions = 1",
@@ -224,6 +237,9 @@ class TestAnAnalyst:
 
     def test_caps_hold_and_can_be_lowered(self, session: Client) -> None:
         assert "(TOO_MANY_ROWS_OR_BYTES)" in refusal(session, "SELECT number FROM numbers(20000)")
+        session.command("SET max_temporary_data_on_disk_size_for_query = 100000")
+        in_files = f"{GROUPS} SETTINGS max_bytes_before_external_group_by = 1000000"
+        assert "Limit for temporary files size exceeded" in refusal(session, in_files)
         session.command("SET max_execution_time = 1")
         assert "(TIMEOUT_EXCEEDED)" in refusal(session, "SELECT sum(sipHash64(number)) FROM numbers(1000000000000)")
 
