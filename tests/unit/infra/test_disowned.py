@@ -12,6 +12,7 @@ from domain.call.aggregate import CALL
 from domain.call.commands import ClaimCall, CreateCall, EndCall
 from infra.disowned import hanging_up_disowned
 from media.call.reaper import WORKER_DIED
+from tests.patience import PATIENCE_S
 from tests.unit.api.installation import Installation, install
 
 
@@ -40,7 +41,7 @@ async def test_a_conversation_is_hung_up_when_somebody_else_has_ended_its_call(i
 
     installation.live_calls.on_end = end
     installation.live_calls.running = {"by others", "by itself", "by a reaper", "last"}
-    async with asyncio.timeout(30), hanging_up_disowned(installation.log, (0,), installation.live_calls):
+    async with asyncio.timeout(PATIENCE_S), hanging_up_disowned(installation.log, (0,), installation.live_calls):
         await ended(installation, "not here", None)
         await ended(installation, "by itself", 1234.0)
         await ended(installation, "by others", None)

@@ -21,6 +21,7 @@ from media.call.spool_file import SpoolFile
 from media.call.spool_records import encode_commit
 from streams.log.embedded import EmbeddedLog
 from streams.media_log.embedded import EmbeddedFragmentLog
+from tests.patience import PATIENCE_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -36,7 +37,7 @@ async def test_what_a_dead_process_had_on_disk_comes_before_the_end_of_its_call(
     spool = SpoolFile(spool_folder(live) / "dead.events.spool")
     spool.append([encode_commit("call-1", "commit-1", [(Warned(code="last", detail="words"), START)])])
     spool.close()
-    async with watching_leases(storage, live, connect_within_s=60), asyncio.timeout(10):
+    async with watching_leases(storage, live, connect_within_s=60), asyncio.timeout(PATIENCE_S):
         async for batch in log.follow(Position(0, 0), frozenset({CallEnded.TYPE})):
             assert batch
             break

@@ -18,6 +18,7 @@ from streams.processing.checkpoints import CheckpointedSink
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.pipeline import Bulk, Pipeline
+from tests.patience import PATIENCE_S
 from tests.unit.streams.memory_log import MemoryLog
 
 NOW = datetime(2026, 11, 3, tzinfo=UTC)
@@ -115,7 +116,7 @@ async def running(
     runner = EmbeddedRunner(log, [pipeline], dead_letters, clock=lambda: NOW + timedelta(seconds=30))
     await runner.start()
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             yield runner
     finally:
         await runner.stop()

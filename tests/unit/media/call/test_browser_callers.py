@@ -19,6 +19,7 @@ from domain.web_calls import TooManyPeers
 from media.call.reaper import NEVER_CONNECTED
 from media.transports.webrtc.calls import NO_CUSTOMER_AUDIO, WebRtcCalls
 from media.transports.webrtc.settings import WebRtcSettings
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import Rig, ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import assistant, providers
 from tests.unit.media.transports.webrtc_browser import LOOPBACK, Browser, browser
@@ -38,7 +39,7 @@ async def web_rig(
 ) -> AsyncIterator[tuple[Rig, WebRtcCalls]]:
     async with media_rig(folder, scripted or providers(), **settings) as rig:
         peers = WebRtcSettings(addresses=[LOOPBACK], media_lost_s=media_lost_s)
-        async with WebRtcCalls(rig.tier, peers) as calls, asyncio.timeout(60):
+        async with WebRtcCalls(rig.tier, peers) as calls, asyncio.timeout(PATIENCE_S):
             yield rig, calls
 
 

@@ -10,12 +10,13 @@ import pytest
 from domain.call.events import CallClaimed, CallEnded
 from domain.live_calls import CallNotLive, CallRejected
 from media.providers.errors import ProviderError
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import InMemorySocket, ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import assistant
 
 
 async def test_a_call_that_is_just_being_claimed_can_be_ended(tmp_path: Path) -> None:
-    async with media_rig(tmp_path) as rig, asyncio.timeout(30):
+    async with media_rig(tmp_path) as rig, asyncio.timeout(PATIENCE_S):
         call_id = await rig.create(assistant())
         serving = asyncio.create_task(rig.tier.serve(call_id, InMemorySocket()))
         await asyncio.sleep(0)  # its first step takes the call
@@ -27,7 +28,7 @@ async def test_a_call_that_is_just_being_claimed_can_be_ended(tmp_path: Path) ->
 
 async def test_a_call_that_cannot_begin_is_not_live_for_those_who_wait(tmp_path: Path) -> None:
     refusing = ScriptedProviders(refusal=ProviderError("nobody", "model", "not-configured"))
-    async with media_rig(tmp_path, refusing) as rig, asyncio.timeout(30):
+    async with media_rig(tmp_path, refusing) as rig, asyncio.timeout(PATIENCE_S):
         call_id = await rig.create(assistant())
         serving = asyncio.create_task(rig.tier.serve(call_id, InMemorySocket()))
         await asyncio.sleep(0)  # its first step takes the call
@@ -39,7 +40,7 @@ async def test_a_call_that_cannot_begin_is_not_live_for_those_who_wait(tmp_path:
 
 
 async def test_the_claim_says_where_the_owner_is_reached(tmp_path: Path) -> None:
-    async with media_rig(tmp_path, address="http://media-1:8081") as rig, asyncio.timeout(30):
+    async with media_rig(tmp_path, address="http://media-1:8081") as rig, asyncio.timeout(PATIENCE_S):
         call_id = await rig.create(assistant())
         serving = asyncio.create_task(rig.tier.serve(call_id, InMemorySocket()))
         await asyncio.sleep(0)  # its first step takes the call

@@ -13,16 +13,15 @@ from domain.call.wire import CallUrls, call_body
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, providers, texts
 
-ASKING: dict[str, Any] = {
-    "compliancePlan": {
-        "recordingConsentPlan": {"type": "stay-on-line", "message": "This call is recorded.", "waitSeconds": 1}
-    }
-}
+
+def asking(wait_s: int) -> dict[str, Any]:
+    plan = {"type": "stay-on-line", "message": "This call is recorded.", "waitSeconds": wait_s}
+    return {"compliancePlan": {"recordingConsentPlan": plan}}
 
 
 async def test_the_recording_is_silent_until_the_caller_has_stayed(tmp_path: Path) -> None:
     async with media_rig(tmp_path, providers()) as rig:
-        caller = await dial(rig, assistant(**ASKING))
+        caller = await dial(rig, assistant(**asking(1)))
         await caller.speak(200)
         await caller.until_said(2)
         events = await caller.hang_up()
@@ -41,7 +40,7 @@ async def test_the_recording_is_silent_until_the_caller_has_stayed(tmp_path: Pat
 
 async def test_nothing_is_stored_of_a_caller_who_never_agreed(tmp_path: Path) -> None:
     async with media_rig(tmp_path, providers()) as rig:
-        caller = await dial(rig, assistant(**ASKING))
+        caller = await dial(rig, assistant(**asking(6)))
         await caller.speak(100)
         events = await caller.hang_up()
         assert [event.track for event in of(events, ArtifactStored)] == ["log"]

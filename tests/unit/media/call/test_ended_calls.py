@@ -21,6 +21,7 @@ from media.providers.language_model import LanguageModel
 from media.providers.scripted import ScriptedLanguageModel, ScriptedSpeechToText, ScriptedTextToSpeech
 from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import Rig, ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import dial
 
@@ -45,7 +46,7 @@ class Fresh(ScriptedProviders):
 async def converse(rig: Rig, way_out: int) -> None:
     """A call that its caller ends in one of three ways, in the middle of the answer."""
     caller = await dial(rig)
-    await caller.until_said(1, 60)
+    await caller.until_said(1)
     await caller.speak(200, 160)
     match way_out % 3:
         case 0:
@@ -62,18 +63,20 @@ async def many(rig: Rig, rounds: int) -> None:
         await asyncio.gather(*(converse(rig, number) for number in range(AT_ONCE)))
 
 
-def held() -> tuple[int, int, Counter[str]]:
-    """Tasks, threads, and open files by name, but for the log's: each thread of a pool that reads it keeps it open."""
+def held() -> tuple[int, set[str], Counter[str]]:
+    """Tasks, pools of threads (they grow while much is asked of them at once), and open files by name, but for the
+    log's: each thread of a pool that reads it keeps it open."""
     files: Counter[str] = Counter()
     for descriptor in os.listdir("/proc/self/fd"):
         with suppress(FileNotFoundError):  # the one that this very listing had open
             files[os.readlink(f"/proc/self/fd/{descriptor}").partition(":")[0]] += 1
     others = Counter({name: count for name, count in files.items() if "/log.db" not in name})
-    return len(asyncio.all_tasks()), threading.active_count(), others
+    pools = {thread.name.rstrip("0123456789") for thread in threading.enumerate()}
+    return len(asyncio.all_tasks()), pools, others
 
 
 async def test_calls_that_are_over_leave_nothing_behind(tmp_path: Path) -> None:
-    async with media_rig(tmp_path, Fresh(), reap_every_s=3_600) as rig:
+    async with media_rig(tmp_path, Fresh(), reap_every_s=3_600, log_patience_s=PATIENCE_S) as rig:
         await many(rig, 2)
         gc.collect()
         before, blocks = held(), sys.getallocatedblocks()

@@ -21,6 +21,7 @@ from media.call.spool_file import SpoolFile
 from media.call.spool_records import decode_batch
 from media.machine.inputs import FinalHeard, PartialHeard
 from streams.media_log.embedded import EmbeddedFragmentLog
+from tests.patience import PATIENCE_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -52,7 +53,7 @@ def buffer(
     spool: Path,
     cap: int = 1_000,
     spool_bytes: int = 1 << 20,
-    patience_s: float = 5.0,
+    patience_s: float = PATIENCE_S,
 ) -> FragmentBuffer:
     return FragmentBuffer(
         store,
@@ -225,7 +226,7 @@ async def test_a_store_that_does_not_answer_keeps_nothing_off_the_disk(
 
     class Silent(Store):
         def append(self, batches: Sequence[FragmentBatch]) -> None:
-            answer.wait(10)
+            answer.wait(PATIENCE_S)
             super().append(batches)
 
     store = Silent()
@@ -253,7 +254,7 @@ async def test_a_store_that_does_not_answer_keeps_nothing_off_the_disk(
         spooled = SpoolFile(copy)
         assert [decode_batch(record).fragments[0].seq for record in spooled.waiting()] == [1, 2, 3, 4, 5]
         answer.set()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while not buffered.available or (tmp_path / "spool").stat().st_size > 8:
                 await buffered.flush()
         assert [record.message for record in caplog.records].count("fragments.store_unavailable") == 1
@@ -275,7 +276,7 @@ async def test_calls_that_end_while_a_flush_is_under_way_share_the_next_one(
         def append(self, batches: Sequence[FragmentBatch]) -> None:
             self.appends += 1
             loop.call_soon_threadsafe(asked.set)
-            answer.wait(10)
+            answer.wait(PATIENCE_S)
             super().append(batches)
 
     store = Waiting()
@@ -310,7 +311,7 @@ async def test_the_flusher_writes_by_itself(thread: ThreadPoolExecutor, tmp_path
     buffered = buffer(store, thread, tmp_path / "spool")
     task = asyncio.create_task(buffered.run())
     buffered.open("a", "call", "org", START).note("mark.t1", 0.0, {})
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await stored.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

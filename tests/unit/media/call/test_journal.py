@@ -24,6 +24,7 @@ from media.call.event_spool import EventSpool, Waiting
 from media.call.journal_writer import JournalWriter
 from media.call.spool_file import SpoolFile
 from media.call.spool_records import decode_commit
+from tests.patience import PATIENCE_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -79,7 +80,7 @@ class FakeLog:
 
     async def until_held(self) -> None:
         """Somebody waits for an answer."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             await self._held.wait()
 
     def refuse_from_now_on(self) -> None:
@@ -121,13 +122,13 @@ class WatchedWriter(JournalWriter):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """The condition holds after something was kept or tidied away."""
-        async with asyncio.timeout(10), self.changed:
+        async with asyncio.timeout(PATIENCE_S), self.changed:
             await self.changed.wait_for(condition)
 
 
 @asynccontextmanager
 async def writing(
-    log: FakeLog, spool_path: Path | None = None, *, cap_bytes: int = 1 << 20, patience_s: float = 5.0
+    log: FakeLog, spool_path: Path | None = None, *, cap_bytes: int = 1 << 20, patience_s: float = PATIENCE_S
 ) -> AsyncIterator[WatchedWriter]:
     numbers = itertools.count()
     with TemporaryDirectory() as folder, ThreadPoolExecutor(1) as thread:
@@ -181,7 +182,7 @@ def test_whatever_the_log_does_every_event_is_there_once_and_in_order(
                     expected.setdefault(call, []).append(str(number))
                 if pause:
                     await asyncio.sleep(0)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 for journal in journals.values():
                     await journal.flushed()
         assert {call: log.of(call) for call in expected} == expected
@@ -197,7 +198,7 @@ async def test_one_event_that_cannot_be_appended_keeps_no_other_from_the_log(
         journal = writer.open("call", cap=100)
         for detail in ("1", "2", "poison", "3"):
             journal.append(Warned(code="x", detail=detail), START)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await journal.flushed()
     assert log.of("call") == ["1", "2", "3"]
     assert any(record.message == "journal.event_refused" for record in caplog.records)
@@ -229,11 +230,11 @@ async def test_calls_do_not_wait_for_each_other() -> None:
         slow, quick = writer.open("slow", cap=10), writer.open("quick", cap=10)
         slow.append(event(1), START)
         quick.append(event(2), START)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             await quick.flushed()
         quick.append(event(3), START)
         try:
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE_S):
                 await quick.flushed()
         finally:
             release.set()

@@ -10,6 +10,7 @@ import pytest
 
 from domain.log.position import Position
 from media.artifacts.local import LocalArtifactStore
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import dial
 from tests.unit.media.call.test_faults import refused
@@ -21,7 +22,7 @@ async def test_a_connection_that_comes_while_a_call_is_put_away_is_told_that_it_
     put, room = LocalArtifactStore.put, threading.Event()
 
     def slow_put(*arguments: Any) -> Any:
-        assert room.wait(30)
+        assert room.wait(PATIENCE_S)
         return put(*arguments)
 
     monkeypatch.setattr(LocalArtifactStore, "put", slow_put)

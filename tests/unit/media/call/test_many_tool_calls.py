@@ -38,7 +38,7 @@ async def test_two_hundred_tool_calls_at_once_are_refusals_and_no_failed_provide
                 caller = await dial(rig, assistant(model={"messages": [], "tools": [tool]}))
                 await caller.until_said(1)
                 await caller.speak()
-                await caller.until_said(2, 30)
+                await caller.until_said(2)
                 events = await caller.hang_up()
             await client.close()
     assert texts(events, "assistant") == ["Hello.", "That was too much."]

@@ -47,7 +47,7 @@ async def test_a_call_outlives_its_mcp_server_and_finds_it_again(tmp_path: Path)
                 events = await caller.hang_up()
     (failed,) = of(events, ToolFailed)
     assert (failed.tool_call_id, failed.failure) == ("c1", "unreachable")
-    assert failed.error == "The MCP server broke off before it answered."
+    assert failed.error.startswith("The MCP server broke off before it answered")
     assert failed.error in told[0], json.dumps(told)
     (completed,) = of(events, ToolCompleted)
     assert (completed.tool_call_id, completed.result) == ("c2", "Order 7 ships on Monday.")

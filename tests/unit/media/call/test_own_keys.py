@@ -24,6 +24,7 @@ from media.providers.own_accounts import OwnAccounts, with_own
 from media.providers.registry import ProviderRegistry
 from media.providers.settings import ProviderSettings, VendorAccess
 from tests.contracts.provider_cases import registry_of
+from tests.patience import PATIENCE_S
 from tests.simulators.cartesia_server import CartesiaServer
 from tests.simulators.deepgram_server import DeepgramServer
 from tests.simulators.openai_platform_server import OpenAiPlatformServer
@@ -156,7 +157,7 @@ async def test_clients_are_shared_by_who_has_the_same_keys_and_closed_when_nobod
     now[0] = 2_000.0
     kept, give_back = accounts.lease({"openai": OwnKey("sk-3")})
     give_back()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         await asyncio.gather(first.closed.wait(), other.closed.wait())
     assert not kept.closed.is_set()
     await accounts.close()

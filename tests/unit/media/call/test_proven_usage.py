@@ -17,6 +17,7 @@ from domain.call.state import Ended
 from domain.event import Event
 from media.call.leases import FileLeases
 from media.call.reaper import WORKER_DIED, Reaper
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import ORG, Rig, media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of
 from tests.unit.media.call.test_faults import DEAD_OWNER
@@ -141,7 +142,7 @@ async def test_a_process_that_was_taken_for_dead_meters_only_what_nobody_has_met
         caller = await dial(rig)
         await caller.until_said(1)
         await rig.log.execute(CALL, caller.call_id, EndCall(reason=WORKER_DIED, usage=usage))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             events = await caller.hang_up()
     meters = [event.meter for event in of(events, UsageMetered) if event.meter != "model"]
     assert sorted(meters) == (["transport"] if metered else ["transcriber", "transport", "vapi", "voice"])

@@ -45,12 +45,12 @@ async def test_while_a_call_waits_too_long_to_begin_others_are_refused_and_then_
         logs.append(SlowClaims(log))
         return logs[0]
 
-    async with media_rig(tmp_path, commands=commands, max_start_wait_ms=5_000) as rig:
+    async with media_rig(tmp_path, commands=commands, max_start_wait_ms=60_000) as rig:
         first_id, second_id = await rig.create(assistant()), await rig.create(assistant())
         first = Caller(rig, first_id)
         await logs[0].asked.wait()
         assert rig.tier.room() > 0
-        monkeypatch.setattr(start_line, "monotonic", lambda: monotonic() + 6.0)
+        monkeypatch.setattr(start_line, "monotonic", lambda: monotonic() + 61.0)
         assert rig.tier.room() == 0
         rejected = await refused(rig, second_id)
         assert rejected.code == 1013

@@ -40,6 +40,7 @@ from media.providers.scripted import (
     ScriptedTextToSpeech,
 )
 from media.providers.text_to_speech import AudioChunk
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -65,7 +66,7 @@ class Call:
         self.warnings.append(code)
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not condition():
                 self.changed.clear()
                 await self.changed.wait()

@@ -18,6 +18,7 @@ from media.audio.ambience import on_repeat
 from media.audio.framing import FRAME_BYTES
 from media.call.sounds import SoundShelf, SoundUnavailable
 from media.egress.client import guarded_client
+from tests.patience import PATIENCE_S
 from tests.unit.media.audio.test_sound_file import wav
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, providers
@@ -91,7 +92,7 @@ async def test_a_sound_that_cannot_be_had_leaves_the_call_as_it_is(tmp_path: Pat
 
 
 async def test_inner_addresses_are_no_source_of_sounds() -> None:
-    async with guarded_client(EgressPolicy(), timeout_s=1.0) as client:
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S) as client:
         with pytest.raises(SoundUnavailable, match="EgressBlocked"):
             await SoundShelf(1 << 20).fetch("http://127.0.0.1:9/a.wav", client)
 
@@ -99,7 +100,7 @@ async def test_inner_addresses_are_no_source_of_sounds() -> None:
 async def test_a_shelf_forgets_after_a_while_and_when_it_is_full() -> None:
     now = [0.0]
     with sound_server(wav(0.5)) as (url, asked):
-        async with guarded_client(LOOPBACK, timeout_s=5.0) as client:
+        async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
             shelf = SoundShelf(40_000, now_s=lambda: now[0])
             for path in ("/a", "/a", "/b", "/b", "/c", "/a"):
                 await shelf.fetch(url + path, client)

@@ -12,6 +12,7 @@ from domain.artifacts import ArtifactsUnavailable, StoredArtifact
 from domain.call.events import ArtifactStored, Warned
 from domain.log.position import Position
 from media.artifacts.local import LocalArtifactStore
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import Rig, media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, providers
 
@@ -38,7 +39,7 @@ class Away:
 async def stored(rig: Rig, call_id: str) -> dict[str, ArtifactStored]:
     """What is stored of the call, once all of it is."""
     found: dict[str, ArtifactStored] = {}
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE_S):
         async for batch in rig.log.follow(Position.parse("0:0"), frozenset({ArtifactStored.TYPE})):
             for positioned in batch:
                 event = positioned.recorded.event

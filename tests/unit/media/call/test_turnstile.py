@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from media.call.turnstile import Turnstile
+from tests.patience import PATIENCE_S
 
 
 async def turns(passages: list[asyncio.Task[None]]) -> list[int]:
@@ -39,6 +40,6 @@ async def test_who_gives_up_in_the_line_keeps_nobody_waiting() -> None:
     await asyncio.sleep(0)
     for passage in passages[::2]:
         passage.cancel()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         outcomes = await asyncio.gather(*passages, return_exceptions=True)
     assert [outcome is None for outcome in outcomes] == [False, True] * 5

@@ -13,6 +13,7 @@ from media.call import start_line
 from media.call.log_delay import LogDelay
 from media.call.outage import Outage
 from media.call.start_line import StartLine
+from tests.patience import PATIENCE_S
 
 
 class Clock:
@@ -77,7 +78,7 @@ async def test_who_leaves_the_line_in_its_midst_holds_nobody_up() -> None:
     for task in (first, second):
         task.cancel()
     await asyncio.gather(first, second, return_exceptions=True)
-    async with asyncio.timeout(1), line.turn():
+    async with asyncio.timeout(PATIENCE_S), line.turn():
         pass
     assert line.wait_ms == 0
 

@@ -11,6 +11,7 @@ import pytest
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
 from media.egress.client import ANSWER_CAP, guarded_client
 from tests.egress_table import METADATA, PUBLIC, SPECIAL, SPELLINGS_OF_LOOPBACK
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.tool_server import tool_server
 
 
@@ -89,7 +90,7 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
         port = httpx2.URL(server.url).port
         asked, resolve = resolver(["127.0.0.1"], ["10.0.0.1"])
         policy = EgressPolicy.parse(["127.0.0.0/8"])
-        async with guarded_client(policy, timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
+        async with guarded_client(policy, timeout_s=PATIENCE_S, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
             response = await client.post(f"http://tools.example:{port}/x", content=b"{}")
             assert response.status_code == 200
             assert asked == ["tools.example"]
@@ -101,14 +102,14 @@ async def test_the_connection_goes_to_the_address_that_was_checked() -> None:
 
 async def test_a_name_with_one_inner_address_among_public_ones_is_refused() -> None:
     _, resolve = resolver(["93.184.216.34", "127.0.0.1"])
-    async with guarded_client(EgressPolicy(), timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
         with pytest.raises(EgressBlocked, match=r"mixed\.example"):
             await client.get("http://mixed.example/")
 
 
 @pytest.mark.parametrize("host", SPELLINGS_OF_LOOPBACK)
 async def test_every_spelling_of_loopback_is_refused_by_the_address_it_resolves_to(host: str) -> None:
-    async with guarded_client(EgressPolicy(), timeout_s=5) as client:
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S) as client:
         with pytest.raises(EgressBlocked):
             await client.get(f"http://{host}/")
 
@@ -116,7 +117,7 @@ async def test_every_spelling_of_loopback_is_refused_by_the_address_it_resolves_
 @pytest.mark.parametrize("address", SPECIAL)
 async def test_a_public_name_for_a_special_address_is_refused(address: str) -> None:
     _, resolve = resolver([address])
-    async with guarded_client(EgressPolicy(), timeout_s=5, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S, resolve=resolve) as client:  # type: ignore[arg-type]  # a closure
         with pytest.raises(EgressBlocked):
             await client.get("https://shop.example/")
 
@@ -126,7 +127,7 @@ async def test_redirects_are_answers_and_not_followed(status: int) -> None:
     with tool_server() as server:
         server.headers["location"] = "http://169.254.169.254/latest/meta-data"
         server.answers.append((status, b""))
-        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
             assert (await client.post(server.url, content=b"{}")).status_code == status
         assert len(server.received) == 1
 
@@ -135,7 +136,7 @@ async def test_a_name_that_does_not_resolve_is_a_connection_error() -> None:
     async def nowhere(host: str, port: int) -> list[Address]:
         raise OSError("no such host")
 
-    async with guarded_client(EgressPolicy(), timeout_s=5, resolve=nowhere) as client:
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S, resolve=nowhere) as client:
         with pytest.raises(httpx2.ConnectError, match=r"missing\.example"):
             await client.get("http://missing.example/")
 
@@ -144,7 +145,7 @@ async def test_a_compressed_answer_is_not_unpacked() -> None:
     with tool_server() as server:
         server.headers["content-encoding"] = "gzip"
         server.answers.append((200, gzip.compress(bytes(50_000_000))))
-        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
             with pytest.raises(httpx2.DecodingError, match="gzip"):
                 await client.post(server.url, content=b"{}")
         assert server.received[0].headers["accept-encoding"] == "identity"
@@ -154,7 +155,7 @@ async def test_an_answer_is_taken_up_to_a_limit() -> None:
     with tool_server() as server:
         server.answers.append((200, bytes(ANSWER_CAP)))
         server.answers.append((200, bytes(ANSWER_CAP + 1)))
-        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
             assert len((await client.post(server.url, content=b"{}")).content) == ANSWER_CAP
             with pytest.raises(httpx2.RemoteProtocolError, match="longer"):
                 await client.post(server.url, content=b"{}")

@@ -13,6 +13,7 @@ from domain.egress import EgressPolicy
 from media.egress.client import guarded_client
 from media.tools.asking import Question, ask
 from media.tools.outcome import Failed
+from tests.patience import PATIENCE_S
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -46,20 +47,22 @@ async def sending(begin: bytes, again: bytes, pause_s: float) -> AsyncIterator[s
 
 
 @pytest.mark.parametrize(
-    ("begin", "again", "pause_s", "failure"),
+    ("begin", "again", "pause_s", "timeout_s", "failure"),
     [
         # Each byte comes in time for a time-out that is counted from the last one.
-        pytest.param(OK + b"Content-Length: 900\r\n\r\n", b"x", 0.02, "timeout", id="dripping body"),
-        pytest.param(OK, b"x", 0.02, "timeout", id="dripping header"),
-        pytest.param(OK, b"x-more: x\r\n" * 1000, 0.0, "unreachable", id="endless headers"),
+        pytest.param(OK + b"Content-Length: 900\r\n\r\n", b"x", 0.02, 0.5, "timeout", id="dripping body"),
+        pytest.param(OK, b"x", 0.02, 0.5, "timeout", id="dripping header"),
+        pytest.param(OK, b"x-more: x\r\n" * 1000, 0.0, PATIENCE_S, "unreachable", id="endless headers"),
     ],
 )
-async def test_an_answer_that_never_ends_is_given_up(begin: bytes, again: bytes, pause_s: float, failure: str) -> None:
+async def test_an_answer_that_never_ends_is_given_up(
+    begin: bytes, again: bytes, pause_s: float, timeout_s: float, failure: str
+) -> None:
     async with (
         sending(begin, again, pause_s) as url,
-        guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client,
-        asyncio.timeout(10),
+        guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client,
+        asyncio.timeout(PATIENCE_S),
     ):
-        outcome = await ask(client, Question(method="POST", url=url, timeout_s=0.5, body=b"{}"))
+        outcome = await ask(client, Question(method="POST", url=url, timeout_s=timeout_s, body=b"{}"))
     assert isinstance(outcome, Failed)
     assert outcome.failure == failure

@@ -15,6 +15,7 @@ from media.egress.client import ANSWER_CAP, guarded_client
 from media.providers.custom_llm import CustomLlm, base_url, besides
 from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
+from tests.patience import PATIENCE_S
 from tests.simulators.openai_server import Drop, Hold, OpenAiServer, Raw, Say, Status, Whole
 from tests.unit.media.tools.calling import tenant_servers
 
@@ -252,7 +253,7 @@ async def test_impossible_token_counts_become_plausible(client: httpx2.AsyncClie
 async def test_an_answer_that_would_fill_the_memory_is_the_models_failure(body: bytes, content_type: str) -> None:
     async with (
         OpenAiServer(Raw(body, content_type=content_type)) as server,
-        guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=10) as guarded,
+        guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as guarded,
     ):
         with pytest.raises(ProviderError) as raised:
             await ask(guarded, {"url": server.base_url})

@@ -17,6 +17,7 @@ from media.providers.errors import ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta
 from media.providers.tenant import Tenant
 from media.providers.text_to_speech import AudioChunk
+from tests.patience import PATIENCE_S
 from tests.simulators.openai_server import OpenAiServer, Say
 from tests.unit.media.tools.calling import LOOPBACK, NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
@@ -45,7 +46,7 @@ def server() -> Iterator[ToolServer]:
 
 @pytest.fixture
 async def client() -> AsyncIterator[HttpClient]:
-    async with guarded_client(LOOPBACK, timeout_s=5) as client:
+    async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
         yield client
 
 

@@ -22,6 +22,7 @@ from media.providers.sockets import Sockets
 from media.providers.speech_samples import SpeechSamples
 from media.providers.speech_to_text import EagerEndOfTurn, EndOfTurn, Final, Partial, TurnResumed
 from tests.contracts.provider_cases import TRANSCRIBERS, VOICES, registry_of
+from tests.patience import PATIENCE_S
 from tests.simulators.cartesia_server import CartesiaServer
 from tests.simulators.deepgram_server import DeepgramServer
 from tests.simulators.vendor_server import Refuse
@@ -143,7 +144,7 @@ def test_audio_in_pieces_of_any_size_is_the_same_sound() -> None:
 )
 async def test_a_tenants_transcriber_reaches_no_inner_address(url: str, why: str) -> None:
     sockets = Sockets("custom-transcriber")
-    async with guarded_client(EgressPolicy(), timeout_s=5) as client:
+    async with guarded_client(EgressPolicy(), timeout_s=PATIENCE_S) as client:
         guarded = GuardedSockets(EgressPolicy())
         hearing = CustomTranscriber(sockets, guarded, {"server": {"url": url}}, tenant_servers(client))
         with pytest.raises(ProviderError, match=why) as caught:
@@ -175,7 +176,7 @@ async def test_a_voice_is_connected_before_it_is_needed(server: Any, voice: dict
     async with server() as vendor, registry_of({voice["provider"]: vendor.base_url}) as registry:
         speaking = registry.voices({"voice": voice})[0]
         await vendor.until(lambda: vendor.open == 1)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             assert [fact async for fact in speaking.synthesize("Hello.")]
         assert vendor.connections == 1
 
@@ -195,7 +196,7 @@ async def test_flux_tells_eager_ends_and_that_the_caller_went_on() -> None:
         section = {"provider": "deepgram", "model": "flux-general-en", "eagerEotThreshold": 0.4}
         pcm = tone(300) + bytes(640 * 12) + tone(200) + bytes(640 * 25)
         facts = []
-        async with asyncio.timeout(10), registry.transcriber({"transcriber": section}).connect() as stream:
+        async with asyncio.timeout(PATIENCE_S), registry.transcriber({"transcriber": section}).connect() as stream:
             for at in range(0, len(pcm), 640):
                 stream.feed(pcm[at : at + 640])
             async for fact in stream:

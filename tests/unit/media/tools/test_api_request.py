@@ -11,6 +11,7 @@ import pytest
 from media.egress.client import guarded_client
 from media.tools.api_request import ApiRequests
 from media.tools.outcome import Answered, Failed
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import LOOPBACK, call_of, now, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
@@ -23,8 +24,8 @@ def server() -> Iterator[ToolServer]:
 
 @pytest.fixture
 async def requests() -> AsyncIterator[ApiRequests]:
-    async with guarded_client(LOOPBACK, timeout_s=5.0) as client:
-        yield ApiRequests(client, tenant_servers(client), now=now, timeout_s=5.0, result_cap=200)
+    async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
+        yield ApiRequests(client, tenant_servers(client), now=now, timeout_s=PATIENCE_S, result_cap=200)
 
 
 def tool(server: ToolServer, **more: Any) -> dict[str, Any]:
@@ -115,8 +116,8 @@ async def test_what_the_model_fills_in_never_chooses_the_host(
 
 
 async def test_an_inner_address_is_refused_by_the_guard() -> None:
-    async with guarded_client(LOOPBACK, timeout_s=5.0) as client:
-        requests = ApiRequests(client, tenant_servers(client), now=now, timeout_s=5.0, result_cap=200)
+    async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
+        requests = ApiRequests(client, tenant_servers(client), now=now, timeout_s=PATIENCE_S, result_cap=200)
         configured = {"type": "apiRequest", "name": "x", "url": "http://169.254.169.254/latest"}
         outcome = await run(requests, configured, {})
     assert isinstance(outcome, Failed)

@@ -30,6 +30,7 @@ from media.tools.tenant_servers import TenantServers
 from streams.log.embedded import EmbeddedLog
 from streams.webhooks.credentials import Credentials
 from streams.webhooks.signed_access import SignedAccess
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import LOOPBACK, call_of, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
@@ -53,7 +54,7 @@ async def asking(folder: Path) -> AsyncIterator[tuple[TenantServers, EmbeddedLog
     sessions = OrganizationSessions(LOOPBACK, per_host=2)
     access = SignedAccess(Credentials(log, sessions, now, SEAL), SECRET, "1.2", now)
     try:
-        async with guarded_client(LOOPBACK, timeout_s=5) as client:
+        async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
             yield tenant_servers(client, access, now=now), log, client
     finally:
         await sessions.close()
@@ -193,7 +194,7 @@ async def test_an_api_request_carries_the_credential_and_nothing_of_ours(server:
     async with asking(tmp_path) as (servers, log, client):
         credential = await stored(log, {"type": "bearer", "token": "t0k"})
         tool = {"type": "apiRequest", "name": "find", "method": "POST", "url": server.url, "credentialId": credential}
-        requests = ApiRequests(client, servers, now=now, timeout_s=5.0, result_cap=200)
+        requests = ApiRequests(client, servers, now=now, timeout_s=PATIENCE_S, result_cap=200)
         (outcome,) = (await requests.run([call_of(tool)])).values()
     assert isinstance(outcome, Answered)
     sent = server.received[0].headers

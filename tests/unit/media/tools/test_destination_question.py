@@ -12,6 +12,7 @@ from media.egress.client import guarded_client
 from media.machine.inputs import DestinationAnswered, ToolErred
 from media.machine.outputs import AskDestination
 from media.tools.destination_question import DestinationQuestions
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import LOOPBACK, NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
@@ -29,12 +30,12 @@ def server() -> Iterator[ToolServer]:
 @pytest.fixture
 async def asked(server: ToolServer) -> AsyncIterator[Asked]:
     warnings: list[tuple[str, str]] = []
-    async with guarded_client(LOOPBACK, timeout_s=5.0) as client:
+    async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
         questions = DestinationQuestions(
             tenant_servers(client),
             lambda: {"server": {"url": server.url + "/assistant"}},
             snapshot=lambda: {"call": {"id": "call-1"}},
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             warn=lambda code, detail: warnings.append((code, detail)),
         )
         yield questions, warnings

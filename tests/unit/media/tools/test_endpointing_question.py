@@ -12,6 +12,7 @@ from media.egress.client import guarded_client
 from media.machine.inputs import EndpointingAnswered, Input
 from media.machine.outputs import AskEndpointing
 from media.tools.endpointing_question import EndpointingQuestions
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import tenant_servers
 from tests.unit.media.tools.tool_server import tool_server
 
@@ -27,7 +28,7 @@ async def ask(assistant: dict[str, Any]) -> tuple[list[Input], list[str]]:
         tasks.append(asyncio.create_task(coroutine))
         return tasks[-1]
 
-    async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+    async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
         questions = EndpointingQuestions(
             tenant_servers(client),
             assistant,

@@ -15,6 +15,7 @@ from media.machine.inputs import Input, ToolErred, ToolReturned
 from media.machine.outputs import CallTool
 from media.tools.function_call import ServerTools
 from media.tools.reporting import report
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import NOW, tenant_servers
 from tests.unit.media.tools.tool_server import ToolServer, tool_server
 
@@ -35,7 +36,7 @@ class Caller:
             tenant_servers(self.client),
             lambda: self.assistant,
             snapshot=lambda: SNAPSHOT,
-            timeout_s=20.0,
+            timeout_s=PATIENCE_S,
             result_cap=cap,
         )
         outcomes = await tools.run(calls)
@@ -51,7 +52,7 @@ def server() -> Iterator[ToolServer]:
 
 @pytest.fixture
 async def caller() -> AsyncIterator[Caller]:
-    async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=5) as client:
+    async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
         yield Caller(client)
 
 

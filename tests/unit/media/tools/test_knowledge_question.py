@@ -14,6 +14,7 @@ from media.egress.client import guarded_client
 from media.providers.scripted import ScriptedLanguageModel, ScriptedSpeechToText
 from media.tools import knowledge_question
 from media.tools.knowledge_question import KnowledgeQuestions, Spoken, knowledge_server
+from tests.patience import PATIENCE_S
 from tests.unit.media.call.rig import ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, texts
 from tests.unit.media.tools.calling import LOOPBACK, tenant_servers
@@ -35,7 +36,7 @@ def configured(server: ToolServer) -> dict[str, Any]:
 
 async def asked(server: ToolServer, messages: Any = ASKED) -> tuple[Any, list[tuple[str, str]]]:
     warnings: list[tuple[str, str]] = []
-    async with guarded_client(LOOPBACK, timeout_s=5) as client:
+    async with guarded_client(LOOPBACK, timeout_s=PATIENCE_S) as client:
         questions = KnowledgeQuestions(
             tenant_servers(client),
             snapshot=lambda: {"call": {"id": "call-1"}},

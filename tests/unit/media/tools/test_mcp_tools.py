@@ -20,6 +20,7 @@ from media.machine.reading import Section
 from media.machine.tool_plan import read_tools
 from media.tools.mcp_tools import McpServers
 from media.tools.outcome import Answered, Failed
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import LOOPBACK, tenant_servers
 
 server = MCPServer("Shop")
@@ -61,13 +62,13 @@ async def serving(app: Any) -> AsyncIterator[str]:
 async def mcp_servers(policy: EgressPolicy = LOOPBACK) -> AsyncIterator[tuple[McpServers, list[tuple[str, str]]]]:
     warnings: list[tuple[str, str]] = []
     async with (
-        guarded_client(policy, timeout_s=5.0) as client,
+        guarded_client(policy, timeout_s=PATIENCE_S) as client,
         McpServers(
             lambda: GuardedTransport(policy),
             headers={"x-call-id": "call-1"},
             warn=lambda code, detail: warnings.append((code, detail)),
             servers=tenant_servers(client),
-            timeout_s=5.0,
+            timeout_s=PATIENCE_S,
             result_cap=500,
         ) as servers,
     ):

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from tests.patience import PATIENCE_S
+
 
 @dataclass
 class Received:
@@ -44,6 +46,12 @@ class ToolServer:
         return self.answers[min(len(self.received), len(self.answers)) - 1] if self.answers else (200, b"{}")
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """Connections beyond it are made a second later, or later still."""
+
+
 @contextmanager
 def tool_server() -> Iterator[ToolServer]:
     class Handler(BaseHTTPRequestHandler):
@@ -53,7 +61,7 @@ def tool_server() -> Iterator[ToolServer]:
                 Received(self.command, self.path, {name.lower(): value for name, value in self.headers.items()}, body)
             )
             status, answer = script.next_answer()
-            script.hold.wait(10)
+            script.hold.wait(PATIENCE_S)
             try:
                 self.send_response(status)
                 for name, value in script.headers.items():
@@ -69,8 +77,7 @@ def tool_server() -> Iterator[ToolServer]:
         def log_message(self, format: str, *arguments: Any) -> None:
             return
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), Handler)
     script = ToolServer(f"http://127.0.0.1:{server.server_address[1]}/tools")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()

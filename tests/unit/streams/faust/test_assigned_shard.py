@@ -16,6 +16,7 @@ from domain.processing import Rows, SinkUnavailable
 from streams.faust.shard import AssignedShard
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.pipeline import Pipeline
+from tests.patience import PATIENCE_S
 from tests.unit.streams.memory_log import MemoryLog
 from tests.unit.streams.running import NOW, MemorySink, Names, Writer
 
@@ -66,7 +67,7 @@ class Stage:
         )
         shard.start()
         try:
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 yield shard
         finally:
             await shard.stop()

@@ -13,6 +13,7 @@ import pytest
 from domain.log.ports import LogUnavailable
 from streams.faust import membership
 from streams.faust.membership import Delivered, Membership
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -79,7 +80,7 @@ class App:
         self.taken_over += 1
 
     async def until_taken(self, count: int) -> None:
-        async with asyncio.timeout(10), self._moved:
+        async with asyncio.timeout(PATIENCE_S), self._moved:
             await self._moved.wait_for(lambda: self.taken >= count)
 
     async def _events(self, count: int, partition: int) -> AsyncIterator[Any]:
@@ -160,7 +161,7 @@ async def test_what_former_owners_left_is_learnt_once_for_all_partitions_however
     await asyncio.sleep(0)
     assert not begun.done(), "the tables are not there again yet"
     await app.on_rebalance_complete.send()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await begun
         await asyncio.gather(member.taken_over(), member.taken_over())
     assert (app.away, app.taken_over) == (0, 2)

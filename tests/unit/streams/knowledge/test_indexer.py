@@ -16,6 +16,7 @@ from domain.knowledge.search import MOST_CHARACTERS, Found, Source
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE, KNOWLEDGE_BASE_FILES
 from domain.knowledge_base.commands import AttachFile
 from streams.knowledge.segments import Segments
+from tests.patience import PATIENCE_S
 from tests.unit.streams.knowledge.filed import ORG, Installed, install
 from tests.unit.streams.knowledge.made_files import docx, encrypted_pdf, pdf
 
@@ -110,7 +111,7 @@ async def test_indexes_of_nothing_are_swept_and_missing_ones_made(installed: Ins
         # The last file to be read: once it is settled, the catching up behind it has begun.
         marker = await installed.upload("more.md", b"More.")
         await installed.settled(marker)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE_S):
             while stale.exists() or not path.exists():
                 await asyncio.to_thread(shutil.disk_usage, installed.folder)
     assert path.exists()
@@ -126,7 +127,7 @@ async def test_a_deleted_file_leaves_nothing(installed: Installed) -> None:
         await installed.delete(file_id)
         assert (await installed.knowledge.search(ORG, asked, "saturday")).passages == ()
         path = installed.segments.path(file_id, text)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE_S):
             while path.exists():
                 await asyncio.to_thread(path.exists)
 

@@ -34,6 +34,7 @@ from tests.contracts.tally import (
     Open,
     Opened,
 )
+from tests.patience import PATIENCE_S
 
 AGGREGATES = {"tally": TALLY, "organization": ORGANIZATION}
 TALLY_EVENTS = (Opened, Added, KeyCut, KeysMelted, Closed, Noticed)
@@ -144,7 +145,7 @@ async def test_shards_are_followed_apart_and_equal_on_every_node(open_node: Call
     _, appended = await one.execute(TALLY, "t1", Add(1))
     await seen(other, appended.position)
     assert [p.position for p in other.read(Position(1, 0), 10)] == [Position(1, 1), Position(1, 2)]
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE_S):
         batch = await anext(other.follow(Position(1, 1)))
     assert [p.position for p in batch] == [Position(1, 2)]
     assert one.receipt(appended.events[0].id.rpartition(".")[0]) is not None
