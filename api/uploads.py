@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from collections.abc import AsyncIterator, Mapping
@@ -20,6 +21,7 @@ from api.errors import Issue, Problem, invalid
 _BESIDE_THE_FILE: Final = 64 * 1024
 """Bytes that boundaries and the other parts may take."""
 _COPIED_AT_ONCE: Final = 1024 * 1024
+_NO_SPACE: Final = frozenset({errno.ENOSPC, errno.EDQUOT})
 _TEXTS: Final = 8
 """The most parts that are no file."""
 
@@ -37,7 +39,8 @@ class Upload:
 
 @asynccontextmanager
 async def received(request: Request, limit_bytes: int) -> AsyncIterator[Upload]:
-    """The upload of ``request`` until the block ends. Raises ``Problem`` (400, 413, 415)."""
+    """The upload of ``request`` until the block ends. Raises ``Problem`` (400, 413, 415, and 507 where the disk is full,
+    also while the block keeps it)."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise Problem(
@@ -45,17 +48,27 @@ async def received(request: Request, limit_bytes: int) -> AsyncIterator[Upload]:
             f"Content-Type {media_type or '(empty)'} is not supported here.",
             detail="Send multipart/form-data with the file in its part `file`.",
         )
-    async with _within(request, limit_bytes).form(max_files=1, max_fields=_TEXTS) as form:
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise invalid([Issue("FIELD_REQUIRED", "file is required", "/body/file")])
-        path = await run_in_threadpool(_copy, file)
-        try:
-            texts = {name: value for name, value in form.items() if isinstance(value, str)}
-            content_type = file.content_type or "application/octet-stream"
-            yield Upload(path, file.filename or "file", content_type, file.size or 0, texts)
-        finally:
-            await run_in_threadpool(path.unlink, missing_ok=True)
+    try:
+        async with _within(request, limit_bytes).form(max_files=1, max_fields=_TEXTS) as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise invalid([Issue("FIELD_REQUIRED", "file is required", "/body/file")])
+            path = await run_in_threadpool(_copy, file)
+            try:
+                texts = {name: value for name, value in form.items() if isinstance(value, str)}
+                content_type = file.content_type or "application/octet-stream"
+                yield Upload(path, file.filename or "file", content_type, file.size or 0, texts)
+            finally:
+                await run_in_threadpool(path.unlink, missing_ok=True)
+    except OSError as fault:
+        if fault.errno not in _NO_SPACE:
+            raise
+        raise Problem(
+            507,
+            "The server has no space left for uploads. Nothing was kept.",
+            detail="Free disk space on the server.",
+            code="DISK_FULL",
+        ) from fault
 
 
 def _within(request: Request, limit_bytes: int) -> Request:
@@ -81,10 +94,15 @@ def _within(request: Request, limit_bytes: int) -> Request:
 
 def _copy(file: UploadFile) -> Path:
     descriptor, name = tempfile.mkstemp(prefix="callfold-upload-", suffix=_suffix(file.filename))
-    with os.fdopen(descriptor, "wb") as target:
-        file.file.seek(0)
-        while chunk := file.file.read(_COPIED_AT_ONCE):
-            target.write(chunk)
+    try:
+        with os.fdopen(descriptor, "wb") as target:
+            file.file.seek(0)
+            while chunk := file.file.read(_COPIED_AT_ONCE):
+                target.write(chunk)
+    except BaseException:
+        # A disk that is full would not get emptier by what was copied so far.
+        os.unlink(name)
+        raise
     return Path(name)
 
 

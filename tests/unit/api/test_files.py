@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -224,6 +226,27 @@ async def test_what_stands_beside_a_file_is_checked(
     assert answer.status_code == 400
     assert answer.json()["message"][0].startswith(message)
     assert installation.artifacts.files == {}
+
+
+@pytest.mark.parametrize("where", ["copying it", "keeping it"])
+async def test_a_full_disk_is_told_and_nothing_is_left_on_it(
+    client: httpx.AsyncClient, installation: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    if where == "copying it":
+        monkeypatch.setattr(tempfile.SpooledTemporaryFile, "read", full)
+    else:
+        monkeypatch.setattr(installation.artifacts, "put", full)
+    answer = await send(client)
+    assert (answer.status_code, answer.json()["code"]) == (507, "DISK_FULL")
+    assert list(temporary.iterdir()) == []
+    assert (await client.get("/file")).json() == []
 
 
 async def test_what_is_no_upload_is_refused(
