@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from queue import Empty, LifoQueue
+from queue import Empty, Full, LifoQueue
 
 from kafka.errors import CorruptRecordError, KafkaError, OffsetOutOfRangeError
 
@@ -90,10 +90,10 @@ class RangeFetcher:
         except BaseException:
             opened.close()
             raise
-        if self._idle.full():
-            opened.close()
-        else:
+        try:
             self._idle.put_nowait(opened)
+        except Full:
+            opened.close()
 
 
 def _joined(ranges: Sequence[OffsetRange]) -> Iterator[OffsetRange]:
