@@ -39,8 +39,8 @@ class Upload:
 
 @asynccontextmanager
 async def received(request: Request, limit_bytes: int) -> AsyncIterator[Upload]:
-    """The upload of ``request`` until the block ends. Raises ``Problem`` (400, 413, 415, and 507 where the disk is full,
-    also while the block keeps it)."""
+    """The upload of ``request`` until the block ends. Raises ``Problem``: 400, 413, 415, and 507 where the disk is
+    full, also while the block keeps it."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if media_type != "multipart/form-data":
         raise Problem(
