@@ -27,6 +27,8 @@ PRUNE_SECONDS = 3600.0
 """How often what the topic no longer holds is dropped from the index."""
 
 _RETRY_SECONDS = 1.0
+_INDEX_RETRY_SECONDS = 5.0
+"""Before the index is written to again that took nothing, as on a full disk."""
 _log = logging.getLogger(__name__)
 
 
@@ -87,8 +89,11 @@ class MediaFollower:
                 self._closing.wait(_RETRY_SECONDS)
             except sqlite3.Error as problem:
                 _log.error("media.index_failed", extra={"reason": str(problem)})
-                self._fail(f"the index of fragments cannot be written: {problem}; free space, or delete its file")
-                return
+                self._fail(
+                    f"the index of fragments cannot be written: {problem}; free space, or stop this process and delete "
+                    "the index's file: it is made again from the topic"
+                )
+                self._closing.wait(_INDEX_RETRY_SECONDS)
 
     def _fail(self, sentence: str) -> None:
         with self._moved:
@@ -175,6 +180,7 @@ class MediaFollower:
 
     def _move(self, number: int, position: int) -> None:
         with self._moved:
+            self._failure = ""
             self._positions[number] = position
             self._moved.notify_all()
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import msgspec
 
+from streams.log.transaction import in_transaction
+
 NEAR_OFFSETS = 64
 """Offsets between two records of a call that still count as one range: reading over strangers beats more rows."""
 
@@ -155,14 +157,8 @@ class RangeIndex:
 
     @contextmanager
     def _transaction(self) -> Iterator[_Run]:
-        with self._lock:
-            self._connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._connection.execute
-            except BaseException:
-                self._connection.execute("ROLLBACK")
-                raise
-            self._connection.execute("COMMIT")
+        with self._lock, in_transaction(self._connection):
+            yield self._connection.execute
 
 
 _Run = Callable[..., sqlite3.Cursor]

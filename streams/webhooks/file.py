@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from streams.log.transaction import in_transaction
+
 VERSION: Final = 2
 
 _TABLES: Final = (
@@ -64,10 +66,8 @@ class OutboxFile:
     @contextmanager
     def writing(self) -> Iterator[sqlite3.Connection]:
         """All of it or nothing."""
-        with self._writing:
-            self._writer.execute("BEGIN IMMEDIATE")
-            with self._writer:
-                yield self._writer
+        with self._writing, in_transaction(self._writer):
+            yield self._writer
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:

@@ -14,7 +14,7 @@ import msgspec
 
 from streams.log.datastore import LOCK_TIMEOUT_SECONDS, unavailable
 from streams.log.fold import microseconds
-from streams.log.kafka.replica_file import in_transaction
+from streams.log.transaction import in_transaction
 
 BATCH = 100
 """Histories given up in one transaction: a few milliseconds, so that commits need not wait for longer."""

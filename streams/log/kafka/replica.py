@@ -29,11 +29,12 @@ from streams.log.kafka.applying import PlacedRecord, ReadRecord, ReplicaTail, Re
 from streams.log.kafka.bulk import BulkTransaction
 from streams.log.kafka.halt import Halted, newer_envelope
 from streams.log.kafka.pruning import Prunable, prune
-from streams.log.kafka.replica_file import file_trouble, in_transaction, note_unfoldable, refolded, stored_tail
+from streams.log.kafka.replica_file import file_trouble, note_unfoldable, refolded, stored_tail
 from streams.log.kafka.tables import REPLICA_TABLES
 from streams.log.state_cache import StateCache
 from streams.log.states import States
 from streams.log.tables import DOCUMENT_TABLES
+from streams.log.transaction import in_transaction
 
 _log = logging.getLogger(__name__)
 

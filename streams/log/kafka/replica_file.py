@@ -1,10 +1,9 @@
-"""How a replica's file is opened and written to, and what its errors mean."""
+"""How a replica's file is opened, and what its errors mean."""
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from domain.log.ports import LogUnavailable
@@ -15,20 +14,6 @@ from streams.log.fold import Unfoldable, refold
 from streams.log.kafka.applying import ReplicaTail, write_position
 from streams.log.kafka.halt import unreadable_replica
 from streams.log.states import States
-
-
-@contextmanager
-def in_transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """All or nothing of what is done inside."""
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-        connection.execute("COMMIT")
-    except BaseException:
-        # A full disk has SQLite roll back by itself.
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
-        raise
 
 
 def file_trouble(problem: Exception, shard: int, path: Path) -> LogUnavailable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -44,6 +45,21 @@ def test_a_position_is_kept_with_what_led_to_it(opening: Open) -> None:
     again = opening()
     assert again.positions() == {0: 1, 1: 7}
     assert again.find("a") == [OffsetRange(0, 0, 0)]
+
+
+def test_a_disk_that_was_full_leaves_the_index_as_it_was_and_usable(opening: Open) -> None:
+    index = opening()
+    index.add(0, [seen("a", 0)], 1)
+    many = [seen(f"call-{number}", number) for number in range(1, 5_000)]
+    ((pages,),) = index._connection.execute("PRAGMA page_count").fetchall()
+    index._connection.execute(f"PRAGMA max_page_count={pages}")
+    for _ in range(2):
+        with pytest.raises(sqlite3.OperationalError, match="full"):
+            index.add(0, many, 5_000)
+    assert index.positions() == {0: 1}
+    index._connection.execute("PRAGMA max_page_count=100000")
+    index.add(0, many, 5_000)
+    assert (index.positions(), index.find("call-7")) == ({0: 5_000}, [OffsetRange(0, 7, 7)])
 
 
 def test_an_index_of_another_topic_is_forgotten(opening: Open) -> None:
