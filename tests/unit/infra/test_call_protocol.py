@@ -18,6 +18,7 @@ from websockets.frames import Frame, Opcode
 from api.call_sockets import StarletteCallSocket
 from infra.http_server import serving
 from infra.listening import listen
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -66,7 +67,7 @@ async def connected(peer: Peer) -> AsyncIterator[ClientConnection]:
 
 async def finish(client: ClientConnection, peer: Peer) -> None:
     await client.close()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         await peer.gone.wait()
 
 
@@ -152,7 +153,7 @@ async def test_frames_may_be_cut_anywhere_by_the_network() -> None:
                 await asyncio.sleep(0)
                 place += size
             writer.write(Frame(Opcode.CLOSE, b"\x03\xe8").serialize(mask=True))
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 await peer.gone.wait()
             writer.close()
         assert peer.seen == sent
@@ -167,7 +168,7 @@ async def test_frames_without_a_mask_and_unknown_opcodes_close_the_connection() 
                 await client.recv()
             assert closed.value.rcvd is not None
             assert closed.value.rcvd.code == 1002
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE_S):
                 await peer.gone.wait()
         assert peer.seen == []
 

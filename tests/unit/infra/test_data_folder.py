@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
+from tests.patience import PATIENCE_S
 
 RUNNING = RunningSystem(pid=4711, url="http://127.0.0.1:9000", operator_token="token")
 
@@ -87,7 +88,7 @@ def test_a_killed_owner_leaves_the_folder_free_and_its_announcement_is_not_belie
     owner.kill()
     owner.join()
 
-    with folder.own(wait_seconds=2):
+    with folder.own(wait_seconds=PATIENCE_S):
         assert folder.announced() is None
 
 

@@ -9,6 +9,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from infra.demo import caller as caller_module
 from infra.demo.caller import FRAME_BYTES, Caller, ConversationFailed, Line, Message
+from tests.patience import PATIENCE_S
 
 WORDS = b"\x10\x20" * (FRAME_BYTES // 2)
 SPEECH = {"hello": WORDS * 3, "wait": WORDS * 2, "goodbye": WORDS * 2}
@@ -18,7 +19,7 @@ SPEECH = {"hello": WORDS * 3, "wait": WORDS * 2, "goodbye": WORDS * 2}
 def _hurried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(caller_module, "_QUIET_SECONDS", 0.05)
     monkeypatch.setattr(caller_module, "_PUZZLED_SECONDS", 0.3)
-    monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", 1.0)
+    monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", PATIENCE_S)
 
 
 class Assistant:
@@ -180,8 +181,9 @@ async def test_it_gives_up_on_an_assistant_that_never_understands() -> None:
         await hold(understands_nothing, [Line("hello", answer="certainly"), Line("goodbye")])
 
 
-async def test_an_answer_that_is_long_in_coming_is_waited_for() -> None:
+async def test_an_answer_that_is_long_in_coming_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Longer than after the answer, since what was said first may only be a word about looking for it."""
+    monkeypatch.setattr(caller_module, "_PUZZLED_SECONDS", PATIENCE_S)
 
     async def looks_first(them: Assistant) -> None:
         await them.starts()
@@ -235,7 +237,12 @@ async def test_whoever_is_not_let_go_hangs_up() -> None:
     ("hangs_up", "says"),
     [(True, r"the call was over while .* to finish \(close code 1000 call ended\)"), (False, "in vain for .* finish")],
 )
-async def test_a_call_that_goes_nowhere_fails_with_where_it_stopped(hangs_up: bool, says: str) -> None:
+async def test_a_call_that_goes_nowhere_fails_with_where_it_stopped(
+    hangs_up: bool, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not hangs_up:
+        monkeypatch.setattr(caller_module, "_PATIENCE_SECONDS", 0.5)
+
     async def says_nothing(them: Assistant) -> None:
         if not hangs_up:
             await them.waits()

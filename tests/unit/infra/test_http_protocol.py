@@ -14,6 +14,7 @@ from starlette.responses import PlainTextResponse
 from infra.http_protocol import LONGEST_HEAD_BYTES, SLOWEST_BYTES, BoundedHttpProtocol
 from infra.http_server import serving
 from infra.listening import CannotListen, listen
+from tests.patience import PATIENCE_S
 
 Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
@@ -36,14 +37,14 @@ async def connected() -> AsyncIterator[Connection]:
 
 
 async def answered(reader: asyncio.StreamReader) -> tuple[int, str]:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         return int(head.split()[1]), (await reader.readexactly(length)).decode()
 
 
 async def hung_up(reader: asyncio.StreamReader) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         try:
             while await reader.read(65_536):
                 pass
@@ -136,9 +137,9 @@ async def test_a_head_that_drips_is_not_waited_for(monkeypatch: pytest.MonkeyPat
 
 async def test_a_long_body_that_keeps_coming_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """Over a time in which the pace is judged several times."""
-    monkeypatch.setattr(BoundedHttpProtocol, "patience_s", 1.0)
+    monkeypatch.setattr(BoundedHttpProtocol, "patience_s", 1.5)
     async with connected() as (reader, writer):
-        pieces = 15
+        pieces = 32
         writer.write(b"POST /measure HTTP/1.1\r\nhost: a\r\ncontent-length: %d\r\n\r\n" % (pieces * 4 * SLOWEST_BYTES))
         answer = asyncio.create_task(answered(reader))
         for _ in range(pieces):

@@ -18,6 +18,7 @@ from domain.live_calls import CallNotLive, CallRejected, CallSocket, LiveCalls, 
 from infra.http_server import serving
 from infra.listening import listen
 from infra.remote_calls import RoutedCalls
+from tests.patience import PATIENCE_S
 from tests.unit.api.installation import SECRET, Installation, ScriptedLiveCalls, install
 
 CALL_ID = "01900000-0000-7000-8000-00000000abcd"
@@ -49,6 +50,11 @@ class Listener:
         self.heard.append(text)
 
     async def close(self, code: int, reason: str) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def _time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.remote_calls.CONNECT_SECONDS", PATIENCE_S)
 
 
 @pytest.fixture
@@ -141,7 +147,7 @@ async def test_a_listener_that_goes_ends_the_stream_at_the_owner(installation: I
     installation.live_calls.running.add(CALL_ID)
     await claimed(installation, THERE, owner)
     listener = Listener()
-    async with routed(installation) as calls, asyncio.timeout(30):
+    async with routed(installation) as calls, asyncio.timeout(PATIENCE_S):
         listening = asyncio.create_task(calls.listen(CALL_ID, listener))
         await listener.heard_something.wait()
         listener.gone.set()

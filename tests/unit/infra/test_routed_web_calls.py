@@ -18,8 +18,14 @@ from domain.web_calls import IceServer, OfferRefused, TooManyPeers
 from infra.http_server import serving
 from infra.listening import listen
 from infra.web_calls import RoutedWebCalls
+from tests.patience import PATIENCE_S
 
 SECRET = b"a secret of thirty-two bytes....."
+
+
+@pytest.fixture(autouse=True)
+def _time_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("infra.web_calls._CONNECT_SECONDS", PATIENCE_S)
 
 
 @dataclass
@@ -69,7 +75,7 @@ async def routed(own: Peers | None, *others: str) -> AsyncIterator[RoutedWebCall
 
 async def test_who_has_room_answers_and_nobody_else_is_asked() -> None:
     other = Peers("other")
-    async with media_process(other) as address, routed(Peers("own"), address) as calls, asyncio.timeout(20):
+    async with media_process(other) as address, routed(Peers("own"), address) as calls, asyncio.timeout(PATIENCE_S):
         assert await calls.answer("a", "offer", join_s=15.0) == "own"
     assert other.asked == []
 
@@ -80,7 +86,7 @@ async def test_a_full_process_passes_the_offer_on_to_one_with_room() -> None:
         media_process(full) as busy,
         media_process(other) as free,
         routed(own, busy, "http://127.0.0.1:9", free) as calls,
-        asyncio.timeout(20),
+        asyncio.timeout(PATIENCE_S),
     ):
         assert await calls.answer("a", "offer", join_s=4.0) == "other"
     assert [len(peers.asked) for peers in (own, full)] == [1, 1]
@@ -88,12 +94,12 @@ async def test_a_full_process_passes_the_offer_on_to_one_with_room() -> None:
 
 
 async def test_a_process_without_calls_asks_those_that_have_some() -> None:
-    async with media_process(Peers("other")) as address, routed(None, address) as calls, asyncio.timeout(20):
+    async with media_process(Peers("other")) as address, routed(None, address) as calls, asyncio.timeout(PATIENCE_S):
         assert await calls.answer("a", "offer", join_s=15.0) == "other"
 
 
 async def test_where_nobody_has_room_the_browser_may_try_again() -> None:
-    async with media_process(Peers("other", TooManyPeers("full"))) as address, asyncio.timeout(20):
+    async with media_process(Peers("other", TooManyPeers("full"))) as address, asyncio.timeout(PATIENCE_S):
         async with routed(Peers("own", TooManyPeers("full")), address) as calls:
             with pytest.raises(TooManyPeers, match="503"):
                 await calls.answer("a", "offer", join_s=15.0)

@@ -17,8 +17,8 @@ import pytest
 from infra.data_folder import DataFolder, RunningSystem
 from infra.listening import listen
 from infra.starting import starting
+from tests.patience import PATIENCE_S
 
-PATIENCE_S = 20.0
 REFUSED = """
 import sys
 from pathlib import Path

@@ -21,6 +21,7 @@ from streams.processing.feeding import FragmentFollower
 from streams.processing.fragments import FragmentPipeline
 from tests.contracts.fragment_runner_contract import START, Sensitive, batches
 from tests.contracts.runner_contract import RowFile
+from tests.patience import PATIENCE_S
 
 
 @dataclass
@@ -96,7 +97,7 @@ async def test_fragments_that_a_processor_could_not_take_are_shown_without_words
         upkeep = Upkeep(None, [HeldInFile({0: follower}, letters, frozenset({"fragment-table"}))])
         follower.start()
         try:
-            assert await asyncio.to_thread(follower.reached, 0, log.end(0), 20)
+            assert await asyncio.to_thread(follower.reached, 0, log.end(0), PATIENCE_S)
             [parked] = await upkeep.dead_letters()
             assert (parked["what"], parked["originatorId"], parked["position"]) == ("fragments", "call-1", "0:2")
             assert await upkeep.retry_dead_letters("fragment-table", "call-1") == {"processed": 0, "waiting": 1}
