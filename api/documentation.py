@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from api.documented_answers import ANSWERS, refusals, refusals_of
+from api.documented_answers import ANSWERS
 from api.documented_examples import example_of
+from api.documented_refusals import refusals, refusals_of
 from api.models.analytics import AnalyticsBody
 from api.models.background_sound import BackgroundSoundBody
 from api.models.call import CallBody, CallChanges, CallDeletion, SessionOffer, WebCallBody

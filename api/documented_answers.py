@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, get_args
 
+from api import openai_refusals
 from domain.sound_links import Reason
 
 Schema = dict[str, Any]
@@ -74,6 +75,7 @@ _ALLOCATION: Final[Schema] = _object(
 
 ANSWERS: Final[dict[str, Schema]] = {
     "Error": ERROR,
+    "ResponsesError": {**ERROR, "properties": {**ERROR["properties"], "error": openai_refusals.SCHEMA}},
     "BackgroundSoundValidation": _object(
         "Whether calls could play the sound, and if not, why.",
         "valid",
@@ -251,105 +253,3 @@ ANSWERS: Final[dict[str, Schema]] = {
     "Report": {**_OBJECT, "description": "What was done or found."},
 }
 """Schemas of answers by the name that a route gives as ``answer``."""
-
-
-def _refusal(status: int, name: str, message: Any, detail: str, code: str, **more: Any) -> Schema:
-    return {
-        "message": message,
-        "error": name,
-        "statusCode": status,
-        "type": f"urn:vapi:problem:{code.lower().replace('_', '-')}",
-        "title": name,
-        "status": status,
-        "detail": detail,
-        "code": code,
-        "errors": [],
-        "requestId": "5f0c9a52-3a0e-4b59-a7a5-1f3f7f6f7a55",
-        **more,
-    }
-
-
-_BROKEN_RULE: Final = "name must be shorter than or equal to 40 characters"
-_REFUSALS: Final[dict[str, tuple[str, Schema]]] = {
-    "400": (
-        "The request is malformed or breaks a rule; `message` lists each violation, path first.",
-        _refusal(
-            400,
-            "Bad Request",
-            [_BROKEN_RULE],
-            "Change the named properties and send the request again.",
-            "VALIDATION_FAILED",
-            errors=[{"code": "OUT_OF_RANGE", "message": _BROKEN_RULE, "pointer": "/body/name"}],
-        ),
-    ),
-    "401": (
-        "The key is missing, unknown, or of the wrong kind.",
-        _refusal(
-            401,
-            "Unauthorized",
-            "Missing Authorization Header.",
-            "Send Authorization: Bearer <private key>.",
-            "UNAUTHORIZED",
-        ),
-    ),
-    "404": (
-        "No such object in the key's organization.",
-        _refusal(
-            404,
-            "Not Found",
-            "Assistant 7c0f1f9e-5d4e-4a8e-9a51-0f3e6a1f4c11 does not exist or was deleted.",
-            "Check the id, and that the key belongs to the organization that owns the assistant.",
-            "NOT_FOUND",
-        ),
-    ),
-    "429": (
-        "More requests than the organization may send; `Retry-After` says when to come back.",
-        _refusal(
-            429,
-            "Too Many Requests",
-            "Too many requests: the organization may send 30000 a minute with private keys.",
-            "Try again in 1 s, and send requests at a steadier pace.",
-            "RATE_LIMITED",
-        ),
-    ),
-    "default": (
-        "Any other refusal, such as 409 for an object in use and 503 for a server that cannot answer now.",
-        _refusal(
-            503,
-            "Service Unavailable",
-            "The event log cannot be reached. Nothing was changed.",
-            "Try again.",
-            "LOG_UNAVAILABLE",
-        ),
-    ),
-}
-
-
-def refusals() -> dict[str, Schema]:
-    """``components.responses`` by status: every refusal in both of its content types."""
-    schema = {"$ref": "#/components/schemas/Error"}
-    return {
-        f"Refusal{status}" if status != "default" else "Refusal": {
-            "description": description,
-            "headers": {"X-Request-ID": {"schema": _TEXT, "description": "Names the request."}}
-            | ({"Retry-After": {"schema": _WHOLE, "description": "Seconds."}} if status == "429" else {}),
-            "content": {
-                media_type: {"schema": schema, "example": example}
-                for media_type in ("application/json", "application/problem+json")
-            },
-        }
-        for status, (description, example) in _REFUSALS.items()
-    }
-
-
-def refusals_of(path: str, secured: bool) -> dict[str, Schema]:
-    """The refusals of an operation, by status."""
-    told = ["400", "default"]
-    if secured:
-        told += ["401", "429"]
-    if "{" in path:
-        told.append("404")
-    return {
-        status: {"$ref": f"#/components/responses/Refusal{status if status != 'default' else ''}"}
-        for status in sorted(told)
-    }

@@ -2,7 +2,8 @@
 
 The body is Vapi's classic one (``message``, ``error``, ``statusCode``; ``message`` is an array for validation) plus
 the members of RFC 9457 problem details and a list of machine-readable issues. A 409 carries a discriminator in
-``error`` and no ``statusCode``. Every text names the field, what is wrong, and what to do.
+``error`` and no ``statusCode``. Every text names the field, what is wrong, and what to do. To OpenAI's clients
+``error`` is an object, see ``api.openai_refusals``.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from api import openai_refusals
 from api.request_identity import request_id
 
 PROBLEM_JSON = "application/problem+json"
@@ -95,8 +97,12 @@ def conflict(discriminator: str, message: str, *, detail: str = "") -> Problem:
 def problem_response(request: Request, problem: Problem) -> Response:
     """Render ``problem``; as ``application/problem+json`` when the client asks for that."""
     wants_problem = PROBLEM_JSON in request.headers.get("accept", "")
+    body = problem_body(problem, request_id(request.scope))
+    if request.scope["path"] in openai_refusals.PATHS:
+        pointers = [issue.pointer for issue in problem.issues]
+        body["error"] = openai_refusals.error_object(problem.status, problem.message, body["code"], pointers)
     return Response(
-        msgspec.json.encode(problem_body(problem, request_id(request.scope))),
+        msgspec.json.encode(body),
         status_code=problem.status,
         media_type=PROBLEM_JSON if wants_problem else "application/json",
         headers=dict(problem.headers),

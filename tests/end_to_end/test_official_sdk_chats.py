@@ -152,10 +152,16 @@ async def test_openais_asynchronous_client(base_url: str, founding: Founding, ri
         assert response.output_text == BREAKFAST
 
 
-def test_openais_client_is_refused_as_it_understands(client: openai.OpenAI) -> None:
-    with pytest.raises(openai.BadRequestError) as refused:
+def test_openais_client_shows_what_was_refused(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError, match=r"Couldn't Get Assistant\.") as refused:
         client.responses.create(model="gpt-4o", input="Hello")
-    assert refused.value.response.json()["message"].startswith("Couldn't Get Assistant.")
-    with pytest.raises(openai.BadRequestError) as unknown:
+    assert refused.value.type == "invalid_request_error"
+    with pytest.raises(openai.BadRequestError, match="property instructions should not exist") as unknown:
         client.responses.create(model="gpt-4o", input="Hello", instructions="Be rude.", extra_body={"assistant": {}})
+    assert (unknown.value.code, unknown.value.param) == ("VALIDATION_FAILED", "instructions")
     assert unknown.value.response.json()["message"] == ["property instructions should not exist"]
+    with pytest.raises(openai.AuthenticationError, match="Invalid Key"):
+        client.with_options(api_key="nobody").responses.create(model="gpt-4o", input="Hello")
+    with pytest.raises(openai.BadRequestError, match=r"assistant\.property nmae should not exist") as nested:
+        list(client.responses.create(model="m", input="Hello", stream=True, extra_body={"assistant": {"nmae": "x"}}))
+    assert nested.value.param == "assistant.nmae"

@@ -87,7 +87,8 @@ def test_refusals_come_with_an_example_in_both_content_types(document: dict[str,
         assert set(refusal["content"]) == {"application/json", "application/problem+json"}, name
         for content in refusal["content"].values():
             assert content["example"]["message"], name
-            assert content["schema"] == {"$ref": "#/components/schemas/Error"}
+            error = "ResponsesError" if name == "ResponsesRefusal" else "Error"
+            assert content["schema"] == {"$ref": f"#/components/schemas/{error}"}
 
 
 def body_models() -> dict[str, type[BaseModel]]:
