@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping
-from typing import Final
+from typing import Any, Final
 
 import httpx2
 
@@ -107,6 +107,32 @@ class _Limited(httpx2.AsyncByteStream):
         await self._stream.aclose()
 
 
+class _Client(httpx2.AsyncClient):
+    """Sends header values in UTF-8, which the library refuses with an error that is not its own."""
+
+    def build_request(self, method: str, url: httpx2.URL | str, **options: Any) -> httpx2.Request:
+        headers = options.pop("headers", None)
+        if headers is not None and not isinstance(headers, httpx2.Headers):
+            pairs = headers.items() if isinstance(headers, Mapping) else headers
+            headers = [(name, _in_bytes(name, value)) for name, value in pairs]
+        return super().build_request(method, url, headers=headers, **options)
+
+
+def sendable(headers: Mapping[str, str]) -> dict[str, Any]:
+    """``headers`` with their values in bytes, as clients take them too. Raises ``HttpError`` for one that cannot be
+    sent: its name is not of ASCII."""
+    return {name: _in_bytes(name, value) for name, value in headers.items()}
+
+
+def _in_bytes(name: str | bytes, value: str | bytes) -> bytes:
+    try:
+        if isinstance(name, str):
+            name.encode("ascii")
+        return value if isinstance(value, bytes) else value.encode()
+    except UnicodeEncodeError as error:
+        raise httpx2.LocalProtocolError(f"a header that cannot be sent: {error.reason}") from None
+
+
 def guarded_client(policy: EgressPolicy, *, timeout_s: float, resolve: Resolve = resolve) -> HttpClient:
     """A client for tenant-given URLs. Requests raise ``EgressBlocked`` besides the library's own errors."""
     return client_over(GuardedTransport(policy, resolve=resolve), timeout=Timeout(timeout_s))
@@ -120,6 +146,11 @@ def client_over(
     auth: Auth | None = None,
 ) -> HttpClient:
     """The same over a transport that is guarded already."""
-    return HttpClient(
-        transport=transport, timeout=timeout, headers=headers, auth=auth, follow_redirects=False, trust_env=False
+    return _Client(
+        transport=transport,
+        timeout=timeout,
+        headers=None if headers is None else sendable(headers),
+        auth=auth,
+        follow_redirects=False,
+        trust_env=False,
     )

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 
 from domain.egress import EgressBlocked
 from domain.foreign_json import UnreadableJson, ends_in_half_a_character, joined_surrogates, read_json
-from media.egress.client import HttpError
+from media.egress.client import HttpError, sendable
 from media.providers.errors import Category, ProviderError, Stage, category_of_status, retry_after_s
 from media.providers.language_model import ModelFact, TextDelta, ToolCallRequest, Usage
 
@@ -51,7 +51,7 @@ async def stream_chat(
     provider: str,
     body: Mapping[str, Any],
     *,
-    headers: Mapping[str, Any],
+    headers: Mapping[str, str | openai.Omit],
     first_token_s: float,
 ) -> AsyncGenerator[ModelFact, None]:
     """Send ``body`` (a chat-completions request without ``stream``) and yield what comes back.
@@ -70,7 +70,7 @@ async def stream_chat(
                         messages=body["messages"],
                         stream=True,
                         extra_body=options,
-                        extra_headers=headers,
+                        extra_headers=_sendable(headers),
                     )
                 )
                 content_type = response.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -99,6 +99,12 @@ async def stream_chat(
         # The SDK builds chunks without validating them: an object of another shape shows only when it is read.
         detail = f"an answer that is no chat completion ({type(error).__name__})"
         raise ProviderError(provider, "model", "failed", detail) from error
+
+
+def _sendable(headers: Mapping[str, str | openai.Omit]) -> dict[str, Any]:
+    """The SDK encodes no text outside ASCII."""
+    texts = {name: value for name, value in headers.items() if isinstance(value, str)}
+    return {**headers, **sendable(texts)}
 
 
 async def _pieces(

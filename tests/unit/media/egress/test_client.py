@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
-from media.egress.client import ANSWER_CAP, guarded_client
+from media.egress.client import ANSWER_CAP, GuardedTransport, HttpError, client_over, guarded_client
 from tests.egress_table import METADATA, PUBLIC, SPECIAL, SPELLINGS_OF_LOOPBACK
 from tests.patience import PATIENCE_S
 from tests.unit.media.tools.tool_server import tool_server
@@ -159,3 +159,24 @@ async def test_an_answer_is_taken_up_to_a_limit() -> None:
             assert len((await client.post(server.url, content=b"{}")).content) == ANSWER_CAP
             with pytest.raises(httpx2.RemoteProtocolError, match="longer"):
                 await client.post(server.url, content=b"{}")
+
+
+async def test_header_values_go_out_in_utf_8() -> None:
+    with tool_server() as server:
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
+            await client.post(server.url, headers={"X-Shop": "Zürich 店"}, content=b"{}")
+        async with client_over(
+            GuardedTransport(EgressPolicy.parse(["127.0.0.0/8"])), timeout=None, headers={"X-Shop": "Zürich 店"}
+        ) as client:
+            await client.post(server.url, content=b"{}")
+        received = [request.headers["x-shop"].encode("latin-1").decode() for request in server.received]
+    assert received == ["Zürich 店", "Zürich 店"]
+
+
+@pytest.mark.parametrize("headers", [{"X-Zürich": "1"}, {"X-Shop": "a\r\nX-Other: b"}, {"X-Shop": "\ud800"}])
+async def test_a_header_that_cannot_be_sent_fails_as_requests_do(headers: dict[str, str]) -> None:
+    with tool_server() as server:
+        async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
+            with pytest.raises(HttpError):
+                await client.post(server.url, headers=headers, content=b"{}")
+        assert server.received == []

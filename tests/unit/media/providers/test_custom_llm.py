@@ -29,7 +29,7 @@ REQUEST = ModelRequest(messages=({"role": "user", "content": "Hello"},), context
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(trust_env=False) as client:
+    async with guarded_client(EgressPolicy.parse(["127.0.0.0/8"]), timeout_s=PATIENCE_S) as client:
         yield client
 
 
@@ -83,11 +83,12 @@ async def test_the_body_carries_metadata_by_default(client: httpx2.AsyncClient) 
 
 
 async def test_headers_are_added_but_never_the_authorization(client: httpx2.AsyncClient) -> None:
-    headers = {"X-Tenant": "seven", "Authorization": "Bearer smuggled"}
+    headers = {"X-Tenant": "seven", "X-Shop": "Zürich", "Authorization": "Bearer smuggled"}
     async with OpenAiServer(Say("Yes.")) as server:
         await ask(client, {"url": server.base_url, "headers": headers})
         sent = server.requests[0].headers
     assert sent["x-tenant"] == "seven"
+    assert sent["x-shop"] == "Zürich"
     assert "authorization" not in sent
 
 
