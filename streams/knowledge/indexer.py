@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from typing import Any, Final
 
 from domain.aggregate import Refused as CommandRefused
@@ -91,12 +92,13 @@ class Indexer:
                             await asyncio.to_thread(self._segments.forget, positioned.recorded.originator_id)
                         else:
                             self._put(positioned.recorded.originator_id)
-            except LogUnavailable as unavailable:
-                logger.warning("knowledge.waits", extra={"reason": str(unavailable)})
+            except (LogUnavailable, OSError) as trouble:
+                # An index that could not be deleted is swept at the next start.
+                logger.warning("knowledge.waits", extra={"reason": str(trouble)})
             await asyncio.sleep(_RETRY_SECONDS)
 
     async def _work(self) -> None:
-        for document in self._files("processing"):
+        for document in await self._files("processing"):
             self._put(document.id)
         await self._catch_up()
         while True:
@@ -105,7 +107,7 @@ class Indexer:
     async def _catch_up(self) -> None:
         """Have an index of every file whose text is known, and of no other. What waits to be read comes first."""
         kept = set()
-        for document in self._files("done"):
+        for document in await self._files("done"):
             while self._waiting:
                 await self._attempt(await self._next())
             file, text = document.state, document.state.text
@@ -114,8 +116,12 @@ class Indexer:
                 await self._segments.ensure(file.id, text)
             except (IndexUnavailable, OSError) as fault:
                 logger.warning("knowledge.not_indexed", extra={"file_id": file.id, "reason": str(fault)})
-        kept |= {self._segments.path(document.id, document.state.text) for document in self._files("done")}
-        if stale := await asyncio.to_thread(self._segments.sweep, kept):
+        kept |= {self._segments.path(document.id, document.state.text) for document in await self._files("done")}
+        try:
+            stale = await asyncio.to_thread(self._segments.sweep, kept)
+        except OSError as fault:
+            logger.warning("knowledge.not_swept", extra={"reason": str(fault)})
+        else:
             logger.info("knowledge.swept", extra={"indexes": stale})
 
     async def _attempt(self, file_id: str) -> None:
@@ -189,8 +195,15 @@ class Indexer:
             logger.info("knowledge.refused", extra={"file_id": file.id, "code": outcome.code})
         return True
 
-    def _files(self, status: str) -> list[Any]:
-        return self._documents.list("file", status=(status,), limit=_EVERY_FILE, oldest_first=True)
+    async def _files(self, status: str) -> list[Any]:
+        """Of all organisations, which may be many: read on a thread, and again until the log can be read."""
+        every = partial(self._documents.list, "file", status=(status,), limit=_EVERY_FILE, oldest_first=True)
+        while True:
+            try:
+                return await asyncio.to_thread(every)
+            except LogUnavailable as unavailable:
+                logger.warning("knowledge.waits", extra={"reason": str(unavailable)})
+            await asyncio.sleep(_RETRY_SECONDS)
 
     def _put(self, file_id: str) -> None:
         if file_id not in self._known:

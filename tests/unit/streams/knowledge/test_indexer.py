@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import shutil
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import pytest
 
 from domain.configuration.commands import CreateConfiguration
 from domain.file.aggregate import FILE_TEXT
@@ -15,6 +18,8 @@ from domain.file.state import TextExtracted, TextFailed, TextPending
 from domain.knowledge.search import MOST_CHARACTERS, Found, Source
 from domain.knowledge_base.aggregate import KNOWLEDGE_BASE, KNOWLEDGE_BASE_FILES
 from domain.knowledge_base.commands import AttachFile
+from domain.log.ports import LogUnavailable
+from streams.knowledge import indexer
 from streams.knowledge.segments import Segments
 from tests.patience import PATIENCE_S
 from tests.unit.streams.knowledge.filed import ORG, Installed, install
@@ -130,6 +135,35 @@ async def test_a_deleted_file_leaves_nothing(installed: Installed) -> None:
         async with asyncio.timeout(PATIENCE_S):
             while path.exists():
                 await asyncio.to_thread(path.exists)
+
+
+async def test_a_log_or_a_folder_that_fails_for_a_moment_ends_nothing(
+    installed: Installed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that serves calls ends with its indexer."""
+    failures = {"list": LogUnavailable("busy"), "forget": OSError("read-only"), "sweep": OSError("read-only")}
+
+    def failing_once(name: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        def once(*arguments: Any, **named: Any) -> Any:
+            if name in failures:
+                raise failures.pop(name)
+            return work(*arguments, **named)
+
+        return once
+
+    monkeypatch.setattr(indexer, "_RETRY_SECONDS", 0.01)
+    for holder, name in ((installed.log, "list"), (installed.segments, "forget"), (installed.segments, "sweep")):
+        monkeypatch.setattr(holder, name, failing_once(name, getattr(holder, name)))
+    async with installed.reading():
+        deleted = await installed.upload("hours.md", HOURS)
+        await installed.settled(deleted)
+        await installed.delete(deleted)
+        async with asyncio.timeout(PATIENCE_S):
+            while failures:
+                # Each look at the thread pool lets the indexer go on.
+                await asyncio.to_thread(failures.copy)
+        prices = await installed.upload("prices.pdf", PRICES)
+        assert isinstance((await installed.settled(prices))[0], TextExtracted)
 
 
 async def test_a_failed_file_can_be_tried_again(installed: Installed, tmp_path: Path) -> None:
