@@ -5,14 +5,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Collection
-from datetime import timedelta
 
 from domain.aggregate import Refused
 from domain.call.aggregate import CALL
 from domain.call.commands import EndCall, ExpireCall
 from domain.call.state import Live, Ringing
-from domain.log.ports import Clock, Commands, Documents, LogUnavailable
+from domain.log.ports import Clock, Commands, Document, Documents, LogUnavailable
 from domain.pricing.tables import CURRENT_PRICE_TABLE
 from media.call.leases import Leases
 from media.call.proven_usage import proven_usage
@@ -37,7 +37,9 @@ class Reaper:
 
     A call claimed by this very process that it does not serve is an orphan too: its task has ended without an end.
     What it has used as far as the log proves it is recorded with its end, at the prices of ``price_table``.
-    One that still waits for its connection ``connect_within_s`` after it was created is over as well.
+    One that still waits for its connection ``connect_within_s`` after it was created is over as well. The ``monotonic``
+    clock counts that from when the call was first seen, so that a ``clock`` that is set ends none sooner or later; only
+    how old a call is that is seen for the first time is told by the latter.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class Reaper:
         connect_within_s: float,
         every_s: float,
         price_table: str = CURRENT_PRICE_TABLE,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._commands = commands
         self._documents = documents
@@ -64,6 +67,8 @@ class Reaper:
         self._connect_within_s = connect_within_s
         self._every_s = every_s
         self._price_table = price_table
+        self._monotonic = monotonic
+        self._waiting_since_s: dict[str, float] = {}
         self.reaped = 0
 
     async def run(self) -> None:
@@ -110,9 +115,15 @@ class Reaper:
         return ended
 
     def _never_connected(self) -> list[str]:
-        latest = self._clock() - timedelta(seconds=self._connect_within_s)
-        waiting = self._documents.list("call", status=("queued",), created=(("lt", latest),), limit=_PAGE)
-        return [document.id for document in waiting]
+        now_s, before = self._monotonic(), self._waiting_since_s
+        self._waiting_since_s = {
+            call.id: before[call.id] if call.id in before else now_s - self._age_s(call)
+            for call in self._documents.list("call", status=("queued",), limit=_PAGE, oldest_first=True)
+        }
+        return [each for each, since_s in self._waiting_since_s.items() if now_s - since_s > self._connect_within_s]
+
+    def _age_s(self, call: Document) -> float:
+        return max(0.0, (self._clock() - call.keys.created_at).total_seconds())
 
     def _orphans(self) -> list[tuple[str, EndCall]]:
         """Their ids, each with its end: when its process was last known to serve it, and what it had used."""

@@ -134,13 +134,14 @@ class _Writing:
 
     def _add(self, message: Message) -> None:
         lane = self._connection.execute(
-            "SELECT sequence, happened_ms FROM messages WHERE endpoint_id = ? AND about = ? "
-            "ORDER BY sequence DESC LIMIT 1",
+            "SELECT sequence, CASE WHEN state = 'pending' AND attempts = 0 THEN happened_ms ELSE 0 END FROM messages "
+            "WHERE endpoint_id = ? AND about = ? ORDER BY sequence DESC LIMIT 1",
             (message.endpoint_id, message.about),
         ).fetchone()
         sequence, before_ms = lane or (0, 0)
-        # Clocks of several writers may disagree; what is due first must be what comes first on the log.
-        happened_ms = max(message.happened_ms, before_ms)
+        # Clocks of several writers may disagree, and be set: nothing waits for a moment that only another clock has
+        # seen, and what is due first must be what comes first on the log.
+        happened_ms = max(min(message.happened_ms, self._now_ms), before_ms)
         old = self._now_ms - happened_ms > TOO_OLD.total_seconds() * 1000
         self._connection.execute(
             _ADD,

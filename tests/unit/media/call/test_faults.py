@@ -573,7 +573,7 @@ async def test_a_call_that_nobody_connects_to_is_ended_and_one_that_was_just_mad
         await running.until(lambda: len(running.audio) > 0)
         before = datetime.now(UTC)
         abandoned = await rig.create(assistant())
-        later_s = 30
+        later_s, set_by_s = 30, 0
         reaper = Reaper(
             rig.log,
             rig.log,
@@ -581,12 +581,15 @@ async def test_a_call_that_nobody_connects_to_is_ended_and_one_that_was_just_mad
             lambda: {running.call_id},
             nothing_to_save,
             left_behind=nothing_to_save,
-            clock=lambda: before + timedelta(seconds=later_s),
+            clock=lambda: before + timedelta(seconds=later_s + set_by_s),
+            monotonic=lambda: later_s,
             connect_within_s=60,
             every_s=60,
         )
         assert await reaper.expire() == 0
-        later_s = 3_600
+        set_by_s = 3_600
+        assert await reaper.expire() == 0
+        later_s, set_by_s = 70, -3_600
         assert await reaper.expire() == 1
         (end,) = of(rig.events(abandoned), CallEnded)
         assert end.reason == "call.in-progress.error-vapifault-transport-never-connected"

@@ -71,6 +71,22 @@ def test_what_nobody_takes_for_76_hours_is_given_up_with_every_attempt_kept(tmp_
     run(main())
 
 
+def test_a_clock_that_is_ahead_or_was_set_back_delays_no_message(tmp_path: Path) -> None:
+    async def main() -> None:
+        async def takes(arrival: Arrival) -> Sent:
+            return Sent(status=200)
+
+        world = World(tmp_path, takes)
+        async with world.dispatching():
+            for ahead_s in (HOUR, 0.0, HOUR):
+                await settled(world, [world.tell(SHOP, ahead_s=ahead_s), world.tell(SHOP)], 60)
+        InOrder().check(world.arrivals)
+        assert len(world.arrivals) == 6
+        world.close()
+
+    run(main())
+
+
 def test_a_receiver_that_asks_for_patience_gets_it(tmp_path: Path) -> None:
     async def main() -> None:
         async def busy_once(arrival: Arrival) -> Sent:

@@ -119,9 +119,17 @@ class World:
         return BEGAN + timedelta(seconds=self.seconds)
 
     def tell(
-        self, url: str, about: str = "call", *, org_id: str = "org", patience: str = "durable", number: int = 0
+        self,
+        url: str,
+        about: str = "call",
+        *,
+        org_id: str = "org",
+        patience: str = "durable",
+        number: int = 0,
+        ahead_s: float = 0.0,
     ) -> str:
-        """A message for a server, as an event that just happened would make one; its id."""
+        """A message for a server, as an event that just happened would make one where the clock is ``ahead_s`` of
+        ours; its id."""
         origin = origin_of(url)
         endpoint = endpoint_id(org_id, origin)
         id = message_id(endpoint, f"{about}.{number or next(self._numbers)}")
@@ -134,7 +142,7 @@ class World:
             type="status-update",
             patience=patience,  # type: ignore[arg-type]  # one of the two, as every caller gives it
             event_id="event",
-            happened_ms=round(self.now().timestamp() * 1000),
+            happened_ms=round((self.now().timestamp() + ahead_s) * 1000),
             body=b'{"message":{}}',
             server=Server(url=url),
         )
