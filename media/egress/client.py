@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import ssl
 from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx2
@@ -32,6 +33,8 @@ Auth = httpx2.Auth
 
 ANSWER_CAP: Final = 16 << 20
 """Bytes of one answer."""
+MOST_HOSTS: Final = 128
+"""Names whose connections are kept, of those that nobody asks at the moment."""
 
 
 @functools.cache
@@ -44,14 +47,15 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
     """A transport that connects only to addresses the policy allows.
 
     One inner transport per host name, so that a connection made for one name is never used for another at the same
-    address.
+    address. The names asked last keep theirs.
     """
 
     def __init__(self, policy: EgressPolicy, *, resolve: Resolve = resolve) -> None:
         self._policy = policy
         self._resolve = resolve
         self._tls = _tls()
-        self._by_host: dict[str, httpx2.AsyncHTTPTransport] = {}
+        self._by_host: dict[str, _Host] = {}
+        """Those asked last are last."""
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         parts = check_url(str(request.url))
@@ -71,29 +75,49 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
             stream=request.stream,
             extensions={**request.extensions, "sni_hostname": host},
         )
-        inner = self._by_host.get(host)
-        if inner is None:
-            inner = self._by_host[host] = httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False)
-        response = await inner.handle_async_request(pinned)
+        asked = self._by_host.pop(host, None) or _Host(httpx2.AsyncHTTPTransport(verify=self._tls, trust_env=False))
+        self._by_host[host] = asked
+        asked.under_way += 1
+        try:
+            await self._forget()
+            response = await asked.transport.handle_async_request(pinned)
+        except BaseException:
+            asked.under_way -= 1
+            raise
+        assert isinstance(response.stream, httpx2.AsyncByteStream)
+        response.stream = _Limited(response.stream, asked)
         coding = response.headers.get("content-encoding", "identity").strip().lower()
         if coding not in ("", "identity"):
             await response.aclose()
             raise httpx2.DecodingError(f"answered with content encoding {coding} although identity was asked for")
-        assert isinstance(response.stream, httpx2.AsyncByteStream)
-        response.stream = _Limited(response.stream)
         return response
 
+    async def _forget(self) -> None:
+        while len(self._by_host) > MOST_HOSTS:
+            idle = next((host for host, asked in self._by_host.items() if not asked.under_way), None)
+            if idle is None:
+                return
+            await self._by_host.pop(idle).transport.aclose()
+
     async def aclose(self) -> None:
-        for inner in self._by_host.values():
-            await inner.aclose()
-        self._by_host.clear()
+        while self._by_host:
+            _, asked = self._by_host.popitem()
+            await asked.transport.aclose()
+
+
+@dataclass(slots=True)
+class _Host:
+    transport: httpx2.AsyncHTTPTransport
+    under_way: int = 0
+    """Requests whose answers were not read to their end."""
 
 
 class _Limited(httpx2.AsyncByteStream):
     """An answer's body up to ``ANSWER_CAP`` bytes; a longer one is an error of the server."""
 
-    def __init__(self, stream: httpx2.AsyncByteStream) -> None:
+    def __init__(self, stream: httpx2.AsyncByteStream, asked: _Host) -> None:
         self._stream = stream
+        self._asked: _Host | None = asked
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         taken = 0
@@ -104,7 +128,12 @@ class _Limited(httpx2.AsyncByteStream):
             yield piece
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
+        try:
+            await self._stream.aclose()
+        finally:
+            if self._asked is not None:
+                self._asked.under_way -= 1
+                self._asked = None
 
 
 class _Client(httpx2.AsyncClient):

@@ -9,7 +9,8 @@ import httpx2
 import pytest
 
 from domain.egress import Address, EgressBlocked, EgressPolicy, check_url
-from media.egress.client import ANSWER_CAP, GuardedTransport, HttpError, client_over, guarded_client
+from media.egress import client as client_module
+from media.egress.client import ANSWER_CAP, GuardedTransport, HttpError, Timeout, client_over, guarded_client
 from tests.egress_table import METADATA, PUBLIC, SPECIAL, SPELLINGS_OF_LOOPBACK
 from tests.patience import PATIENCE_S
 from tests.unit.media.tools.tool_server import tool_server
@@ -180,3 +181,43 @@ async def test_a_header_that_cannot_be_sent_fails_as_requests_do(headers: dict[s
             with pytest.raises(HttpError):
                 await client.post(server.url, headers=headers, content=b"{}")
         assert server.received == []
+
+
+async def test_connections_are_kept_for_the_hosts_that_were_asked_last(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MOST_HOSTS", 2)
+    closed: list[str] = []
+    with tool_server() as server:
+        server.answer()
+        port = httpx2.URL(server.url).port
+        _, resolve = resolver(["127.0.0.1"])
+        transport = GuardedTransport(EgressPolicy.parse(["127.0.0.0/8"]), resolve=resolve)  # type: ignore[arg-type]  # a closure
+        async with client_over(transport, timeout=Timeout(PATIENCE_S)) as client:
+
+            async def ask(name: str) -> None:
+                await client.post(f"http://{name}.example:{port}/x", content=b"{}")
+
+            def watch(name: str) -> None:
+                inner = transport._by_host[f"{name}.example"].transport
+                close = inner.aclose
+
+                async def noted() -> None:
+                    closed.append(name)
+                    await close()
+
+                monkeypatch.setattr(inner, "aclose", noted)
+
+            async with client.stream("POST", f"http://held.example:{port}/x", content=b"{}") as held:
+                watch("held")
+                for name in ("a", "b", "c"):
+                    await ask(name)
+                    watch(name)
+                assert closed == ["a", "b"], "whose answer is being read is kept"
+                await held.aread()
+            await ask("c")
+            await ask("d")
+            assert closed == ["a", "b", "held"]
+            await ask("c")
+            await ask("e")
+            assert closed == ["a", "b", "held"]
+            assert set(transport._by_host) == {"c.example", "e.example"}
+    assert sorted(closed) == ["a", "b", "c", "held"]
