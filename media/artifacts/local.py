@@ -19,28 +19,24 @@ class LocalArtifactStore:
         self._root = root.resolve()
 
     def put(self, call_id: str, name: str, source: Path, content_type: str) -> StoredArtifact:
-        """Move ``source`` in; what is stored is complete or absent, also after a crash.
+        """Move ``source`` in; what is stored is complete or absent, also after a crash. ``source`` stays where that
+        fails.
 
         Raises ``ValueError`` for a call id or name that is no plain file name.
         """
         location, digest, size = named(call_id, name, source)
         target = self._root / location
         target.parent.mkdir(parents=True, exist_ok=True)
-        if source.stat().st_dev == target.parent.stat().st_dev:
-            staged = source
+        near = _on_one_file_system(source, target.parent)
+        if near:
+            _sync(source)
+            source.replace(target)
         else:
-            # A rename is atomic on one file system only: bring the bytes over first, under another name.
-            staged = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, staged)
+            _bring_over(source, target)
+        for folder in (target.parent, self._root):
+            _sync(folder)
+        if not near:
             source.unlink()
-        with staged.open("rb") as file:
-            os.fsync(file.fileno())
-        staged.replace(target)
-        folder = os.open(target.parent, os.O_RDONLY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
         return StoredArtifact(location=location, sha256=digest, size_bytes=size, content_type=content_type)
 
     def open(self, location: str) -> BinaryIO:
@@ -62,3 +58,28 @@ class LocalArtifactStore:
         if path == self._root or not path.is_relative_to(self._root):
             raise ValueError(f"artifact location {location!r} leaves the store")
         return path
+
+
+def _on_one_file_system(source: Path, folder: Path) -> bool:
+    return source.stat().st_dev == folder.stat().st_dev
+
+
+def _bring_over(source: Path, target: Path) -> None:
+    """A rename is atomic on one file system only: copy the bytes first, under another name."""
+    staged = target.with_name(f".{target.name}.part")
+    try:
+        shutil.copyfile(source, staged)
+        _sync(staged)
+        staged.replace(target)
+    except OSError:
+        staged.unlink(missing_ok=True)
+        raise
+
+
+def _sync(path: Path) -> None:
+    """To the disk, with what a folder lists."""
+    opened = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
