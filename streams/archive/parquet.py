@@ -12,6 +12,7 @@ import msgspec
 
 from streams.archive.rows import Row
 from streams.archive.segment import COLUMNS, FOOTER_KEY, FORMAT, Footer
+from streams.flushing import flush
 
 ROW_GROUP = 10_000
 """Rows of which one history is read at the least; larger groups compress little better."""
@@ -58,9 +59,9 @@ def write_segment(engine: duckdb.DuckDBPyConnection, rows: Iterable[Row], footer
             f" ROW_GROUP_SIZE {ROW_GROUP}, KV_METADATA {{{FOOTER_KEY}: {content}}})"
         )
         partial.chmod(0o600)
-        _flush(partial)
+        flush(partial)
         os.link(partial, to)
-        _flush(to.parent)
+        flush(to.parent)
     finally:
         engine.execute("DROP TABLE IF EXISTS segment")
         partial.unlink(missing_ok=True)
@@ -98,11 +99,3 @@ def read_rows(engine: duckdb.DuckDBPyConnection, path: Path) -> Iterator[Row]:
 def literal(text: str) -> str:
     """A text as SQL writes it, where a statement takes no parameters."""
     return "'" + text.replace("'", "''") + "'"
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -21,6 +21,7 @@ from domain.registry import EVENT_TYPES, EventType
 from streams.archive.parquet import UnreadableSegment, connected, read_footer
 from streams.archive.segment import Segment, segments
 from streams.archive.verification import Verified, verify_shard
+from streams.flushing import flush
 from streams.kafka.identity import LogIdentity
 from streams.log.append import append_all
 from streams.log.application import LogApplication
@@ -194,6 +195,7 @@ def _appearing_whole(log: Path) -> Iterator[Path]:
     try:
         yield partial
         partial.rename(log)
+        flush(log.parent)
     finally:
         _remove(partial)
 

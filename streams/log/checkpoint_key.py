@@ -23,6 +23,7 @@ from domain.log.checkpoint import (
     signed,
 )
 from domain.log.ports import LogUnavailable
+from streams.flushing import flush
 
 KEY_BYTES = 32
 
@@ -59,9 +60,10 @@ class CheckpointKey:
             if not path.exists():
                 _write_new(path, secrets.token_hex(KEY_BYTES))
             key = cls.parse(path.read_text().strip())
-            public = path.with_suffix(".pub")
-            if not public.exists():
-                public.write_text(key.public + "\n")
+            public, line = path.with_suffix(".pub"), key.public + "\n"
+            # A crash may have left it empty, or a restored backup another key's.
+            if not public.exists() or public.read_text() != line:
+                public.write_text(line)
         except (OSError, InvalidKey) as problem:
             raise LogUnavailable(f"the key of checkpoints {path} cannot be used: {problem}") from problem
         return key
@@ -149,5 +151,6 @@ def _write_new(path: Path, text: str) -> None:
             os.fsync(file.fileno())
         with suppress(FileExistsError):
             os.link(partial, path)
+        flush(path.parent)
     finally:
         os.unlink(partial)

@@ -6,7 +6,6 @@ A snapshot is named after how far it has read (``shard-0@00000000000000001234.db
 from __future__ import annotations
 
 import logging
-import os
 import secrets
 import shutil
 import sqlite3
@@ -15,6 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from domain.log.ports import LogUnavailable
+from streams.flushing import flush
 from streams.log.datastore import unavailable
 from streams.log.file_uri import read_only_uri
 
@@ -39,10 +39,10 @@ def save_snapshot(replica: Path, shard: int, folder: Path) -> Path:
             partial.chmod(0o600)
             source.backup(copy)
             (offset,) = copy.execute("SELECT next_offset FROM replica_position WHERE shard=?", (shard,)).fetchone()
-        _flush(partial)
+        flush(partial)
         saved = folder / f"shard-{shard}@{offset:020d}.db"
         partial.replace(saved)
-        _flush(folder)
+        flush(folder)
         for older in snapshots(folder, shard)[:-KEPT]:
             older.unlink()
     except sqlite3.Error as problem:
@@ -82,7 +82,7 @@ def start_from_snapshot(folder: Path, shard: int, replica: Path) -> Path | None:
         replica.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(found[-1], partial)
         partial.chmod(0o600)
-        _flush(partial)
+        flush(partial)
         partial.replace(replica)
     except OSError as problem:
         raise LogUnavailable(f"the snapshot {found[-1]} cannot be copied to {replica}: {problem}") from problem
@@ -104,15 +104,7 @@ def set_aside(replica: Path) -> Path | None:
             part = replica.with_name(replica.name + suffix)
             if part.exists():
                 part.replace(aside.with_name(aside.name + suffix))
-        _flush(replica.parent)
+        flush(replica.parent)
     except OSError as problem:
         raise LogUnavailable(f"the replica {replica} cannot be moved aside: {problem}") from problem
     return aside
-
-
-def _flush(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

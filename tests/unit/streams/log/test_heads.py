@@ -31,6 +31,7 @@ from streams.log.head_file import HeadFile, Placed
 from streams.log.heads import HeadKeeper, chain_at
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
 from tests.contracts.tally import TALLIES, TALLY_TYPES, Added, Opened
+from tests.patience import PATIENCE_S
 from tests.unit.streams.log.partition import open_replica, placed, sent
 
 OPENED = Opened(org_id="org-1")
@@ -60,7 +61,7 @@ class Kept:
 
     def wait(self, count: int) -> None:
         with self.grown:
-            assert self.grown.wait_for(lambda: len(self.kept) >= count, 20)
+            assert self.grown.wait_for(lambda: len(self.kept) >= count, PATIENCE_S)
 
     @property
     def records(self) -> list[int]:
@@ -156,7 +157,7 @@ def test_a_store_out_of_reach_is_tried_again(path: Path, log: EmbeddedLog) -> No
     with closing(keeper(path, store)):
         append(log, 3)
         with store.grown:
-            assert store.grown.wait(20)
+            assert store.grown.wait(PATIENCE_S)
         store.away = False
         store.wait(1)
     assert store.records == [3]
@@ -342,6 +343,9 @@ def test_a_key_is_made_once_and_kept_private(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert (tmp_path / "checkpoint.pub").read_text().strip() == keys[0]
     assert sorted(found.name for found in tmp_path.iterdir()) == ["checkpoint.key", "checkpoint.pub"]
+    (tmp_path / "checkpoint.pub").write_text("")
+    assert CheckpointKey.kept(path).public == keys[0]
+    assert (tmp_path / "checkpoint.pub").read_text().strip() == keys[0]
 
 
 def test_a_key_comes_from_its_text() -> None:
