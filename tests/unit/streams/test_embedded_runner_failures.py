@@ -14,6 +14,7 @@ from domain.processing import Rows, RowsRejected, SinkUnavailable
 from streams.processing.dead_letters import BEHIND, DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.pipeline import Pipeline
+from tests.patience import PATIENCE_S
 from tests.unit.streams.memory_log import MemoryLog
 from tests.unit.streams.running import NOW, MemorySink, Names, Writer, running
 
@@ -166,7 +167,7 @@ class TestASinkThatFails:
         runner = EmbeddedRunner(log, [pipeline], dead_letters, clock=lambda: NOW)
         await runner.start()
         with pytest.raises(ValueError, match="leaves a gap"):
-            await asyncio.wait_for(runner.reached(last), 20)
+            await asyncio.wait_for(runner.reached(last), PATIENCE_S)
         assert runner.status()["names"].failure == "range leaves a gap"
         with pytest.raises(ValueError, match="leaves a gap"):
             await runner.stop()

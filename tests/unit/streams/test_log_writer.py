@@ -18,6 +18,7 @@ from streams.log.commit_signal import CommitSignal
 from streams.log.embedded import EmbeddedLog
 from tests.contracts.log_contract import START, SteppingClock, commit, new_id
 from tests.contracts.tally import TALLIES, TALLY, TALLY_TYPES, Add, Added, Open, Opened
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ async def test_pages_are_moved_while_the_log_is_open(
     await log.execute(TALLY, "a", Open("org-1"))
     for number in range(20):
         await log.record("a", [Added(amount=1, note="x" * 10_000 + str(number))], [START])
-    assert await asyncio.to_thread(moved.wait, 10)
+    assert await asyncio.to_thread(moved.wait, PATIENCE_S)
     assert (tmp_path / "log.sqlite").stat().st_size > 50_000
 
 
@@ -172,9 +173,10 @@ def test_nobody_is_watched_for_when_nobody_waits() -> None:
 
     signal = CommitSignal(data_version)
     assert not looked.is_set()
+    others = set(threading.enumerate())
     signal.attach(woken.set)
-    assert woken.wait(10), "a commit of another process wakes nobody"
-    watcher = next(thread for thread in threading.enumerate() if thread.name == "log-watcher")
+    assert woken.wait(PATIENCE_S), "a commit of another process wakes nobody"
+    (watcher,) = (each for each in threading.enumerate() if each.name == "log-watcher" and each not in others)
     signal.detach(woken.set)
-    watcher.join(10)
+    watcher.join(PATIENCE_S)
     assert not watcher.is_alive()

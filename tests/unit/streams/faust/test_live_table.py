@@ -37,7 +37,7 @@ async def test_an_acknowledgement_that_comes_too_late_finds_its_record(
         return on_their_way[-1]
 
     monkeypatch.setattr(table._table, "send_changelog", sent)
-    monkeypatch.setattr(live_table, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(live_table, "SEND_SECONDS", 1.0)
     with pytest.raises(SinkUnavailable, match="no broker acknowledged the live figures"):
         await asyncio.to_thread(table.write, Position(0, 1), Position(0, 1), [])
     (late,) = on_their_way

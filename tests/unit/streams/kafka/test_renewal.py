@@ -10,6 +10,7 @@ from kafka.errors import KafkaTimeoutError
 from kafka.future import Future
 
 from streams.kafka.renewal import RenewedProducer
+from tests.patience import PATIENCE_S
 
 
 class StuckProducer:
@@ -44,12 +45,12 @@ def test_a_producer_without_outcomes_is_replaced_after_its_time_and_closed_aside
     producer.send("topic", b"one")
     with pytest.raises(KafkaTimeoutError):
         producer.flush(10)
-    assert made[0].closed.wait(10)
+    assert made[0].closed.wait(PATIENCE_S)
     producer.flush(10)  # nothing was sent through the next one
     producer.send("topic", b"two")
     assert [one.records for one in made] == [[b"one"], [b"two"]]
     producer.renew()
-    assert made[1].closed.wait(10)
+    assert made[1].closed.wait(PATIENCE_S)
     producer.send("topic", b"three")
     producer.close()
     assert [one.closed.is_set() for one in made] == [True, True, True]
@@ -86,4 +87,4 @@ def test_a_producer_that_has_failed_a_record_gets_no_further_ones() -> None:
     made[0].sent[1].failure(KafkaTimeoutError("closed"))  # as every record of a producer that is given up
     producer.send("topic", b"four")
     assert [one.records for one in made] == [[b"one", b"two"], [b"three", b"four"]]
-    assert made[0].closed.wait(10)
+    assert made[0].closed.wait(PATIENCE_S)

@@ -24,6 +24,7 @@ from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import MOCK_IDENTITY, NotUtf8, on_broker, on_mock, open_tally_log
 from tests.contracts.log_contract import START
 from tests.contracts.tally import TALLIES, TALLY_TYPES, Added, Opened
+from tests.patience import PATIENCE_S
 from tests.unit.streams.log.partition import placed, sent
 
 OPENED = Opened(org_id="org-1")
@@ -95,7 +96,7 @@ async def test_what_was_applied_on_its_acknowledgement_must_be_what_is_read_late
     ):
         await node.record("a", [OPENED], [START])
         node._shards[0].replica.apply(placed([sent("x", ("b", 1, OPENED))], 1))
-        await other.wait_for(Position(0, 1), 10)
+        await other.wait_for(Position(0, 1), PATIENCE_S)
         await other.record("c", [OPENED], [START])
         await asyncio.to_thread(node._shards[0]._follower._thread.join, 10)
         assert "record at offset 1 is not the one" in (node.halted or "")
@@ -108,7 +109,7 @@ async def test_a_record_that_the_client_cannot_take_apart_halts_the_node(
     with closing(open_tally_log(location, tmp_path)) as node:
         await node.record("a", [OPENED], [START])
         with closing(producer(location)) as strange:
-            strange.send(location.topic("log"), b"{}", b"x", [(NotUtf8("name"), b"")], 0).get(timeout=30)
+            strange.send(location.topic("log"), b"{}", b"x", [(NotUtf8("name"), b"")], 0).get(timeout=PATIENCE_S)
         assert not node._shards[0].replica.wait_past(10**9, 60)
         assert "halted at offset 1: the Kafka client cannot read what stands there" in str(node.halted)
         assert len(node.history("a")) == 1

@@ -19,6 +19,7 @@ from streams.log.kafka.replica_folder import replica_path
 from tests.brokers import MockKafka
 from tests.contracts.kafka_nodes import on_mock, open_tally_log
 from tests.contracts.tally import Added, Opened
+from tests.patience import PATIENCE_S
 from tests.unit.streams.log.partition import content, sent
 
 NEWER = Record((("v", b"2"), ("commit", b"new"), ("streams", b'[["a",1]]')), b"[]")
@@ -44,7 +45,7 @@ def write(location: KafkaLocation, records: list[Record]) -> None:
     with closing(producer(location, linger_ms=5)) as sending:
         for record in records:
             sending.send(location.topic("log"), record.value, b"k", list(record.headers), 0)
-        sending.flush(10)
+        sending.flush(PATIENCE_S)
 
 
 @pytest.fixture
