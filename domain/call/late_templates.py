@@ -18,7 +18,7 @@ def rendered_at(
 ) -> dict[str, Any]:
     """A copy of ``config`` with the texts at ``paths`` (dotted, list positions as numbers) rendered."""
     rendered: Any = dict(config)
-    for path in paths:
+    for path in dict.fromkeys(paths):
         rendered = _rendered(rendered, tuple(path.split(".")), variables, now)
     result: dict[str, Any] = rendered
     return result
@@ -33,11 +33,14 @@ def below(paths: Iterable[str], prefix: str) -> tuple[str, ...]:
 def _rendered(value: Any, path: tuple[str, ...], variables: Mapping[str, Any], now: datetime) -> Any:
     if not path:
         return render(value, variables, now=now).text if isinstance(value, str) else value
-    step, *rest = path
+    step = path[0]
     if isinstance(value, list | tuple) and step.isdecimal() and int(step) < len(value):
         items = list(value)
-        items[int(step)] = _rendered(items[int(step)], tuple(rest), variables, now)
+        items[int(step)] = _rendered(items[int(step)], path[1:], variables, now)
         return items
-    if isinstance(value, Mapping) and step in value:
-        return {**value, step: _rendered(value[step], tuple(rest), variables, now)}
+    if isinstance(value, Mapping):
+        # A key may hold dots itself, as the names of headers do.
+        keys = {".".join(path[:length]): path[length:] for length in range(1, len(path) + 1)}
+        found = {key: _rendered(value[key], rest, variables, now) for key, rest in keys.items() if key in value}
+        return {**value, **found}
     return value
