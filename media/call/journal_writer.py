@@ -17,7 +17,8 @@ _log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE_S = 5.0
 _OUTAGE_PATIENCES = 4
-"""A log that answers nobody for so many times the patience is away; before that it may be slow."""
+"""A log that answers nobody for so many times the patience is away; before that it may be slow. Each time is a look for
+answers: a process that stood still for long, and so read none, has looked once in vain."""
 _SPOOL_EVERY_S = 0.05
 """Events of this long are flushed to the spool together."""
 _SPOOL_RETRY_S = 1.0
@@ -132,7 +133,7 @@ class JournalWriter:
 
     async def _send(self, journal: Journal) -> bool:
         loop = asyncio.get_running_loop()
-        self._watch(journal, loop.time())
+        self._watch(journal, loop.time(), self._answered_s)
         try:
             async with self._slots:
                 self._asked[journal] = loop.time()
@@ -166,18 +167,19 @@ class JournalWriter:
 
     # While the log is away, or slow.
 
-    def _watch(self, journal: Journal, since_s: float) -> None:
+    def _watch(self, journal: Journal, since_s: float, seen_s: float, in_vain: int = 0) -> None:
         later = asyncio.get_running_loop().call_later
-        self._watches[journal] = later(self._patience_s, self._look, journal, since_s)
+        self._watches[journal] = later(self._patience_s, self._look, journal, since_s, seen_s, in_vain)
 
-    def _look(self, journal: Journal, since_s: float) -> None:
-        """The journal has waited since then for the log to take something of it."""
-        self._watch(journal, since_s)
+    def _look(self, journal: Journal, since_s: float, seen_s: float, in_vain: int) -> None:
+        """The journal has waited since ``since_s`` for the log to take something of it. So many looks in a row were in
+        vain, and the last answer was the one of ``seen_s``."""
+        in_vain = in_vain + 1 if self._answered_s == seen_s else 0
+        self._watch(journal, since_s, self._answered_s, in_vain)
         now_s = asyncio.get_running_loop().time()
-        silent_s = now_s - max(since_s, self._answered_s)
-        if silent_s >= self._patience_s * _OUTAGE_PATIENCES:
-            self._went_away(journal, f"no answer for {silent_s:.1f} s")
-        elif silent_s >= self._patience_s or now_s - self._asked.get(journal, now_s) >= self._patience_s:
+        if in_vain >= _OUTAGE_PATIENCES:
+            self._went_away(journal, f"no answer for {now_s - max(since_s, self._answered_s):.1f} s")
+        elif in_vain or now_s - self._asked.get(journal, now_s) >= self._patience_s:
             # Others may be answered, and it has had no slot: then its turn will come.
             self._went_away(journal, "")
 

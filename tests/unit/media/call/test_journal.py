@@ -339,6 +339,23 @@ async def test_a_log_that_is_slow_for_one_call_is_no_trouble_and_what_waits_is_k
     assert not path.exists()
 
 
+async def test_a_process_that_stood_still_does_not_take_the_log_for_away() -> None:
+    log = FakeLog()
+    async with writing(log) as writer:
+        journal = writer.open("call", cap=100)
+        log.hold()
+        journal.append(event(1), START)
+        await log.until_held()
+        for in_vain in range(4):
+            assert writer.trouble == ""
+            # However late it is, it is one look.
+            writer._look(journal, asyncio.get_running_loop().time() - 3_600, writer._answered_s, in_vain)
+        assert "no answer for 3600" in writer.trouble
+        log.accept_from_now_on()
+        await journal.flushed()
+        assert writer.trouble == ""
+
+
 async def test_that_the_log_is_away_is_said_once_however_many_calls_wait(caplog: pytest.LogCaptureFixture) -> None:
     log = FakeLog()
     async with writing(log, patience_s=0.01) as writer:
