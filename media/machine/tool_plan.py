@@ -45,10 +45,12 @@ class Condition(msgspec.Struct, frozen=True):
     def holds(self, arguments: Mapping[str, Any]) -> bool:
         """Numbers compare as numbers also where one side is written as text; what cannot be compared is false."""
         actual, wanted = arguments.get(self.param), self.value
-        if self.operator in ("eq", "neq"):
-            same = actual == wanted or _as_text(actual) == _as_text(wanted)
-            return same == (self.operator == "eq")
         left, right = _as_number(actual), _as_number(wanted)
+        if self.operator in ("eq", "neq"):
+            both_texts = isinstance(actual, str) and isinstance(wanted, str)
+            alike = left is not None and left == right and not both_texts
+            same = alike or actual == wanted or _as_text(actual) == _as_text(wanted)
+            return same == (self.operator == "eq")
         if left is None or right is None:
             return False
         return {"gt": left > right, "gte": left >= right, "lt": left < right, "lte": left <= right}[self.operator]
@@ -227,7 +229,7 @@ def _as_number(value: Any) -> float | None:
         return None
     try:
         return float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

@@ -40,6 +40,13 @@ def test_what_does_not_fit_is_told(arguments: dict[str, Any], words: str) -> Non
     assert bool(problems) == bool(words)
 
 
+def test_the_first_problems_are_told() -> None:
+    schema = {"type": "object", "additionalProperties": {"type": "integer"}}
+    problems = argument_problems(schema, {f"a{number}": "x" for number in range(9)}).split("; ")
+    assert len(problems) == 5
+    assert len({problem.partition(":")[0] for problem in problems}) == 5
+
+
 @pytest.mark.parametrize(
     "schema",
     [

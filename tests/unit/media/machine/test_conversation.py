@@ -27,3 +27,15 @@ def test_greeting_question_answer_and_goodbye() -> None:
     meters = [usage.meter for usage in call.events(UsageMetered)]
     assert meters == ["model", "transport", "transcriber", "voice", "vapi"]
     assert call.events(MessageCommitted)[-1].generated_text is None
+
+
+def test_messages_tell_the_time_since_the_call_was_connected() -> None:
+    call = Scenario({"firstMessage": GREETING})
+    call.replies = [Reply("We open at nine.")]
+    call.run(4_000).connect().run_until_quiet()
+    call.hear("When do you open?").run_until_quiet()
+
+    began = [message.started_ms for message in call.events(MessageCommitted)]
+    told = [message["secondsFromStart"] for message in call.told("conversation-update")[-1]["messages"]]
+    assert told == [round(ms / 1000 - 4, 3) for ms in began]
+    assert began[0] >= 4_000

@@ -10,7 +10,7 @@ from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, Warned
 from domain.call.tool_parameters import static_parameters
 from media.machine import inputs, outputs
 from media.machine.inputs import RequestedTool, ToolErred, ToolReturned
-from media.machine.tool_plan import DELAY_FILLER, START_FILLERS
+from media.machine.tool_plan import DELAY_FILLER, START_FILLERS, Condition
 from media.machine.tools import MOST_ROUNDS
 from tests.unit.media.machine.scenario import Reply, Scenario
 
@@ -113,6 +113,29 @@ def test_request_start_variants_by_condition() -> None:
     c.results["findOrder"] = (100, ToolReturned(tool_call_id="", result="ok"))
     c.hear("Where is my order?").run_until_quiet()
     assert said(c)[0] == "Checking."
+
+
+@pytest.mark.parametrize(
+    ("operator", "below", "same", "above"),
+    [
+        ("eq", False, True, False),
+        ("neq", True, False, True),
+        ("gt", False, False, True),
+        ("gte", False, True, True),
+        ("lt", True, False, False),
+        ("lte", True, True, False),
+    ],
+)
+def test_conditions_compare_numbers_however_they_are_written(
+    operator: str, below: bool, same: bool, above: bool
+) -> None:
+    for wanted in (10, "10"):
+        condition = Condition("items", operator, wanted)
+        assert [condition.holds({"items": items}) for items in (9, "10", 10.0, "11.5")] == [below, same, same, above]
+    assert Condition("items", operator, 10).holds({"items": "many"}) == (operator == "neq")
+    assert Condition("items", operator, 10).holds({}) == (operator == "neq")
+    assert Condition("items", operator, 10).holds({"items": 10**400}) == (operator == "neq")
+    assert Condition("items", operator, "7").holds({"items": "007"}) == (operator in ("neq", "gte", "lte"))
 
 
 def test_blocking_request_start_is_spoken_before_the_request_goes_out() -> None:
