@@ -77,7 +77,8 @@ def options(configuration: Mapping[str, Any]) -> dict[str, Any]:
     terms = configuration.get("keyterm")
     if isinstance(terms, list) and terms:
         chosen["keyterm"] = [term for term in terms if isinstance(term, str)]
-    languages = configuration.get("languages") or [configuration.get("language")]
+    listed = configuration.get("languages")
+    languages = listed if isinstance(listed, list) and listed else [configuration.get("language")]
     hints = [language for language in languages if isinstance(language, str) and language != "multi"]
     if hints and chosen["model"].endswith("multi"):
         chosen["language_hint"] = hints

@@ -58,6 +58,7 @@ class DeepgramListen:
 def options(configuration: Mapping[str, Any]) -> dict[str, Any]:
     """The query of the connection, from Vapi's names to the vendor's."""
     model = str(configuration.get("model") or DEFAULT_MODEL)
+    pause = configuration.get("endpointing")
     chosen: dict[str, Any] = {
         "model": model,
         "encoding": "linear16",
@@ -65,7 +66,7 @@ def options(configuration: Mapping[str, Any]) -> dict[str, Any]:
         "channels": 1,
         "interim_results": True,
         "punctuate": True,
-        "endpointing": int(configuration.get("endpointing") or _ENDPOINTING_MS),
+        "endpointing": int(pause) if isinstance(pause, int | float) and pause else _ENDPOINTING_MS,
         "utterance_end_ms": _UTTERANCE_END_MS,
         "vad_events": True,
     }

@@ -49,6 +49,14 @@ def test_deepgram_is_asked_for_what_the_assistant_wants(
     assert (asked["encoding"], asked["sample_rate"], asked["interim_results"]) == ("linear16", 16_000, True)
 
 
+@pytest.mark.parametrize("nonsense", ["soon", ["x"], {"a": 1}, True, 7, None, -0.5])
+def test_nonsense_in_options_is_passed_over(nonsense: Any) -> None:
+    names = ("endpointing", "languages", "keyterm", "keywords", "redaction", "smartFormat", "eotThreshold", "mipOptOut")
+    configuration = {"model": "flux-general-multi", **dict.fromkeys(names, nonsense)}
+    assert isinstance(deepgram_listen.options({**configuration, "model": "nova-3"})["endpointing"], int)
+    assert deepgram_flux.options(configuration)["model"] == "flux-general-multi"
+
+
 def test_eager_ends_of_turns_are_asked_of_flux_only_where_they_are_wanted() -> None:
     plain = {"model": "flux-general-en", "eotThreshold": 0.8, "eotTimeoutMs": 4000}
     assert deepgram_flux.options(plain) == {
