@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -26,6 +27,8 @@ _ENGINE = {
 _CREATE = f"CREATE TEMP TABLE segment ({', '.join(f'{name} {kind}' for name, kind in COLUMNS.items())})"
 _SORTED = "SELECT * FROM segment ORDER BY originator_id NULLS LAST, originator_version, sequence"
 
+_ERRNO = re.compile(r'"errno":"(\d+)"')
+
 _decode_footer = msgspec.json.Decoder(Footer).decode
 _encode_footer = msgspec.json.Encoder().encode
 
@@ -42,7 +45,7 @@ def connected(**settings: str) -> duckdb.DuckDBPyConnection:
 def write_segment(engine: duckdb.DuckDBPyConnection, rows: Iterable[Row], footer: Footer, to: Path) -> None:
     """Write rows so that ``to`` appears whole or not at all, and stays. It quotes callers: only its owner may read it.
 
-    Raises ``FileExistsError``: what an archive has is never written again.
+    Raises ``FileExistsError``, for what an archive has is never written again, and ``OSError`` of a full disk, say.
     """
     to.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = to.with_name(f".{to.name}.partial")
@@ -62,9 +65,19 @@ def write_segment(engine: duckdb.DuckDBPyConnection, rows: Iterable[Row], footer
         flush(partial)
         os.link(partial, to)
         flush(to.parent)
+    except duckdb.IOException as problem:
+        raise _as_os_error(problem, to) from problem
     finally:
         engine.execute("DROP TABLE IF EXISTS segment")
         partial.unlink(missing_ok=True)
+
+
+def _as_os_error(problem: duckdb.IOException, path: Path) -> OSError:
+    """What the operating system said, which the engine quotes by its number among much else."""
+    told = _ERRNO.search(str(problem))
+    if told is None:
+        return OSError(str(problem))
+    return OSError(int(told[1]), os.strerror(int(told[1])), str(path))
 
 
 def read_footer(engine: duckdb.DuckDBPyConnection, path: Path) -> Footer:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import resource
 import sqlite3
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,8 +18,10 @@ from hypothesis import strategies as st
 from domain.event import Event
 from domain.log.commit import Commit
 from domain.log.envelope import Record
+from streams.archive import archiver
 from streams.archive.archiver import ArchiveMismatch
 from streams.archive.asking import opened_archive
+from streams.archive.parquet import write_segment
 from streams.archive.restoring import Unrestorable, archived_log, restore
 from streams.archive.segment import segments
 from streams.archive.source import Unarchivable
@@ -181,6 +185,25 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.
     archived(log, to)
     assert [found.broken for found in verify_archive(to)] == [None]
     assert not list(to.rglob("*.partial"))
+
+
+def test_a_file_that_finds_no_room_is_told_as_the_operating_system_tells_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log, to = written(tmp_path / "log.db", FIVE), tmp_path / "archive"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def without_room(*arguments: Any) -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (512, hard))
+        try:
+            write_segment(*arguments)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    monkeypatch.setattr(archiver, "write_segment", without_room)
+    with pytest.raises(OSError, match=r"File too large: '.*/shard-0/[0-9-]+\.parquet'"):
+        archived(log, to)
+    assert list((to / "shard-0").iterdir()) == []
 
 
 def test_one_process_at_a_time_writes(tmp_path: Path) -> None:
