@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
+import pytest
 import pytest_asyncio
 
+from media.providers.local import recogniser, voice, worker
 from media.providers.local.caller import SyntheticCaller
 from media.providers.local.worker import WorkerProcess
+from tests.patience import PATIENCE_S
+
+
+@pytest.fixture(autouse=True)
+def _time_to_answer() -> Iterator[None]:
+    """On a busy machine a worker that is only slow is not to be replaced. Tests of one that hangs have their own times,
+    which they take back."""
+    with pytest.MonkeyPatch.context() as patient:
+        patient.setattr(worker, "OPEN_TIMEOUT_S", PATIENCE_S)
+        patient.setattr(voice, "ANSWER_TIMEOUT_S", PATIENCE_S)
+        patient.setattr(recogniser, "FINAL_TIMEOUT_S", PATIENCE_S)
+        yield
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")

@@ -18,6 +18,7 @@ from media.providers.local.language.spoken import spoken_words
 from media.providers.local.recogniser import MAX_STREAMS, LocalRecogniser
 from media.providers.local.worker import WorkerProcess
 from media.providers.speech_to_text import Final
+from tests.patience import PATIENCE_S
 from tests.unit.media.providers.speech import hear, needs_speech, word_errors
 
 pytestmark = [needs_speech, pytest.mark.asyncio(loop_scope="package")]
@@ -184,7 +185,7 @@ async def test_a_long_silence_gives_the_final_unasked(
         for at in range(0, len(audio), FRAME_BYTES):
             stream.feed(audio[at : at + FRAME_BYTES])
         finals = (fact async for fact in stream if isinstance(fact, Final))
-        final = await asyncio.wait_for(anext(finals), 5)
+        final = await asyncio.wait_for(anext(finals), PATIENCE_S)
     assert final.text == "Yes please."
 
 
@@ -221,7 +222,7 @@ async def test_a_killed_worker_fails_its_calls_and_is_replaced(caller: Synthetic
             assert killed is not None
             os.kill(killed, signal.SIGKILL)
             with pytest.raises(ProviderError) as caught:
-                await asyncio.wait_for(anext(aiter(stream)), 10)
+                await asyncio.wait_for(anext(aiter(stream)), PATIENCE_S)
         assert (caught.value.stage, caught.value.category, caught.value.permanent) == ("transcriber", "failed", False)
         async with recogniser.connect() as again:
             final, _ = await hear(again, await caller.say("what are your opening hours"))
