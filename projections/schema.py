@@ -7,7 +7,7 @@ import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from projections.store import AnalyticsStore
+from projections.store import AnalyticsStore, StoreUnavailable
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -40,6 +40,7 @@ def upgrade(store: AnalyticsStore, revision: str = HEAD) -> None:
 
     Several processes may do so at once, as when an installation is started for the first time: the server has no lock
     for it, but each migration can run again, and who finds the versions that others note in between begins anew.
+    Raises ``StoreUnavailable`` for tables that a newer callfold has made.
     """
     from alembic.util import CommandError
 
@@ -47,6 +48,11 @@ def upgrade(store: AnalyticsStore, revision: str = HEAD) -> None:
         version = present_version(store)
         if version == revision:
             return
+        if version is not None and version > HEAD:
+            raise StoreUnavailable(
+                f"A newer callfold made the analytics tables (they have version {version}, this one knows {HEAD}): "
+                "start that one, or a newer one still."
+            )
         _forget_before(store, version)
         try:
             _run(store, "upgrade", revision)

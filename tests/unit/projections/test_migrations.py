@@ -11,7 +11,7 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from projections import migrations, schema
-from projections.store import AnalyticsStore
+from projections.store import AnalyticsStore, StoreUnavailable
 from projections.tables.catalogue import BY_NAME, TABLES
 
 FOLDER = Path(migrations.__file__).parent
@@ -108,6 +108,20 @@ def test_migrations_are_numbered_in_one_line(scripts: ScriptDirectory) -> None:
         name = Path(script.path).stem
         assert re.fullmatch(rf"{script.revision}_[a-z]+(_[a-z]+)+", name), name
         assert script.doc
+
+
+def test_tables_of_a_newer_version_are_left_alone_and_told_of(migrated: AnalyticsStore) -> None:
+    note = {"table": schema.VERSION_TABLE, "version": "9999"}
+    migrated.client().command("INSERT INTO {table:Identifier} VALUES ({version:String})", parameters=note)
+    try:
+        with pytest.raises(StoreUnavailable, match=r"newer callfold .*9999"):
+            schema.upgrade(migrated)
+    finally:
+        migrated.client().command(
+            "ALTER TABLE {table:Identifier} DELETE WHERE version_num = {version:String} SETTINGS mutations_sync = 1",
+            parameters=note,
+        )
+    assert schema.present_version(migrated) == schema.HEAD
 
 
 def test_a_dry_run_shows_the_sql_of_both_directions_and_touches_nothing(migrated: AnalyticsStore) -> None:
