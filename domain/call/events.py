@@ -348,12 +348,14 @@ class ArtifactStored(Event, frozen=True, kw_only=True):
 
 
 class CallEnded(Event, frozen=True, kw_only=True):
-    """Terminal; exactly once per call. ``reason`` is Vapi's ``endedReason``."""
+    """Terminal; exactly once per call. ``reason`` is Vapi's ``endedReason``. ``reports`` false: no report is made from
+    the log, which may not have the call's words; the process that held the call tells them to its server, or nobody."""
 
     TYPE: ClassVar[str] = "call.ended"
     reason: str
     at_ms: float | None = None
     message: str | None = None
+    reports: bool = True
 
 
 class CallDeleted(Event, frozen=True, kw_only=True):

@@ -63,8 +63,9 @@ def call_messages(call: Call, event: Event) -> tuple[Json, ...]:
     if isinstance(call, Deleted):
         return ()
     match event:
-        case CallEnded(reason=reason):
-            return ({**_status("ended"), "endedReason": reason, **_so_far(call)}, {"type": REPORT})
+        case CallEnded(reason=reason, reports=reports):
+            report = ({"type": REPORT},) if reports else ()
+            return ({**_status("ended"), "endedReason": reason, **_so_far(call)}, *report)
         case ArtifactStored(track="log") if isinstance(call, Ended):
             return ({"type": REPORT}, _uploaded("log"))
         case ArtifactStored(track=track):

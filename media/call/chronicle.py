@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from domain.call.events import CallEnded, UsageMetered, Warned
 from domain.event import Event
 from media.call.call_clock import CallClock
@@ -32,11 +34,16 @@ class Chronicle:
         self.clock = clock
         self.journal = journal
         self.facts: list[tuple[Event, float]] = []
-        """Every event of the call with its instant: what the call log shows."""
+        """Every event of the call with its instant, whole: what the call log shows, or the report where neither log may
+        have the words."""
         self.as_mp3 = retention.mp3
         """Whether the recording is wanted as mp3."""
         self.log_kept = retention.log
         """Whether all assistants so far let the call log be kept."""
+        self.words_kept = retention.words
+        """Whether all assistants so far let their words be kept."""
+        self.words_told = retention.told
+        """Whether all assistants so far let their words be told where they are not kept."""
         self.recording_allowed = True
         """Whether the caller may be recorded now, as far as that is the caller's to say."""
         self.ended_reason: str | None = None
@@ -50,10 +57,11 @@ class Chronicle:
         if isinstance(event, UsageMetered) and event.meter in WHOLE_CALL_METERS and self._metered_by_others():
             # Who took this process for dead has metered the whole call with its end.
             return
-        event = self._retention.kept(event)
+        if isinstance(event, CallEnded):
+            event = replace(event, reports=self.words_kept)
         at_ms = self.clock.now_ms()
         self.facts.append((event, at_ms))
-        self.journal.append(event, self.clock.wall_time(at_ms))
+        self.journal.append(self._retention.kept(event), self.clock.wall_time(at_ms))
         if isinstance(event, CallEnded):
             self.ended_reason = event.reason
             self.ended_ms = at_ms
@@ -80,6 +88,8 @@ class Chronicle:
         """Another assistant has the word, who may have less of the call kept, or more."""
         self._retention = retention
         self.log_kept = self.log_kept and retention.log
+        self.words_kept = self.words_kept and retention.words
+        self.words_told = self.words_told and retention.told
 
     @property
     def records_sound(self) -> bool:

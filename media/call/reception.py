@@ -20,6 +20,7 @@ from media.call.aftermath import Aftermath
 from media.call.assembly import Connection, assemble, open_recording, open_session
 from media.call.assistant_question import Answered, answered, blamed
 from media.call.call_clock import CallClock
+from media.call.last_report import tell_report
 from media.call.parts import Parts
 from media.call.providers import providers_of
 from media.call.session import CallSession
@@ -118,6 +119,8 @@ class Reception:
                 await self._workshop.outbox.fragments.flush()
                 await session.chronicle.journal.flushed()
                 await self._aftermath.let_go(stored)
+                await tell_report(who.call, session.chronicle, tenancy, self._workshop.tenants.posts)
+                await session.chronicle.journal.flushed()
 
     async def _claim(self, call_id: str) -> KeptCall:
         settings = self._workshop.settings

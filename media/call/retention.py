@@ -1,8 +1,9 @@
 """What of a call may be kept, decided from its assistant before anything of it is written.
 
 The matrix follows Vapi's public compliance documentation: HIPAA keeps everything, PCI and zero data retention keep
-neither recording, words nor log, but the call, what it cost and how fast it was. Words are gone for good then: nothing
-later (analysis, replay, a webhook that is sent from the log) has them. https://docs.vapi.ai/security-and-privacy/PCI
+neither recording, words nor log, but the call, what it cost and how fast it was. Nothing that comes from the log
+(analysis, replay, webhooks) has the words then. The process that held the call tells them to its server once, in the
+report at the end; with HIPAA and PCI together nobody is told. https://docs.vapi.ai/security-and-privacy/PCI
 """
 
 from __future__ import annotations
@@ -30,12 +31,14 @@ class RetentionConflict(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Retention:
-    """``words`` are transcripts, messages, tool arguments and results, and the inputs that a replay steps. ``mp3``: the
-    recording is wanted in that form."""
+    """``words`` are transcripts, messages, tool arguments and results, and the inputs that a replay steps. Where they
+    are not kept, ``told`` says whether the call's server may have them in its report. ``mp3``: the recording is wanted
+    in that form."""
 
     recording: bool = True
     words: bool = True
     log: bool = True
+    told: bool = True
     mp3: bool = False
 
     def kept(self, event: Event) -> Event:
@@ -59,7 +62,7 @@ def retention_of(assistant: Mapping[str, Any], *, zero_data_retention: bool = Fa
             "compliancePlan.hipaaEnabled keeps calls, CALLFOLD_ZERO_DATA_RETENTION keeps none: switch one of them off"
         )
     if zero_data_retention or compliance.get("pciEnabled") is True:
-        return Retention(recording=False, words=False, log=False)
+        return Retention(recording=False, words=False, log=False, told=not hipaa)
     return Retention(
         recording=artifacts.get("recordingEnabled") is not False and assistant.get("recordingEnabled") is not False,
         log=artifacts.get("loggingEnabled") is not False,

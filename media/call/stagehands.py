@@ -157,7 +157,7 @@ def _retention(session: CallSession, cast: Cast, settings: MediaSettings) -> Ret
         return retention_of(cast.config, zero_data_retention=settings.zero_data_retention)
     except RetentionConflict as conflict:
         session.warned("retention-conflict", str(conflict))
-        return Retention(recording=False, words=False, log=False)
+        return Retention(recording=False, words=False, log=False, told=False)
 
 
 def change_over(session: CallSession, before: Cast, after: Cast, tenancy: Tenancy) -> None:

@@ -28,6 +28,11 @@ class Told:
         self._brief: Json | None = None
         self._encoded: dict[str, msgspec.Raw] = {}
 
+    @property
+    def number(self) -> Json:
+        """``phoneNumber``, where there is one."""
+        return self._number
+
     def use(self, assistant: Mapping[str, Any], version: str | None) -> None:
         """From now on this assistant has the word."""
         self.assistant = assistant

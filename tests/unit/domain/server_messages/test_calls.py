@@ -14,6 +14,7 @@ from domain.call.events import (
     AssistantInterrupted,
     CallDeleted,
     CallDeletionFailed,
+    CallEnded,
     LanguageChanged,
     RecordingConsentAnswered,
     Track,
@@ -47,6 +48,10 @@ def told(*events: Event) -> list[dict[str, Any]]:
         call = CALL.evolve(call, Recorded("call", version, f"e.{version}", START, event))
     assert call is not None
     return [dict(message) for message in call_messages(call, events[-1])]
+
+
+def test_the_log_makes_no_report_where_it_has_no_words() -> None:
+    assert [message["type"] for message in told(*LIVE, CallEnded(reason="r", reports=False))] == ["status-update"]
 
 
 def stored(track: Track) -> ArtifactStored:

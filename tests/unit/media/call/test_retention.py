@@ -26,7 +26,11 @@ SECRET = "four one one one"
         ({}, False, Retention()),
         ({"compliancePlan": {"hipaaEnabled": True}}, False, Retention()),
         (PCI, False, Retention(recording=False, words=False, log=False)),
-        ({"compliancePlan": {"hipaaEnabled": True, "pciEnabled": True}}, False, Retention(False, False, False)),
+        (
+            {"compliancePlan": {"hipaaEnabled": True, "pciEnabled": True}},
+            False,
+            Retention(False, False, False, told=False),
+        ),
         ({}, True, Retention(recording=False, words=False, log=False)),
         ({"artifactPlan": {"recordingEnabled": False}}, False, Retention(recording=False)),
         ({"recordingEnabled": False}, False, Retention(recording=False)),
