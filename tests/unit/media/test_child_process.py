@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from media.child_process import ChildProcess, start_child
+from tests.patience import PATIENCE_S
 
 ECHO = "import sys; sys.stdout.buffer.write(sys.stdin.buffer.read())"
 STUBBORN = "import sys, time; print('up', flush=True); time.sleep(600)"
@@ -48,7 +49,7 @@ async def test_what_is_written_comes_back_whole() -> None:
     child.write(sent)
     child.close_input()
     await heard.ended.wait()
-    await child.end(within_s=10)
+    await child.end(within_s=PATIENCE_S)
     assert heard.said == sent
     assert not runs(child.pid)
 
@@ -86,8 +87,8 @@ async def test_nothing_is_left_of_a_start_that_nobody_waits_for_any_more(monkeyp
     starting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await starting
-    process = await asyncio.to_thread(born.get, timeout=20)
-    assert await asyncio.to_thread(process.wait, 20) == -signal.SIGKILL
+    process = await asyncio.to_thread(born.get, timeout=PATIENCE_S)
+    assert await asyncio.to_thread(process.wait, PATIENCE_S) == -signal.SIGKILL
 
 
 async def test_a_program_that_is_not_there_is_an_error() -> None:
@@ -101,7 +102,7 @@ async def test_descriptors_of_ours_are_not_theirs() -> None:
     os.set_inheritable(theirs, True)
     child = await heard.started("import os; print(sorted(os.listdir('/proc/self/fd')), flush=True)")
     await heard.ended.wait()
-    await child.end(within_s=10)
+    await child.end(within_s=PATIENCE_S)
     os.close(ours)
     os.close(theirs)
     assert f"'{theirs}'" not in heard.said.decode()

@@ -64,9 +64,9 @@ def test_schemas_that_cannot_be_used_are_named_and_fetch_nothing(schema: dict[st
 
 def test_hostile_patterns_take_no_time() -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}}
-    began = time.perf_counter()
+    began = time.thread_time()
     assert argument_problems(schema, {"a": "a" * 30_000 + "!"})
-    assert time.perf_counter() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_a_strict_tool_is_shown_as_providers_demand_and_checked_as_it_was_written() -> None:

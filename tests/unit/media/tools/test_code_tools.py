@@ -12,6 +12,7 @@ import pytest
 
 from media.tools.code_tools import CodeTools
 from media.tools.outcome import Answered, Failed
+from tests.patience import PATIENCE_S
 from tests.unit.media.tools.calling import call_of, now
 
 FOUND = shutil.which("deno", path=str(Path(sys.executable).parent)) or shutil.which("deno")
@@ -81,7 +82,7 @@ async def test_time_memory_and_output_are_limited(code: str) -> None:
     began = asyncio.get_running_loop().time()
     outcome = await run(code, timeoutSeconds=2)
     assert isinstance(outcome, Failed)
-    assert asyncio.get_running_loop().time() - began < 10
+    assert asyncio.get_running_loop().time() - began < PATIENCE_S
 
 
 async def test_a_mistake_in_the_writing_is_told_as_one() -> None:
