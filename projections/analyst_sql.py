@@ -79,7 +79,8 @@ _TOKEN = re.compile(
 )
 _FUNCTION = re.compile(r"^(?P<indent> *)Function (?P<name>\S+)", re.MULTILINE)
 _TABLE = re.compile(r"^ *(?:TableIdentifier|Identifier) (?P<name>\S+)", re.MULTILINE)
-_READING_NODES = ("SelectWithUnionQuery", "SelectIntersectExceptQuery", "ShowTables", "ShowColumns", "DescribeQuery")
+_SELECTED = "SelectWithUnionQuery"
+_READING_NODES = (_SELECTED, "SelectIntersectExceptQuery", "ShowTables", "ShowColumns", "DescribeQuery")
 
 
 def run_statement(store: AnalyticsStore, statement: str, *, org_id: str | None, limits: Limits) -> SqlResult:
@@ -93,14 +94,18 @@ def run_statement(store: AnalyticsStore, statement: str, *, org_id: str | None, 
         settings["additional_table_filters"] = _row_filters(store.client(), org_id)
     with store.read_only(settings) as client:
         try:
-            _check(client, text, org_id)
+            root = _checked(client, text, org_id)
             began = perf_counter()
             found = client.query(text)
+            columns = [(name, kind.name) for name, kind in zip(found.column_names, found.column_types, strict=True)]
+            if not columns and root == _SELECTED:
+                # An answer without rows comes without columns too.
+                columns = [(row[0], row[1]) for row in client.query(f"DESCRIBE ({text}\n)").result_rows]
         except ClickHouseError as error:
             raise _rejected(f"was refused by the engine: {error}") from error
         return SqlResult(
-            columns=tuple(found.column_names),
-            types=tuple(kind.name for kind in found.column_types),
+            columns=tuple(name for name, _ in columns),
+            types=tuple(kind for _, kind in columns),
             rows=tuple(tuple(row) for row in found.result_rows[: limits.result_rows]),
             elapsed_ms=round((perf_counter() - began) * 1000, 3),
         )
@@ -135,8 +140,8 @@ def _single_statement(statement: str) -> str:
     return statement[:end]
 
 
-def _check(client: Client, text: str, org_id: str | None) -> None:
-    """What the engine's parser sees, one node a line, indented by depth."""
+def _checked(client: Client, text: str, org_id: str | None) -> str:
+    """The kind of the statement by what the engine's parser sees, one node a line, indented by depth."""
     tree = str(client.command(f"EXPLAIN AST {text}")).replace("\\n", "\n")
     root = tree.split("\n", 1)[0].split(" ", 1)[0]
     if root not in (*_READING_NODES, "Explain"):
@@ -148,6 +153,7 @@ def _check(client: Client, text: str, org_id: str | None) -> None:
         for table in _TABLE.finditer(tree):
             if table["name"].lower().partition(".")[0] in SYSTEM_SCHEMAS:
                 raise _rejected(f"may not read {table['name']}: it is not one organisation's")
+    return root
 
 
 def _functions(lines: Sequence[str]) -> tuple[set[str], set[str]]:

@@ -90,6 +90,7 @@ CHANGING = (
     Column("campaign_id", "Nullable(String)", "Campaign that the call was made for, where it was for one"),
     Column("forwarded_phone_number", "Nullable(String)", "Number that the call was forwarded to, where it was"),
     Column("structured_outputs", "Map(String, String)", "Results of structured outputs by id; other than text as JSON"),
+    Column("assistant_version", "Nullable(String)", "Version of the stored assistant that the call began with, as v3"),
     Column("deleted_at", "Nullable(DateTime64(6, 'UTC'))", "When the call was deleted (UTC); such calls are not shown"),
 )
 
@@ -166,6 +167,7 @@ def _kept_row(call: KeptCall, event: Positioned) -> Row:
         *(_text(identity.request.get(field)) for field in _TARGETS),
         None,
         {},
+        identity.assistant_version if began is None else began.assistant_version,
         None,
     )
 
@@ -190,6 +192,7 @@ def _deleted_row(call: Deleted, event: Positioned) -> Row:
         {},
         *(None,) * (len(_TARGETS) + 1),
         {},
+        None,
         event.recorded.time,
     )
 

@@ -48,6 +48,13 @@ async def test_an_answer_has_names_types_and_python_values(analytics: ClickHouse
     assert result.elapsed_ms > 0
 
 
+async def test_an_answer_without_rows_has_names_and_types_too(analytics: ClickHouseAnalytics) -> None:
+    statement = "WITH 'nobody' AS who SELECT call_id, turn, turn_ms FROM latencies WHERE call_id = who -- none"
+    result = await analytics.sql(statement, org_id="org-a")
+    assert (result.columns, result.rows) == (("call_id", "turn", "turn_ms"), ())
+    assert result.types == ("String", "UInt32", "Nullable(Float64)")
+
+
 @pytest.mark.parametrize(
     "statement",
     [

@@ -8,15 +8,18 @@ from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from datetime import timedelta
+from itertools import pairwise
 from pathlib import Path
-from statistics import fmean
+from statistics import fmean, median
 from typing import Any
 from uuid import NAMESPACE_OID, uuid5
+from zoneinfo import ZoneInfo
 
 import pytest
 from msgspec.structs import replace
 
 from domain.call.events import (
+    AssistantActivated,
     AssistantInterrupted,
     CallCreated,
     CallEnded,
@@ -26,6 +29,7 @@ from domain.call.events import (
     ToolFailed,
     TurnMeasured,
     UsageMetered,
+    Warned,
 )
 from domain.call.state import Deleted
 from domain.event import Event
@@ -54,13 +58,28 @@ STATEMENTS = {title: text for title, text in QUESTIONS.items() if title not in I
 Row = dict[str, Any]
 
 
-def in_campaign(event: Positioned) -> Positioned:
-    """Two of three calls are made for one of two campaigns, as their request says."""
+def embellished(event: Positioned) -> Positioned:
+    """Two of three calls are made for one of two campaigns, all begin with one of two versions of their assistant, some
+    have the number of a regular caller, and where the histories warn, another assistant takes over."""
     fact, number = event.recorded.event, int(event.recorded.originator_id.rpartition("-")[2])
-    if not isinstance(fact, CallCreated) or number % 3 == 0:
-        return event
-    created = replace(fact, request={**fact.request, "campaignId": f"campaign-{number % 3}"})
-    return replace(event, recorded=replace(event.recorded, event=created))
+    told: Event
+    match fact:
+        case CallCreated():
+            request = dict(fact.request)
+            if number % 3:
+                request["campaignId"] = f"campaign-{number % 3}"
+            if number % 4:
+                request["customer"] = {"number": f"+4{number % 4}30{number % 7}"}
+            told = replace(fact, request=request, assistant_version=f"v{number % 2}")
+        case CallStarted():
+            told = replace(fact, assistant_version=f"v{number % 2}")
+        case Warned():
+            told = AssistantActivated(
+                by="handoff", assistant={}, context="all", at_ms=fact.at_ms or 0.0, from_name="Desk", name="Billing"
+            )
+        case _:
+            return event
+    return replace(event, recorded=replace(event.recorded, event=told))
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +107,7 @@ def archive(log: Sequence[Positioned], tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def log(store: AnalyticsStore) -> Sequence[Positioned]:
-    events = [in_campaign(event) for event in on_log(5, 80)]
+    events = [embellished(event) for event in on_log(5, 80)]
     ClickHouseSink(store).write(events[0].position, events[-1].position, folded(events))
     return events
 
@@ -271,6 +290,115 @@ async def test_calls_at_once_are_never_more_than_there_are(
     assert 1 <= max(row["at_once"] for row in rows) <= len(begun)
 
 
+async def test_hours_are_those_of_the_zone(
+    analytics: ClickHouseAnalytics, log: Sequence[Positioned], kept: dict[str, list[Event]]
+) -> None:
+    rows = await answer(analytics, "When do people call")
+    zone = ZoneInfo("Europe/Berlin")
+    expected = Counter(
+        event.recorded.time.astimezone(zone).hour
+        for event in log
+        if isinstance(event.recorded.event, CallCreated) and event.recorded.originator_id in kept
+    )
+    assert {row["hour"]: row["calls"] for row in rows} == expected
+    assert sum(row["never_began"] for row in rows) == len(kept) - len(of(kept, CallStarted))
+
+
+async def test_last_words_are_the_last_message(analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]) -> None:
+    rows = await answer(analytics, "said last")
+    hung_up = {call_id for call_id, end in of(kept, CallEnded) if end.reason == "customer-ended-call"}
+    last = {call_id: said for call_id, said in of(kept, MessageCommitted) if call_id in hung_up}
+    assert {row["call_id"]: (row["speaker"], row["last_words"], row["cut_off"]) for row in rows} == {
+        call_id: (said.role, said.text, said.interrupted) for call_id, said in last.items()
+    }
+    assert all(0 <= row["silent_seconds"] < 1 for row in rows)
+
+
+async def test_first_answers_are_told_apart_by_country(
+    analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]
+) -> None:
+    rows = await answer(analytics, "by country")
+    first: dict[str, float] = {}
+    for call_id, marks in of(kept, TurnMeasured):
+        if marks.t0_ms is not None and marks.t7_ms is not None:
+            first.setdefault(call_id, marks.t7_ms - marks.t0_ms)
+    waited = defaultdict[str, list[float]](list)
+    for call_id, created in of(kept, CallCreated):
+        if (customer := created.request.get("customer")) and call_id in first:
+            waited[customer["number"][:3]].append(first[call_id])
+    assert len(rows) >= 3
+    assert {row["prefix"]: (row["calls"], row["p50_ms"]) for row in rows} == {
+        prefix: (len(each), round(median(each))) for prefix, each in waited.items()
+    }
+
+
+async def test_the_longest_silence_comes_first(analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]) -> None:
+    rows = await answer(analytics, "silences")
+    silent = [
+        after.started_ms - before.ended_ms
+        for events in kept.values()
+        for before, after in pairwise(event for event in events if isinstance(event, MessageCommitted))
+    ]
+    assert [row["silent_seconds"] for row in rows] == [
+        pytest.approx(each / 1000, abs=0.051) for each in sorted(silent, reverse=True)[:20]
+    ]
+
+
+async def test_people_who_call_again_are_counted_by_how_the_call_before_ended(
+    analytics: ClickHouseAnalytics, log: Sequence[Positioned], kept: dict[str, list[Event]]
+) -> None:
+    rows = await answer(analytics, "call again")
+    of_caller = defaultdict[tuple[str, str], list[str]](list)
+    began, ended = {}, {}
+    for recorded in (event.recorded for event in log if event.recorded.originator_id in kept):
+        match recorded.event:
+            case CallCreated(request={"customer": {"number": str(number)}}, org_id=org_id):
+                of_caller[org_id, number].append(recorded.originator_id)
+                began[recorded.originator_id] = recorded.time
+            case CallEnded(reason=reason):
+                ended[recorded.originator_id] = reason, recorded.time
+    again = Counter(
+        ended[before][0]
+        for calls in of_caller.values()
+        for before, after in pairwise(calls)
+        if began[after] < ended[before][1] + timedelta(days=7)
+    )
+    assert again
+    assert {row["ended_reason"]: row["called_again"] for row in rows if row["called_again"]} == again
+    assert sum(row["calls"] for row in rows) == len(began)
+
+
+async def test_unusual_costs_are_compared_with_the_median_of_the_assistant(
+    analytics: ClickHouseAnalytics,
+) -> None:
+    rows = await answer(analytics, "far more than usual")
+    assert [row["times_the_usual"] for row in rows] == sorted((row["times_the_usual"] for row in rows), reverse=True)
+    calls = (await analytics.sql("SELECT * FROM calls WHERE duration_seconds >= 10")).rows
+    assert rows[0]["times_the_usual"] >= 1
+    assert len(rows) == min(len(calls), 20)
+
+
+async def test_hand_overs_are_counted_by_call(
+    analytics: ClickHouseAnalytics, log: Sequence[Positioned], kept: dict[str, list[Event]]
+) -> None:
+    [row] = await answer(analytics, "handed over")
+    taken_over = [event.recorded.originator_id for event in log if isinstance(event.recorded.event, AssistantActivated)]
+    of_kept = [call_id for call_id in taken_over if call_id in kept]
+    assert (row["from_assistant"], row["to_assistant"], row["how"]) == ("Desk", "Billing", "handoff")
+    assert row["calls"] == len(of_kept)
+    ended = dict(of(kept, CallEnded))
+    hung_up = sum(ended[call_id].reason == "customer-ended-call" for call_id in of_kept)
+    assert row["hung_up"] == pytest.approx(hung_up / len(of_kept), abs=0.001)
+
+
+async def test_versions_have_a_line_each(analytics: ClickHouseAnalytics, kept: dict[str, list[Event]]) -> None:
+    rows = await answer(analytics, "versions of an assistant")
+    created = [made for _, made in of(kept, CallCreated) if made.assistant_id is not None]
+    assert {(row["assistant_id"], row["assistant_version"]): row["calls"] for row in rows} == Counter(
+        (made.assistant_id, made.assistant_version) for made in created
+    )
+
+
 class TestTheArchive:
     """The same questions, asked of files, have the same answers but for calls that were deleted later."""
 
@@ -353,3 +481,37 @@ class TestTheArchive:
         rows = self.ask(archive, "at the same time")
         begun = sum(isinstance(event.recorded.event, CallStarted) for event in log)
         assert 1 <= max(row["at_once"] for row in rows) <= begun
+
+    @pytest.mark.parametrize(
+        ("question", "keys"),
+        [
+            ("do people call?", ("hour", "calls")),
+            ("by country", ("prefix", "calls")),
+            ("again within a week", ("ended_reason", "calls")),
+            ("handed over", ("from_assistant", "to_assistant", "calls")),
+            ("versions of an assistant", ("assistant_id", "assistant_version", "calls")),
+        ],
+    )
+    async def test_groups_are_those_of_the_tables_and_deleted_calls_are_in_them(
+        self, archive: Archive, analytics: ClickHouseAnalytics, question: str, keys: tuple[str, ...]
+    ) -> None:
+        *names, count = keys
+        archived = {tuple(row[name] for name in names): row[count] for row in self.ask(archive, question)}
+        live = await answer(analytics, question)
+        assert archived.keys() >= {tuple(row[name] for name in names) for row in live}
+        assert all(archived[tuple(row[name] for name in names)] >= row[count] for row in live)
+
+    @pytest.mark.parametrize(
+        ("question", "figure"), [("said last", "last_words"), ("silences", "silent_seconds"), ("than usual", "usd")]
+    )
+    async def test_of_single_calls_the_same_is_told(
+        self, archive: Archive, analytics: ClickHouseAnalytics, question: str, figure: str
+    ) -> None:
+        live = await answer(analytics, question)
+        # A call may be there several times, with its largest figure first.
+        told = {row["call_id"]: row[figure] for row in reversed(self.ask(archive, question))}
+        both = [row for row in live if row["call_id"] in told]
+        assert len(both) > len(live) / 2
+        assert {row["call_id"]: row[figure] for row in reversed(both)} == {
+            row["call_id"]: told[row["call_id"]] for row in both
+        }

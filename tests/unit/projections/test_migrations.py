@@ -83,7 +83,9 @@ def test_migrations_run_backwards_and_forwards(migrated: AnalyticsStore) -> None
 
 def test_an_upgrade_that_was_cut_short_can_run_again(migrated: AnalyticsStore) -> None:
     schema.downgrade(migrated, "base")
-    migrated.client().command(BY_NAME["calls"].create_sql())
+    first = re.search(r"CREATE TABLE IF NOT EXISTS calls_v1\n.*?;\n", schema.dry_run("base:0001"), re.DOTALL)
+    assert first is not None
+    migrated.client().command(first[0].rstrip(";\n"))
     schema.upgrade(migrated)
     assert {table.name for table in TABLES} < tables_of(migrated)
 
