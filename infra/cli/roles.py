@@ -35,7 +35,8 @@ def media(
 ) -> None:
     """Serve calls: their sound, listeners and control. The API runs elsewhere over the same log (`callfold api`).
 
-    SIGTERM or Ctrl-C drains: no new calls, running ones end with a recorded reason. A second one forces.
+    SIGTERM, SIGHUP or Ctrl-C drains: no new calls, running ones end with a recorded reason. A second SIGTERM or Ctrl-C
+    forces.
     """
     import socket
     from functools import partial

@@ -9,7 +9,8 @@ from infra.cli.options import DataDir
 def up(host: Host = None, port: Port = None, data_dir: DataDir = None, as_json: ReadyAsJson = False) -> None:
     """Run API, calls, log and analytics in one process.
 
-    SIGTERM or Ctrl-C drains: no new calls, running ones end with a recorded reason. A second one forces.
+    SIGTERM, SIGHUP or Ctrl-C drains: no new calls, running ones end with a recorded reason. A second SIGTERM or Ctrl-C
+    forces.
     """
     from infra.cli.backend import settings_for
     from infra.serve import serve
