@@ -198,8 +198,12 @@ def _control(name: str, schema: Json) -> Json:
 
 
 def _record(topic: Topic) -> Json:
-    payload = {"schemaFormat": _JSON_SCHEMA, "schema": topic.schema()}
-    return {"name": topic.message, "summary": topic.summary, "payload": payload}
+    record: Json = {"name": topic.message, "summary": topic.summary, "contentType": "application/json"}
+    if topic.headers is not None:
+        record["headers"] = {"schemaFormat": _JSON_SCHEMA, "schema": topic.headers}
+    if topic.key:
+        record["bindings"] = {"kafka": {"key": {"type": "string", "description": topic.key}}}
+    return record | {"payload": {"schemaFormat": _JSON_SCHEMA, "schema": topic.schema()}}
 
 
 def _event(name: str) -> Json:

@@ -22,17 +22,59 @@ _WHOLE: Final[Schema] = {"type": "integer"}
 
 @dataclass(frozen=True)
 class Topic:
-    """``channel`` is its name in the document, ``name`` the topic's; ``schema`` that of a record's value."""
+    """``channel`` is its name in the document, ``name`` the topic's; ``schema`` that of a record's value. ``key`` and
+    ``headers`` say what those of a record hold, where readers need them."""
 
     channel: str
     name: str
     message: str
     summary: str
     schema: Callable[[], Schema]
+    key: str = ""
+    headers: Schema | None = None
 
 
 def _object(summary: str, required: tuple[str, ...], **properties: Schema) -> Schema:
     return {"type": "object", "description": summary, "required": list(required), "properties": properties}
+
+
+def _header(description: str, **more: Any) -> Schema:
+    """A header's bytes as text."""
+    return {**_TEXT, "description": description, **more}
+
+
+_ENVELOPE: Final = _header("Version of these headers. A reader stops at one that it does not know.", const="1")
+_CONTENT_TYPE: Final = _header("What the value is.", const="application/json")
+
+_COMMIT_HEADERS: Final = _object(
+    "What decides whether a commit counts.",
+    ("v", "commit", "streams", "content-type"),
+    v=_ENVELOPE,
+    commit=_header(
+        "Id of the commit. The first record with an id settles its fate; later ones are the same sent again."
+    ),
+    streams=_header(
+        'JSON: [["originator", version], ...], a pair for each event of the value, in its order. The commit counts if '
+        "every version is the next one of its originator, from 1, counting those before it in the same commit; "
+        "otherwise none of it does."
+    ),
+    tracking=_header(
+        'JSON: ["application", position]; the commit counts only if the position is greater than the application\'s '
+        "last. Not written by callfold itself."
+    ),
+    **{"content-type": _CONTENT_TYPE},
+)
+
+_FRAGMENT_HEADERS: Final = _object(
+    "Whose fragments they are.",
+    ("v", "call", "source", "seqs", "content-type"),
+    v=_ENVELOPE,
+    call=_header("Id of the call."),
+    source=_header("Who in the call notes them."),
+    seqs=_header("JSON: [first, last], the seq of the first and of the last fragment."),
+    dropped=_header("How many partials were left out before these, where any were."),
+    **{"content-type": _CONTENT_TYPE},
+)
 
 
 def _commit() -> Schema:
@@ -113,6 +155,8 @@ TOPICS: Final = (
         "commit",
         "The events of one decision, all or none of which count. Headers hold what the verdict is made from.",
         _commit,
+        "Originator of the first event: the id of a call, an assistant, an organization, ...",
+        _COMMIT_HEADERS,
     ),
     Topic(
         "fragments",
@@ -120,6 +164,8 @@ TOPICS: Final = (
         "fragments",
         "Frequent facts of one call: partial transcripts, tokens, measuring points, inputs of the call machine.",
         _fragments,
+        "Id of the call.",
+        _FRAGMENT_HEADERS,
     ),
     Topic(
         "checkpoints",
