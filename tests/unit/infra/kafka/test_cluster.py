@@ -138,9 +138,9 @@ def test_a_broker_that_is_dead_before_anybody_looks_counts_as_failed(tmp_path: P
 
 
 def test_a_broker_that_never_serves_is_given_up(tmp_path: Path, folder: Path) -> None:
-    cluster = DevCluster(folder, install=lambda: stand_in(tmp_path, f"echo hm; {SILENT}"), brokers=1)
+    cluster = DevCluster(folder, install=lambda: stand_in(tmp_path, SILENT), brokers=1)
 
-    with pytest.raises(NodeFailed, match=r"(?s)broker 1 did not serve within 0 s; .*\nhm"):
+    with pytest.raises(NodeFailed, match=r"broker 1 did not serve within 0 s; "):
         cluster.start(seconds=0.3)
 
     assert conditions(cluster) == [Condition.DEAD]
