@@ -5,8 +5,9 @@
 The server is that of ``voice_latency``: one process, the log on a disk, real call machine and voice detector, scripted
 providers. So many calls run all the time; each lasts between seconds and three minutes, is ended by its caller in one
 of two ways (a close, or a connection that breaks), and another takes its place. What grows is told by the slope of a
-line through all samples after the first tenth, which fills caches. "live files" are those on disk that running calls
-need; the logs grow by design.
+line through all samples after the first tenth, which fills caches. Of the C library's heap "heap" is in use, "SQLite"
+of that by SQLite, whose pages of the growing logs are kept up to a bound, and "free" kept for later. "live files" are
+those on disk that running calls need; the logs grow by design.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests.benchmarks.voice_server import BenchmarkServer, Resources
 SHORTEST_S, LONGEST_S = 5.0, 180.0
 WARM_UP = 0.1
 """Share of the time whose samples say nothing about growth."""
-MEASURES = ("rss_mb", "blocks", "tasks", "files", "threads", "live_files")
+MEASURES = ("rss_mb", "heap_mb", "sqlite_mb", "free_mb", "blocks", "tasks", "files", "threads", "live_files")
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def report(console: Console, calls: int, callers: Callers, samples: Sequence[Sam
     """A row for some of the samples, the slopes, and the server once nobody calls any more."""
     *running, idle = samples
     table = Table(title=f"{calls} calls at once, {running[-1].at_s / 60:.1f} minutes, {callers.ended} calls in all")
-    columns = ("minute", "calls ended", "RSS MB", "blocks", "tasks", "files", "threads", "live files", "core", "p95 ms")
+    memory = ("RSS MB", "heap MB", "SQLite MB", "free MB", "blocks")
+    columns = ("minute", "calls ended", *memory, "tasks", "files", "threads", "live files", "core", "p95 ms")
     for column in columns:
         table.add_column(column, justify="right")
     shown = running[:: max(1, len(running) // 12)]
@@ -113,7 +115,7 @@ def report(console: Console, calls: int, callers: Callers, samples: Sequence[Sam
         table.add_row(
             "idle" if sample is idle else f"{sample.at_s / 60:.1f}",
             str(sample.ended),
-            f"{found.rss_mb:.1f}",
+            *(f"{size:.1f}" for size in (found.rss_mb, found.heap_mb, found.sqlite_mb, found.free_mb)),
             f"{found.blocks:,}",
             *(str(count) for count in (found.tasks, found.files, found.threads, found.live_files)),
             f"{found.core:.0%}",

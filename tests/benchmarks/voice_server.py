@@ -49,6 +49,7 @@ from media.providers.speech_to_text import SpeechToText
 from media.providers.text_to_speech import TextToSpeech
 from streams.log.embedded import EmbeddedLog
 from streams.media_log.embedded import EmbeddedFragmentLog
+from tests.benchmarks.native_memory import heap_mb, sqlite_mb
 
 Kind = Literal["callfold", "baseline"]
 
@@ -128,9 +129,13 @@ class Limits:
 @dataclass(frozen=True)
 class Resources:
     """What the server process holds at this instant. ``blocks`` are those of Python's allocator, ``files`` descriptors,
-    ``live_files`` what running calls need on disk; ``core`` is its share of a core since it was last asked."""
+    ``live_files`` what running calls need on disk; ``core`` is its share of a core since it was last asked. Of the C
+    library's heap ``heap_mb`` is in use, ``sqlite_mb`` of that by SQLite, and ``free_mb`` is kept for later."""
 
     rss_mb: float
+    heap_mb: float
+    sqlite_mb: float
+    free_mb: float
     blocks: int
     tasks: int
     files: int
@@ -305,8 +310,12 @@ class Orders:
         (cpu, wall, _), self._looked = self._looked, self._now()
         self.lag.forget()
         pages = int(Path("/proc/self/statm").read_text().split()[1])
+        in_use_mb, free_mb = heap_mb()
         return Resources(
             rss_mb=pages * os.sysconf("SC_PAGE_SIZE") / (1 << 20),
+            heap_mb=in_use_mb,
+            sqlite_mb=sqlite_mb(),
+            free_mb=free_mb,
             blocks=sys.getallocatedblocks(),
             tasks=len(asyncio.all_tasks()),
             files=len(os.listdir("/proc/self/fd")),
