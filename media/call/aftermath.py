@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+import logging
 import shutil
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
@@ -17,8 +18,11 @@ import msgspec
 from domain.artifacts import ArtifactStore
 from domain.call.events import ArtifactStored, Track
 from domain.event import Event
+from domain.log.ports import Documents
 from media.audio.mp3 import MP3, Mp3Unavailable, encode
 from media.audio.recording import Recording, derive_tracks
+
+_log = logging.getLogger(__name__)
 
 WAV = "audio/wav"
 CALL_LOG = "application/gzip"
@@ -59,6 +63,15 @@ class FinishedCall(Protocol):
     def warned(self, code: str, detail: str) -> None: ...
 
 
+@dataclass(slots=True)
+class Kept:
+    """What was stored of a call, and the files that it was made of."""
+
+    call_id: str
+    stored: list[ArtifactStored] = field(default_factory=list)
+    sources: list[Path] = field(default_factory=list)
+
+
 @dataclass(frozen=True, slots=True)
 class Aftermath:
     """``recordings`` is the thread that writes recordings, ``threads`` do the rest; ``folder`` holds what is in the
@@ -66,38 +79,41 @@ class Aftermath:
     """
 
     artifacts: ArtifactStore
+    documents: Documents
     recordings: Executor
     threads: Executor
     folder: Path
 
     async def settle(
         self, call: FinishedCall, recording: Recording | None, wall_time: Callable[[float], datetime]
-    ) -> list[Path]:
+    ) -> Kept:
         """Store what can be stored. A recording that cannot be is left for ``Salvage``.
 
-        Returns files that are to be given to ``let_go`` once the log has all that was recorded."""
-        sources: list[Path] = []
+        Returns what is to be given to ``let_go`` once the log has all that was recorded."""
+        kept = Kept(call.call_id)
         if recording is not None and recording.empty and not call.recording_allowed:
             await asyncio.get_running_loop().run_in_executor(self.recordings, recording.discard)
         elif recording is not None and not recording.abandoned:
-            sources += await self._recorded(call, lambda: self._keep_recording(call, recording))
+            await self._recorded(call, kept, lambda: self._keep_recording(call, recording))
         if call.log_kept:
             facts = [(event, wall_time(at_ms)) for event, at_ms in call.facts]
-            sources += await self._recorded(call, lambda: self._keep_log(call.call_id, facts))
-        return sources
+            await self._recorded(call, kept, lambda: self._keep_log(call.call_id, facts))
+        return kept
 
-    async def let_go(self, sources: Sequence[Path]) -> None:
-        """Delete files that are in the store and on the log."""
-        await asyncio.get_running_loop().run_in_executor(self.threads, let_go, sources)
+    async def let_go(self, kept: Kept) -> None:
+        """See ``let_go_of``."""
+        await asyncio.get_running_loop().run_in_executor(self.threads, let_go_of, kept, self.artifacts, self.documents)
 
-    async def _recorded(self, call: FinishedCall, work: Callable[[], Outcome]) -> list[Path]:
+    async def _recorded(self, call: FinishedCall, kept: Kept, work: Callable[[], Outcome]) -> None:
         def record(outcome: Outcome) -> None:
             for stored in outcome.stored:
                 call.record(stored)
             for code, detail in outcome.warnings:
                 call.warned(code, detail)
 
-        return (await storing(self.threads, work, record)).sources
+        outcome = await storing(self.threads, work, record)
+        kept.stored += outcome.stored
+        kept.sources += outcome.sources
 
     def _keep_recording(self, call: FinishedCall, recording: Recording) -> Outcome:
         try:
@@ -233,8 +249,21 @@ def _twin(path: Path, call_id: str, suffix: str) -> Path:
     return twin
 
 
+def let_go_of(kept: Kept, artifacts: ArtifactStore, documents: Documents) -> None:
+    """Delete files that are in the store and on the log. Who deleted the call while they were on their way there knew
+    nothing of them: they leave the store again then. Blocking."""
+    if documents.get("call", kept.call_id) is None:
+        for stored in kept.stored:
+            try:
+                artifacts.delete(stored.location)
+            except OSError as error:
+                reason = _reason(error)
+                _log.error("artifact.bytes_left", extra={"location": stored.location, "reason": reason})
+    let_go(kept.sources)
+
+
 def let_go(paths: Sequence[Path]) -> None:
-    """Delete files that are in the store and on the log. Blocking."""
+    """Delete files. Blocking."""
     for path in paths:
         path.unlink(missing_ok=True)
 

@@ -1,6 +1,6 @@
 """Recordings and call logs that wait on the disk, left by a dead process or by a store that was away: they are stored.
 
-What there is of a recording that broke off is made playable first.
+What there is of a recording that broke off is made playable first. What is left of a call that was deleted is deleted.
 """
 
 from __future__ import annotations
@@ -11,14 +11,25 @@ import wave
 from collections.abc import Callable, Collection
 from concurrent.futures import Executor
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 from domain.artifacts import ArtifactStore
-from domain.call.events import Warned
+from domain.call.events import CallDeleted, Warned
 from domain.call.state import Ended
-from domain.log.ports import Clock, Documents
+from domain.log.codec import BodyPruned
+from domain.log.ports import Clock, Document, Documents, EventLog
 from media.audio.recording import recover
-from media.call.aftermath import LOG_SUFFIX, Outcome, let_go, store_recording, store_written_log, storing
+from media.call.aftermath import (
+    LOG_SUFFIX,
+    Kept,
+    Outcome,
+    let_go,
+    let_go_of,
+    store_recording,
+    store_written_log,
+    storing,
+)
 from media.call.journal import Journal
 from media.call.leases import Leases
 
@@ -37,6 +48,7 @@ class Salvage:
         executor: Executor,
         clock: Clock,
         *,
+        log: EventLog | None = None,
         serving: Callable[[], Collection[str]],
         open_journal: Callable[[str], Journal],
     ) -> None:
@@ -46,6 +58,7 @@ class Salvage:
         self._artifacts = artifacts
         self._executor = executor
         self._clock = clock
+        self._log = log
         self._serving = serving
         self._open_journal = open_journal
         self._hopeless: set[str] = set()
@@ -76,7 +89,8 @@ class Salvage:
             self._waiting.discard(call_id)
             saved += 1
             await journal.flushed()
-            await loop.run_in_executor(self._executor, let_go, outcome.sources)
+            kept = Kept(call_id, outcome.stored, outcome.sources)
+            await loop.run_in_executor(self._executor, let_go_of, kept, self._artifacts, self._documents)
         return saved
 
     def _record(self, journal: Journal, outcome: Outcome) -> None:
@@ -88,11 +102,30 @@ class Salvage:
     def _orphans(self) -> list[Path]:
         recordings = (path for path in self._live_dir.glob("*.wav") if "." not in path.stem)
         logs = self._live_dir.glob(f"*{LOG_SUFFIX}")
-        return [path for path in (*recordings, *logs) if self._is_orphan(_call_of(path)) and not self._is_stored(path)]
+        paths = [*recordings, *logs]
+        for call_id in {_call_of(path) for path in paths}:
+            if self._is_deleted(call_id):
+                let_go(list(self._live_dir.glob(f"{escape(call_id)}.*")))
+        return [path for path in paths if self._is_orphan(_call_of(path)) and not self._is_stored(path)]
+
+    def _is_deleted(self, call_id: str) -> bool:
+        if self._log is None or call_id in self._serving() or self._document(call_id) is not None:
+            return False
+        try:
+            return any(isinstance(each.recorded.event, CallDeleted) for each in self._log.history(call_id))
+        except BodyPruned:
+            return False
+
+    def _document(self, call_id: str) -> Document | None:
+        """Nothing becomes of what was left of a call that is only in the archive."""
+        try:
+            return self._documents.get("call", call_id)
+        except BodyPruned:
+            return None
 
     def _is_stored(self, path: Path) -> bool:
         """Whether the log has what a file of a call that has ended became; then the file goes."""
-        document = self._documents.get("call", _call_of(path))
+        document = self._document(_call_of(path))
         track = "log" if path.name.endswith(LOG_SUFFIX) else "stereo"
         if document is not None and any(stored.track == track for stored in document.state.artifacts):
             let_go([path])
@@ -102,7 +135,7 @@ class Salvage:
     def _is_orphan(self, call_id: str) -> bool:
         if call_id in self._hopeless or call_id in self._serving():
             return False
-        document = self._documents.get("call", call_id)
+        document = self._document(call_id)
         if document is None or not isinstance(document.state, Ended) or document.state.claim is None:
             return False
         owner = document.state.claim.owner

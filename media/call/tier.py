@@ -125,7 +125,7 @@ class MediaTier:
         self._reception = Reception(
             commands,
             self._workshop,
-            Aftermath(artifacts, self._recording_thread, self._aftermath_threads, settings.live_dir),
+            Aftermath(artifacts, documents, self._recording_thread, self._aftermath_threads, settings.live_dir),
             egress,
             clock,
             start_line,
@@ -144,6 +144,7 @@ class MediaTier:
             artifacts,
             self._aftermath_threads,
             clock,
+            log=log,
             serving=self._held.keys,
             open_journal=self._outbox.journal,
         )
