@@ -12,6 +12,7 @@ from media.providers.errors import Category, ProviderError
 from media.providers.language_model import ModelFact, ModelRequest, TextDelta, ToolCallRequest, Usage
 from media.providers.openai_chat import OpenAiChat, openai_client
 from media.providers.settings import VendorAccess
+from tests.patience import PATIENCE_S
 from tests.simulators.openai_server import (
     Answer,
     CallTools,
@@ -176,7 +177,7 @@ async def test_closing_the_stream_early_closes_the_connection() -> None:
         client = openai_client(VendorAccess("sk-test", server.base_url))
         async with aclosing(OpenAiChat(client, {}).stream(REQUEST)) as facts:
             assert await anext(facts) == TextDelta("One ")
-        await asyncio.wait_for(server.client_gone.wait(), 5)
+        await asyncio.wait_for(server.client_gone.wait(), PATIENCE_S)
         await client.close()
     assert server.client_gone.is_set()
 
@@ -192,9 +193,9 @@ async def test_cancelling_the_reader_closes_the_connection() -> None:
                     first.set()
 
         reader = asyncio.create_task(read())
-        await asyncio.wait_for(first.wait(), 5)
+        await asyncio.wait_for(first.wait(), PATIENCE_S)
         reader.cancel()
-        await asyncio.wait_for(server.client_gone.wait(), 5)
+        await asyncio.wait_for(server.client_gone.wait(), PATIENCE_S)
         await client.close()
     assert reader.cancelled()
 
