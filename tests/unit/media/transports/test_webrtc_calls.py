@@ -211,7 +211,7 @@ async def test_a_browser_that_falls_silent_without_a_word_is_noticed() -> None:
 
 async def test_an_answer_that_nobody_takes_up_leaves_nothing_behind() -> None:
     served = Served()
-    async with serving(served, connect_s=0.3) as calls, browser() as person:
+    async with serving(served, connect_s=1.5) as calls, browser() as person:
         await calls.answer("a", await person.offer())
         assert calls.peers == 1
         await over("a")
