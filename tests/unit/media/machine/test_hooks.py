@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from domain.call.events import HookTriggered, MessageCommitted, ToolCalled, ToolCompleted, ToolFailed, Warned
+from domain.call.events import (
+    HookTriggered,
+    MessageCommitted,
+    ToolCalled,
+    ToolCompleted,
+    ToolFailed,
+    VariablesSet,
+    Warned,
+)
 from media.machine import inputs, outputs
 from tests.unit.media.machine.scenario import Reply, Scenario
 
@@ -168,6 +176,24 @@ def test_a_hooks_tool_runs_beside_the_conversation() -> None:
     assert all(message["role"] != "tool" for message in call.outputs(outputs.StartModel)[-1].messages)
 
 
+def test_variables_of_a_hooks_tool_fill_the_prompt() -> None:
+    hook = {
+        "on": "customer.speech.timeout",
+        "options": {"timeoutSeconds": 2, "triggerMaxCount": 1},
+        "do": [{"type": "tool", "tool": BOOK}],
+    }
+    config = {"hooks": [hook], "model": {"messages": [{"role": "system", "content": "Tier: {{ tier }}."}]}}
+    call = Scenario(config, late_templates=("model.messages.0.content",))
+    call.replies = [Reply("Gladly.")]
+    call.results["note"] = (100.0, inputs.ToolReturned(tool_call_id="", result="noted", variables={"tier": "gold"}))
+    call.connect().run(4_000)
+    call.hear("When do you open?").run_until_quiet()
+    assert [(event.values, event.tool_call_id) for event in call.events(VariablesSet)] == [
+        ({"tier": "gold"}, "hook-function-call")
+    ]
+    assert call.outputs(outputs.StartModel)[-1].messages[0] == {"role": "system", "content": "Tier: gold."}
+
+
 ENDING = {
     "on": "call.ending",
     "filters": [{"type": "oneOf", "key": "call.endedReason", "oneOf": ["pipeline-error"]}],
@@ -216,6 +242,26 @@ def test_a_transfer_at_the_end_of_a_call_that_nobody_carries_fails_and_the_call_
     call.run(1_100)
     assert call.ended == "worker-shutdown"
     assert len(call.events(ToolFailed)) == 1
+
+
+@pytest.mark.parametrize(
+    ("status", "detail", "told"),
+    [
+        ("busy", "The line is busy.", "The line is busy."),
+        ("no-answer", "", "The transfer ended with no-answer."),
+    ],
+)
+def test_a_transfer_at_the_end_of_a_call_that_fails_says_why(status: Any, detail: str, told: str) -> None:
+    destination = {"type": "number", "number": "+442071838750"}
+    hook = {"on": "call.ending", "do": [{"type": "transfer", "destination": destination}]}
+    call = Scenario({"firstMessage": "Hello.", "hooks": [hook]}, transport_provider="twilio")
+    call.connect().run_until_quiet()
+    call.feed(inputs.EndRequested(reason="pipeline-error-x"))
+    call.run(1_500)
+    (order,) = call.outputs(outputs.Transfer)
+    call.feed(inputs.TransferProgressed(transfer_id=order.transfer_id, status=status, detail=detail))
+    assert [(event.failure, event.error) for event in call.events(ToolFailed)] == [("error", told)]
+    assert call.ended == "pipeline-error-x"
 
 
 def test_a_transfer_at_the_end_of_a_carried_call_is_waited_for() -> None:
