@@ -8,7 +8,7 @@ multiple of that.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from datetime import datetime
 from time import perf_counter
 from typing import Any, Final
@@ -27,16 +27,17 @@ LARGEST_BLOCK: Final = 256
 
 
 class Pauses:
-    """One long read. Ask it to ``rest`` between any two small steps."""
+    """One long read. Ask it to ``rest`` between any two small steps. ``clock`` gives seconds."""
 
-    def __init__(self) -> None:
-        self._went_on = perf_counter()
+    def __init__(self, clock: Callable[[], float] = perf_counter) -> None:
+        self._clock = clock
+        self._went_on = clock()
 
     async def rest(self) -> None:
         """Let others go on, when this has held the loop for a while."""
-        if perf_counter() - self._went_on >= PIECE_SECONDS:
+        if self._clock() - self._went_on >= PIECE_SECONDS:
             await asyncio.sleep(0)
-            self._went_on = perf_counter()
+            self._went_on = self._clock()
 
     async def between(self, steps: Iterable[None]) -> None:
         """Take them, with rests."""
