@@ -24,7 +24,7 @@ from media.call.last_report import tell_report
 from media.call.parts import Parts
 from media.call.providers import providers_of
 from media.call.session import CallSession
-from media.call.start import EarlyWarnings, StartRefused, choose_assistant, prepare
+from media.call.start import EarlyWarnings, StartRefused, choose_assistant, earlier_messages, prepare
 from media.call.start_line import StartLine
 from media.call.tenancy import tenancy_of
 from media.call.workshop import Workshop
@@ -145,7 +145,7 @@ class Reception:
 
     async def _begin(self, call: KeptCall, clock: CallClock, connection: Connection) -> tuple[CallSession, Parts]:
         """Calls begin one after the other, one step in each turn of the loop, so that calls that run wait for a step at
-        most; none waits for the servers that another's tools are listed by, or for its file.
+        most; none waits for the servers that another's tools are listed by, for its session, or for its file.
 
         Raises ``StartRefused``.
         """
@@ -155,6 +155,7 @@ class Reception:
             await load_for(chosen.resolved.config)
         if chosen.waits_for_servers:
             chosen = await chosen.expanded(connection.mcp)
+        earlier = await earlier_messages(call, self._workshop)
         async with self._start_line.turn():
             prepared = prepare(
                 call,
@@ -162,6 +163,7 @@ class Reception:
                 clock,
                 self._workshop,
                 connection.providers,
+                earlier=earlier,
                 server_available=connection.tenancy.fallback is not None,
             )
             await asyncio.sleep(0)

@@ -5,7 +5,8 @@ What cannot start is refused with the ended reason the API documents, and the ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from domain.call.variables import CallFacts
 from domain.chat.context import History
 from domain.chat.messages import Message, for_model
 from domain.configuration.lookup import Configurations, StoredConfigurations
+from domain.log.ports import Documents, EventLog
 from domain.session.state import ActiveSession
 from media.audio.formats import AudioFormat, UnsupportedFormat
 from media.call.call_clock import CallClock
@@ -132,6 +134,7 @@ def prepare(
     workshop: Workshop,
     providers: Providers,
     *,
+    earlier: Sequence[Message],
     server_available: bool,
 ) -> Prepared:
     """Put together what the call runs with; ``server_available`` says that the phone number or the organisation has a
@@ -153,10 +156,11 @@ def prepare(
             price_table=workshop.price_table,
             clock_origin_ms=clock.origin.timestamp() * 1000,
             tool_budget=workshop.settings.tool_budget,
+            interruption_words=workshop.settings.interruption_words,
             transport_provider=transport_provider(call),
             thinks_ahead=workshop.settings.thinks_ahead,
             server_available=server_available,
-            earlier=earlier_messages(call, workshop),
+            earlier=earlier,
             max_duration_seconds=squad.max_duration_seconds if squad is not None else None,
         )
     except ProviderError as error:
@@ -166,16 +170,20 @@ def prepare(
     return Prepared(made, call.identity.org_id, chosen.facts, chosen.stored, audio_format, retention)
 
 
-def earlier_messages(call: KeptCall, workshop: Workshop) -> list[Message]:
-    """What was said before in the session that the call belongs to, newest last; nothing where it belongs to none."""
-    identity = call.identity
-    session_id = identity.request.get("sessionId")
+async def earlier_messages(call: KeptCall, workshop: Workshop) -> list[Message]:
+    """What was said before in the session that the call belongs to, newest last; nothing where it belongs to none.
+    Sessions may be long: no other call waits until this one's is read."""
+    session_id = call.identity.request.get("sessionId")
     if not isinstance(session_id, str) or workshop.log is None:
         return []
-    document = workshop.documents.get("session", session_id, org_id=identity.org_id)
+    return await asyncio.to_thread(_said_in_session, workshop.documents, workshop.log, session_id, call.identity.org_id)
+
+
+def _said_in_session(documents: Documents, log: EventLog, session_id: str, org_id: str) -> list[Message]:
+    document = documents.get("session", session_id, org_id=org_id)
     if document is None or not isinstance(document.state, ActiveSession):
         return []
-    said = History(workshop.documents, workshop.log).session(document.state)
+    said = History(documents, log).session(document.state)
     return for_model([timed.message for timed in said][-MOST_EARLIER:])
 
 

@@ -119,12 +119,23 @@ class ChatTier:
         self._price_table = price_table
         self._preparing = Preparing(documents, log)
         self._running: set[asyncio.Task[ChatOver]] = set()
+        self._coming = 0
+        """Chats that are about to run."""
 
     async def hold(self, order: ChatOrder) -> RunningChat:
         """As ``Chats.hold``."""
-        if len(self._running) >= self._settings.max_chats:
-            raise TooManyChats(f"{len(self._running)} chats are being answered")
-        prepared = self._preparing.prepare(order, self._clock())
+        held = len(self._running) + self._coming
+        if held >= self._settings.max_chats:
+            raise TooManyChats(f"{held} chats are being answered")
+        self._coming += 1
+        try:
+            return await self._begun(order)
+        finally:
+            self._coming -= 1
+
+    async def _begun(self, order: ChatOrder) -> RunningChat:
+        # What a chat goes on from may be a thousand chats: nobody waits until they are read.
+        prepared = await asyncio.to_thread(self._preparing.prepare, order, self._clock())
         context = {
             "chat": {"id": order.chat_id},
             "customer": dict(prepared.customer),

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from domain.call.artifact import openai_messages
+from domain.chat.context import History
+from domain.chat.messages import Timed
 from domain.configuration.commands import CreateConfiguration
 from domain.session.aggregate import CONVERSATIONS, SESSION, JoinConversation
+from domain.session.state import ActiveSession
 from media.machine.recorded import judge, recorded_call
 from media.providers.scripted import ScriptedLanguageModel
 from tests.unit.media.call.rig import ORG, Rig, media_rig
@@ -34,7 +40,17 @@ async def spoken(caller: Caller) -> None:
     await caller.hang_up()
 
 
-async def test_each_call_of_a_session_reads_what_was_said_before_it(tmp_path: Path) -> None:
+async def test_each_call_of_a_session_reads_what_was_said_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readers: list[threading.Thread] = []
+    real = History.session
+
+    def session(history: History, state: ActiveSession) -> list[Timed]:
+        readers.append(threading.current_thread())
+        return real(history, state)
+
+    monkeypatch.setattr(History, "session", session)
     scripted = providers("what is my name", "and again", answers=("Ada.", "Still Ada."))
     model = scripted.thinking[0]
     assert isinstance(model, ScriptedLanguageModel)
@@ -57,6 +73,8 @@ async def test_each_call_of_a_session_reads_what_was_said_before_it(tmp_path: Pa
     recorded = recorded_call(events, fragments)
     assert recorded.facts["earlier"][0] == EARLIER[0]
     assert judge(recorded).exact
+    assert len(readers) == 2
+    assert threading.main_thread() not in readers, "other calls would have waited"
 
 
 async def test_a_session_of_somebody_else_is_none(tmp_path: Path) -> None:
