@@ -23,6 +23,14 @@ class CallSettings(BaseSettings):
         description="Whether calls ask the model while the pause still runs that decides whether a caller is done: "
         "answers come sooner, and requests whose answer is not wanted in the end are paid for.",
     )
+    interruption_words: int = Field(
+        0,
+        ge=0,
+        le=10,
+        json_schema_extra={"unit": "words"},
+        description="Words that interrupt an assistant which does not say how many do (`stopSpeakingPlan.numWords`); "
+        "with 0 the voice alone interrupts.",
+    )
     max_calls: int = Field(
         100, ge=1, le=10_000, json_schema_extra={"unit": "calls"}, description="Calls that may run at the same time."
     )

@@ -238,6 +238,7 @@ def _tier(
             reap_every_s=REAP_SECONDS,
             zero_data_retention=settings.zero_data_retention,
             thinks_ahead=settings.think_ahead,
+            interruption_words=settings.interruption_words,
         ),
         clock=now,
         new_id=random_id,

@@ -125,6 +125,7 @@ class AssistantBody(Closed):
     customer_join_timeout_seconds: Annotated[float, Field(ge=1, le=60)] | None = None
     message_plan: MessagePlan | None = None
     background_denoising_enabled: bool | None = None
+    backchanneling_enabled: bool | None = None
     recording_enabled: bool | None = None
     hipaa_enabled: bool | None = None
     end_call_function_enabled: bool | None = None

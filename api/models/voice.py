@@ -96,6 +96,8 @@ class VoiceCore(Closed):
     """Fields that every voice has."""
 
     caching_enabled: bool | None = None
+    # Taken out of the published schema; assistants from before still have it.
+    filler_injection_enabled: bool | None = None
     chunk_plan: ChunkPlan | None = None
     fallback_plan: FallbackPlan | None = None
 

@@ -107,6 +107,7 @@ def open_session(
             "thinks_ahead": prepared.plan.thinks_ahead,
             "server_available": prepared.plan.server_available,
             **({"earlier": prepared.plan.earlier} if prepared.plan.earlier and prepared.retention.words else {}),
+            **({"interruption_words": words} if (words := prepared.plan.interruption_words) else {}),
             **({"max_duration_seconds": squad.max_duration_seconds} if squad is not None else {}),
         },
     )

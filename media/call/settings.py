@@ -92,6 +92,8 @@ class MediaSettings:
     """Tool calls that one conversation may have; more are refused to its model."""
     thinks_ahead: bool = True
     """Ask the model while the pause still runs that decides whether a turn is over; what was asked in vain is paid."""
+    interruption_words: int = 0
+    """Words that interrupt an assistant whose configuration does not say how many do; 0: voice alone does."""
     code_at_once: int = 4
     """Code tools that run at the same time in this process; more wait."""
     closing_grace_s: float = 2.0
@@ -111,6 +113,7 @@ class MediaSettings:
             ("silence_hangover_ms", 20, 5_000),
             ("fragment_flush_ms", 10, 1_000),
             ("tool_budget", 1, 10_000),
+            ("interruption_words", 0, 10),
             ("code_at_once", 1, 64),
         ):
             value = getattr(self, name)

@@ -158,6 +158,7 @@ def _take_over(m: Moment, pending: PendingHandover) -> None:
             price_table=before.price_table,
             clock_origin_ms=before.clock_origin_ms,
             tool_budget=before.tool_budget,
+            interruption_words=before.interruption_words,
             thinks_ahead=before.thinks_ahead,
             earlier=_earlier(before, pending.destination.context),
             late_templates=resolved.late_templates,

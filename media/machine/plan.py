@@ -87,7 +87,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     """Everything the call machine needs to know in advance. Times in ms.
 
     ``variables`` are those that the conversation begins with; the messages of ``prompt_templates`` at ``late_prompt``
-    are rendered anew when there are more. ``tool_budget`` is how many tool calls a conversation may have.
+    are rendered anew when there are more. ``tool_budget`` is how many tool calls a conversation may have,
+    ``interruption_words`` how many words interrupt an assistant that says nothing of it.
     ``first_message_sound`` is its URL where the first message is a sound file. ``background`` is ``off``, ``office`` or
     a URL. ``clock_origin_ms`` is the epoch time of the call clock's zero. ``hang_ms`` and ``fallback_ms`` are how long
     a caller who is owed an answer waits before a notice goes out, and before something is said in its place.
@@ -134,6 +135,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
     voicemail_message: str = ""
     server_available: bool = False
     tool_budget: int = TOOL_BUDGET
+    interruption_words: int = 0
     variables: dict[str, Any] = {}
     prompt_templates: tuple[dict[str, Any], ...] = ()
     late_prompt: tuple[int, ...] = ()
@@ -158,6 +160,7 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
         price_table: str = "",
         clock_origin_ms: float = 0.0,
         tool_budget: int = TOOL_BUDGET,
+        interruption_words: int = 0,
         late_templates: Iterable[str] = (),
         variables: Mapping[str, Any] | None = None,
         max_duration_seconds: float | None = None,
@@ -198,7 +201,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             prompt_templates=prompt,
             late_prompt=_late_messages(late),
             start=read_start_speaking(assistant, native_end_of_turn=native_end_of_turn),
-            stop=read_stop_speaking(assistant),
+            stop=read_stop_speaking(assistant, interruption_words),
+            interruption_words=interruption_words,
             max_duration_ms=seconds * 1000,
             silence_ms=assistant.number("silenceTimeoutSeconds", 30, 1, 3_600) * 1000,
             idle=_idle(assistant.section("messagePlan")),
@@ -264,6 +268,10 @@ def _without(assistant: Section) -> Iterable[str]:
         yield "model.numFastTurns"
     if assistant.has("observabilityPlan"):
         yield "observabilityPlan"
+    if assistant.flag("backchannelingEnabled", False):
+        yield "backchannelingEnabled"
+    if assistant.section("voice").flag("fillerInjectionEnabled", False):
+        yield "voice.fillerInjectionEnabled"
 
 
 def _fallback_ms(model: Section) -> float:

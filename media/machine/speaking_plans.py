@@ -92,11 +92,11 @@ def read_start_speaking(assistant: Section, *, native_end_of_turn: bool) -> Star
     )
 
 
-def read_stop_speaking(assistant: Section) -> StopSpeaking:
+def read_stop_speaking(assistant: Section, usual_words: int = 0) -> StopSpeaking:
     """``stopSpeakingPlan`` with the deprecated ``numWordsToInterruptAssistant`` folded in; an explicit empty list of
-    phrases switches its test off."""
+    phrases switches its test off. ``usual_words`` is ``numWords`` where the assistant has none."""
     plan = assistant.section("stopSpeakingPlan")
-    num_words = assistant.number("numWordsToInterruptAssistant", 0, 0, 10)
+    num_words = assistant.number("numWordsToInterruptAssistant", usual_words, 0, 10)
     acknowledgements = plan.texts("acknowledgementPhrases") if plan.has("acknowledgementPhrases") else None
     interruptions = plan.texts("interruptionPhrases") if plan.has("interruptionPhrases") else None
     return StopSpeaking(

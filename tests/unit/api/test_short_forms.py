@@ -78,6 +78,16 @@ def test_a_calls_own_assistant_may_name_one_message(installation: Installation, 
     assert full_web_call({place: 5}) == {place: 5}
 
 
+async def test_what_older_assistants_still_have_is_taken(client: httpx.AsyncClient) -> None:
+    older = {
+        "backchannelingEnabled": True,
+        "voice": {"provider": "vapi", "voiceId": "Elliot", "fillerInjectionEnabled": True},
+    }
+    made = await client.post("/assistant", json=older)
+    assert made.status_code == 201, made.text
+    assert made.json()["voice"] == older["voice"]
+
+
 @pytest.mark.parametrize("delimiters", ["#", "", ["#"], ["#", "*"]])
 async def test_delimiters_are_one_key_or_several(client: httpx.AsyncClient, delimiters: object) -> None:
     made = await client.post("/assistant", json={"keypadInputPlan": {"enabled": True, "delimiters": delimiters}})
