@@ -65,6 +65,10 @@ def test_an_unknown_variable_is_empty_and_named_once_with_its_path() -> None:
         ('{{ "2024-02-29T23:30:00-05:00" | date: "%d %H" }}', "01 04"),
         ('{{ "March 3, 2025" | date: "%F", "Europe/Berlin" }}', "2025-03-03"),
         ('{{ 0 | date: "%F" }} {{ "0" | date: "%F" }}', "1970-01-01 1970-01-01"),
+        (
+            '{{ "11:59" | date: "%P %p" }} {{ "12:00" | date: "%P %p" }} {{ "0:00" | date: "%P %p" }}',
+            "am AM pm PM am AM",
+        ),
         ('{{ "next week" | date: "%F" }}', "next week"),
         ('{{ missing | date: "%F" }}', ""),
     ],
