@@ -10,8 +10,7 @@ from collections.abc import Iterator
 import pytest
 
 from infra.stop_signals import stop_signals
-
-PATIENCE_S = 20.0
+from tests.patience import PATIENCE_S
 
 
 @pytest.fixture
