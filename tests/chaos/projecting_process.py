@@ -40,7 +40,7 @@ from tests.unit.projections.conftest import folded
 from tests.unit.projections.histories import on_log
 from tests.unit.streams.memory_log import MemoryLog
 
-SEED, CALLS, BATCH = 31, 9, 40
+SEED, CALLS, BATCH = 35, 9, 40
 WHOLE = "_whole"
 """Suffix of the tables that one write has filled."""
 
