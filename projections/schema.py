@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HEAD = "0008"
+HEAD = "0009"
 """The newest migration; stated here so that a store that has it opens without loading Alembic."""
 
 VERSION_TABLE = "schema_versions"

@@ -46,7 +46,11 @@ IDENTITY = (
     Column("call_id", "String", "Call"),
     Column("created_at", "DateTime64(6, 'UTC')", "When the call was accepted (UTC); filters and buckets use it"),
     Column("type", "LowCardinality(String)", "inboundPhoneCall, outboundPhoneCall, webCall or vapi.websocketCall"),
-    Column("assistant_id", "Nullable(String)", "Stored assistant that answers; null for one sent inside the request"),
+    Column(
+        "assistant_id",
+        "Nullable(String)",
+        "Stored assistant that answers; null for one sent inside the request, and where a squad does",
+    ),
 )
 """What never changes during a call: grouping keys of the view, so that filters on them reach the sort order."""
 
