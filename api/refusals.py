@@ -21,6 +21,7 @@ from domain.artifacts import ArtifactsUnavailable
 from domain.live_calls import CallNotLive, OwnerUnreachable
 from domain.log.codec import BodyPruned
 from domain.log.ports import LogUnavailable, OutcomeUnknown
+from domain.processing import RunnerStopped, SinkUnavailable
 
 LOGGER: Final = logging.getLogger("callfold.api")
 _METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -145,6 +146,12 @@ def install(app: FastAPI) -> None:
         LOGGER.warning("artifacts.unavailable request=%s reason=%s", request_id(request.scope), fault)
         return problem_response(request, _NO_ARTIFACTS)
 
+    @app.exception_handler(SinkUnavailable)
+    @app.exception_handler(RunnerStopped)
+    async def no_sink(request: Request, fault: SinkUnavailable | RunnerStopped) -> Response:
+        LOGGER.warning("sink.unavailable request=%s reason=%s", request_id(request.scope), fault)
+        return problem_response(request, _NO_SINK)
+
     @app.exception_handler(CallNotLive)
     async def not_live(request: Request, fault: CallNotLive) -> Response:
         return problem_response(request, Problem(404, "The call is not running.", code="NOT_FOUND"))
@@ -200,6 +207,13 @@ _NO_ARTIFACTS: Final = Problem(
     "The store of recordings and files does not answer.",
     detail="Try again in a moment; calls are not affected.",
     code="ARTIFACTS_UNAVAILABLE",
+    headers={"retry-after": "5"},
+)
+_NO_SINK: Final = Problem(
+    503,
+    "What the events lead to cannot be written now; those that were not tried again wait as before.",
+    detail="Try again in a moment.",
+    code="SINK_UNAVAILABLE",
     headers={"retry-after": "5"},
 )
 _NO_OWNER: Final = Problem(

@@ -60,6 +60,10 @@ class SinkUnavailable(Exception):
     """The sink cannot take rows now; perhaps it took some. Send the same range again, after a pause."""
 
 
+class RunnerStopped(RuntimeError):
+    """Whoever was asked does not work on the shard any more, or ends. What was asked for was not done here."""
+
+
 class RowsRejected(Exception):
     """Rows that can never be stored, by the position of their event. ``reasons`` names table, column and fault.
 

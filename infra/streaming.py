@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from domain.log.ports import LogUnavailable
+from domain.processing import DeadLetter, RunnerStopped, SinkUnavailable
 from infra.data_folder import Seat
 from infra.identifiers import now, random_id
 from infra.settings import Settings
 from infra.storage import Storage
 from media.call.leases import process_name
 from streams.faust.app import quiet_app
-from streams.faust.dead_topic import DeadTopic
+from streams.faust.dead_topic import DeadTopic, RetryRequest
 from streams.faust.fragments import FaustFragments
 from streams.faust.live_table import LiveTable
 from streams.faust.runner import FaustRunner
@@ -49,6 +50,16 @@ class Runner(Protocol):
     async def stop(self) -> None: ...
 
     async def retry(self, processor: str, originator_id: str, place: int, /) -> int | None: ...
+
+
+class Letters(Protocol):
+    """What is parked, and what is asked for: ``DeadTopic``."""
+
+    def requests(self) -> list[RetryRequest]: ...
+
+    def list(self, processor: str | None = None, originator_id: str | None = None, /) -> list[DeadLetter]: ...
+
+    def retried(self, request: RetryRequest, /) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +120,7 @@ async def opened_streaming(settings: Settings, seat: Seat, storage: Storage) -> 
             for runner in streaming.runners:
                 parts.push_async_callback(runner.stop)
                 starting.create_task(runner.start())
-        retrying = asyncio.create_task(_retrying(streaming.runners, letters, asked))
+        retrying = asyncio.create_task(carrying_out(streaming.runners, letters, asked))
         parts.push_async_callback(_cancelled, retrying)
         yield streaming
 
@@ -137,8 +148,8 @@ def _live_media(
     return FaustFragments(app, location, pipeline, storage.fragments, letters, clock=now, taking_over=taking_over)
 
 
-async def _retrying(runners: Sequence[Runner], letters: DeadTopic, asked: asyncio.Event) -> None:
-    """Carry out what operators ask for, where the originator's shard is worked on here."""
+async def carrying_out(runners: Sequence[Runner], letters: Letters, asked: asyncio.Event) -> None:
+    """Carry out what operators ask for, where the originator's shard is worked on here. For ever."""
     while True:
         await asked.wait()
         asked.clear()
@@ -153,7 +164,7 @@ async def _retrying(runners: Sequence[Runner], letters: DeadTopic, asked: asynci
                     if processed is not None:
                         logger.info("dead.retried", extra={"processor": request.processor, "processed": processed})
                         await asyncio.to_thread(letters.retried, request)
-            except LogUnavailable as problem:
+            except (LogUnavailable, SinkUnavailable, RunnerStopped) as problem:
                 # The request stands: for this process in a moment, or for whoever takes the shard over.
                 asyncio.get_running_loop().call_later(RETRY_SECONDS, asked.set)
                 logger.warning("dead.not_retried", extra={"processor": request.processor, "reason": str(problem)})

@@ -12,11 +12,13 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from collections.abc import Set
+from collections.abc import Iterator, Set
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
+from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from domain.processing import DeadLetter
 
@@ -61,8 +63,11 @@ class DeadLetters:
         self._refresh()
 
     def park(self, letters: list[DeadLetter]) -> None:
-        """Keep these, durably, when it returns. One that is kept already (the range was replayed) stays as it is."""
-        with self._lock, self._connection:
+        """Keep these, durably, when it returns. One that is kept already (the range was replayed) stays as it is.
+
+        Raises ``LogUnavailable``, as everything does that writes: the disk is full, say. Try again after a pause.
+        """
+        with self._writing():
             self._connection.executemany(
                 "INSERT OR IGNORE INTO dead_letters (processor, originator_id, shard, ordinal, reason, attempt) "
                 "VALUES (?, ?, ?, ?, ?, ?)",
@@ -122,7 +127,7 @@ class DeadLetters:
         The rows it should have made are missing from then on. Raises ``NoSuchLetter``.
         """
         letter = self.show(processor, position)
-        with self._lock, self._connection:
+        with self._writing():
             self._connection.execute(
                 "UPDATE dead_letters SET dropped = 1 WHERE processor = ? AND shard = ? AND ordinal = ?",
                 (letter.processor, position.shard, position.ordinal),
@@ -141,7 +146,7 @@ class DeadLetters:
 
     def settle(self, letter: DeadLetter) -> None:
         """The event was processed after all."""
-        with self._lock, self._connection:
+        with self._writing():
             self._connection.execute(
                 "DELETE FROM dead_letters WHERE processor = ? AND shard = ? AND ordinal = ?",
                 (letter.processor, letter.position.shard, letter.position.ordinal),
@@ -151,7 +156,7 @@ class DeadLetters:
     def put(self, letter: DeadLetter, *, dropped: bool = False) -> None:
         """Keep a letter as another process has it. What was dropped once stays dropped."""
         place = letter.position
-        with self._lock, self._connection:
+        with self._writing():
             self._connection.execute(
                 "INSERT INTO dead_letters VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (processor, shard, ordinal) "
                 "DO UPDATE SET reason = excluded.reason, attempt = excluded.attempt, "
@@ -172,7 +177,7 @@ class DeadLetters:
 
     def take_away(self, processor: str, position: Position) -> None:
         """Another process has settled this letter."""
-        with self._lock, self._connection:
+        with self._writing():
             gone = self._connection.execute(
                 "DELETE FROM dead_letters WHERE processor = ? AND shard = ? AND ordinal = ? AND NOT dropped "
                 "RETURNING originator_id",
@@ -184,7 +189,7 @@ class DeadLetters:
     def fail_again(self, letter: DeadLetter, reason: str) -> DeadLetter:
         """Another attempt failed; the letter as it stands now."""
         tried = msgspec.structs.replace(letter, reason=reason, attempt=letter.attempt + 1)
-        with self._lock, self._connection:
+        with self._writing():
             self._connection.execute(
                 "UPDATE dead_letters SET reason = ?, attempt = ? WHERE processor = ? AND shard = ? AND ordinal = ?",
                 (tried.reason, tried.attempt, tried.processor, tried.position.shard, tried.position.ordinal),
@@ -194,6 +199,14 @@ class DeadLetters:
     def close(self) -> None:
         """Close the file. Safe to call twice."""
         self._connection.close()
+
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            with self._lock, self._connection:
+                yield
+        except sqlite3.OperationalError as problem:
+            raise LogUnavailable(f"what is parked cannot be recorded: {problem}") from problem
 
     def _refresh_of(self, processor: str, originator_id: str) -> None:
         ((first,),) = self._connection.execute(

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 
 import msgspec
 
 from domain.log.ports import Clock, EventLog
 from domain.log.position import Position
+from domain.processing import RunnerStopped
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.pipeline import Counters, Pipeline
 from streams.processing.pipeline_worker import PipelineWorker
@@ -80,7 +82,7 @@ class EmbeddedRunner:
         """Try the parked events of an originator again, in order; how many were processed.
 
         It ends at the first one that fails again. Raises ``KeyError`` for an unknown processor,
-        ``SinkUnavailable`` and ``LogUnavailable`` (what was processed until then is settled).
+        ``SinkUnavailable``, ``LogUnavailable`` and ``RunnerStopped`` (what was processed until then is settled).
         """
         for host in self._hosts.values():
             if processor in {hosted.name for hosted in host.pipeline.processors}:
@@ -121,6 +123,7 @@ class _Host:
         self._arguments = (pipeline, log, dead_letters, shard, self._progressed)
         self._guard = threading.Lock()
         self._waiting: list[tuple[Position, Future[None]]] = []
+        self._redrives: set[Future[int]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._worker: PipelineWorker | None = None
         self._ready = threading.Event()
@@ -143,7 +146,7 @@ class _Host:
         waiter: Future[None] = Future()
         with self._guard:
             if self._ended:
-                waiter.set_exception(self.failure or RuntimeError(f"pipeline {self.pipeline.name} was stopped"))
+                waiter.set_exception(self.failure or RunnerStopped(f"pipeline {self.pipeline.name} was stopped"))
             elif self.position >= position:
                 waiter.set_result(None)
             else:
@@ -152,8 +155,10 @@ class _Host:
 
     def redrive(self, processor: str, originator_id: str) -> Future[int]:
         done: Future[int] = Future()
+        self._redrives.add(done)
+        done.add_done_callback(self._redrives.discard)
         if not self._call(lambda worker: worker.redrive(processor, originator_id, done)):
-            done.set_exception(self.failure or RuntimeError(f"pipeline {self.pipeline.name} does not run"))
+            self._end_redrives()
         return done
 
     def _call(self, what: Callable[[PipelineWorker], None]) -> bool:
@@ -178,8 +183,16 @@ class _Host:
             for _, waiter in waiting:
                 if waiter.set_running_or_notify_cancel():
                     waiter.set_exception(
-                        self.failure or RuntimeError(f"pipeline {self.pipeline.name} was stopped before it got there")
+                        self.failure or RunnerStopped(f"pipeline {self.pipeline.name} was stopped before it got there")
                     )
+            self._end_redrives()
+
+    def _end_redrives(self) -> None:
+        """Also those that had come to the worker's loop, but not to the worker."""
+        for done in list(self._redrives):
+            # Unless whoever asked has gone this moment.
+            with contextlib.suppress(InvalidStateError):
+                done.set_exception(self.failure or RunnerStopped(f"pipeline {self.pipeline.name} does not run"))
 
     async def _main(self) -> None:
         self._loop = asyncio.get_running_loop()

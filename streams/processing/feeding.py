@@ -14,7 +14,7 @@ import msgspec
 
 from domain.fragments import FragmentFeed
 from domain.log.ports import Clock, LogUnavailable
-from domain.processing import SinkUnavailable
+from domain.processing import RunnerStopped, SinkUnavailable
 from streams.processing.dead_letters import DeadLetters
 from streams.processing.fragments import FragmentCarrier, FragmentPipeline, waiting_seconds
 from streams.processing.pipeline import BACK_OFF_SECONDS
@@ -80,11 +80,11 @@ class FragmentFollower:
         return self._failure
 
     async def retry(self, processor: str, call_id: str) -> int:
-        """See ``FragmentCarrier.retry``. Raises ``RuntimeError`` where the follower has ended."""
+        """See ``FragmentCarrier.retry``. Raises ``RunnerStopped`` where the follower has ended."""
         done: Future[int] = Future()
         with self._moved:
             if self._over:
-                raise RuntimeError(f"{self.pipeline.name} was stopped")
+                raise RunnerStopped(f"{self.pipeline.name} was stopped")
             self._retries.append((processor, call_id, done))
         self._wanted.set()
         return await asyncio.wrap_future(done)
@@ -126,7 +126,8 @@ class FragmentFollower:
                 self._over = True
                 self._moved.notify_all()
             for _, _, done in self._retries:
-                done.cancel()
+                if done.set_running_or_notify_cancel():
+                    done.set_exception(RunnerStopped(f"{self.pipeline.name} was stopped"))
 
     def _carry(self, partition: int) -> int:
         if partition not in self._positions:

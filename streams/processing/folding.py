@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from domain.event import Recorded
-from domain.log.ports import EventLog, Positioned
+from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.processing import DeadLetter, Effect, Processor
 from streams.processing.dead_letters import BEHIND, DeadLetters
@@ -68,7 +68,10 @@ class Folding:
         self._old: dict[str, _Known] = {}
 
     def fold(self, events: Sequence[Positioned]) -> Folded:
-        """The effects of the events. Those that fail, and those behind them, are parked when it returns."""
+        """The effects of the events. Those that fail, and those behind them, are parked when it returns.
+
+        Raises ``LogUnavailable`` where a history cannot be read now, or a letter not be kept: fold the same ones again.
+        """
         positions: list[Position] = []
         effects: list[Effect] = []
         parked: list[DeadLetter] = []
@@ -102,6 +105,9 @@ class Folding:
                 if made:
                     effects.extend(made)
                     positions.append(event.position)
+            except LogUnavailable:
+                # Not about the event: it must not wait for an operator because of a moment without a log.
+                raise
             except Exception as error:
                 # Whatever a processor raises is about this event; the lot of the others must not depend on it.
                 self.forget(originator_id)
@@ -122,11 +128,14 @@ class Folding:
         )
 
     def apply(self, event: Positioned) -> Sequence[Effect]:
-        """The effects of one event. Raises ``ProcessorFailed``, and forgets the originator's state then."""
+        """The effects of one event. Raises ``LogUnavailable``, and ``ProcessorFailed``, which forgets the originator's
+        state."""
         if self._dead_letters.is_dropped(self.name, event.position):
             return ()
         try:
             return tuple(self._applied(event))
+        except LogUnavailable:
+            raise
         except Exception as error:
             self.forget(event.recorded.originator_id)
             raise ProcessorFailed(_reason(event.recorded, error)) from error

@@ -6,12 +6,14 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
+from domain.log.codec import UNREADABLE, BodyPruned
 from domain.log.ports import EventLog, LogUnavailable, Positioned
 from domain.log.position import Position
 from domain.processing import RowsRejected, SinkUnavailable
@@ -26,6 +28,9 @@ from streams.processing.pipeline import BACK_OFF_SECONDS, Bulk, Counters, Pipeli
 logger = logging.getLogger(__name__)
 
 R = TypeVar("R")
+
+GONE = "its originator's history does not hold it; it can only be dropped"
+"""Reason of a letter that was tried again on a log that never had the event, such as an older one put in its place."""
 
 
 @dataclass(frozen=True)
@@ -75,23 +80,19 @@ class PipelineWorker:
         """Process from where the sink stands, for ever. After ``stop`` the batch in hand is finished."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"{self._pipeline.name}-sink") as pool:
             self._pool = pool
-            try:
-                while not self._stopping.is_set():
-                    await self._follow()
-                    if self._catching_up is not None and not self._stopping.is_set():
-                        await self._catching_up.run(self._write_range, self._stopping)
-                        # Its states know nothing of what others folded.
-                        self._group = self._new_group()
-            finally:
-                for redrive in self._redrives:
-                    redrive.done.cancel()
+            while not self._stopping.is_set():
+                await self._follow()
+                if self._catching_up is not None and not self._stopping.is_set():
+                    await self._catching_up.run(self._write_range, self._stopping)
+                    # Its states know nothing of what others folded.
+                    self._group = self._new_group()
 
     async def _follow(self) -> None:
         """Fold and write what comes, until ``stop`` or so much has come that others should fold it."""
         writing: asyncio.Task[None] | None = None
         try:
             async for events in self._batches():
-                batch = self._folded(events) if events else None
+                batch = await self._patiently(partial(self._folded, events)) if events else None
                 if writing is not None:
                     await writing
                     writing = None
@@ -234,8 +235,9 @@ class PipelineWorker:
                 self._range_written(folded)
                 return
         events = await self._again(folded.first, folded.last)
-        if events:
-            await self._write(self._group.fold_again(events))
+        again = await self._patiently(partial(self._group.fold_again, events)) if events else None
+        if again is not None:
+            await self._write(again)
 
     async def _write_range(self, folded: FoldedRange) -> None:
         """One that others folded. Raises ``SinkUnavailable``."""
@@ -245,14 +247,8 @@ class PipelineWorker:
 
     async def _again(self, first: Position, last: Position) -> Sequence[Positioned]:
         """The events of a range that was read before; none where it is time to stop."""
-        failures = 0
-        while not self._stopping.is_set():
-            try:
-                return self._log.read(Position(first.shard, first.ordinal - 1), last.ordinal - first.ordinal + 1)
-            except LogUnavailable as error:
-                await self._back_off(failures, error)
-                failures += 1
-        return ()
+        after = Position(first.shard, first.ordinal - 1)
+        return await self._patiently(lambda: self._log.read(after, last.ordinal - first.ordinal + 1)) or ()
 
     async def _write(self, batch: Batch | _BulkRange) -> None:
         """Until the range is in the sink, whatever it takes; only ``stop`` ends the attempts before."""
@@ -261,13 +257,14 @@ class PipelineWorker:
                 await self._write_bulk(self._pipeline.bulk, batch)
             return
         failures = 0
-        batch = self._group.current(batch)
-        while True:
+        current = await self._patiently(partial(self._group.current, batch))
+        while current is not None:
             try:
-                await self._call_sink(self._sink.write, batch.first, batch.last, batch.rows)
-                break
+                await self._call_sink(self._sink.write, current.first, current.last, current.rows)
+                self._written(current.last, len(current.events), sum(len(part.rows) for part in current.rows))
+                return
             except RowsRejected as rejected:
-                batch = self._group.park(batch, rejected)
+                current = await self._patiently(partial(self._group.park, current, rejected))
             except SinkUnavailable as error:
                 if self._stopping.is_set():
                     return
@@ -275,7 +272,6 @@ class PipelineWorker:
                 self.counters.refused = str(error)
                 await self._back_off(failures, error)
                 failures += 1
-        self._written(batch.last, len(batch.events), sum(len(part.rows) for part in batch.rows))
 
     def _range_written(self, folded: FoldedRange) -> None:
         self._written(folded.last, folded.events, sum(part.count for part in folded.rows.values()))
@@ -296,7 +292,8 @@ class PipelineWorker:
                 continue
             try:
                 processed = await self._redriven(redrive.processor, redrive.originator_id)
-            except (SinkUnavailable, LogUnavailable) as error:
+            except Exception as error:
+                # Whoever asked is to know; what is wrong with the log or the sink is met again by what comes next.
                 redrive.done.set_exception(error)
             else:
                 redrive.done.set_result(processed)
@@ -305,10 +302,13 @@ class PipelineWorker:
         """Parked events in order, each written and then settled, up to the first that fails again."""
         folding = self._group.foldings[processor]
         folding.forget(originator_id)
-        history = {event.position: event for event in self._log.history(originator_id)}
+        history: Mapping[Position, Positioned] = {}
         processed = 0
         for letter in self._dead_letters.list(processor, originator_id):
             try:
+                history = history or self._history(originator_id)
+                if letter.position not in history:
+                    raise ProcessorFailed(GONE)
                 rows = tuple(folding.apply(history[letter.position]))
                 await self._call_sink(self._sink.write, letter.position, letter.position, rows)
             except (ProcessorFailed, RowsRejected) as error:
@@ -319,12 +319,30 @@ class PipelineWorker:
             processed += 1
         return processed
 
+    def _history(self, originator_id: str) -> Mapping[Position, Positioned]:
+        try:
+            return {event.position: event for event in self._log.history(originator_id)}
+        except (BodyPruned, *UNREADABLE) as problem:
+            raise ProcessorFailed(str(problem)) from problem
+
     async def _call_sink(
         self, write: Callable[[Position, Position, R], None], first: Position, last: Position, rows: R
     ) -> None:
         await asyncio.get_running_loop().run_in_executor(self._pool, write, first, last, rows)
 
     # Waiting
+
+    async def _patiently(self, act: Callable[[], R]) -> R | None:
+        """What it returns once the log gives what it needs; ``None`` where it is time to stop before that."""
+        failures = 0
+        while True:
+            try:
+                return act()
+            except LogUnavailable as error:
+                if self._stopping.is_set():
+                    return None
+                await self._back_off(failures, error)
+                failures += 1
 
     async def _back_off(self, failures: int, error: Exception) -> None:
         logger.warning(

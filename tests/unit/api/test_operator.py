@@ -10,6 +10,7 @@ import pytest
 
 from api.app import create_app
 from domain.analytics import QueryProblem, QueryRejected
+from domain.processing import RunnerStopped, SinkUnavailable
 from tests.unit.api.installation import Installation
 
 CALL = {"transport": {"provider": "vapi.websocket"}, "assistant": {}}
@@ -183,6 +184,22 @@ class ScriptedMaintenance:
     async def drop_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
         self.asked.append(("drop", processor, originator))
         return {"dropped": 1}
+
+
+@pytest.mark.parametrize("failure", [SinkUnavailable("the disk is full"), RunnerStopped("it ends")])
+async def test_held_events_that_cannot_be_written_now_wait(
+    installation: Installation, operator: dict[str, str], failure: Exception
+) -> None:
+    class Failing(ScriptedMaintenance):
+        async def retry_dead_letters(self, processor: str, originator: str) -> dict[str, Any]:
+            raise failure
+
+    app = create_app(replace(installation.dependencies, maintenance=Failing()))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="https://x", headers=operator) as client:
+        held = {"processor": "calls", "originator": "c1"}
+        answer = await client.post("/operator/dead-letters/retry", json=held)
+    assert (answer.status_code, answer.json()["code"]) == (503, "SINK_UNAVAILABLE")
+    assert answer.headers["retry-after"] == "5"
 
 
 async def test_maintenance(installation: Installation, operator: dict[str, str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from domain.log.ports import LogUnavailable
 from domain.log.position import Position
 from domain.processing import DeadLetter
 from streams.processing.dead_letters import DeadLetters, NoSuchLetter
@@ -53,6 +56,16 @@ def test_a_replayed_range_does_not_change_what_is_parked(letters: DeadLetters) -
     letters.park([letter(9, reason="waits")])
     assert letters.list() == [tried]
     assert (tried.reason, tried.attempt) == ("still broken", 2)
+
+
+def test_what_cannot_be_recorded_is_worth_another_try(path: Path, letters: DeadLetters) -> None:
+    with closing(sqlite3.connect(path)) as another:
+        another.execute("ALTER TABLE dead_letters RENAME TO away")
+        with pytest.raises(LogUnavailable, match="what is parked cannot be recorded"):
+            letters.park([letter(9)])
+        another.execute("ALTER TABLE away RENAME TO dead_letters")
+    letters.park([letter(9)])
+    assert letters.list() == [letter(9)]
 
 
 def test_a_settled_letter_is_gone(letters: DeadLetters) -> None:

@@ -9,11 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from domain.log.codec import BodyPruned
+from domain.log.ports import LogUnavailable, Positioned
 from domain.log.position import Position
-from domain.processing import Rows, RowsRejected, SinkUnavailable
+from domain.processing import DeadLetter, Rows, RowsRejected, RunnerStopped, SinkUnavailable
 from streams.processing.dead_letters import BEHIND, DeadLetters
 from streams.processing.embedded import EmbeddedRunner
 from streams.processing.pipeline import Pipeline
+from streams.processing.pipeline_worker import GONE
 from tests.patience import PATIENCE_S
 from tests.unit.streams.memory_log import MemoryLog
 from tests.unit.streams.running import NOW, MemorySink, Names, Writer, running
@@ -89,6 +92,45 @@ class TestAFailingEvent:
             await runner.reached(write.names("call-1", "d"))
         assert sink.names("call-1") == ["a", "a,c", "a,c,d"]
 
+    async def test_one_whose_history_cannot_be_read_stays_and_the_others_go_on(
+        self, log: MemoryLog, write: Writer, sink: MemorySink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def pruned(originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]:
+            raise BodyPruned(originator_id, 1)
+
+        write.names("call-1", "a", "bad")
+        async with running(log, sink, tmp_path / "dead.db", Names({"bad"})) as runner:
+            await runner.reached(log.head())
+            monkeypatch.setattr(log, "history", pruned)
+            assert await runner.retry("names", "call-1") == 0
+            [letter] = runner.dead_letters.list()
+            assert "read it from the archive" in letter.reason
+            await runner.reached(write.names("call-2", "x"))
+        assert sink.names("call-2") == ["x"]
+
+    async def test_one_that_the_log_does_not_hold_can_only_be_dropped(
+        self, log: MemoryLog, write: Writer, sink: MemorySink, tmp_path: Path
+    ) -> None:
+        write.names("call-1", "a")
+        async with running(log, sink, tmp_path / "dead.db") as runner:
+            foreign = Position(0, 99)
+            runner.dead_letters.park(
+                [DeadLetter(processor="names", originator_id="call-1", position=foreign, reason="why", attempt=1)]
+            )
+            assert await runner.retry("names", "call-1") == 0
+            assert [(letter.reason, letter.attempt) for letter in runner.dead_letters.list()] == [(GONE, 2)]
+            runner.dead_letters.drop("names", foreign)
+            await runner.reached(write.names("call-1", "b"))
+        assert sink.names("call-1") == ["a", "a,b"]
+
+    async def test_whoever_asks_a_stopped_runner_is_told(
+        self, log: MemoryLog, sink: MemorySink, tmp_path: Path
+    ) -> None:
+        async with running(log, sink, tmp_path / "dead.db") as runner:
+            await runner.stop()
+            with pytest.raises(RunnerStopped):
+                await runner.retry("names", "call-1")
+
     async def test_an_unknown_processor_is_named(self, log: MemoryLog, sink: MemorySink, tmp_path: Path) -> None:
         async with running(log, sink, tmp_path / "dead.db") as runner:
             with pytest.raises(KeyError, match="no processor named costs"):
@@ -157,7 +199,11 @@ class TestASinkThatFails:
     async def test_a_mistake_in_the_sink_ends_the_pipeline_loudly(
         self, log: MemoryLog, write: Writer, sink: MemorySink, tmp_path: Path
     ) -> None:
+        begun, go_on = threading.Event(), threading.Event()
+
         def broken(first: int, last: int, rows: Sequence[Rows]) -> None:
+            begun.set()
+            assert go_on.wait(PATIENCE_S)
             raise ValueError("range leaves a gap")
 
         sink.before_write = broken
@@ -166,8 +212,15 @@ class TestASinkThatFails:
         pipeline = Pipeline("names", (Names(),), sink, window_seconds=0.001)
         runner = EmbeddedRunner(log, [pipeline], dead_letters, clock=lambda: NOW)
         await runner.start()
+        assert await asyncio.to_thread(begun.wait, PATIENCE_S)
+        asked = asyncio.create_task(runner.retry("names", "call-1"))
+        # It begins, and asks a pipeline that waits for its write.
+        await asyncio.sleep(0)
+        go_on.set()
         with pytest.raises(ValueError, match="leaves a gap"):
             await asyncio.wait_for(runner.reached(last), PATIENCE_S)
+        with pytest.raises(ValueError, match="leaves a gap"):
+            await asyncio.wait_for(asked, PATIENCE_S)
         assert runner.status()["names"].failure == "range leaves a gap"
         with pytest.raises(ValueError, match="leaves a gap"):
             await runner.stop()
@@ -183,3 +236,25 @@ async def test_a_log_that_is_away_for_a_while_is_read_on_afterwards(
         log.away = False
         await runner.reached(last)
     assert sink.names("call-1") == ["a"]
+
+
+async def test_no_event_is_parked_because_a_history_cannot_be_read_for_a_while(
+    log: MemoryLog, write: Writer, sink: MemorySink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write.names("call-1", "a")
+    async with running(log, sink, tmp_path / "dead.db") as runner:
+        await runner.reached(log.head())
+    there, asked = log.history, threading.Event()
+
+    def away(originator_id: str, *, after_version: int = 0) -> Sequence[Positioned]:
+        asked.set()
+        raise LogUnavailable("too many open files")
+
+    monkeypatch.setattr(log, "history", away)
+    async with running(log, sink, tmp_path / "dead.db") as runner:
+        last = write.names("call-1", "b")
+        assert await asyncio.to_thread(asked.wait, PATIENCE_S)
+        monkeypatch.setattr(log, "history", there)
+        await runner.reached(last)
+        assert runner.dead_letters.list() == []
+    assert sink.names("call-1") == ["a", "a,b"]
