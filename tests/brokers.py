@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 MOCK_API_VERSION = (2, 2)
 """kafka-python cannot read the mock cluster's ApiVersions answer, so it must be told; it can read a real broker's."""
 
-_START_SECONDS = 90.0
+_START_SECONDS = 300.0
 """Long, for busy machines; shorter than the time-out of a test, so that a broker's last words are seen."""
 _MOCK_SECONDS = 30.0
 _PROMPT_RETENTION = {"log.retention.check.interval.ms": "500", "log.initial.task.delay.ms": "500"}

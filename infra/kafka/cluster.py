@@ -24,9 +24,9 @@ from infra.kafka.readiness import Starting, await_ready
 from infra.kafka.state import ClusterFolder, ClusterState
 from streams.kafka.access import OPEN, KafkaAccess
 
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 15.0
-_SIGNAL_SECONDS = 10.0
+_SIGNAL_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
