@@ -114,9 +114,15 @@ class MediaFollower:
     def _step_over(self) -> None:
         """Pass over what the client cannot take apart however often it is fetched: a record with a header whose name is
         not UTF-8, say, and whatever came in one batch with it. None of ours is there: a batch has one producer."""
+        with closing(consumer(self._location, fetch_wait_ms=self._fetch_wait_ms)) as asking:
+            ends = self._offsets(asking.end_offsets(list(self._partitions.values())))
         for number, topic_partition in self._partitions.items():
             begin = position = self._positions.get(number, 0)
-            while not self._closing.is_set() and self._is_unreadable(topic_partition, position):
+            while (
+                position < ends[number]
+                and not self._closing.is_set()
+                and self._is_unreadable(topic_partition, position)
+            ):
                 position += 1
             if position > begin:
                 _log.warning(
@@ -133,8 +139,6 @@ class MediaFollower:
     def _is_unreadable(self, topic_partition: Any, position: int) -> bool:
         """Asked of a consumer of its own: one that has met such a record is of no further use."""
         with closing(consumer(self._location, fetch_wait_ms=self._fetch_wait_ms)) as asking:
-            if position >= asking.end_offsets([topic_partition])[topic_partition]:
-                return False
             asking.assign([topic_partition])
             asking.seek(topic_partition, position)
             try:

@@ -56,7 +56,8 @@ class Installation:
 
 
 @pytest.fixture
-def here(kafka_broker: DevCluster, tmp_path: Path) -> Iterator[Installation]:
+def here(kafka_broker: DevCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Installation]:
+    monkeypatch.setattr(fragments_on_kafka, "READ_SECONDS", 60.0)  # a busy machine lets the index wait
     location = KafkaLocation.parse(f"kafka://{kafka_broker.bootstrap}?topics={fresh_topic('media')}")
     with ExitStack() as opened:
         yield Installation(location, prepare(location, replication=1), tmp_path, opened)
