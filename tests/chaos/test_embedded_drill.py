@@ -24,7 +24,7 @@ class LogFile(msgspec.Struct, frozen=True):
         return open_tally_log(self.path)
 
 
-@pytest.mark.timeout(60 + 3 * KILLS)
+@pytest.mark.timeout(900 + 3 * KILLS)
 def test_every_acknowledged_commit_stands_and_no_refused_one_does(tmp_path: Path) -> None:
     address = LogFile(tmp_path / "log.sqlite")
 

@@ -23,7 +23,7 @@ def kept_its_word(outcome: Outcome) -> None:
     assert len(set(outcome.replicas)) == 1
 
 
-@pytest.mark.timeout(60 + 3 * KILLS)
+@pytest.mark.timeout(900 + 3 * KILLS)
 @pytest.mark.parametrize("kills", [24, pytest.param(KILLS, marks=pytest.mark.long)])
 def test_four_processes_race_on_one_aggregate_and_are_killed(
     kafka_broker: DevCluster, tmp_path: Path, kills: int

@@ -37,7 +37,7 @@ from tests.integration.kafka.observing import NO_LEADER, Topic
 from tests.unit.media.call.rig import media_rig
 from tests.unit.media.call.test_calls import dial, providers, texts
 
-pytestmark = pytest.mark.timeout(600)  # brokers notice the death of others after seconds, and start on a busy machine
+pytestmark = pytest.mark.timeout(900)  # brokers notice the death of others after seconds, and start on a busy machine
 
 T = TypeVar("T")
 

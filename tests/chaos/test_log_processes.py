@@ -118,7 +118,7 @@ def kill_at_random(process: BaseProcess, pipe: Connection, acknowledgements: int
     return messages
 
 
-@pytest.mark.timeout(60 + ALONE * 3)
+@pytest.mark.timeout(900 + ALONE * 3)
 def test_a_killed_writer_loses_nothing_that_was_acknowledged(path: Path) -> None:
     chance = random.Random(20261121)
     sent: set[str] = set()

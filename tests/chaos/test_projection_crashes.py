@@ -128,7 +128,7 @@ def test_killed_between_any_two_steps_each_row_is_there_once(folder: Path) -> No
 
 
 @pytest.mark.long
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(900)
 def test_killed_two_hundred_times_each_row_is_there_once(folder: Path) -> None:
     died = kill(folder, sinks=200, at_once=8, seed=5)
     assert len(died) >= 200

@@ -16,7 +16,7 @@ from tests.end_to_end.person import Person
 from tests.end_to_end.system_process import SystemProcess, running
 from tests.use_cases import local
 
-pytestmark = [pytest.mark.timeout(300), pytest.mark.long]
+pytestmark = [pytest.mark.timeout(900), pytest.mark.long]
 
 SECONDS = 60.0
 ASSISTANT = local(

@@ -21,7 +21,7 @@ from tests.simulators.openai_platform_server import OpenAiPlatformServer
 from tests.simulators.vendor_server import KEY
 
 pytestmark = [
-    pytest.mark.timeout(300),  # a whole system is started, which a busy machine does slowly
+    pytest.mark.timeout(900),  # a whole system is started, which a busy machine does slowly
     pytest.mark.long,  # what it adds to tests/unit/media/call/test_vendor_calls.py is processes and sockets
 ]
 

@@ -19,7 +19,7 @@ from tests.end_to_end.system_process import running
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
 
-pytestmark = pytest.mark.timeout(300)  # a whole system is started, which a busy machine does slowly
+pytestmark = pytest.mark.timeout(900)  # a whole system is started, which a busy machine does slowly
 
 INFRA = Path(__file__).parents[2] / "infra"
 ELSEWHERE = {"CALLFOLD_LOG", "CALLFOLD_CLICKHOUSE", "CALLFOLD_PUBLIC_URL"}

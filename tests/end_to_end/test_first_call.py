@@ -19,7 +19,7 @@ from infra.demo.run import hold_call, opened_stage
 from infra.demo.script import AGREED, GOODBYE, assistant
 from infra.demo.transcript import Transcript
 
-pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+pytestmark = pytest.mark.timeout(900)  # whole systems are started, which a busy machine does slowly
 
 LINES = (
     Line(

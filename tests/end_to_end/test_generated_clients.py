@@ -14,7 +14,7 @@ import pytest
 from tests.end_to_end.node_packages import FOLDER, node_modules, run
 from tests.end_to_end.system_process import SystemProcess, running
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 PYTHON_CLIENT = """
 import os

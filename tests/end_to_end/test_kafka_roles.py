@@ -45,7 +45,7 @@ from tests.end_to_end.test_first_call import LINES
 if TYPE_CHECKING:
     from infra.kafka.cluster import DevCluster
 
-pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+pytestmark = pytest.mark.timeout(900)  # whole systems are started, which a busy machine does slowly
 
 SECRET = "the secret that every process of this installation has"
 

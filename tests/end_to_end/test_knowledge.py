@@ -16,7 +16,7 @@ from tests.end_to_end.system_process import TRANSPORT, SystemProcess, running
 from tests.unit.streams.knowledge.made_files import docx, encrypted_pdf, pdf
 from tests.use_cases import END_CALL, local
 
-pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+pytestmark = pytest.mark.timeout(900)  # whole systems are started, which a busy machine does slowly
 
 PRICES = pdf(["Price list of the clinic.", "Cleaning costs 90 dollars."], ["Whitening costs 240 dollars."])
 LONG = json.dumps([{"service": f"Treatment {number}", "price": number} for number in range(15_000)]).encode()

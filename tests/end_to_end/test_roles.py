@@ -40,7 +40,7 @@ from tests.end_to_end.system_process import (
 )
 from tests.unit.media.transports.webrtc_browser import LOOPBACK, browser
 
-pytestmark = pytest.mark.timeout(300)  # whole systems are started, which a busy machine does slowly
+pytestmark = pytest.mark.timeout(900)  # whole systems are started, which a busy machine does slowly
 
 
 PLACES = 3
@@ -166,6 +166,7 @@ def test_a_browser_speaks_with_a_worker_wherever_its_offer_came_in(
 
     address = at(call["webCallUrl"], media.url if where == "media" else installation.api.url)
     assert asyncio.run(speak_from_a_browser(address, end_it)) == 409
+    assert ended_reason(installation, call) == "manually-canceled"
 
     found = api.get(f"/call/{call['id']}").json()
     assert (found["status"], found["endedReason"]) == ("ended", "manually-canceled")

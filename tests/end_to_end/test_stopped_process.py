@@ -19,7 +19,7 @@ from media.audio.framing import FRAME_BYTES, FRAME_MS, SILENCE
 from tests.end_to_end.system_process import SystemProcess, running
 from tests.end_to_end.test_browser_call import ASSISTANT, QUESTION
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 STOPPED_S = 10.0
 SOON_S = 5.0

@@ -13,7 +13,7 @@ from tests.end_to_end.system_process import SystemProcess, running
 from tests.end_to_end.test_browser_call import ASSISTANT, HEARD, QUESTION, SPOKEN_SECONDS, calls, said_by
 from tests.simulators.turn_server import TurnServer, turn_server
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.long, pytest.mark.timeout(900)]
 
 ONLY_RELAYED = """(() => {
     const Real = window.RTCPeerConnection;

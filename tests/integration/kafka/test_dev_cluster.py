@@ -81,7 +81,7 @@ class CommandLine:
         return str(told["brokers"][0]["condition"])
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("kafka_broker")  # which skips where no broker can run
 @pytest.mark.long
 def test_a_cluster_from_the_command_line_keeps_its_records_through_a_kill(tmp_path: Path) -> None:

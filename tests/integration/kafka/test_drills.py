@@ -9,7 +9,7 @@ from infra.kafka.cluster import DevCluster
 from tests.brokers import fresh_topic
 from tests.integration.kafka.observing import NO_LEADER, Topic
 
-pytestmark = pytest.mark.timeout(300)  # brokers notice the death of others after seconds, and start on a busy machine
+pytestmark = pytest.mark.timeout(900)  # brokers notice the death of others after seconds, and start on a busy machine
 
 
 @pytest.mark.long  # tests/chaos does the same to commits, in the default run

@@ -22,7 +22,7 @@ LEASE_S = 2.0
 PAUSE_S = LEASE_S / 4
 WITHIN_S = 60.0
 """Long, for busy machines."""
-pytestmark = pytest.mark.timeout(180)
+pytestmark = pytest.mark.timeout(900)
 
 
 def made_on(cluster: DevCluster) -> KafkaLocation:

@@ -63,7 +63,7 @@ async def answers_in_a_while(request: web.Request, times: int) -> web.StreamResp
     return web.Response()
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     "how",
     [
@@ -102,7 +102,7 @@ async def test_whoever_is_left_goes_on_with_the_endpoints_of_one_that_died(
     receiver.assert_in_order()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(900)
 async def test_callfold_stream_delivers_what_api_processes_only_answer_for(
     kafka_broker: DevCluster, tmp_path: Path
 ) -> None:

@@ -84,7 +84,7 @@ async def running(
     runner = EmbeddedRunner(log, [pipeline], letters, clock=lambda: datetime.now(UTC))
     await runner.start()
     try:
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             yield runner
     finally:
         await runner.stop()
@@ -187,8 +187,8 @@ async def test_a_stop_does_not_wait_for_workers(store: AnalyticsStore, letters: 
     handler, logger = Begun(), logging.getLogger("streams.processing.catching_up")
     logger.addHandler(handler)
     async with running(store, MemoryLog(LOG), letters, never_opened) as runner:
-        assert await asyncio.to_thread(handler.begun.wait, 30)
+        assert await asyncio.to_thread(handler.begun.wait, 120)
         logger.removeHandler(handler)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(120):
             await runner.stop()
         assert runner.status()["tables"].events == 0

@@ -50,7 +50,7 @@ async def test_a_call_is_counted_as_soon_as_its_position_is_reached(
 
     async def recorded(*events: CallCreated | CallClaimed | CallStarted | MessageCommitted | CallEnded) -> Position:
         appended = await log.record("call-1", events, [NOW] * len(events))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await runner.reached(appended.position)
         return appended.position
 

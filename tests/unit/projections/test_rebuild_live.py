@@ -33,16 +33,18 @@ LOOK_SECONDS = 0.01
 @contextmanager
 def arriving(log: MemoryLog, events: Sequence[Positioned]) -> Iterator[None]:
     """Append them at the rate, as long as this lasts and there are any."""
-    over = threading.Event()
+    over, begun = threading.Event(), threading.Event()
     each = int(RATE * BEAT_SECONDS)
 
     def append() -> None:
         for first in range(0, len(events), each):
             log.append(*(event.recorded for event in events[first : first + each]))
+            begun.set()
             if over.wait(BEAT_SECONDS):
                 return
 
     with _running(append, over):
+        assert begun.wait(60)
         yield
 
 

@@ -25,7 +25,7 @@ except StoreInUse as error:
 
 def test_a_second_process_is_told_who_owns_the_folder(store: AnalyticsStore) -> None:
     path = store.engine_arguments["path"]
-    told = subprocess.run([sys.executable, "-c", OPEN_AND_ASK, path], capture_output=True, text=True, timeout=60)
+    told = subprocess.run([sys.executable, "-c", OPEN_AND_ASK, path], capture_output=True, text=True, timeout=240)
     assert told.stdout.startswith(f"{os.getpid()} The analytics folder {path} is in use by process {os.getpid()}")
 
 
@@ -72,7 +72,7 @@ again.close()
 other = AnalyticsStore.open({str(tmp_path / "other")!r})
 print(schema.present_version(other))
 """
-    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    told = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=240)
     assert told.stdout.splitlines() == ["The analytics store is closed.", f"{schema.HEAD} 1", "None"], told.stderr
 
 
