@@ -161,8 +161,15 @@ class FragmentBuffer:
         dropped: dict[FragmentSource, int] = {}
         for source in {entry.source for entry in entries}:
             dropped[source], source.dropped = source.dropped, 0
-        loop = asyncio.get_running_loop()
-        self._unsent += await loop.run_in_executor(self._spool_thread, _batches, entries, dropped)
+
+        def take(made: asyncio.Future[list[FragmentBatch]]) -> None:
+            if not made.cancelled() and made.exception() is None:
+                self._unsent += made.result()
+
+        made = asyncio.get_running_loop().run_in_executor(self._spool_thread, _batches, entries, dropped)
+        # Taken also when whoever flushes is cancelled: it is what every call has noted.
+        made.add_done_callback(take)
+        await asyncio.shield(made)
 
     async def _deliver(self) -> None:
         """Give the store what is oldest, again and again, until it has all or does not take it."""

@@ -298,6 +298,25 @@ async def test_calls_that_end_while_a_flush_is_under_way_share_the_next_one(
     assert store.appends == 2
 
 
+async def test_a_flush_that_is_cancelled_loses_nothing(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
+    store, busy = Store(), Event()
+    buffered = buffer(store, thread, tmp_path / "spool")
+    call = buffered.open("a", "call", "org", START)
+    call.note("mark.t1", 1.0, {})
+    occupied = asyncio.get_running_loop().run_in_executor(thread, busy.wait, PATIENCE_S)
+    flush = asyncio.create_task(buffered.flush())
+    await asyncio.sleep(0)
+    call.note("mark.t1", 2.0, {})
+    flush.cancel()
+    await asyncio.wait({flush})
+    assert flush.cancelled()
+    busy.set()
+    await occupied
+    await buffered.flush()
+    assert [(fragment.seq, fragment.at_ms) for fragment in store.read("a")] == [(1, 1.0), (2, 2.0)]
+    assert len(buffered) == 0
+
+
 async def test_the_flusher_writes_by_itself(thread: ThreadPoolExecutor, tmp_path: Path) -> None:
     stored = asyncio.Event()
     loop = asyncio.get_running_loop()
