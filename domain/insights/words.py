@@ -15,7 +15,6 @@ Kind = Literal["text", "number", "date", "output"]
 
 INSIGHT_TYPES: Final = ("bar", "line", "pie", "text")
 STEPS: Final = ("minute", "hour", "day", "week", "month", "quarter", "year")
-FORMATS: Final = ("raw", "recharts")
 
 NUMBERS: Final = (
     "cost",

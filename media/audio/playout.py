@@ -143,9 +143,6 @@ class Playout:
         utterance = self._utterances.get(utterance_id)
         return duration_ms(len(utterance.audio)) if utterance is not None else 0.0
 
-    def knows(self, utterance_id: int) -> bool:
-        return utterance_id in self._utterances
-
     def release(self, utterance_id: int, now_ms: float) -> None:
         """Open the gate: the utterance sounds as its audio comes, after any that sounds now."""
         utterance = self._utterances.setdefault(utterance_id, _Utterance(utterance_id))

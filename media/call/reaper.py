@@ -69,7 +69,6 @@ class Reaper:
         self._price_table = price_table
         self._monotonic = monotonic
         self._waiting_since_s: dict[str, float] = {}
-        self.reaped = 0
 
     async def run(self) -> None:
         """Look for orphans for ever, at once and then at intervals."""
@@ -95,7 +94,6 @@ class Reaper:
             except Refused:
                 continue
             ended += 1
-            self.reaped += 1
             _log.warning("call.reaped", extra={"call_id": call_id})
         return ended
 

@@ -26,7 +26,6 @@ from media.machine.outputs import Note, Output, Record
 from media.machine.plan import CallPlan
 from media.machine.replay import decode_input, recorded_plan, replay
 
-FRAGMENT_TYPES = ("machine.plan", "machine.began", "machine.input")
 _NOT_THE_MACHINES = (
     *(CallCreated, CallClaimed, CallStarted, CallRenamed, CallDeleted, CallDeletionFailed),
     *(ArtifactStored, CallControlled, ListenerJoined),

@@ -236,7 +236,6 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
 
     utterances: tuple[Utterance, ...] = ()
     utterance_count: int = 0
-    assistant_muted: bool = False
     last_said_ms: float = 0.0
     tools: tuple[RunningTool, ...] = ()
     outcomes: tuple[ToolOutcome, ...] = ()
@@ -277,8 +276,3 @@ class MachineState(msgspec.Struct, frozen=True, kw_only=True):
         """The utterance that plays (or was just told to) and was not told to stop."""
         head = self.utterances[0] if self.utterances else None
         return head if head is not None and head.opened and not head.stopping else None
-
-    @property
-    def busy_playout(self) -> bool:
-        """An utterance was opened and its playout has not been answered for."""
-        return bool(self.utterances) and self.utterances[0].opened

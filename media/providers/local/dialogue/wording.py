@@ -91,11 +91,6 @@ def slot_question(slot: Slot) -> str:
             return f"What is {subject}?"
 
 
-def slot_question_again(slot: Slot) -> str:
-    """After an answer that did not fit."""
-    return f"I am sorry, I did not get that. {slot_question(slot)}"
-
-
 def confirmation(tool: Tool, known: Mapping[str, Any]) -> str:
     """The question before something is done."""
     given = [slot for slot in tool.slots if slot.name in known]
