@@ -14,7 +14,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from starlette.requests import ClientDisconnect, Request
 
-from api.errors import Problem, bad_request, invalid
+from api.errors import Problem, bad_request, cut_off, invalid
 from api.violations import issues
 from domain.foreign_json import DEEPEST_NESTING, LARGEST_INTEGER, SMALLEST_INTEGER
 
@@ -138,7 +138,7 @@ async def _read(request: Request, limit_bytes: int) -> bytes:
             await _discard(stream)
             raise too_large
     except ClientDisconnect:
-        raise bad_request("The connection closed before the request body was complete.") from None
+        raise cut_off() from None
     return b"".join(chunks)
 
 

@@ -74,6 +74,11 @@ def bad_request(message: str, *, detail: str = "", code: str = "BAD_REQUEST") ->
     return Problem(400, message, detail=detail, code=code)
 
 
+def cut_off() -> Problem:
+    """400 for a client that went away in the middle of its request: for the log, since nobody reads it."""
+    return bad_request("The connection closed before the request body was complete.")
+
+
 def unauthorized(message: str, *, detail: str = "") -> Problem:
     """401."""
     return Problem(401, message, detail=detail, code="UNAUTHORIZED", headers={"www-authenticate": "Bearer"})

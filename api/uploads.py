@@ -13,10 +13,10 @@ from typing import Final
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Message
 
-from api.errors import Issue, Problem, invalid
+from api.errors import Issue, Problem, cut_off, invalid
 
 _BESIDE_THE_FILE: Final = 64 * 1024
 """Bytes that boundaries and the other parts may take."""
@@ -60,6 +60,8 @@ async def received(request: Request, limit_bytes: int) -> AsyncIterator[Upload]:
                 yield Upload(path, file.filename or "file", content_type, file.size or 0, texts)
             finally:
                 await run_in_threadpool(path.unlink, missing_ok=True)
+    except ClientDisconnect:
+        raise cut_off() from None
     except OSError as fault:
         if fault.errno not in _NO_SPACE:
             raise

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import logging
 
 import httpx
 import pytest
+from starlette.types import Message, Scope
+
+from domain.organization.founding import Founding
+from tests.unit.api.application import application
+from tests.unit.api.installation import Installation
 
 UNKNOWN = "4d0b4d3c-0000-4000-8000-000000000000"
 
@@ -33,7 +39,7 @@ async def test_a_head_is_a_get_without_its_body(client: httpx.AsyncClient) -> No
 
 async def test_the_head_of_a_stream_ends(client: httpx.AsyncClient) -> None:
     await client.post("/assistant", json={"name": "a"})
-    head = await asyncio.wait_for(client.head("/event?after=0:0"), 10)
+    head = await asyncio.wait_for(client.head("/event?after=0:0"), 60)
     assert (head.status_code, head.headers["content-type"].partition(";")[0]) == (200, "text/event-stream")
 
 
@@ -117,3 +123,39 @@ async def test_numbers_that_no_store_counts_to_are_refused(
     asking: httpx.AsyncClient, path: str, parameters: dict[str, str | int]
 ) -> None:
     assert (await asking.get(path, params=parameters)).status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "media_type", "begun"),
+    [
+        ("/assistant", b"application/json", b'{"name": "a'),
+        ("/file", b"multipart/form-data; boundary=x", b'--x\r\nContent-Disposition: form-data; name="file"'),
+    ],
+)
+async def test_a_client_that_leaves_while_it_sends_is_no_failure_of_the_server(
+    installation: Installation,
+    founding: Founding,
+    caplog: pytest.LogCaptureFixture,
+    path: str,
+    media_type: bytes,
+    begun: bytes,
+) -> None:
+    key = f"Bearer {founding.private_key}".encode()
+    headers = [(b"authorization", key), (b"content-type", media_type), (b"content-length", b"5000")]
+    scope: Scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+    incoming: list[Message] = [
+        {"type": "http.request", "body": begun, "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return incoming.pop(0) if len(incoming) > 1 else incoming[0]
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    await application(installation.dependencies)(scope, receive, send)
+    assert sent[0]["status"] == 400
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == []
+    assert installation.artifacts.files == {}
