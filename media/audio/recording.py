@@ -14,6 +14,7 @@ import wave
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from io import FileIO
+from math import inf
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,9 @@ _STEREO_SAMPLE_BYTES = 4
 _TOLERANCE_MS = float(FRAME_MS)
 _MARGIN_MS = 1_500
 """How much of the end stays in memory: frames are placed a little ahead, and stopped speech is taken back."""
+_BURST_MS = 300.0
+"""So long the customer's newest frames wait for their place: behind them may come what was held up with them, and then
+they have sounded sooner. With the second between two pieces it is less than the margin."""
 _USUAL_TAIL = 3 * SAMPLE_RATE_HZ
 """The margin, the second until the next piece is taken, and what is sent ahead."""
 
@@ -107,7 +111,7 @@ class Recording:
         """The samples that cannot change any more; the caller writes them, off the loop."""
         if self._file is None:
             return b""
-        self._settle_customer()
+        self._settle_customer(now_ms - self._begins_ms - _BURST_MS)
         ready = self._sample(now_ms - _MARGIN_MS) - self._written
         if ready <= 0:
             return b""
@@ -177,19 +181,20 @@ class Recording:
     def _sample(self, at_ms: float) -> int:
         return round((at_ms - self._begins_ms) * _SAMPLES_PER_MS)
 
-    def _settle_customer(self) -> None:
-        """Place the frames that came since the last time.
+    def _settle_customer(self, before_ms: float = inf) -> None:
+        """Place the frames that came since the last time, up to then.
 
         A frame cannot have sounded after it arrived, nor can any later one: the latest place that suits the whole
         stretch is the smallest lateness of what follows. A burst after a stalled network thus closes up again, while
         a stretch that was never sent leaves a gap. Where a client's clock is fast, frames come before their place:
         then the stretch moves back, over the end of the one before.
         """
-        if not self._arrivals:
+        came = np.array([at_ms for _, at_ms in self._arrivals])
+        frames = int(np.searchsorted(came, before_ms))
+        if not frames:
             return
-        frames = len(self._arrivals)
-        arrived = np.array([at_ms for _, at_ms in self._arrivals]) - np.arange(frames) * FRAME_MS
-        latest = np.minimum.accumulate(arrived[::-1])[::-1]
+        arrived = came - np.arange(len(came)) * FRAME_MS
+        latest = np.minimum.accumulate(arrived[::-1])[::-1][:frames]
         run_ms, first = self._customer_end / _SAMPLES_PER_MS, 0
         if self._customer_end and run_ms - latest[0] > _TOLERANCE_MS / 2:
             run_ms = max(0.0, float(latest[0]))
@@ -198,7 +203,7 @@ class Recording:
                 self._place_run(first, index, run_ms)
                 run_ms, first = float(latest[index]), index
         self._place_run(first, frames, run_ms)
-        self._arrivals.clear()
+        del self._arrivals[:frames]
 
     def _place_run(self, first: int, end: int, run_ms: float) -> None:
         """Frames that follow each other without a gap; frame 0 would stand at ``run_ms``."""

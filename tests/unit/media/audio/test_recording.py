@@ -94,6 +94,21 @@ def test_a_burst_after_a_stalled_network_closes_up_again(tmp_path: Path) -> None
     assert [begins_ms(left, value) for value in (1, 11, 30, 50)] == [0, 200, 580, 980]
 
 
+@pytest.mark.parametrize("first", [1, 7, 19])
+def test_a_burst_in_the_midst_of_which_a_second_is_written_closes_up_all_the_same(tmp_path: Path, first: int) -> None:
+    recording = Recording(tmp_path / "call.wav")
+    for index in range(120):
+        arrived = (index + 1) * FRAME_MS if index < 10 or index >= 30 else 30 * FRAME_MS + index / 10
+        recording.customer(marked(index + 1), arrived)
+        if index in (10 + first, 60 + first):
+            recording.write(recording.advance(arrived))
+    recording.finish(120 * FRAME_MS)
+    left = read(recording.path)[:, 0]
+    assert [begins_ms(left, value) for value in range(1, 121)] == pytest.approx(
+        [index * FRAME_MS for index in range(120)], abs=5
+    )
+
+
 def test_a_stretch_the_client_did_not_send_is_silence_of_that_length(tmp_path: Path) -> None:
     recording = Recording(tmp_path / "call.wav")
     for index in range(10):
