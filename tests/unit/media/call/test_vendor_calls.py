@@ -42,6 +42,7 @@ async def calls(
     mind: Sequence[Fault] = (),
     mouth: Sequence[Fault] = (),
     heard_by_openai: Sequence[str] = (),
+    **settings: Any,
 ) -> AsyncIterator[tuple[Rig, Vendors]]:
     async with AsyncExitStack() as stack:
         vendors = Vendors(
@@ -63,7 +64,7 @@ async def calls(
             )
         )
         # The rig takes whatever chooses providers for an assistant, as the registry does.
-        rig = await stack.enter_async_context(media_rig(root, cast(ScriptedProviders, registry)))
+        rig = await stack.enter_async_context(media_rig(root, cast(ScriptedProviders, registry), **settings))
         yield rig, vendors
 
 
@@ -79,7 +80,8 @@ def assistant(**changes: Any) -> dict[str, Any]:
 
 
 async def test_two_turns_over_one_connection_to_each_vendor(tmp_path: Path) -> None:
-    async with calls(tmp_path) as (rig, vendors):
+    # What is asked ahead and in vain is broken off, and its connection with it.
+    async with calls(tmp_path, thinks_ahead=False) as (rig, vendors):
         caller = await dial(rig, assistant())
         await caller.until_said(1)
         await caller.speak(600, 400)
