@@ -28,14 +28,13 @@ from media.machine.security_filter import SecurityFilter, read_security_filter
 from media.machine.speaking_plans import (
     StartSpeaking,
     StopSpeaking,
-    read_pattern,
     read_start_speaking,
     read_stop_speaking,
 )
 from media.machine.tool_plan import ToolPlan, read_tools, tool_definitions
-from media.text.chunking import DEFAULT_BOUNDARIES as CHUNK_BOUNDARIES
-from media.text.chunking import FIRST_MIN_CHARACTERS, MIN_CHARACTERS, ChunkPlan
-from media.text.formatting import FORMATTERS, NUMBER_TO_DIGITS_CUTOFF, FormatPlan, Replacement
+from media.machine.voice_plans import read_chunks, read_formatting
+from media.text.chunking import ChunkPlan
+from media.text.formatting import FormatPlan
 
 __all__ = ["CallPlan", "PlanInvalid"]
 
@@ -210,8 +209,8 @@ class CallPlan(msgspec.Struct, frozen=True, kw_only=True):
             end_call_phrases=tuple(
                 phrase.lower().strip() for phrase in assistant.texts("endCallPhrases") if phrase.strip()
             ),
-            chunks=_chunks(voice),
-            formatting=_formatting(voice.section("chunkPlan").section("formatPlan")),
+            chunks=read_chunks(voice),
+            formatting=read_formatting(voice.section("chunkPlan").section("formatPlan")),
             tools=tools,
             tool_definitions=tool_definitions(tools),
             client_messages=_client_messages(assistant),
@@ -321,51 +320,6 @@ def _idle(plan: Section) -> IdleMessages:
         reset_on_user_speech=plan.flag("idleMessageResetCountOnUserSpeechEnabled", False),
         silence_text=plan.text("silenceTimeoutMessage").strip(),
     )
-
-
-def _chunks(voice: Section) -> ChunkPlan:
-    """``voice.chunkPlan``; the older ``inputMinCharacters`` and ``inputPunctuationBoundaries`` win where present."""
-    plan = voice.section("chunkPlan")
-    minimum = int(plan.number("minCharacters", MIN_CHARACTERS, 1, 80))
-    explicit = plan.has("minCharacters") or voice.has("inputMinCharacters")
-    if voice.has("inputMinCharacters"):
-        minimum = int(voice.number("inputMinCharacters", MIN_CHARACTERS, 1, 80))
-    older = voice.has("inputPunctuationBoundaries")
-    boundaries = voice.texts("inputPunctuationBoundaries") if older else plan.texts("punctuationBoundaries")
-    return ChunkPlan(
-        enabled=plan.flag("enabled", True),
-        min_characters=minimum,
-        first_min_characters=minimum if explicit else FIRST_MIN_CHARACTERS,
-        boundaries=frozenset("".join(boundaries)) if boundaries else CHUNK_BOUNDARIES,
-    )
-
-
-def _formatting(plan: Section) -> FormatPlan:
-    """``voice.chunkPlan.formatPlan``; an absent ``formattersEnabled`` means the default ones."""
-    named = plan.texts("formattersEnabled")
-    for name in named:
-        if name not in FORMATTERS:
-            raise PlanInvalid(
-                plan.where("formattersEnabled"),
-                f"names {name!r}, which is unknown",
-                f"Use {', '.join(sorted(FORMATTERS))}.",
-            )
-    return FormatPlan(
-        enabled=plan.flag("enabled", True),
-        number_to_digits_cutoff=int(plan.number("numberToDigitsCutoff", NUMBER_TO_DIGITS_CUTOFF, 0, 10**15)),
-        formatters=frozenset(named) if plan.has("formattersEnabled") else None,
-        replacements=tuple(_replacement(entry) for entry in plan.sections("replacements")),
-    )
-
-
-def _replacement(entry: Section) -> Replacement:
-    if entry.choice("type", "exact", ("exact", "regex")) == "regex":
-        return Replacement(pattern=read_pattern(entry, "regex", "options"), value=entry.text("value"))
-    key = entry.text("key")
-    if not key:
-        raise PlanInvalid(entry.where("key"), "is empty", "Name the text to be replaced.")
-    count = 0 if entry.flag("replaceAllEnabled", False) else 1
-    return Replacement(pattern=key, value=entry.text("value"), count=count)
 
 
 def provider_of(section: Section) -> Provider:
