@@ -24,6 +24,8 @@ _REASON: Final = "the server is starting"
 _PATIENCE_SECONDS: Final = 5.0
 """For a request's head to come, and for the client to take the answer."""
 _LONGEST_HEAD_BYTES: Final = 64 * 1024
+_PARTING_SECONDS: Final = 0.5
+"""For those that have come when the start is over."""
 
 
 @dataclass(slots=True)
@@ -34,6 +36,7 @@ class Starting:
     _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
     _thread: threading.Thread | None = None
+    _open: set[asyncio.Task[None]] = field(default_factory=set)
 
     def begin(self) -> None:
         """Answer from now on, in a thread."""
@@ -41,7 +44,7 @@ class Starting:
         self._thread.start()
 
     def over(self) -> None:
-        """Leave further connections to somebody else, and close those whose requests have not come. May be called
+        """Leave further connections to somebody else, and soon close those whose requests do not come. May be called
         again."""
         if self._thread is not None:
             self._loop.call_soon_threadsafe(self._over.set)
@@ -55,10 +58,18 @@ class Starting:
     async def _serve(self) -> None:
         # Closing a server closes its socket; another name of it stays open.
         server = await asyncio.start_server(
-            _turn_away, sock=self.listener.dup(), backlog=WAITING, limit=_LONGEST_HEAD_BYTES
+            self._come, sock=self.listener.dup(), backlog=WAITING, limit=_LONGEST_HEAD_BYTES
         )
         await self._over.wait()
         server.close()
+        if self._open:
+            await asyncio.wait(self._open, timeout=_PARTING_SECONDS)
+        # Those that are left end with the loop.
+
+    def _come(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(_turn_away(reader, writer))
+        self._open.add(task)
+        task.add_done_callback(self._open.discard)
 
 
 @contextlib.contextmanager
