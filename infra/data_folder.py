@@ -27,6 +27,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from streams.flushing import flush
+
 MAIN = "main"
 _RETRY_SECONDS = 0.05
 _MOST_BESIDE = 256
@@ -219,6 +221,8 @@ class DataFolder:
             with contextlib.suppress(FileExistsError):
                 os.link(made, path)
             made.unlink()
+            # Whatever is signed with it is given out from now on: it must be the same one after a power cut.
+            flush(self.root)
         return path.read_bytes().strip()
 
     def _first_free(self, role: str, most: int, held: contextlib.ExitStack) -> Seat:

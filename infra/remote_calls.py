@@ -21,7 +21,6 @@ from domain.signing import call_token
 _TRY_LATER = 1013
 _NOT_RUNNING = 1008
 _RUNNING = ("ringing", "in-progress")
-_MOST_COUNTED = 10_000
 
 CONNECT_SECONDS = 2.0
 _ANSWER_SECONDS = 15.0
@@ -102,7 +101,7 @@ class RoutedCalls:
         """Calls of this process, or all that run as far as this node has seen, where it serves none."""
         if self._own is not None:
             return self._own.active()
-        return len(self._documents.list("call", status=_RUNNING, limit=_MOST_COUNTED))
+        return self._documents.count("call", status=_RUNNING)
 
     def room(self) -> int:
         """How many more calls this process would take now."""

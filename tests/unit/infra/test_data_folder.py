@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+import infra.data_folder
 from infra.data_folder import DataFolder, FolderInUse, FolderUnusable, RunningSystem
 from tests.patience import PATIENCE_S
 
@@ -36,6 +37,17 @@ def test_the_secret_is_made_once(tmp_path: Path) -> None:
 
     assert len(first) >= 32
     assert DataFolder(tmp_path).secret() == first
+
+
+def test_the_secret_has_its_name_for_good_before_anything_is_signed_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[Path, list[str]]] = []
+    monkeypatch.setattr(
+        infra.data_folder, "flush", lambda path: flushed.append((path, [file.name for file in path.iterdir()]))
+    )
+    DataFolder(tmp_path).secret()
+    assert flushed == [(tmp_path, ["secret"])]
 
 
 def test_a_second_owner_is_refused_and_told_where_the_first_one_answers(tmp_path: Path) -> None:
