@@ -104,9 +104,21 @@ def _read(sent: Mapping[str, Any]) -> Message:
     role = str(sent.get("role", "user"))
     message: Message = {"role": role, "content": text_of(sent)}
     kept = {name: sent[name] for name in ("name", "tool_call_id") if isinstance(sent.get(name), str)}
-    if role == "assistant" and isinstance(sent.get("tool_calls"), list):
-        kept["tool_calls"] = sent["tool_calls"]
+    if role == "assistant" and (calls := list(_calls(sent.get("tool_calls")))):
+        kept["tool_calls"] = calls
     return message | kept
+
+
+def _calls(sent: Any) -> Iterator[dict[str, Any]]:
+    """Those that a model can read: with an id, a name, and arguments written as text."""
+    for call in sent if isinstance(sent, list) else ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping) or not isinstance(function.get("name"), str):
+            continue
+        if isinstance(call.get("id"), str):
+            given = function.get("arguments")
+            arguments = given if isinstance(given, str) else msgspec.json.encode(given or {}).decode()
+            yield {**call, "type": "function", "function": {**function, "arguments": arguments}}
 
 
 def text_of(message: Mapping[str, Any]) -> str:

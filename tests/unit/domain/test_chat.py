@@ -169,6 +169,9 @@ def test_messages_have_the_instants_at_which_they_were_written() -> None:
     assert times == [timedelta(0), timedelta(milliseconds=10), timedelta(milliseconds=20), timedelta(milliseconds=30)]
 
 
+CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": '{"a":1}'}}
+
+
 @pytest.mark.parametrize(
     ("sent", "read"),
     [
@@ -182,6 +185,26 @@ def test_messages_have_the_instants_at_which_they_were_written() -> None:
             [{"role": "tool", "content": "42", "tool_call_id": "c1", "metadata": {"x": 1}}],
             [{"role": "tool", "content": "42", "tool_call_id": "c1"}],
         ),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "tool_calls": [CALL, {"id": "c2", "function": {"name": "f", "arguments": {"a": 1}}}],
+                }
+            ],
+            [{"role": "assistant", "content": "", "tool_calls": [CALL, {**CALL, "id": "c2"}]}],
+        ),
+        (
+            [
+                {
+                    "role": "assistant",
+                    "content": "Hm",
+                    "tool_calls": [1, {}, {"id": 1}, {**CALL, "function": "f"}, {**CALL, "id": None}],
+                }
+            ],
+            [{"role": "assistant", "content": "Hm"}],
+        ),
+        ([{"role": "user", "content": "Hm", "tool_calls": [CALL]}], [{"role": "user", "content": "Hm"}]),
         (None, []),
     ],
 )

@@ -207,6 +207,23 @@ def test_several_destinations_are_one_function_and_nobody_else_can_be_named() ->
         assert [e.failure for e in other.events(ToolFailed)] == ["rejected"]
 
 
+@pytest.mark.parametrize(
+    ("own", "shown"),
+    [
+        ({}, ("handoff_to_group_Billing_Repairs", "1. Billing: invoices 2. Repairs")),
+        ({"function": {"name": "leave", "description": "When they are done."}}, ("leave", "When they are done.")),
+    ],
+)
+def test_what_a_tool_says_of_its_function_wins(own: dict[str, Any], shown: tuple[str, str]) -> None:
+    tool = handoff(to("Billing", description="invoices"), to("Repairs"), **own)
+    c = leaving(tool, call(own.get("function", {}).get("name", shown[0]), destination="Billing"))
+    function = c.plan.tool_definitions[0]["function"]
+    assert function["name"] == shown[0]
+    assert function["description"].endswith(shown[1])
+    assert bool(own) == (function["description"] == shown[1])
+    assert c.outputs(outputs.ResolveAssistant)[0].destination["assistantName"] == "Billing"
+
+
 def test_a_dynamic_destination_is_asked_for_and_its_answer_followed() -> None:
     c = leaving(handoff({"type": "dynamic", "server": {"url": "https://d.example"}}), call("handoff_to_dynamic"))
     (question,) = c.outputs(outputs.AskDestination)

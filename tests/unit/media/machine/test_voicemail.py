@@ -103,6 +103,20 @@ def test_what_the_carrier_knows_counts() -> None:
     assert call.ended == "voicemail"
 
 
+@pytest.mark.parametrize("beeped", [False, True])
+def test_what_was_about_to_be_said_to_a_person_is_not_said_to_a_machine(beeped: bool) -> None:
+    call = call_with()
+    assert not call.state.utterances[0].opened
+    call.feed(inputs.MachineAnswered(beeped=beeped))
+    if not beeped:
+        call.run(2_000)
+        assert call.messages() == []
+        call.feed(inputs.BeepHeard(at_ms=call.now))
+    call.run(10_000)
+    assert call.messages() == [("assistant", MESSAGE)]
+    assert call.ended == "voicemail"
+
+
 def test_after_the_last_check_nothing_is_a_machine_any_more() -> None:
     call = call_with().run(10_000)
     greeted(call).run(4_000)
