@@ -150,7 +150,7 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RunnerStopped)
     async def no_sink(request: Request, fault: SinkUnavailable | RunnerStopped) -> Response:
         LOGGER.warning("sink.unavailable request=%s reason=%s", request_id(request.scope), fault)
-        return problem_response(request, _NO_SINK)
+        return problem_response(request, _no_sink(str(fault)))
 
     @app.exception_handler(CallNotLive)
     async def not_live(request: Request, fault: CallNotLive) -> Response:
@@ -209,13 +209,6 @@ _NO_ARTIFACTS: Final = Problem(
     code="ARTIFACTS_UNAVAILABLE",
     headers={"retry-after": "5"},
 )
-_NO_SINK: Final = Problem(
-    503,
-    "What the events lead to cannot be written now; those that were not tried again wait as before.",
-    detail="Try again in a moment.",
-    code="SINK_UNAVAILABLE",
-    headers={"retry-after": "5"},
-)
 _NO_OWNER: Final = Problem(
     503,
     "The process that serves the call does not answer.",
@@ -226,3 +219,14 @@ _NO_OWNER: Final = Problem(
 _UNFORESEEN: Final = Problem(
     500, "Internal server error", detail="Report the requestId to the operator of this server.", code="INTERNAL_ERROR"
 )
+
+
+def _no_sink(reason: str) -> Problem:
+    """Only the operator asks for what needs the tables to take rows, and can do something about the reason."""
+    return Problem(
+        503,
+        f"What the events lead to cannot be written now: {reason}.",
+        detail="What was not done stays as it was; try again when that is over.",
+        code="SINK_UNAVAILABLE",
+        headers={"retry-after": "5"},
+    )

@@ -199,6 +199,7 @@ async def test_held_events_that_cannot_be_written_now_wait(
         held = {"processor": "calls", "originator": "c1"}
         answer = await client.post("/operator/dead-letters/retry", json=held)
     assert (answer.status_code, answer.json()["code"]) == (503, "SINK_UNAVAILABLE")
+    assert str(failure) in answer.json()["message"]
     assert answer.headers["retry-after"] == "5"
 
 
