@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -207,6 +208,19 @@ async def test_a_browser_that_falls_silent_without_a_word_is_noticed() -> None:
         await over("a")
 
         assert served.left.is_set()
+
+
+async def test_a_process_that_stood_still_does_not_take_its_callers_for_gone() -> None:
+    served = Served()
+    async with serving(served, media_lost_s=0.4) as calls, browser() as person:
+        await connected(calls, person)
+        async with asyncio.timeout(PATIENCE_S):
+            await served.begun.wait()
+        time.sleep(0.6)  # noqa: ASYNC251 - it is to stand still
+        person.tell({"type": "say"})
+        await person.is_told("say")
+
+        assert not served.left.is_set()
 
 
 async def test_an_answer_that_nobody_takes_up_leaves_nothing_behind() -> None:
