@@ -8,6 +8,7 @@ from domain.call.events import ToolCalled, ToolCompleted, ToolFailed, Warned
 from media.providers.openai_chat import OpenAiChat, openai_client
 from media.providers.scripted import ScriptedLanguageModel, ScriptedSpeechToText, ScriptedTextToSpeech
 from media.providers.settings import VendorAccess
+from tests.patience import PATIENCE_S
 from tests.simulators.openai_server import CallTools, OpenAiServer, Say
 from tests.unit.media.call.rig import ScriptedProviders, media_rig
 from tests.unit.media.call.test_calls import assistant, dial, of, texts
@@ -31,7 +32,7 @@ async def test_two_hundred_tool_calls_at_once_are_refusals_and_no_failed_provide
             client = openai_client(VendorAccess("sk-test", vendor.base_url))
             scripted = ScriptedProviders(
                 hearing=[ScriptedSpeechToText(["please greet everybody"])],
-                thinking=[OpenAiChat(client, {"model": "gpt-4o-mini"}, first_token_s=10.0), fallback],
+                thinking=[OpenAiChat(client, {"model": "gpt-4o-mini"}, first_token_s=PATIENCE_S), fallback],
                 speaking=[ScriptedTextToSpeech(ms_per_character=10.0)],
             )
             async with media_rig(tmp_path, scripted, tool_budget=BUDGET) as rig:
