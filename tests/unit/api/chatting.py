@@ -28,7 +28,7 @@ def chatting(
     keys: KeysOfOrganizations = no_keys,
 ) -> ChatTier:
     """A tier over ``log``; with ``openai_base_url`` provider ``openai`` is there too."""
-    client = guarded_client(LOOPBACK, timeout_s=5)
+    client = guarded_client(LOOPBACK, timeout_s=60)
     key = "sk-test" if openai_base_url else None
     access = {"openai": VendorAccess(key, openai_base_url or "")}
     providers = ProviderSettings(access, local_speech=False)

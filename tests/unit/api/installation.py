@@ -183,7 +183,7 @@ def install(
         live_calls=live_calls,
         own_calls=live_calls,
         chats=chats,
-        sound_links=SoundLooks(guarded_client(LOOPBACK, timeout_s=5)),
+        sound_links=SoundLooks(guarded_client(LOOPBACK, timeout_s=60)),
         analytics=analytics,
         artifacts=artifacts,
         settings=ApiSettings(

@@ -41,7 +41,7 @@ def server() -> Iterator[ToolServer]:
 
 @pytest.fixture
 async def looking(installation: Installation, founding: Founding) -> AsyncIterator[httpx.AsyncClient]:
-    async with guarded_client(LOOPBACK, timeout_s=5) as outgoing:
+    async with guarded_client(LOOPBACK, timeout_s=60) as outgoing:
         app = application(replace(installation.dependencies, sound_links=SoundLooks(outgoing)), "looking")
         key = {"authorization": f"Bearer {founding.private_key}"}
         transport = httpx.ASGITransport(app)

@@ -476,7 +476,7 @@ async def test_what_breaks_while_it_is_written_is_said_in_the_stream(talking: ht
 
 
 @scripted(Hold(after="One "))
-@pytest.mark.parametrize("limits", [ChatSettings(answer_within_s=4)])
+@pytest.mark.parametrize("limits", [ChatSettings(answer_within_s=8)])
 async def test_an_answer_that_does_not_end_is_ended(talking: httpx.AsyncClient) -> None:
     answer = await talking.post("/chat", json={"input": "Hm", "assistant": OPENAI})
     assert (answer.status_code, answer.json()["reason"]) == (424, "timeout")
