@@ -16,6 +16,7 @@ from domain.call.context_engineering import Context, Message, kept
 from domain.call.events import AssistantActivated, MessageCommitted, ToolCalled
 from domain.call.performance import performance_metrics
 from domain.call.state import Entry, HandedOver, KeptCall, Said, ToolBroke, ToolRequested, ToolReturned, Transfer
+from domain.chat.messages import for_model
 
 
 def artifact_body(call: KeptCall, artifact_urls: Mapping[str, str]) -> dict[str, Any]:
@@ -69,8 +70,9 @@ def artifact_messages(call: KeptCall) -> list[dict[str, Any]]:
 
 
 def openai_messages(call: KeptCall) -> list[dict[str, Any]]:
-    """The conversation in the shape of chat completions."""
-    return [_openai_message(step) for _, step in _shown(call)]
+    """The conversation in the shape of chat completions, and in the order that models take: each result right behind
+    its call, whatever was said while the tool ran."""
+    return for_model(_openai_message(step) for _, step in _shown(call))
 
 
 _Step = Said | ToolReturned | ToolBroke | list[ToolCalled]
@@ -205,7 +207,8 @@ def _said(clock: CallClock, speaker: _Speaker, message: MessageCommitted) -> dic
 def _openai_message(step: _Step) -> dict[str, Any]:
     match step:
         case Said(message=message) if message.role == "tool":
-            return {"role": "tool", "tool_call_id": message.message_id, "content": message.text}
+            # It answers no call of the model's, and the protocol knows no result without one.
+            return {"role": "system", "content": message.text}
         case Said(message=message):
             return {"role": message.role, "content": message.text}
         case ToolReturned(answer=answer):

@@ -6,7 +6,15 @@ import msgspec
 import pytest
 
 from domain.call.aggregate import CALL
-from domain.call.events import AssistantActivated, CallDeleted, CallEnded, CallRenamed, CallStarted
+from domain.call.events import (
+    AssistantActivated,
+    CallDeleted,
+    CallEnded,
+    CallRenamed,
+    CallStarted,
+    ToolCalled,
+    ToolCompleted,
+)
 from domain.call.wire import CallUrls, call_body
 from domain.event import Event
 from tests.unit.domain.call_facts import (
@@ -178,6 +186,27 @@ def test_messages_in_the_shape_of_chat_completions() -> None:
     assert [call["id"] for call in messages[3]["tool_calls"]] == ["call-1", "call-2"]
     assert messages[4] == {"role": "tool", "tool_call_id": "call-1", "content": "9:00, 10:30"}
     assert messages[6] == {"role": "assistant", "content": "Nine or half"}
+
+
+def test_what_was_said_while_a_tool_ran_stands_behind_its_result_for_models() -> None:
+    asked = ToolCalled(tool_call_id="slow", name="find", kind="function", arguments={}, turn=1, at_ms=2_000.0)
+    answered = ToolCompleted(tool_call_id="slow", name="find", result="two", at_ms=5_000.0)
+    waiting = said("assistant", "One moment.", 2_500.0, 3_000.0, 1)
+    from_outside = said("tool", "the client adds", 5_500.0, 5_500.0, 1)
+    shown = body(*LIVE, asked, waiting, answered, from_outside)["artifact"]
+    assert [each["role"] for each in shown["messages"]][-4:] == [
+        "tool_calls",
+        "bot",
+        "tool_call_result",
+        "tool_call_result",
+    ]
+    order = [(each["role"], each["content"]) for each in shown["messagesOpenAIFormatted"]]
+    assert order[-4:] == [
+        ("assistant", ""),
+        ("tool", "two"),
+        ("assistant", "One moment."),
+        ("system", "the client adds"),
+    ]
 
 
 @pytest.mark.parametrize(
