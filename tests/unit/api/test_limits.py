@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import api.rate_limits
 from api.app import create_app
 from api.dependencies import ApiLimits
 from api.rate_limits import WINDOW_SECONDS, RateLimits
@@ -189,7 +188,7 @@ async def test_the_operator_reads_what_was_asked(
 
 
 def test_of_too_many_buckets_the_one_used_longest_ago_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(api.rate_limits, "REMEMBERED_BUCKETS", 2)
+    monkeypatch.setattr("api.rate_limits.REMEMBERED_BUCKETS", 2)
     limits = RateLimits()
     remaining = [taken.remaining for org in "abacab" if (taken := limits.take(org, "private", 10, NOW))]
     assert remaining == [9, 9, 8, 9, 7, 9]
