@@ -184,7 +184,7 @@ def test_however_fast_callers_ring_those_that_run_are_not_too_many_and_not_too_f
 ) -> None:
     process = Process(cost, cost * start, SETTINGS)
     most, let_in, running = offered(process, per_s, lasting_s=30.0, call_s=1_000.0)
-    assert most <= 1.15
+    assert most <= 1.15 + 1e-9  # a sum of many shares
     assert running <= let_in
     assert running * cost >= min(0.9 * SETTINGS.max_busy, 0.95 * SETTINGS.max_calls * cost, (29 * per_s - 1) * cost)
 

@@ -77,4 +77,5 @@ async def test_a_process_lets_in_at_once_no_more_than_it_is_known_to_carry(tmp_p
         for caller in callers[:4]:
             await caller.until_said(1)
             await caller.hang_up()
-        assert rig.tier.room() == 4
+        # How many may come now depends on what these have cost the machine; none of them is counted any more.
+        assert rig.tier.active() == 0
