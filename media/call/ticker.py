@@ -116,6 +116,8 @@ class Ticker:
             while self._busy.is_set():
                 due += _BEAT_S
                 await asyncio.sleep(max(0.0, due - monotonic()))
+                if not self._busy.is_set():
+                    break  # the last one left meanwhile, and what was seen until then is forgotten
                 now = monotonic()
                 late_s = now - due
                 delays_s.append(late_s)
