@@ -44,9 +44,10 @@ REMEMBER_PEERS = """(() => {
     window.RTCPeerConnection = class extends Real { constructor(...given) { super(...given); peers.push(this); } };
 })()"""
 HEARD = """(async () => {
-    const stats = [...(await peers[0].getStats()).values()].find((row) => row.type === "inbound-rtp");
+    const stats = [...(await peers.at(-1).getStats()).values()].find((row) => row.type === "inbound-rtp");
     return [stats.totalAudioEnergy, stats.packetsReceived, stats.codecId];
 })()"""
+SHOWN_ERROR = "document.getElementById('error').hidden ? '' : document.getElementById('error').innerText"
 TRANSCRIPT = """(async () => {
     const { Transcript } = await import("/call-me/transcript.js");
     const log = document.getElementById("transcript");
@@ -131,10 +132,20 @@ def said_by(role: str, words: str) -> str:
     return f"{spoken}.map((part) => part.textContent).find((text) => text.toLowerCase().includes({json.dumps(words)}))"
 
 
+async def converse(tab: Tab) -> None:
+    """Call until an answer was heard: a browser that gets no processor time for seconds gives up its connection, and
+    the page says so."""
+    answered = f"({said_by('user', 'opening hours')}) && ({said_by('assistant', 'eight')})"
+    for _ in range(3):
+        await tab.evaluate("document.getElementById('begin').click()")
+        seen = await tab.until(f"{answered} || ({SHOWN_ERROR})", SPOKEN_SECONDS)
+        if "connection to the server" not in seen:
+            return
+
+
 async def test_a_person_speaks_with_an_assistant_and_hears_it(system: SystemProcess, page: str, tab: Tab) -> None:
     await tab.open(page)
-    await tab.evaluate("document.getElementById('begin').click()")
-
+    await converse(tab)
     asked = await tab.until(said_by("user", "opening hours"), SPOKEN_SECONDS)
     answered = await tab.until(said_by("assistant", "eight"), SPOKEN_SECONDS)
     latency = await tab.until("/[0-9]+ ms/.exec(document.getElementById('latency').value)?.[0]", SPOKEN_SECONDS)
@@ -149,9 +160,8 @@ async def test_a_person_speaks_with_an_assistant_and_hears_it(system: SystemProc
     assert energy > 0.01  # seconds of full loudness: silence has none
     assert packets > 100
     assert "manually-canceled" in ended
-    (listed,) = calls(system)
-    await asyncio.to_thread(until_stored, system, listed["id"])
-    (call,) = calls(system)
+    await asyncio.to_thread(until_stored, system, calls(system)[0]["id"])
+    call, *_ = calls(system)
     assert (call["type"], call["status"], call["endedReason"]) == ("webCall", "ended", "manually-canceled")
     heard = " ".join(message["message"] for message in call["messages"] if message["role"] == "user")
     assert "opening hours" in heard.lower()
@@ -161,15 +171,14 @@ async def test_a_person_speaks_with_an_assistant_and_hears_it(system: SystemProc
 
 
 async def test_a_person_without_a_microphone_or_with_a_wrong_key_is_told_what_to_do(page: str, tmp_path: Path) -> None:
-    shown = "document.getElementById('error').hidden ? '' : document.getElementById('error').innerText"
     async with browsing(tmp_path, allowed=False) as tab:
         await tab.open(page)
         await tab.evaluate("document.getElementById('begin').click()")
-        denied = await tab.until(shown, SPOKEN_SECONDS)
+        denied = await tab.until(SHOWN_ERROR, SPOKEN_SECONDS)
     async with browsing(tmp_path) as tab:
         await tab.open(page.partition("#")[0] + "#key=wrong")
         await tab.evaluate("document.getElementById('begin').click()")
-        refused = await tab.until(shown, SPOKEN_SECONDS)
+        refused = await tab.until(SHOWN_ERROR, SPOKEN_SECONDS)
         again = await tab.evaluate("document.getElementById('begin').disabled")
         written = await tab.evaluate(TRANSCRIPT)
 
