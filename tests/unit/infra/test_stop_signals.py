@@ -13,9 +13,10 @@ from infra.stop_signals import stop_signals
 from tests.patience import PATIENCE_S
 
 
-@pytest.fixture
-def hang_ups_ignored() -> Iterator[None]:
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+@pytest.fixture(autouse=True)
+def hang_ups_count() -> Iterator[None]:
+    """As in a terminal; the tests themselves may have been started with ``nohup``."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
@@ -43,7 +44,8 @@ async def test_a_terminal_that_is_closed_hangs_up_more_than_once_and_forces_noth
     assert stop.is_set()
 
 
-async def test_one_that_was_started_to_outlive_its_terminal_does(hang_ups_ignored: None) -> None:
+async def test_one_that_was_started_to_outlive_its_terminal_does() -> None:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with stop_signals():
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
