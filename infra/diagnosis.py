@@ -131,11 +131,14 @@ def _system(folder: DataFolder) -> Finding:
 def _answers(running: RunningSystem) -> Finding:
     try:
         with httpx2.Client(base_url=running.url, trust_env=False, timeout=5.0) as client:
-            answer = client.get("/health/ready").json()
+            reason = client.get("/health/ready").json()["reason"]
+    except (LookupError, TypeError):
+        detail = f"process {running.pid} runs, and another server than callfold answers at {running.url}"
+        return Finding("system", "problem", detail, f"Look at its log lines, or stop it: kill {running.pid}")
     except (httpx2.HTTPError, ValueError) as error:
         detail = f"process {running.pid} at {running.url} does not answer ({type(error).__name__})"
         return Finding("system", "problem", detail, f"Look at its log lines, or stop it: kill {running.pid}")
-    return Finding("system", "ok", f"{running.url} (process {running.pid}): {answer['reason']}")
+    return Finding("system", "ok", f"{running.url} (process {running.pid}): {reason}")
 
 
 def _network(settings: Settings, bound: str) -> Iterator[Finding]:

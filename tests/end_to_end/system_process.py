@@ -120,6 +120,8 @@ def start(data_dir: Path, *arguments: str, role: str = "up", **environment: str)
         [sys.executable, "-m", "infra.cli", role, "--port", "0", "--data-dir", str(data_dir), "--json", *arguments],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        # What no test reads must not hold up the process that writes it.
+        pipesize=1 << 20,
         env=own | _ROOM_ENOUGH | environment,
     )
 

@@ -18,19 +18,20 @@ def _bare_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-class Well(BaseHTTPRequestHandler):
-    """A system that is ready."""
-
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b'{"status": "ready", "reason": "well"}')
+WELL = b'{"status": "ready", "reason": "well"}'
 
 
 @pytest.fixture
-def answering() -> Iterator[str]:
-    """The address of a system that says it is well."""
-    with HTTPServer(("127.0.0.1", 0), Well) as server:
+def answering(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of a system that says it is well, or of whatever answers with the parameter."""
+
+    class Answering(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(getattr(request, "param", WELL))
+
+    with HTTPServer(("127.0.0.1", 0), Answering) as server:
         thread = Thread(target=server.serve_forever)
         thread.start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -108,3 +109,15 @@ def test_a_system_that_does_not_answer_is_a_problem_with_its_process(tmp_path: P
     assert found.status == "problem"
     assert "process 4711 at http://127.0.0.1:9 does not answer" in found.detail
     assert "kill 4711" in found.fix
+
+
+@pytest.mark.parametrize("answering", [b"{}", b"[]", b'"up"'], indirect=True)
+def test_another_server_at_the_address_is_a_problem(tmp_path: Path, answering: str) -> None:
+    folder = DataFolder(tmp_path)
+    folder.log.touch()
+    with folder.own():
+        folder.announce(RunningSystem(pid=4711, url=answering, operator_token="t"))
+        found = findings(tmp_path)["system"]
+
+    assert found.status == "problem"
+    assert f"another server than callfold answers at {answering}" in found.detail
