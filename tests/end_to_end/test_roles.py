@@ -17,7 +17,6 @@ from infra import storage, storage_on_kafka
 from infra.watch import REAP_SECONDS
 from media.call.reaper import WORKER_DIED
 from tests.end_to_end.installation import (
-    PROMISED_SECONDS,
     WITHIN_SECONDS,
     Installation,
     Node,
@@ -187,7 +186,7 @@ def test_the_api_process_serves_no_sound_and_says_so(installation: Installation,
 def test_leases_and_reapers_looks_leave_the_calls_of_a_silent_process_five_seconds() -> None:
     on_kafka = storage_on_kafka.LEASE_SECONDS
     # There time is counted by heartbeats, four in a lease.
-    assert max(storage.LEASE_SECONDS, on_kafka + on_kafka / 4) + REAP_SECONDS <= PROMISED_SECONDS
+    assert max(storage.LEASE_SECONDS, on_kafka + on_kafka / 4) + REAP_SECONDS <= WITHIN_SECONDS
 
 
 def test_a_killed_process_ends_its_calls_and_nobody_elses_and_is_started_again(
